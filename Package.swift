@@ -1,0 +1,79 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Who may know whom: C targets <- Tensors <- Layers <- Imitation <- the rooms, which never import each other.
+// Only `Commands` (the verbs of `imitate`) sees every concrete encoder, policy and simulator.
+let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "Policies", "Simulation"]
+let house: [Target.Dependency] = rooms + ["Training", "Evaluation", "Export", "Imitation", "Layers", "Tensors"]
+
+func tests(_ room: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: room + "Tests", dependencies: dependencies + ["Support"], path: "Tests/" + room)
+}
+
+let package = Package(
+  name: "ImitationKit",
+  products: [
+    .library(name: "ImitationKit", targets: ["ImitationKit"]),
+    .executable(name: "imitate", targets: ["imitate"]),
+  ],
+  traits: [
+    .trait(name: "Kitchenette", description: "The embedded simulator; needs libmujoco-dev and libosmesa6-dev."),
+    .default(enabledTraits: ["Kitchenette"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CMuJoCo", providers: [.apt(["libmujoco-dev"])]),
+    .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+    .target(name: "COffscreen", linkerSettings: [.linkedLibrary("OSMesa")]),
+    .target(name: "CKernels"),
+
+    .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),
+    .target(name: "Layers", dependencies: ["Tensors"]),
+    .target(name: "Imitation", dependencies: ["Layers", "Tensors", "CJPEG", "CZlib"]),
+    .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5"]),
+    .target(name: "Encoders", dependencies: ["Imitation"]),
+    .target(name: "Policies", dependencies: ["Imitation"]),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "Imitation",
+        .target(name: "CMuJoCo", condition: .when(traits: ["Kitchenette"])),
+        .target(name: "COffscreen", condition: .when(traits: ["Kitchenette"])),
+      ]),
+    .target(
+      name: "Training",
+      dependencies: ["Imitation", "Demonstrations", "Yams", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Evaluation", dependencies: ["Imitation"]),
+    .target(name: "Export", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
+
+    // The verbs are a library so that another package can run them with a catalog of its own.
+    .target(
+      name: "Commands",
+      dependencies: house + [.product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/imitate", exclude: ["Main"]),
+    .target(name: "ImitationKit", dependencies: house + ["Commands"]),
+    .executableTarget(name: "imitate", dependencies: ["Commands"], path: "Sources/imitate/Main"),
+
+    .target(name: "Support", dependencies: ["Imitation", "Layers", "Tensors"], path: "Tests/Support"),
+    tests("Tensors", ["Tensors", "CKernels"]),
+    tests("Layers", ["Layers", "Tensors"]),
+    tests("Imitation", ["Imitation"]),
+    tests("Demonstrations", ["Demonstrations", "Imitation"]),
+    tests("Encoders", ["Encoders", "Imitation"]),
+    tests("Policies", ["Policies", "Imitation"]),
+    tests("Simulation", ["Simulation", "Imitation"]),
+    tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
+    tests("Evaluation", ["Evaluation", "Imitation"]),
+    tests("Export", ["Export", "Imitation"]),
+    tests("Command", ["Commands", "ImitationKit"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,39 @@
+/// What each number of an action means: names, units and limits, in order.
+public struct ActionSchema: Codable, Sendable, Equatable {
+  public struct Dimension: Codable, Sendable, Equatable {
+    public var name: String
+    /// What +1 stands for, for example "0.05 m".
+    public var unit: String
+    public var low: Float
+    public var high: Float
+
+    public init(name: String, unit: String, low: Float = -1, high: Float = 1) {
+      self.name = name
+      self.unit = unit
+      self.low = low
+      self.high = high
+    }
+  }
+
+  public var dimensions: [Dimension]
+  /// How many actions a second of robot time takes.
+  public var controlHertz: Double
+
+  public init(dimensions: [Dimension], controlHertz: Double) {
+    self.dimensions = dimensions
+    self.controlHertz = controlHertz
+  }
+
+  public var count: Int { dimensions.count }
+
+  /// RoboCasa's 12 numbers: arm delta, gripper, mobile base, torso, mode.
+  public static let roboCasa = ActionSchema(
+    dimensions: [
+      Dimension(name: "arm_x", unit: "0.05 m"), Dimension(name: "arm_y", unit: "0.05 m"),
+      Dimension(name: "arm_z", unit: "0.05 m"), Dimension(name: "arm_rx", unit: "0.5 rad"),
+      Dimension(name: "arm_ry", unit: "0.5 rad"), Dimension(name: "arm_rz", unit: "0.5 rad"),
+      Dimension(name: "gripper", unit: "-1 open, +1 close"), Dimension(name: "base_x", unit: "velocity"),
+      Dimension(name: "base_y", unit: "velocity"), Dimension(name: "base_yaw", unit: "velocity"),
+      Dimension(name: "torso", unit: "lift"), Dimension(name: "mode", unit: "-1 arm, +1 base"),
+    ], controlHertz: 20)
+}

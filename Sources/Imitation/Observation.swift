@@ -1,0 +1,15 @@
+/// What a robot senses at one moment, in the units of the source: nothing is normalised here.
+public struct Observation: Sendable, Equatable {
+  /// Camera images by key, for example `robot0_agentview_left_image`.
+  public var images: [String: Image]
+  /// Low-dimensional readings by key, for example `robot0_base_to_eef_pos` (3 numbers, metres).
+  public var vectors: [String: [Float]]
+  /// What the episode asks for, for example "open the left drawer".
+  public var instruction: String
+
+  public init(images: [String: Image] = [:], vectors: [String: [Float]] = [:], instruction: String = "") {
+    self.images = images
+    self.vectors = vectors
+    self.instruction = instruction
+  }
+}
