@@ -1,0 +1,113 @@
+import Tensors
+
+/// What an observation lacks for a policy.
+public enum AgentError: Error, Equatable, CustomStringConvertible {
+  case missingImage(key: String, available: [String])
+  case imageSize(key: String, expected: ObservationSchema.ImageSize, width: Int, height: Int)
+  case missingVector(key: String, available: [String])
+  case vectorWidth(key: String, expected: Int, found: Int)
+  case notFinite
+
+  public var description: String {
+    switch self {
+    case .missingImage(let key, let available):
+      "the policy needs camera '\(key)', the observation has: \(available.joined(separator: ", "))"
+    case .imageSize(let key, let expected, let width, let height):
+      "camera '\(key)' is \(width)x\(height), the policy was trained on \(expected.width)x\(expected.height)"
+    case .missingVector(let key, let available):
+      "the policy needs '\(key)', the observation has: \(available.joined(separator: ", "))"
+    case .vectorWidth(let key, let expected, let found):
+      "'\(key)' has \(found) numbers, the policy was trained on \(expected)"
+    case .notFinite: "the policy's action holds a value that is not a number"
+    }
+  }
+}
+
+/// A policy at work in the world: keeps the history, normalises, predicts, and hands out one action at a time.
+///
+/// It predicts a chunk of actions and executes the first `execute` of them before it looks again. At the start of an
+/// episode the first observation stands for the ones before it, as recorded windows are padded.
+public final class Agent: Behavior {
+  public let policy: any Policy
+  public let normalizer: Normalizer
+  public let schema: ObservationSchema
+  public let execute: Int
+
+  private var history: [Observation] = []
+  private var queue: [[Float]] = []
+  private var random = Random(seed: 0)
+
+  /// - Parameter execute: how many actions of each prediction are carried out, 1 or more.
+  public init(policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, execute: Int) {
+    self.policy = policy
+    self.normalizer = normalizer
+    self.schema = schema
+    self.execute = max(1, execute)
+  }
+
+  public func begin(seed: UInt64) {
+    history = []
+    queue = []
+    random = Random(seed: seed)
+  }
+
+  public func action(for observation: Observation) throws -> [Float] {
+    let steps = policy.window.observations.count
+    history.append(try checked(observation))
+    if history.count > steps { history.removeFirst(history.count - steps) }
+    if queue.isEmpty { queue = try predict(steps: steps) }
+    return queue.removeFirst()
+  }
+
+  private func predict(steps: Int) throws -> [[Float]] {
+    let rows = Array(repeating: history[0], count: steps - history.count) + history
+    let batch = try normalizer.normalized(Agent.batch([rows], schema: schema))
+    let actions = policy.actions(for: batch, random: &random)
+    let width = actions.shape[2]
+    let values = actions.scalars
+    return try (0..<min(execute, actions.shape[1])).map { step in
+      let action = try normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
+      guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
+      return action
+    }
+  }
+
+  private func checked(_ observation: Observation) throws -> Observation {
+    for (key, size) in schema.images {
+      guard let image = observation.images[key] else {
+        throw AgentError.missingImage(key: key, available: observation.images.keys.sorted())
+      }
+      guard image.width == size.width, image.height == size.height else {
+        throw AgentError.imageSize(key: key, expected: size, width: image.width, height: image.height)
+      }
+    }
+    for (key, width) in schema.vectors {
+      guard let values = observation.vectors[key] else {
+        throw AgentError.missingVector(key: key, available: observation.vectors.keys.sorted())
+      }
+      guard values.count == width else {
+        throw AgentError.vectorWidth(key: key, expected: width, found: values.count)
+      }
+    }
+    return observation
+  }
+
+  /// Observations `[batch][time]` as tensors, only the keys of `schema`, nothing normalised.
+  public static func batch(_ windows: [[Observation]], schema: ObservationSchema) -> ObservationBatch {
+    let time = windows.first?.count ?? 0
+    var images: [String: ImageBatch] = [:]
+    for (key, size) in schema.images {
+      var pixels: [UInt8] = []
+      pixels.reserveCapacity(windows.count * time * size.height * size.width * 3)
+      for window in windows { for observation in window { pixels += observation.images[key]!.pixels } }
+      images[key] = ImageBatch(batch: windows.count, time: time, size: size, pixels: pixels)
+    }
+    var vectors: [String: Tensor] = [:]
+    for (key, width) in schema.vectors {
+      let values = windows.flatMap { $0.flatMap { $0.vectors[key]! } }
+      vectors[key] = Tensor(values, shape: [windows.count, time, width])
+    }
+    return ObservationBatch(
+      images: images, vectors: vectors, instructions: windows.map { $0.last?.instruction ?? "" }, time: time)
+  }
+}

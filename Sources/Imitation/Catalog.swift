@@ -1,0 +1,109 @@
+import Tensors
+
+/// The plug-ins that recipes can name. Adding one is one word: `.standard.adding(MyEncoder.self)`.
+public struct Catalog: Sendable {
+  private struct EncoderEntry: Sendable {
+    let make: @Sendable (Setting, String, EncoderContext, inout Random) throws -> any ObservationEncoder
+  }
+  private struct PolicyEntry: Sendable {
+    let make: @Sendable (Setting, String, any ObservationEncoder, Int, inout Random) throws -> any Policy
+  }
+  private struct SimulatorEntry: Sendable {
+    let tasks: [SimulatedTask]
+    let check: @Sendable (Setting, String) throws -> Void
+    let make: @Sendable (Setting, String) throws -> any Environment
+  }
+
+  private var encoders: [String: EncoderEntry] = [:]
+  private var policies: [String: PolicyEntry] = [:]
+  private var simulators: [String: SimulatorEntry] = [:]
+
+  /// A catalog without plug-ins.
+  public init() {}
+
+  public func adding<E: ObservationEncoder>(_ type: E.Type) -> Catalog {
+    var catalog = self
+    catalog.encoders[type.name] = EncoderEntry { setting, path, context, random in
+      try type.init(
+        options: SettingDecoder().decode(E.Options.self, from: setting, path: path), context: context, random: &random)
+    }
+    return catalog
+  }
+
+  public func adding<P: Policy>(_ type: P.Type) -> Catalog {
+    var catalog = self
+    catalog.policies[type.name] = PolicyEntry { setting, path, encoder, width, random in
+      try type.init(
+        options: SettingDecoder().decode(P.Options.self, from: setting, path: path), encoder: encoder,
+        actionWidth: width, random: &random)
+    }
+    return catalog
+  }
+
+  public func adding<S: Simulator>(_ type: S.Type) -> Catalog {
+    var catalog = self
+    catalog.simulators[type.name] = SimulatorEntry(
+      tasks: type.tasks,
+      check: { setting, path in _ = try SettingDecoder().decode(S.Options.self, from: setting, path: path) },
+      make: { setting, path in
+        try type.init(options: SettingDecoder().decode(S.Options.self, from: setting, path: path))
+      })
+    return catalog
+  }
+
+  public var encoderNames: [String] { encoders.keys.sorted() }
+  public var policyNames: [String] { policies.keys.sorted() }
+  public var simulatorNames: [String] { simulators.keys.sorted() }
+
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makeEncoder(
+    _ choice: Choice, context: EncoderContext, random: inout Random
+  ) throws -> any ObservationEncoder {
+    let entry = try find(choice, in: encoders, path: "encoder")
+    return try placing(choice, path: "encoder") { try entry.make(choice.options, "encoder", context, &random) }
+  }
+
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makePolicy(
+    _ choice: Choice, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random
+  ) throws -> any Policy {
+    let entry = try find(choice, in: policies, path: "policy")
+    return try placing(choice, path: "policy") {
+      try entry.make(choice.options, "policy", encoder, actionWidth, &random)
+    }
+  }
+
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit, or the simulator's own error.
+  public func makeSimulator(_ choice: Choice) throws -> any Environment {
+    let entry = try find(choice, in: simulators, path: "simulator")
+    return try entry.make(choice.options, "simulator")
+  }
+
+  /// The tasks of a simulator, its options checked without starting it.
+  public func tasks(of choice: Choice) throws -> [SimulatedTask] {
+    let entry = try find(choice, in: simulators, path: "simulator")
+    try entry.check(choice.options, "simulator")
+    return entry.tasks
+  }
+
+  private func find<Entry>(_ choice: Choice, in entries: [String: Entry], path: String) throws -> Entry {
+    guard let entry = entries[choice.kind] else {
+      let known = entries.keys.sorted()
+      throw SettingError.invalid(
+        path: "\(path).kind", line: choice.options.line,
+        reason: "unknown kind '\(choice.kind)'; known: \(known.isEmpty ? "none in this build" : known.joined(separator: ", "))")
+    }
+    return entry
+  }
+
+  /// A plug-in's own complaint about its options, with the line where they stand.
+  private func placing<Result>(_ choice: Choice, path: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as SettingError {
+      throw error
+    } catch {
+      throw SettingError.invalid(path: path, line: choice.options.line, reason: "\(error)")
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/// One value of a recipe with the line it stands on, so that every complaint can say where.
+public struct Setting: Sendable, Equatable {
+  public indirect enum Value: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case integer(Int)
+    case number(Double)
+    case text(String)
+    case list([Setting])
+    case map([Entry])
+  }
+
+  public struct Entry: Sendable, Equatable {
+    public var key: String
+    /// The line of the key.
+    public var line: Int
+    public var setting: Setting
+
+    public init(key: String, line: Int, setting: Setting) {
+      self.key = key
+      self.line = line
+      self.setting = setting
+    }
+  }
+
+  public var value: Value
+  public var line: Int
+
+  public init(_ value: Value, line: Int) {
+    self.value = value
+    self.line = line
+  }
+
+  /// The value under `key`, when this is a map that has it.
+  public subscript(key: String) -> Setting? {
+    guard case .map(let entries) = value else { return nil }
+    return entries.first { $0.key == key }?.setting
+  }
+
+  /// What kind of value this is, in a user's words.
+  var kind: String {
+    switch value {
+    case .null: "nothing"
+    case .bool: "true or false"
+    case .integer: "a whole number"
+    case .number: "a number"
+    case .text(let text): "the text \"\(text)\""
+    case .list: "a list"
+    case .map: "a group of keys"
+    }
+  }
+}
+
+/// What is wrong with a recipe or another settings file, and where.
+public enum SettingError: Error, Equatable, CustomStringConvertible {
+  case unreadable(file: String, reason: String)
+  case syntax(line: Int, reason: String)
+  case unknownKey(path: String, line: Int, allowed: [String])
+  case missingKey(path: String, line: Int)
+  case wrongType(path: String, line: Int, wanted: String, found: String)
+  case invalid(path: String, line: Int, reason: String)
+  indirect case inFile(String, SettingError)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let file, let reason): "\(file): \(reason)"
+    case .syntax(let line, let reason): "line \(line): not YAML: \(reason)"
+    case .unknownKey(let path, let line, let allowed):
+      "line \(line): unknown key '\(path)'; allowed here: \(allowed.joined(separator: ", "))"
+    case .missingKey(let path, let line): "line \(line): '\(path)' is missing"
+    case .wrongType(let path, let line, let wanted, let found): "line \(line): '\(path)' must be \(wanted), not \(found)"
+    case .invalid(let path, let line, let reason):
+      path.isEmpty ? "line \(line): \(reason)" : "line \(line): '\(path)': \(reason)"
+    case .inFile(let file, let error): "\(file), \(error)"
+    }
+  }
+}
