@@ -1,0 +1,147 @@
+import Foundation
+import Imitation
+
+/// What to train, on what, and how to judge it: one short YAML file, checked whole before anything runs.
+///
+/// Only differences from the defaults need be written. `docs/recipes.md` explains every key.
+package struct Recipe: Decodable, Sendable {
+  package var name: String
+  package var seed: UInt64
+  package var data: DataSettings
+  package var observations: ObservationSettings
+  package var actions: ActionSettings
+  package var encoder: Choice
+  package var policy: Choice
+  package var training: TrainingSettings
+  package var evaluation: EvaluationSettings
+  /// The text it was read from, stored with every run.
+  package var text = ""
+
+  /// - Parameter changes: `path.to.key=value` pairs, applied before decoding.
+  /// - Throws: `SettingError`, naming file and line.
+  package init(path: String, changes: [String] = []) throws {
+    let (setting, text) = try SettingsFile.read(path, changes: changes)
+    do {
+      self = try SettingDecoder().decode(Recipe.self, from: setting)
+    } catch let error as SettingError {
+      throw SettingError.inFile(path, error)
+    }
+    self.text = text
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case name, seed, data, observations, actions, encoder, policy, training, evaluation
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    name = try keys.decode(String.self, forKey: .name)
+    seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1
+    data = try keys.decode(DataSettings.self, forKey: .data)
+    observations = try keys.decode(ObservationSettings.self, forKey: .observations)
+    actions = try keys.decodeIfPresent(ActionSettings.self, forKey: .actions) ?? ActionSettings()
+    encoder = try keys.decode(Choice.self, forKey: .encoder)
+    policy = try keys.decode(Choice.self, forKey: .policy)
+    training = try keys.decode(TrainingSettings.self, forKey: .training)
+    evaluation = try keys.decode(EvaluationSettings.self, forKey: .evaluation)
+    guard !name.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || "-_.".contains($0) }), !name.hasPrefix(".")
+    else {
+      throw keys.refused(.name, "is used as a folder name: letters, digits, '-', '_' and '.' only")
+    }
+  }
+}
+
+/// Which demonstrations: a registry, a split of it and some of its tasks.
+package struct DataSettings: Decodable, Sendable {
+  /// A file in `Datasets/` without its ending, for example `kitchenette`.
+  package var registry: String
+  package var split: String
+  package var tasks: [String]
+  /// The share of each task's episodes held out for the validation loss.
+  package var validation: Double
+  /// How much decoded image data is kept in memory.
+  package var memoryGigabytes: Double
+
+  enum CodingKeys: String, CodingKey {
+    case registry, split, tasks, validation
+    case memoryGigabytes = "memory_gigabytes"
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    registry = try keys.decode(String.self, forKey: .registry)
+    split = try keys.decode(String.self, forKey: .split)
+    tasks = try keys.decode([String].self, forKey: .tasks)
+    validation = try keys.decodeIfPresent(Double.self, forKey: .validation) ?? 0.05
+    memoryGigabytes = try keys.decodeIfPresent(Double.self, forKey: .memoryGigabytes) ?? 4
+    guard !tasks.isEmpty else { throw keys.refused(.tasks, "names no task") }
+    guard Set(tasks).count == tasks.count else { throw keys.refused(.tasks, "names a task twice") }
+    guard (0..<0.9).contains(validation) else { throw keys.refused(.validation, "must be from 0 to 0.9") }
+    guard memoryGigabytes > 0 else { throw keys.refused(.memoryGigabytes, "must be above 0") }
+  }
+}
+
+/// What the policy may see.
+package struct ObservationSettings: Decodable, Sendable {
+  package var images: [String]
+  package var vectors: [String]
+  /// How low-dimensional observations are normalised.
+  package var normalization: Normalization
+
+  enum CodingKeys: String, CodingKey { case images, vectors, normalization }
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    images = try keys.decodeIfPresent([String].self, forKey: .images) ?? []
+    vectors = try keys.decodeIfPresent([String].self, forKey: .vectors) ?? []
+    normalization = try keys.decodeIfPresent(Normalization.self, forKey: .normalization) ?? .none
+    guard !(images + vectors).isEmpty else { throw keys.refused(.images, "the policy would see nothing") }
+    guard Set(images + vectors).count == images.count + vectors.count else {
+      throw keys.refused(.images, "names a key twice")
+    }
+  }
+}
+
+/// How actions are learned and carried out.
+package struct ActionSettings: Decodable, Sendable {
+  package var normalization: Normalization = .none
+  /// How many actions of each prediction are executed before the policy looks again.
+  package var execute = 1
+
+  enum CodingKeys: String, CodingKey { case normalization, execute }
+
+  package init() {}
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    normalization = try keys.decodeIfPresent(Normalization.self, forKey: .normalization) ?? .none
+    execute = try keys.decodeIfPresent(Int.self, forKey: .execute) ?? 1
+    guard execute >= 1 else { throw keys.refused(.execute, "must be 1 or more") }
+  }
+}
+
+/// How a trained policy is judged.
+package struct EvaluationSettings: Decodable, Sendable {
+  package var simulator: Choice
+  package var episodes: Int
+  package var seed: UInt64
+  package var pool: ScenePool
+
+  enum CodingKeys: String, CodingKey { case simulator, episodes, seed, pool }
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    simulator = try keys.decode(Choice.self, forKey: .simulator)
+    episodes = try keys.decodeIfPresent(Int.self, forKey: .episodes) ?? 50
+    seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 100_000
+    pool = try keys.decodeIfPresent(ScenePool.self, forKey: .pool) ?? .evaluation
+    guard (1...10_000).contains(episodes) else { throw keys.refused(.episodes, "must be from 1 to 10000") }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// A value that decodes but makes no sense, told with its line.
+  package func refused(_ key: Key, _ reason: String) -> DecodingError {
+    .dataCorruptedError(forKey: key, in: self, debugDescription: reason)
+  }
+}

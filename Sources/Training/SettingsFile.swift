@@ -1,0 +1,103 @@
+import Foundation
+import Imitation
+import Yams
+
+/// Reads YAML into settings that remember their lines. The only file that knows Yams.
+package enum SettingsFile {
+  /// Larger than any recipe a person writes.
+  static let sizeLimit = 1 << 20
+
+  /// - Parameter changes: `path.to.key=value` pairs that replace or add values, the value being YAML itself.
+  /// - Returns: the settings, and the text they came from (rewritten when there were changes).
+  /// - Throws: `SettingError`.
+  package static func read(_ path: String, changes: [String] = []) throws -> (setting: Setting, text: String) {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw SettingError.unreadable(file: path, reason: "no such file, or not readable")
+    }
+    guard data.count <= sizeLimit else {
+      throw SettingError.unreadable(file: path, reason: "\(data.count) bytes is too large for a settings file")
+    }
+    guard let text = String(data: data, encoding: .utf8) else {
+      throw SettingError.unreadable(file: path, reason: "not UTF-8 text")
+    }
+    do {
+      if changes.isEmpty { return (try parse(text), text) }
+      var node = try compose(text)
+      for change in changes { try apply(change, to: &node) }
+      let changed = try Yams.serialize(node: node)
+      return (try parse(changed), changed)
+    } catch let error as SettingError {
+      throw SettingError.inFile(path, error)
+    }
+  }
+
+  /// - Throws: `SettingError`.
+  package static func parse(_ text: String) throws -> Setting {
+    try setting(from: compose(text), depth: 0)
+  }
+
+  private static func compose(_ text: String) throws -> Node {
+    do {
+      return try Yams.compose(yaml: text) ?? Node.mapping(.init([]))
+    } catch let error as YamlError {
+      switch error {
+      case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+        .composer(_, let problem, let mark, _):
+        throw SettingError.syntax(line: mark.line, reason: problem)
+      case .duplicatedKeysInMapping(let duplicates, let context):
+        throw SettingError.syntax(
+          line: context.mark.line, reason: "written twice: \(duplicates.map { $0.string ?? "?" }.joined(separator: ", "))")
+      default:
+        throw SettingError.syntax(line: 1, reason: "\(error)")
+      }
+    }
+  }
+
+  private static func setting(from node: Node, depth: Int) throws -> Setting {
+    let line = node.mark?.line ?? 1
+    guard depth < 32 else { throw SettingError.syntax(line: line, reason: "nested too deeply") }
+    switch node {
+    case .scalar:
+      // A quoted scalar is text whatever it looks like: Yams resolves its tag so.
+      if node.null != nil { return Setting(.null, line: line) }
+      if let value = node.bool { return Setting(.bool(value), line: line) }
+      if let value = node.int { return Setting(.integer(value), line: line) }
+      if let value = node.float { return Setting(.number(value), line: line) }
+      return Setting(.text(node.string ?? ""), line: line)
+    case .sequence(let values):
+      return Setting(.list(try values.map { try setting(from: $0, depth: depth + 1) }), line: line)
+    case .mapping(let mapping):
+      var entries: [Setting.Entry] = []
+      for (key, value) in mapping {
+        guard let name = key.string else {
+          throw SettingError.syntax(line: key.mark?.line ?? line, reason: "a key must be text")
+        }
+        guard !entries.contains(where: { $0.key == name }) else {
+          throw SettingError.syntax(line: key.mark?.line ?? line, reason: "'\(name)' is written twice")
+        }
+        entries.append(
+          Setting.Entry(
+            key: name, line: key.mark?.line ?? line, setting: try setting(from: value, depth: depth + 1)))
+      }
+      return Setting(.map(entries), line: line)
+    case .alias:
+      throw SettingError.syntax(line: line, reason: "aliases are not supported")
+    }
+  }
+
+  private static func apply(_ change: String, to node: inout Node) throws {
+    guard let equals = change.firstIndex(of: "="), equals != change.startIndex else {
+      throw SettingError.invalid(path: "", line: 0, reason: "--set takes path.to.key=value, not '\(change)'")
+    }
+    let path = change[..<equals].split(separator: ".").map(String.init)
+    let value = try compose(String(change[change.index(after: equals)...]))
+    func replace(_ path: ArraySlice<String>, in node: inout Node) {
+      guard let key = path.first else { return node = value }
+      var inner = node[key] ?? Node.mapping(.init([]))
+      replace(path.dropFirst(), in: &inner)
+      if case .mapping = node {} else { node = Node.mapping(.init([])) }
+      node.mapping?[Node(key)] = inner
+    }
+    replace(path[...], in: &node)
+  }
+}

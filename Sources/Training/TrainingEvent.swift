@@ -1,0 +1,44 @@
+/// What the training loop tells whoever listens: plain values, no callbacks into it.
+package enum TrainingEvent: Sendable {
+  case logged(TrainingMetrics)
+  case validated(step: Int, loss: Double, averagedLoss: Double?)
+  case saved(step: Int, path: String)
+}
+
+/// One row of `metrics.jsonl`.
+package struct TrainingMetrics: Codable, Sendable {
+  package var step: Int
+  package var loss: Double?
+  package var gradientNorm: Double?
+  package var learningRate: Double?
+  package var samplesPerSecond: Double?
+  /// On held-out episodes, with the live weights and with the averaged ones.
+  package var validationLoss: Double?
+  package var averagedValidationLoss: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case step, loss
+    case gradientNorm = "gradient_norm"
+    case learningRate = "learning_rate"
+    case samplesPerSecond = "samples_per_second"
+    case validationLoss = "validation_loss"
+    case averagedValidationLoss = "averaged_validation_loss"
+  }
+}
+
+/// Why training stopped early.
+package enum TrainingError: Error, Equatable, CustomStringConvertible {
+  case notANumber(step: Int, tensor: String, lastCheckpoint: String?)
+  case tooFewWindows(windows: Int, batch: Int)
+
+  package var description: String {
+    switch self {
+    case .notANumber(let step, let tensor, let checkpoint):
+      "step \(step): '\(tensor)' is not a number; stopped. "
+        + (checkpoint.map { "The last good checkpoint is \($0); try a lower learning_rate." }
+          ?? "No checkpoint was written yet; try a lower learning_rate or a longer warmup.")
+    case .tooFewWindows(let windows, let batch):
+      "the split holds \(windows) training windows, fewer than one batch of \(batch); lower training.batch"
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import Imitation
+import Synchronization
+
+/// The command `imitate`. Another package runs it with plug-ins of its own:
+///
+/// ```swift
+/// ImitateCommand.main(catalog: .standard.adding(MyEncoder.self))
+/// ```
+public struct ImitateCommand: ParsableCommand {
+  public static let configuration = CommandConfiguration(
+    commandName: "imitate",
+    abstract: "Learn robot policies from demonstrations.",
+    version: Toolkit.version,
+    subcommands: [
+      Tasks.self, Inspect.self, Record.self, Train.self, Evaluate.self, Report.self, ExportPolicy.self, Verify.self,
+      Benchmark.self, Worker.self,
+    ])
+
+  public init() {}
+
+  /// Runs the command line of this process with the plug-ins of `catalog`, and does not return.
+  public static func main(catalog: Catalog) -> Never {
+    // A reader that goes away (`imitate tasks | head`) ends in a write error, not in a signal.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try ImitateCommand.parseAsRoot()
+      try Session.$catalog.withValue(catalog) { try command.run() }
+      exit(withError: nil)
+    } catch let error where CommandFailure.isOurs(error) {
+      FileHandle.standardError.write(Data("imitate: \(CommandFailure.line(error))\n".utf8))
+      Foundation.exit(1)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// What every verb of one run shares.
+enum Session {
+  @TaskLocal static var catalog = Catalog.standard
+}
+
+/// What the project calls itself in files.
+enum Toolkit {
+  static let version = "0.1.0"
+}

@@ -1,0 +1,62 @@
+import Foundation
+
+/// Shows how far long work is, how fast, and how long it will take: one redrawn line on a terminal, a plain line now and
+/// then elsewhere. Writes to standard error, so that tables on standard output stay clean.
+final class ProgressBar {
+  private let title: String
+  private let total: Int
+  private let unit: String
+  private let first: Int
+  private let start = ContinuousClock.now
+  private let terminal = isatty(STDERR_FILENO) == 1
+  private var lastShown: ContinuousClock.Instant?
+  private var done: Int
+
+  /// - Parameter first: how much was finished before this run; it does not count for the rate.
+  init(_ title: String, total: Int, unit: String, first: Int = 0) {
+    self.title = title
+    self.total = total
+    self.unit = unit
+    self.first = first
+    self.done = first
+  }
+
+  /// - Parameter note: a few words of the latest state, for example the loss.
+  func update(_ done: Int, note: String = "") {
+    self.done = done
+    let now = ContinuousClock.now
+    let pause: Duration = terminal ? .milliseconds(100) : .seconds(10)
+    if let lastShown, now - lastShown < pause, done < total { return }
+    lastShown = now
+    show(line(note: note), final: false)
+  }
+
+  /// Leaves the last line standing.
+  func finish(note: String = "") {
+    show(line(note: note), final: true)
+  }
+
+  private func line(note: String) -> String {
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    let rate = Double(done - first) / max(seconds, 1e-9)
+    let share = total > 0 ? Double(done) / Double(total) : 1
+    let left = rate > 0 ? Double(total - done) / rate : 0
+    let filled = Int((share * 20).rounded(.down))
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: max(0, 20 - filled))
+    let time = done >= total ? "in \(Self.clock(seconds))" : "\(Self.clock(left)) left"
+    let speed = rate >= 10 ? String(format: "%.0f", rate) : String(format: "%.2f", rate)
+    return "\(title) \(bar) \(done)/\(total) \(unit)  \(speed)/s  \(time)\(note.isEmpty ? "" : "  " + note)"
+  }
+
+  private func show(_ line: String, final: Bool) {
+    let text = terminal ? "\r\u{1b}[K\(line)\(final ? "\n" : "")" : "\(line)\n"
+    FileHandle.standardError.write(Data(text.utf8))
+  }
+
+  static func clock(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    return whole >= 3600
+      ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+      : String(format: "%d:%02d", whole / 60, whole % 60)
+  }
+}
