@@ -48,13 +48,13 @@ package final class EventFile {
     try handle.write(contentsOf: record)
   }
 
-  static func maskedChecksum(_ data: Data) -> UInt32 {
+  package static func maskedChecksum(_ data: Data) -> UInt32 {
     let sum = checksum(data)
     return (sum >> 15 | sum << 17) &+ 0xa282_ead8
   }
 
   /// CRC-32C (Castagnoli), reflected.
-  static func checksum(_ data: Data) -> UInt32 {
+  package static func checksum(_ data: Data) -> UInt32 {
     var sum: UInt32 = .max
     for byte in data {
       sum ^= UInt32(byte)

@@ -1,1 +1,7 @@
-@main struct Main { static func main() {} }
+import Commands
+
+@main struct Main {
+  static func main() {
+    ImitateCommand.main(catalog: .standard)
+  }
+}

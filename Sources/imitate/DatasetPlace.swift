@@ -1,0 +1,34 @@
+import ArgumentParser
+import Demonstrations
+import Foundation
+import Imitation
+import Training
+
+/// Where registries and demonstrations are.
+struct DatasetPlace: ParsableArguments {
+  @Option(help: "The folder of the registries and the demonstration files.")
+  var datasets = "Datasets"
+
+  /// - Throws: `SettingError`, naming the known registries when there is no such file.
+  func registry(_ name: String) throws -> DatasetRegistry {
+    let path = "\(datasets)/\(name).yaml"
+    guard FileManager.default.fileExists(atPath: path) else {
+      let known = (try? registryNames()) ?? []
+      throw SettingError.unreadable(
+        file: path, reason: "no such registry; known in \(datasets): \(known.isEmpty ? "none" : known.joined(separator: ", "))")
+    }
+    do {
+      return try SettingDecoder().decode(DatasetRegistry.self, from: SettingsFile.read(path).setting)
+    } catch let error as SettingError {
+      if case .unreadable = error { throw error }
+      if case .inFile = error { throw error }
+      throw SettingError.inFile(path, error)
+    }
+  }
+
+  func registryNames() throws -> [String] {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: datasets)
+    guard let names else { throw SettingError.unreadable(file: datasets, reason: "no such folder; name it with --datasets") }
+    return names.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+  }
+}

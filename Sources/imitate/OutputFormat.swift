@@ -1,0 +1,38 @@
+import ArgumentParser
+import Foundation
+
+/// How a verb prints a table.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case text
+  case json
+
+  /// A record as JSON with sorted keys, one final newline.
+  static func json(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+}
+
+/// Columns padded to their widest cell, the first to the left and numbers to the right.
+func table(_ header: [String], _ rows: [[String]]) -> String {
+  let all = [header] + rows
+  let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+  func line(_ cells: [String]) -> String {
+    cells.enumerated().map { column, cell in
+      let padding = String(repeating: " ", count: widths[column] - cell.count)
+      let isNumber = cell.first.map { $0.isNumber || $0 == "-" } ?? false
+      return isNumber && column > 0 ? padding + cell : cell + padding
+    }.joined(separator: "  ").trimmingSuffix(" ")
+  }
+  let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
+  return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
+}
+
+extension String {
+  fileprivate func trimmingSuffix(_ character: Character) -> String {
+    var text = self
+    while text.last == character { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,95 @@
+import Imitation
+import Layers
+import Tensors
+import Testing
+
+/// Passes `robot0_eef_pos` through; enough for an agent.
+private struct PassThrough: ObservationEncoder {
+  struct Options: Codable, Sendable {}
+  static let name = "pass-through"
+  let featureCount = 1
+  init(options: Options, context: EncoderContext, random: inout Random) {}
+  func callAsFunction(_ observations: ObservationBatch) -> Tensor { observations.vectors["x"]! }
+}
+
+/// Answers with three actions: the oldest row it saw, the newest, and their sum.
+private struct Echo: Policy {
+  struct Options: Codable, Sendable {}
+  static let name = "echo"
+  let encoder: any ObservationEncoder
+  let window = Window(observations: -2...0, actions: 0...2)
+  init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
+    self.encoder = encoder
+  }
+  func loss(on batch: Batch) -> PolicyLoss { PolicyLoss(batch.actions.sum()) }
+  func actions(for observations: ObservationBatch, random: inout Random) -> Tensor {
+    let rows = encoder(observations)
+    let first = rows.sliced(axis: 1, 0..<1)
+    let last = rows.sliced(axis: 1, 2..<3)
+    return Tensor.concatenated([first, last, first + last], axis: 1)
+  }
+}
+
+@Suite struct AgentTests {
+  let schema = ObservationSchema(images: [:], vectors: ["x": 1])
+
+  func agent(execute: Int, normalizer: Normalizer? = nil) throws -> Agent {
+    var random = Random(seed: 1)
+    let encoder = PassThrough(
+      options: .init(), context: EncoderContext(schema: schema, vocabulary: []), random: &random)
+    let policy = Echo(options: .init(), encoder: encoder, actionWidth: 1, random: &random)
+    let same = Normalizer.Affine(scale: [1], offset: [0])
+    return Agent(
+      policy: policy, normalizer: normalizer ?? Normalizer(keys: ["x": same, "actions": same]), schema: schema,
+      execute: execute)
+  }
+
+  func see(_ value: Float) -> Observation { Observation(vectors: ["x": [value]]) }
+
+  @Test func repeatsTheFirstObservationForTheMissingHistory() throws {
+    let agent = try agent(execute: 1)
+    agent.begin(seed: 0)
+    #expect(try agent.action(for: see(1)) == [1])
+    #expect(try agent.action(for: see(2)) == [1])
+    #expect(try agent.action(for: see(3)) == [1])
+    #expect(try agent.action(for: see(4)) == [2])
+    agent.begin(seed: 0)
+    #expect(try agent.action(for: see(9)) == [9])
+  }
+
+  @Test func executesAChunkBeforeItLooksAgain() throws {
+    let agent = try agent(execute: 2)
+    agent.begin(seed: 0)
+    #expect(try agent.action(for: see(1)) == [1])
+    #expect(try agent.action(for: see(2)) == [1])  // still from the first look: its second action
+    #expect(try agent.action(for: see(3)) == [1])  // looks: oldest of (1, 2, 3)
+    #expect(try agent.action(for: see(4)) == [3])  // its second action: the newest it saw
+  }
+
+  @Test func normalisesOnTheWayInAndOut() throws {
+    let agent = try agent(
+      execute: 1,
+      normalizer: Normalizer(keys: [
+        "x": .init(scale: [2], offset: [10]), "actions": .init(scale: [5], offset: [1]),
+      ]))
+    agent.begin(seed: 0)
+    #expect(try agent.action(for: see(14)) == [11])  // (14 - 10) / 2 = 2, and 2 * 5 + 1
+  }
+
+  @Test func namesWhatAnObservationLacks() throws {
+    let agent = try agent(execute: 1)
+    agent.begin(seed: 0)
+    #expect(throws: AgentError.missingVector(key: "x", available: ["y"])) {
+      try agent.action(for: Observation(vectors: ["y": [1]]))
+    }
+    #expect(throws: AgentError.vectorWidth(key: "x", expected: 1, found: 2)) {
+      try agent.action(for: Observation(vectors: ["x": [1, 2]]))
+    }
+  }
+
+  @Test func refusesAnActionThatIsNotANumber() throws {
+    let agent = try agent(execute: 1)
+    agent.begin(seed: 0)
+    #expect(throws: AgentError.notFinite) { try agent.action(for: see(.nan)) }
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Imitation
+import Testing
+import Training
+
+/// A recipe that is right; tests change one line of it.
+let rightRecipe = """
+  name: trial
+  data:
+    registry: kitchenette
+    split: expert-50
+    tasks: [OpenDrawer]
+  observations:
+    images: [robot0_agentview_left_image]
+    vectors: [robot0_base_to_eef_pos]
+  encoder: {kind: small}
+  policy: {kind: bc-transformer}
+  training:
+    steps: 100
+  evaluation:
+    simulator: {kind: kitchenette}
+
+  """
+
+@Suite struct RecipeTests {
+  func recipe(_ text: String, changes: [String] = []) throws -> Recipe {
+    let path = FileManager.default.temporaryDirectory.path + "/recipe-\(UUID().uuidString).yaml"
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    do {
+      return try Recipe(path: path, changes: changes)
+    } catch SettingError.inFile(_, let error) {
+      throw error
+    }
+  }
+
+  @Test func readsWithDefaults() throws {
+    let recipe = try recipe(rightRecipe)
+    #expect(recipe.seed == 1)
+    #expect(recipe.training.batch == 16 && recipe.training.clip == 100)
+    #expect(recipe.encoder.kind == "small")
+    #expect(recipe.text == rightRecipe)
+  }
+
+  @Test func refusesAnUnknownKeyWithItsLine() {
+    let text = rightRecipe.replacingOccurrences(of: "    steps: 100\n", with: "    steps: 100\n    stepz: 3\n")
+    #expect {
+      try recipe(text)
+    } throws: { error in
+      guard case .unknownKey(let path, let line, let allowed) = error as? SettingError else { return false }
+      return path == "training.stepz" && line == 13 && allowed.contains("steps")
+    }
+  }
+
+  @Test(arguments: [
+    ("steps: 100", "steps: 0", "training.steps", 12), ("steps: 100", "steps: 10\n    warmup: 11", "training.warmup", 13),
+    ("tasks: [OpenDrawer]", "tasks: []", "data.tasks", 5), ("name: trial", "name: ../trial", "name", 1),
+    ("steps: 100", "steps: 10\n    betas: [0.9]", "training.betas", 13),
+    ("steps: 100", "steps: 10\n    average_power: 2", "training.average_power", 13),
+  ])
+  func refusesAValueOutOfRangeWithItsLine(_ old: String, _ new: String, _ path: String, _ line: Int) {
+    #expect {
+      try recipe(rightRecipe.replacingOccurrences(of: old, with: new))
+    } throws: { error in
+      guard case .invalid(let found, let at, _) = error as? SettingError else { return false }
+      return found == path && at == line
+    }
+  }
+
+  @Test func refusesAWrongTypeWithItsLine() {
+    #expect(
+      throws: SettingError.wrongType(
+        path: "training.steps", line: 12, wanted: "a whole number", found: "the text \"many\"")
+    ) { try recipe(rightRecipe.replacingOccurrences(of: "100", with: "many")) }
+  }
+
+  @Test func refusesWhatIsNotYAML() {
+    #expect {
+      try recipe("name: [")
+    } throws: { error in
+      guard case .syntax = error as? SettingError else { return false }
+      return true
+    }
+  }
+
+  @Test func appliesChangesBeforeItChecks() throws {
+    let changed = try recipe(rightRecipe, changes: ["training.steps=7", "encoder={kind: resnet18, crop: 76}"])
+    #expect(changed.training.steps == 7)
+    #expect(changed.encoder.kind == "resnet18")
+    #expect(changed.text.contains("76"))
+    #expect(throws: SettingError.self) { try recipe(rightRecipe, changes: ["training.stepz=7"]) }
+  }
+}
