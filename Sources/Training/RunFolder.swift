@@ -1,0 +1,65 @@
+import Foundation
+import Imitation
+
+/// A folder that is not a run, or a run that lacks something.
+package enum RunError: Error, Equatable, CustomStringConvertible {
+  case notARun(folder: String)
+  case noCheckpoint(folder: String)
+
+  package var description: String {
+    switch self {
+    case .notARun(let folder): "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
+    case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
+    }
+  }
+}
+
+/// One run: everything needed to repeat and judge it.
+package struct RunFolder: Sendable {
+  package let path: String
+
+  package init(_ path: String) {
+    self.path = path
+  }
+
+  package var recipe: String { path + "/recipe.yaml" }
+  package var evaluation: String { path + "/evaluation.json" }
+
+  /// The recipe of an existing run.
+  /// - Throws: `RunError` or `SettingError`.
+  package func readRecipe() throws -> Recipe {
+    guard FileManager.default.fileExists(atPath: recipe) else { throw RunError.notARun(folder: path) }
+    return try Recipe(path: recipe)
+  }
+
+  package func checkpoint(step: Int) -> String {
+    "\(path)/checkpoints/step-\(String(repeating: "0", count: max(0, 7 - String(step).count)))\(step).safetensors"
+  }
+
+  /// The steps of the checkpoints on disk, oldest first.
+  package var checkpointSteps: [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/checkpoints")) ?? []
+    return names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }
+      .compactMap { Int($0.dropFirst(5).dropLast(12)) }.sorted()
+  }
+
+  /// The newest checkpoint.
+  /// - Throws: `RunError.noCheckpoint`, or what is wrong with the file.
+  package func lastCheckpoint() throws -> Checkpoint {
+    guard let step = checkpointSteps.last else { throw RunError.noCheckpoint(folder: path) }
+    return try Checkpoint(path: checkpoint(step: step))
+  }
+
+  /// Starts the folder with the recipe's text.
+  package func create(recipe text: String) throws {
+    try FileManager.default.createDirectory(atPath: path + "/checkpoints", withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: URL(fileURLWithPath: recipe), options: .atomic)
+  }
+
+  /// Keeps the two newest checkpoints, and `keeping` if it is among the older ones.
+  package func removeOldCheckpoints(keeping: Int?) {
+    for step in checkpointSteps.dropLast(2) where step != keeping {
+      try? FileManager.default.removeItem(atPath: checkpoint(step: step))
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// The training loop, read from top to bottom.
+///
+/// Batch, dropout and crops of step `n` are functions of the recipe's seed and `n` alone: a run that was killed and
+/// resumed ends with the bits of one that never stopped.
+package struct Trainer {
+  package var recipe: Recipe
+  package var folder: RunFolder
+  package var blueprint: PolicyBlueprint
+  package var normalizer: Normalizer
+  package var policy: any Policy
+  /// Batch number `n`, not normalised.
+  package var batch: (Int) throws -> Batch
+  /// The held-out windows, not normalised; empty without a held-out part.
+  package var validation: () throws -> [Batch]
+
+  package init(
+    recipe: Recipe, folder: RunFolder, blueprint: PolicyBlueprint, normalizer: Normalizer, policy: any Policy,
+    batch: @escaping (Int) throws -> Batch, validation: @escaping () throws -> [Batch]
+  ) {
+    self.recipe = recipe
+    self.folder = folder
+    self.blueprint = blueprint
+    self.normalizer = normalizer
+    self.policy = policy
+    self.batch = batch
+    self.validation = validation
+  }
+
+  /// Trains to the recipe's last step, from `checkpoint` if there is one.
+  /// - Returns: the step reached; less than the recipe's when `shouldStop` asked for it.
+  /// - Throws: `TrainingError.notANumber`, or what the files threw.
+  @discardableResult
+  package func run(
+    from checkpoint: Checkpoint?, shouldStop: () -> Bool = { false }, report: (TrainingEvent) -> Void = { _ in }
+  ) throws -> Int {
+    let settings = recipe.training
+    let parameters = policy.parameters().filter { $0.parameter.isTrainable }
+    var optimizer = AdamW(
+      parameters, weightDecay: Float(settings.weightDecay),
+      betas: (Float(settings.betas[0]), Float(settings.betas[1])))
+    var average = ExponentialMovingAverage(settings.averaging, of: policy)
+    if let checkpoint {
+      try policy.load(checkpoint.weights)
+      try optimizer.restore(checkpoint.optimizer)
+      try average?.restore(checkpoint.average)
+    }
+    let log = try MetricsLog(folder: folder.path, after: checkpoint?.step ?? 0)
+    let random = Random(seed: recipe.seed).split("training")
+    var step = checkpoint?.step ?? 0
+    var clock = ContinuousClock.now
+    var samples = 0
+
+    func save() throws {
+      let path = folder.checkpoint(step: step)
+      try Checkpoint(
+        step: step, recipe: recipe.text, blueprint: blueprint, normalizer: normalizer, weights: policy.snapshot(),
+        average: average?.state() ?? [:], optimizer: optimizer.state()
+      ).write(to: path)
+      folder.removeOldCheckpoints(keeping: nil)
+      report(.saved(step: step, path: path))
+    }
+
+    while step < settings.steps, !shouldStop() {
+      let batch = try normalizer.normalized(batch(step))
+      let rate = settings.learningRate(at: step)
+      let (loss, gradients) = withGradients(random: random.split(step)) { policy.loss(on: batch).loss }
+      step += 1
+      let (clipped, norm) = clipping(gradients, of: parameters, toNorm: Float(settings.clip))
+      guard loss.item.isFinite, norm.isFinite else {
+        throw TrainingError.notANumber(
+          step: step, tensor: culprit(loss: loss, gradients, parameters),
+          lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint))
+      }
+      optimizer.step(clipped, learningRate: Float(rate))
+      average?.update(from: policy)
+      samples += settings.batch
+
+      let last = step == settings.steps
+      if step % settings.logEvery == 0 || last {
+        let seconds = (ContinuousClock.now - clock) / .seconds(1)
+        let row = TrainingMetrics(
+          step: step, loss: Double(loss.item), gradientNorm: Double(norm), learningRate: rate,
+          samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+        try log.append(row)
+        report(.logged(row))
+        clock = .now
+        samples = 0
+      }
+      if step % settings.validateEvery == 0 || last {
+        let live = try validationLoss()
+        let averaged = try average.map { average in try withWeights(average.weights) { try validationLoss() } } ?? nil
+        if let live {
+          try log.append(TrainingMetrics(step: step, validationLoss: live, averagedValidationLoss: averaged))
+          report(.validated(step: step, loss: live, averagedLoss: averaged))
+        }
+      }
+      if step % settings.checkpointEvery == 0 || last { try save() }
+    }
+    if step < settings.steps, folder.checkpointSteps.last != step, step > 0 { try save() }
+    return step
+  }
+
+  /// The mean loss over the held-out windows with the present weights; no tape, so no dropout and centred crops.
+  private func validationLoss() throws -> Double? {
+    let batches = try validation()
+    guard !batches.isEmpty else { return nil }
+    var sum = 0.0
+    var count = 0
+    for batch in batches {
+      let rows = batch.observations.count
+      sum += Double(policy.loss(on: try normalizer.normalized(batch)).loss.item) * Double(rows)
+      count += rows
+    }
+    return sum / Double(count)
+  }
+
+  private func withWeights<Result>(_ weights: [String: Tensor], _ body: () throws -> Result) throws -> Result {
+    let live = policy.snapshot()
+    try policy.load(live.merging(weights) { _, averaged in averaged })
+    defer { try! policy.load(live) }  // they came from here
+    return try body()
+  }
+
+  /// The first tensor that went wrong, for the message.
+  private func culprit(
+    loss: Tensor, _ gradients: Gradients, _ parameters: [(name: String, parameter: Parameter)]
+  ) -> String {
+    for (name, parameter) in parameters where !parameter.value.isFinite { return name }
+    guard loss.item.isFinite else { return "loss" }
+    for (name, parameter) in parameters where gradients[parameter].map({ !$0.isFinite }) ?? false {
+      return "gradient of \(name)"
+    }
+    return "gradient norm"
+  }
+}
