@@ -1,0 +1,19 @@
+import Encoders
+import Imitation
+import Policies
+import Simulation
+
+extension Catalog {
+  /// Every encoder, policy and simulator of the toolkit. A new one is one word here.
+  public static var standard: Catalog {
+    let catalog = Catalog()
+      .adding(ResNet18Encoder.self)
+      .adding(SmallEncoder.self)
+      .adding(BCTransformer.self)
+    #if Kitchenette
+      return catalog.adding(Kitchenette.self)
+    #else
+      return catalog
+    #endif
+  }
+}

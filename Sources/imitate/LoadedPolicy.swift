@@ -1,0 +1,37 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+import Training
+
+/// A policy built from a recipe and filled with weights.
+struct LoadedPolicy {
+  let recipe: Recipe
+  let blueprint: PolicyBlueprint
+  let normalizer: Normalizer
+  let policy: any Policy
+
+  /// Untrained, with the initial weights that the recipe's seed gives.
+  init(recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, catalog: Catalog) throws {
+    var random = Random(seed: recipe.seed).split("weights")
+    let encoder = try catalog.makeEncoder(recipe.encoder, context: blueprint.encoder, random: &random)
+    self.policy = try catalog.makePolicy(
+      recipe.policy, encoder: encoder, actionWidth: blueprint.actionWidth, random: &random)
+    self.recipe = recipe
+    self.blueprint = blueprint
+    self.normalizer = normalizer
+  }
+
+  /// The weights to act with from a run's newest checkpoint.
+  init(run: RunFolder, catalog: Catalog) throws {
+    let checkpoint = try run.lastCheckpoint()
+    try self.init(
+      recipe: run.readRecipe(), blueprint: checkpoint.blueprint, normalizer: checkpoint.normalizer, catalog: catalog)
+    try policy.load(checkpoint.actingWeights)
+  }
+
+  var agent: Agent {
+    Agent(
+      policy: policy, normalizer: normalizer, schema: blueprint.encoder.schema, execute: recipe.actions.execute)
+  }
+}
