@@ -1,0 +1,116 @@
+import CKernels
+
+/// The list of kernels that operations call: the seam for a second device. Nothing above touches raw memory.
+enum Kernel {
+  static let grain = 32_768
+}
+
+extension Kernel {
+  static func unary(_ operation: ck_unary_operation, _ x: Tensor) -> Tensor {
+    Tensor(shape: x.shape) { buffer in
+      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
+      parallel(count: x.count, grain: grain) { ck_unary(operation, from + $0.lowerBound, to + $0.lowerBound, $0.count) }
+    }
+  }
+
+  static func unaryGradient(_ operation: ck_unary_operation, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+    Tensor(shape: x.shape) { buffer in
+      nonisolated(unsafe) let (x, from, to) = (x.storage.pointer, upstream.storage.pointer, buffer.baseAddress!)
+      parallel(count: buffer.count, grain: grain) {
+        ck_unary_gradient(operation, x + $0.lowerBound, from + $0.lowerBound, to + $0.lowerBound, $0.count)
+      }
+    }
+  }
+
+  static func binary(_ operation: ck_binary_operation, _ a: Tensor, _ b: Float) -> Tensor {
+    Tensor(shape: a.shape) { buffer in
+      nonisolated(unsafe) let (from, to) = (a.storage.pointer, buffer.baseAddress!)
+      parallel(count: a.count, grain: grain) {
+        ck_binary_scalar(operation, from + $0.lowerBound, b, to + $0.lowerBound, $0.count)
+      }
+    }
+  }
+
+  /// Both broadcast to `shape`: one run of the inner axes after another, each with a vector loop.
+  static func binary(_ operation: ck_binary_operation, _ a: Tensor, _ b: Tensor, shape: [Int]) -> Tensor {
+    let plan = BroadcastPlan(a.shape, b.shape, to: shape)
+    return Tensor(shape: shape) { buffer in
+      guard buffer.count > 0 else { return }
+      nonisolated(unsafe) let (x, y, to) = (a.storage.pointer, b.storage.pointer, buffer.baseAddress!)
+      let inner = plan.inner
+      if plan.outer == 1 {
+        parallel(count: inner, grain: grain) { range in
+          run(
+            operation, plan.leftMoves ? x + range.lowerBound : x, plan.leftMoves,
+            plan.rightMoves ? y + range.lowerBound : y, plan.rightMoves, to + range.lowerBound, range.count)
+        }
+      } else {
+        parallel(count: plan.outer, grain: max(1, grain / inner)) { rows in
+          for row in rows {
+            let (left, right) = plan.offsets(row)
+            run(operation, x + left, plan.leftMoves, y + right, plan.rightMoves, to + row * inner, inner)
+          }
+        }
+      }
+    }
+  }
+
+  private static func run(
+    _ operation: ck_binary_operation, _ a: UnsafePointer<Float>, _ aMoves: Bool, _ b: UnsafePointer<Float>,
+    _ bMoves: Bool, _ to: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    switch (aMoves, bMoves) {
+    case (true, true): ck_binary(operation, a, b, to, count)
+    case (true, false): ck_binary_scalar(operation, a, b.pointee, to, count)
+    case (false, true): ck_scalar_binary(operation, a.pointee, b, to, count)
+    case (false, false):
+      ck_binary(operation, a, b, to, 1)
+      for i in 1..<max(count, 1) { to[i] = to[0] }
+    }
+  }
+}
+
+/// How two shapes walk through the shape they broadcast to: merged axes, the innermost one a run.
+struct BroadcastPlan: Sendable {
+  private(set) var inner = 1
+  private(set) var leftMoves = true
+  private(set) var rightMoves = true
+  private(set) var outer = 1
+  private var axes: [(size: Int, left: Int, right: Int)] = []  // outermost first
+
+  init(_ a: [Int], _ b: [Int], to shape: [Int]) {
+    let left = Array(repeating: 1, count: shape.count - a.count) + a
+    let right = Array(repeating: 1, count: shape.count - b.count) + b
+    var merged: [(size: Int, left: Bool, right: Bool)] = []  // innermost first
+    for axis in shape.indices.reversed() where shape[axis] != 1 {
+      let now = (size: shape[axis], left: left[axis] != 1, right: right[axis] != 1)
+      if let last = merged.last, last.left == now.left, last.right == now.right {
+        merged[merged.count - 1].size *= now.size
+      } else {
+        merged.append(now)
+      }
+    }
+    guard let first = merged.first else { return }
+    inner = first.size
+    (leftMoves, rightMoves) = (first.left, first.right)
+    var (leftStep, rightStep) = (first.left ? first.size : 1, first.right ? first.size : 1)
+    for axis in merged.dropFirst() {
+      axes.insert((axis.size, axis.left ? leftStep : 0, axis.right ? rightStep : 0), at: 0)
+      if axis.left { leftStep *= axis.size }
+      if axis.right { rightStep *= axis.size }
+      outer *= axis.size
+    }
+  }
+
+  func offsets(_ row: Int) -> (left: Int, right: Int) {
+    var rest = row
+    var (left, right) = (0, 0)
+    for axis in axes.reversed() {
+      let index = rest % axis.size
+      rest /= axis.size
+      left += index * axis.left
+      right += index * axis.right
+    }
+    return (left, right)
+  }
+}

@@ -1,0 +1,73 @@
+import CKernels
+
+extension Kernel {
+  static func copyRows(
+    from: UnsafePointer<Float>, step fromStep: Int, to: UnsafeMutablePointer<Float>, step toStep: Int, rows: Int,
+    width: Int
+  ) {
+    nonisolated(unsafe) let (from, to) = (from, to)
+    guard width > 0 else { return }
+    parallel(count: rows, grain: max(1, 4 * grain / width)) { range in
+      for row in range { (to + row * toStep).update(from: from + row * fromStep, count: width) }
+    }
+  }
+
+  static func permuted(_ x: Tensor, _ axes: [Int]) -> Tensor {
+    var strides = [Int](repeating: 1, count: x.rank)
+    for axis in stride(from: x.rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * x.shape[axis + 1] }
+    let shape = axes.map { x.shape[$0] }
+    guard x.rank > 0, x.count > 0 else { return Tensor(shape: shape, storage: x.storage) }
+    // Innermost axes that stay together are copied as runs.
+    var run = 1
+    var outer = x.rank
+    while outer > 0, axes[outer - 1] == outer - 1 {
+      run *= shape[outer - 1]
+      outer -= 1
+    }
+    guard outer > 0 else { return Tensor(shape: shape, storage: x.storage) }
+    let steps = axes[..<outer].map { strides[$0] }
+    let sizes = Array(shape[..<outer])
+    let rows = sizes.reduce(1, *)
+    let (runLength, depth) = (run, outer)
+    return Tensor(shape: shape) { buffer in
+      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
+      let last = sizes[outer - 1]
+      let lastStep = steps[outer - 1]
+      parallel(count: rows / last, grain: max(1, grain / (last * runLength))) { range in
+        for row in range {
+          var rest = row
+          var offset = 0
+          for axis in stride(from: depth - 2, through: 0, by: -1) {
+            offset += rest % sizes[axis] * steps[axis]
+            rest /= sizes[axis]
+          }
+          let target = to + row * last * runLength
+          if runLength == 1 {
+            for i in 0..<last { target[i] = from[offset + i * lastStep] }
+          } else {
+            for i in 0..<last { (target + i * runLength).update(from: from + offset + i * lastStep, count: runLength) }
+          }
+        }
+      }
+    }
+  }
+
+  static func broadcast(_ x: Tensor, to shape: [Int]) -> Tensor {
+    // Adding nothing: the broadcasting loop with a zero.
+    binary(ck_add, x, Tensor(0), shape: shape)
+  }
+
+  static func scattered(_ rows: Tensor, _ indices: [Int], shape: [Int], axis: Int) -> Tensor {
+    let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
+    return Tensor(shape: shape) { buffer in
+      buffer.update(repeating: 0)
+      for cell in 0..<outer {
+        for (place, index) in indices.enumerated() {
+          ck_accumulate(
+            rows.storage.pointer + (cell * indices.count + place) * inner,
+            buffer.baseAddress! + (cell * size + index) * inner, inner)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import CKernels
+
+extension Tensor {
+  static func broadcastShape(_ a: [Int], _ b: [Int], _ operation: StaticString) -> [Int] {
+    let rank = max(a.count, b.count)
+    let left = Array(repeating: 1, count: rank - a.count) + a
+    let right = Array(repeating: 1, count: rank - b.count) + b
+    return zip(left, right).map { l, r in
+      precondition(l == r || l == 1 || r == 1, "\(operation): shapes \(a) and \(b) do not broadcast")
+      return l == 1 ? r : l
+    }
+  }
+
+  private func binary(
+    _ other: Tensor, _ kernel: ck_binary_operation, _ name: StaticString
+  ) -> Tensor {
+    Kernel.binary(kernel, self, other, shape: Tensor.broadcastShape(shape, other.shape, name))
+  }
+
+  public static func + (a: Tensor, b: Tensor) -> Tensor {
+    a.binary(b, ck_add, "add").recorded("add", from: [a, b]) { [x = a.shape, y = b.shape] upstream in
+      [upstream.summed(to: x), upstream.summed(to: y)]
+    }
+  }
+
+  public static func - (a: Tensor, b: Tensor) -> Tensor {
+    a.binary(b, ck_subtract, "subtract").recorded("subtract", from: [a, b]) { [x = a.shape, y = b.shape] upstream in
+      [upstream.summed(to: x), (-upstream).summed(to: y)]
+    }
+  }
+
+  public static func * (a: Tensor, b: Tensor) -> Tensor {
+    let (wantsA, wantsB) = (a.isRecorded, b.isRecorded)
+    return a.binary(b, ck_multiply, "multiply").recorded("multiply", from: [a, b]) { [a = a.detached, b = b.detached] in
+      [wantsA ? ($0 * b).summed(to: a.shape) : nil, wantsB ? ($0 * a).summed(to: b.shape) : nil]
+    }
+  }
+
+  public static func / (a: Tensor, b: Tensor) -> Tensor {
+    let (wantsA, wantsB) = (a.isRecorded, b.isRecorded)
+    return a.binary(b, ck_divide, "divide").recorded("divide", from: [a, b]) { [a = a.detached, b = b.detached] in
+      let quotient = $0 / b
+      return [
+        wantsA ? quotient.summed(to: a.shape) : nil, wantsB ? (-(quotient * a) / b).summed(to: b.shape) : nil,
+      ]
+    }
+  }
+
+  public static func + (a: Tensor, b: Float) -> Tensor {
+    Kernel.binary(ck_add, a, b).recorded("add number", from: [a]) { [$0] }
+  }
+  public static func + (a: Float, b: Tensor) -> Tensor { b + a }
+  public static func - (a: Tensor, b: Float) -> Tensor { a + -b }
+  public static func - (a: Float, b: Tensor) -> Tensor { -b + a }
+  public static func * (a: Tensor, b: Float) -> Tensor {
+    Kernel.binary(ck_multiply, a, b).recorded("multiply number", from: [a]) { [$0 * b] }
+  }
+  public static func * (a: Float, b: Tensor) -> Tensor { b * a }
+  public static func / (a: Tensor, b: Float) -> Tensor { a * (1 / b) }
+  public static func / (a: Float, b: Tensor) -> Tensor { b.reciprocal() * a }
+  public static prefix func - (a: Tensor) -> Tensor { a * -1 }
+
+  /// The larger of each pair; where they are equal the gradient goes to `self`.
+  public func maximum(_ other: Tensor) -> Tensor { chosen(other, ck_maximum, "maximum") { $0 >= $1 } }
+  /// The smaller of each pair; where they are equal the gradient goes to `self`.
+  public func minimum(_ other: Tensor) -> Tensor { chosen(other, ck_minimum, "minimum") { $0 <= $1 } }
+
+  private func chosen(
+    _ other: Tensor, _ kernel: ck_binary_operation, _ name: StaticString,
+    mine: @escaping @Sendable (Float, Float) -> Bool
+  ) -> Tensor {
+    let result = binary(other, kernel, name)
+    return result.recorded(name, from: [self, other]) { [a = detached, b = other.detached, shape = result.shape] in
+      let (x, y) = (a.broadcast(to: shape), b.broadcast(to: shape))
+      let mask = Tensor(shape: shape) { buffer in
+        for i in buffer.indices { buffer[i] = mine(x.storage.pointer[i], y.storage.pointer[i]) ? 1 : 0 }
+      }
+      return [($0 * mask).summed(to: a.shape), ($0 * (1 - mask)).summed(to: b.shape)]
+    }
+  }
+
+  /// Values limited to `range`; the gradient is 0 outside.
+  public func clamped(to range: ClosedRange<Float>) -> Tensor {
+    let (low, high) = (range.lowerBound, range.upperBound)
+    let result = Kernel.binary(ck_minimum, Kernel.binary(ck_maximum, self, low), high)
+    return result.recorded("clamped", from: [self]) { [x = detached] upstream in
+      [
+        Tensor(shape: x.shape) { buffer in
+          for i in buffer.indices {
+            let value = x.storage.pointer[i]
+            buffer[i] = value >= low && value <= high ? upstream.storage.pointer[i] : 0
+          }
+        }
+      ]
+    }
+  }
+}

@@ -1,0 +1,71 @@
+extension Tensor {
+  /// `[images, height, width, in]` by `[kernelHeight, kernelWidth, in, out]`: `[images, height', width', out]`.
+  public func conv2d(_ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0) -> Tensor {
+    precondition(
+      rank == 4 && weight.rank == 4 && shape[3] == weight.shape[2], "conv2d: shapes \(shape) and \(weight.shape)")
+    return convolution(
+      weight, bias: bias,
+      ConvolutionPlan(
+        images: shape[0], height: shape[1], width: shape[2], inputs: shape[3], outputs: weight.shape[3],
+        kernelHeight: weight.shape[0], kernelWidth: weight.shape[1], strideY: stride, strideX: stride,
+        paddingY: padding, paddingX: padding), "conv2d")
+  }
+
+  /// `[rows, length, in]` by `[kernel, in, out]`: `[rows, length', out]`.
+  public func conv1d(_ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0) -> Tensor {
+    precondition(
+      rank == 3 && weight.rank == 3 && shape[2] == weight.shape[1], "conv1d: shapes \(shape) and \(weight.shape)")
+    return unsqueezed(1).convolution(
+      weight.unsqueezed(0), bias: bias,
+      ConvolutionPlan(
+        images: shape[0], height: 1, width: shape[1], inputs: shape[2], outputs: weight.shape[2], kernelHeight: 1,
+        kernelWidth: weight.shape[0], strideY: 1, strideX: stride, paddingY: 0, paddingX: padding), "conv1d"
+    ).squeezed(1)
+  }
+
+  private func convolution(
+    _ weight: Tensor, bias: Tensor?, _ plan: ConvolutionPlan, _ name: StaticString
+  ) -> Tensor {
+    precondition(
+      plan.outputHeight > 0 && plan.outputWidth > 0, "\(name): kernel \(weight.shape) is larger than \(shape)")
+    let nothing = Tensor(0)
+    return Kernel.convolution(plan, self, weight, bias: bias).recorded(name, from: [self, weight, bias ?? nothing]) {
+      [
+        x = detached, weight = weight.detached, wantsX = isRecorded, wantsWeight = weight.isRecorded,
+        wantsBias = bias?.isRecorded ?? false
+      ] upstream in
+      [
+        wantsX ? Kernel.convolutionInputGradient(plan, upstream, weight) : nil,
+        wantsWeight ? Kernel.convolutionWeightGradient(plan, x, upstream) : nil,
+        wantsBias ? upstream.sum(axes: [0, 1, 2]) : nil,
+      ]
+    }
+  }
+
+  /// The transpose of a convolution: `[rows, length, in]` by `[kernel, in, out]`, length `(length - 1) stride - 2 padding + kernel`.
+  public func convTransposed1d(
+    _ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0
+  ) -> Tensor {
+    precondition(
+      rank == 3 && weight.rank == 3 && shape[2] == weight.shape[1],
+      "convTransposed1d: shapes \(shape) and \(weight.shape)")
+    let length = (shape[1] - 1) * stride - 2 * padding + weight.shape[0]
+    precondition(length > 0, "convTransposed1d: kernel \(weight.shape), padding \(padding) leave nothing of \(shape)")
+    // The convolution that this undoes goes from `out` channels and the long side to `in` and the short one.
+    let plan = ConvolutionPlan(
+      images: shape[0], height: 1, width: length, inputs: weight.shape[2], outputs: shape[2], kernelHeight: 1,
+      kernelWidth: weight.shape[0], strideY: 1, strideX: stride, paddingY: 0, paddingX: padding)
+    let turned = weight.detached.permuted([0, 2, 1]).unsqueezed(0)
+    let result = Kernel.convolutionInputGradient(plan, self, turned).squeezed(1)
+    let raw = result.recorded("convTransposed1d", from: [self, weight]) {
+      [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] upstream in
+      let long = upstream.unsqueezed(1)
+      return [
+        wantsX ? Kernel.convolution(plan, long, turned, bias: nil).squeezed(1) : nil,
+        wantsWeight
+          ? Kernel.convolutionWeightGradient(plan, long, x).squeezed(0).permuted([0, 2, 1]) : nil,
+      ]
+    }
+    return bias.map { raw + $0 } ?? raw
+  }
+}

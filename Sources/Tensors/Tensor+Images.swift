@@ -1,0 +1,33 @@
+import CKernels
+
+extension Tensor {
+  /// 8-bit images as numbers in 0...1, each cropped at its own offset: `[count, crop.height, crop.width, 3]`, a constant.
+  ///
+  /// - Parameter pixels: `[count, height, width, 3]`.
+  public static func images(
+    _ pixels: [UInt8], count: Int, height: Int, width: Int, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
+  ) -> Tensor {
+    precondition(
+      pixels.count == count * height * width * 3 && offsets.count == count,
+      "images: \(pixels.count) bytes and \(offsets.count) offsets for \(count) images of \(width)x\(height)")
+    precondition(
+      offsets.allSatisfy { $0.y >= 0 && $0.x >= 0 && $0.y + crop.height <= height && $0.x + crop.width <= width },
+      "images: a crop of \(crop.width)x\(crop.height) leaves images of \(width)x\(height)")
+    return Tensor(shape: [count, crop.height, crop.width, 3]) { buffer in
+      pixels.withUnsafeBufferPointer { pixels in
+        nonisolated(unsafe) let (from, to) = (pixels, buffer)
+        guard count > 0 else { return }
+        let run = crop.width * 3
+        parallel(count: count, grain: max(1, Kernel.grain / (crop.height * run))) { range in
+          for image in range {
+            for row in 0..<crop.height {
+              ck_bytes(
+                from.baseAddress! + ((image * height + offsets[image].y + row) * width + offsets[image].x) * 3, 1 / 255,
+                to.baseAddress! + (image * crop.height + row) * run, run)
+            }
+          }
+        }
+      }
+    }
+  }
+}

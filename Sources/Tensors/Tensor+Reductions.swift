@@ -1,0 +1,87 @@
+import CKernels
+
+extension Tensor {
+  func axis(_ axis: Int) -> Int {
+    let index = axis < 0 ? axis + rank : axis
+    precondition((0..<rank).contains(index), "axis \(axis) of shape \(shape)")
+    return index
+  }
+
+  /// The sum over `axes`, or over everything.
+  public func sum(axes: [Int]? = nil, keepingDimensions: Bool = false) -> Tensor {
+    let chosen = Set((axes ?? Array(shape.indices)).map(axis))
+    var result = self.detached
+    // Neighbouring axes are summed at once, the innermost group first.
+    var last = rank - 1
+    while last >= 0 {
+      guard chosen.contains(last) else {
+        last -= 1
+        continue
+      }
+      var first = last
+      while first > 0, chosen.contains(first - 1) { first -= 1 }
+      result = Kernel.sum(result, over: first...last)
+      last = first - 1
+    }
+    let kept = shape.indices.map { chosen.contains($0) ? 1 : shape[$0] }
+    let final = keepingDimensions ? kept : shape.indices.filter { !chosen.contains($0) }.map { shape[$0] }
+    return Tensor(shape: final, storage: result.storage).recorded("sum", from: [self]) { [shape] in
+      [$0.reshaped(kept).broadcast(to: shape)]
+    }
+  }
+
+  public func mean(axes: [Int]? = nil, keepingDimensions: Bool = false) -> Tensor {
+    let total = (axes ?? Array(shape.indices)).reduce(1) { $0 * shape[axis($1)] }
+    return sum(axes: axes, keepingDimensions: keepingDimensions) / Float(total)
+  }
+
+  /// Population variance.
+  public func variance(axes: [Int]? = nil, keepingDimensions: Bool = false) -> Tensor {
+    (self - mean(axes: axes, keepingDimensions: true)).square().mean(axes: axes, keepingDimensions: keepingDimensions)
+  }
+
+  /// The sum that undoes a broadcast from `target`.
+  func summed(to target: [Int]) -> Tensor {
+    guard shape != target else { return self }
+    let extra = rank - target.count
+    let axes = shape.indices.filter { $0 < extra || (target[$0 - extra] == 1 && shape[$0] != 1) }
+    return sum(axes: Array(axes), keepingDimensions: true).reshaped(target)
+  }
+
+  /// The index of the largest value along `axis`, the first where several are.
+  public func argmax(axis: Int) -> [Int] {
+    let (outer, size, inner) = split(at: self.axis(axis))
+    return withUnsafeBufferPointer { values in
+      (0..<outer * inner).map { cell in
+        let base = cell / inner * size * inner + cell % inner
+        return (1..<max(size, 1)).reduce(0) { values[base + $1 * inner] > values[base + $0 * inner] ? $1 : $0 }
+      }
+    }
+  }
+
+  /// The largest value along `axis`; its gradient goes to the first place that holds it.
+  public func maximum(axis: Int, keepingDimensions: Bool = false) -> Tensor {
+    let axis = self.axis(axis)
+    let (_, size, inner) = split(at: axis)
+    let places = argmax(axis: axis)
+    let indices = places.enumerated().map { $0 / inner * size * inner + $1 * inner + $0 % inner }
+    var final = shape
+    if keepingDimensions { final[axis] = 1 } else { final.remove(at: axis) }
+    let result = Tensor(shape: final) { buffer in
+      for (cell, index) in indices.enumerated() { buffer[cell] = storage.pointer[index] }
+    }
+    return result.recorded("maximum", from: [self]) { [shape] upstream in
+      [
+        Tensor(shape: shape) { buffer in
+          buffer.update(repeating: 0)
+          for (cell, index) in indices.enumerated() { buffer[index] = upstream.storage.pointer[cell] }
+        }
+      ]
+    }
+  }
+
+  /// Sizes before, at and after `axis`.
+  func split(at axis: Int) -> (outer: Int, size: Int, inner: Int) {
+    (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
+  }
+}

@@ -1,0 +1,144 @@
+extension Tensor {
+  /// The same values in another shape; one size may be -1 and is found.
+  public func reshaped(_ shape: [Int]) -> Tensor {
+    var shape = shape
+    if let free = shape.firstIndex(of: -1) {
+      let known = shape.reduce(1) { $1 == -1 ? $0 : $0 * $1 }
+      precondition(known > 0 && count % known == 0, "reshaped: \(self.shape) to \(shape)")
+      shape[free] = count / known
+    }
+    precondition(shape.reduce(1, *) == count, "reshaped: \(self.shape) to \(shape)")
+    return Tensor(shape: shape, storage: storage).recorded("reshaped", from: [self]) { [old = self.shape] in
+      [$0.reshaped(old)]
+    }
+  }
+
+  public func squeezed(_ axis: Int) -> Tensor {
+    var shape = shape
+    precondition(shape[self.axis(axis)] == 1, "squeezed: axis \(axis) of \(shape) is not 1")
+    shape.remove(at: self.axis(axis))
+    return reshaped(shape)
+  }
+
+  public func unsqueezed(_ axis: Int) -> Tensor {
+    var shape = shape
+    shape.insert(1, at: axis < 0 ? axis + rank + 1 : axis)
+    return reshaped(shape)
+  }
+
+  /// Axes in a new order: axis `i` of the result is axis `axes[i]` of this tensor.
+  public func permuted(_ axes: [Int]) -> Tensor {
+    precondition(axes.sorted() == Array(0..<rank), "permuted: axes \(axes) of shape \(shape)")
+    var inverse = axes
+    for (new, old) in axes.enumerated() { inverse[old] = new }
+    return Kernel.permuted(self, axes).recorded("permuted", from: [self]) { [inverse] in [$0.permuted(inverse)] }
+  }
+
+  public func transposed(_ a: Int, _ b: Int) -> Tensor {
+    var axes = Array(shape.indices)
+    axes.swapAt(axis(a), axis(b))
+    return permuted(axes)
+  }
+
+  /// The part of `axis` in `range`.
+  public func sliced(axis: Int, _ range: Range<Int>) -> Tensor {
+    let axis = self.axis(axis)
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= shape[axis], "sliced: \(range) of axis \(axis) of \(shape)")
+    let (outer, size, inner) = split(at: axis)
+    var final = shape
+    final[axis] = range.count
+    let result = Tensor(shape: final) { buffer in
+      guard buffer.count > 0 else { return }
+      Kernel.copyRows(
+        from: storage.pointer + range.lowerBound * inner, step: size * inner, to: buffer.baseAddress!,
+        step: range.count * inner, rows: outer, width: range.count * inner)
+    }
+    return result.recorded("sliced", from: [self]) {
+      [$0.padded(axis: axis, before: range.lowerBound, after: size - range.upperBound)]
+    }
+  }
+
+  /// This tensor with `value` around it along `axis`.
+  public func padded(axis: Int, before: Int, after: Int, value: Float = 0) -> Tensor {
+    let axis = self.axis(axis)
+    precondition(before >= 0 && after >= 0, "padded: by \(before) and \(after)")
+    let (outer, size, inner) = split(at: axis)
+    var final = shape
+    final[axis] = before + size + after
+    let result = Tensor(shape: final) { buffer in
+      buffer.update(repeating: value)
+      guard count > 0 else { return }
+      Kernel.copyRows(
+        from: storage.pointer, step: size * inner, to: buffer.baseAddress! + before * inner,
+        step: (before + size + after) * inner, rows: outer, width: size * inner)
+    }
+    return result.recorded("padded", from: [self]) { [$0.sliced(axis: axis, before..<before + size)] }
+  }
+
+  /// This tensor repeated along axes of size 1, and along new leading ones.
+  public func broadcast(to target: [Int]) -> Tensor {
+    guard target != shape else { return self }
+    precondition(
+      Tensor.broadcastShape(shape, target, "broadcast") == target, "broadcast: \(shape) to \(target)")
+    return Kernel.broadcast(self, to: target).recorded("broadcast", from: [self]) { [shape] in [$0.summed(to: shape)] }
+  }
+
+  public static func concatenated(_ tensors: [Tensor], axis: Int) -> Tensor {
+    precondition(!tensors.isEmpty, "concatenated: no tensors")
+    let axis = tensors[0].axis(axis)
+    var final = tensors[0].shape
+    final[axis] = tensors.reduce(0) { total, tensor in
+      var other = tensor.shape
+      precondition(other.count == final.count, "concatenated: \(tensors.map(\.shape))")
+      other[axis] = tensors[0].shape[axis]
+      precondition(other == tensors[0].shape, "concatenated: \(tensors.map(\.shape)) along axis \(axis)")
+      return total + tensor.shape[axis]
+    }
+    let (outer, size, inner) = (final[..<axis].reduce(1, *), final[axis], final[(axis + 1)...].reduce(1, *))
+    let result = Tensor(shape: final) { buffer in
+      guard buffer.count > 0 else { return }
+      var start = 0
+      for tensor in tensors {
+        let width = tensor.shape[axis] * inner
+        Kernel.copyRows(
+          from: tensor.storage.pointer, step: width, to: buffer.baseAddress! + start, step: size * inner, rows: outer,
+          width: width)
+        start += width
+      }
+    }
+    let sizes = tensors.map { $0.shape[axis] }
+    let wanted = tensors.map(\.isRecorded)
+    return result.recorded("concatenated", from: tensors) { upstream in
+      var start = 0
+      return zip(sizes, wanted).map { size, wanted in
+        defer { start += size }
+        return wanted ? upstream.sliced(axis: axis, start..<start + size) : nil
+      }
+    }
+  }
+
+  public static func stacked(_ tensors: [Tensor], axis: Int) -> Tensor {
+    concatenated(tensors.map { $0.unsqueezed(axis) }, axis: axis)
+  }
+
+  /// Slices of `axis` by index, repeats allowed: an embedding's rows.
+  public func gathered(_ indices: [Int], axis: Int = 0) -> Tensor {
+    let axis = self.axis(axis)
+    let (outer, size, inner) = split(at: axis)
+    precondition(indices.allSatisfy { (0..<size).contains($0) }, "gathered: an index outside 0..<\(size)")
+    var final = shape
+    final[axis] = indices.count
+    let result = Tensor(shape: final) { buffer in
+      for cell in 0..<outer {
+        for (place, index) in indices.enumerated() {
+          (buffer.baseAddress! + (cell * indices.count + place) * inner).update(
+            from: storage.pointer + (cell * size + index) * inner, count: inner)
+        }
+      }
+    }
+    return result.recorded("gathered", from: [self]) { [shape] upstream in
+      [Kernel.scattered(upstream, indices, shape: shape, axis: axis)]
+    }
+  }
+}
