@@ -196,16 +196,19 @@ CK void ck_moments(const float *x, size_t n, float *mean, float *variance) {
 }
 CK void ck_standardize(const float *restrict x, float mean, float factor, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor; }
 CK void ck_bytes(const uint8_t *restrict x, float scale, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (float)x[i] * scale; }
-CK void ck_adamw(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, size_t n, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2) {
+CK void ck_adamw(const float *restrict p, const float *restrict g, const float *restrict m, const float *restrict v, float *restrict np, float *restrict nm, float *restrict nv, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2) {
   float step = rate / correction1, root = 1.0f / __builtin_sqrtf(correction2), keep = 1.0f - rate * decay;
   for (size_t i = 0; i < n; i++) {
-    float d = g[i];
+    float d = g[i] * scale;
     float first = beta1 * m[i] + (1.0f - beta1) * d;
     float second = beta2 * v[i] + (1.0f - beta2) * d * d;
-    m[i] = first;
-    v[i] = second;
-    p[i] = p[i] * keep - step * first / (__builtin_sqrtf(second) * root + epsilon);
+    nm[i] = first;
+    nv[i] = second;
+    np[i] = p[i] * keep - step * first / (__builtin_sqrtf(second) * root + epsilon);
   }
+}
+CK void ck_mix(const float *restrict a, const float *restrict b, float share, float *restrict y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = a[i] + (b[i] - a[i]) * share;
 }
 _Bool ck_has_avx512(void) {
 #if defined(__x86_64__)

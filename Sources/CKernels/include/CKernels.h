@@ -34,9 +34,12 @@ void ck_moments(const float *x, size_t n, float *mean, float *variance);
 // y = (x - mean) * factor
 void ck_standardize(const float *x, float mean, float factor, float *y, size_t n);
 void ck_bytes(const uint8_t *x, float scale, float *y, size_t n);
-// One step of AdamW on n parameters; see Layers/AdamW.
-void ck_adamw(float *parameter, const float *gradient, float *first, float *second, size_t n, float rate, float beta1,
-              float beta2, float epsilon, float decay, float correction1, float correction2);
+// One step of AdamW on n parameters, from the old three to the new three; see Tensors/AdamWStep.swift.
+void ck_adamw(const float *parameter, const float *gradient, const float *first, const float *second, float *new_parameter,
+              float *new_first, float *new_second, size_t n, float scale, float rate, float beta1, float beta2,
+              float epsilon, float decay, float correction1, float correction2);
+// y = a * (1 - share) + b * share
+void ck_mix(const float *a, const float *b, float share, float *y, size_t n);
 // Whether the processor has AVX-512 F, DQ, BW and VL.
 _Bool ck_has_avx512(void);
 // y *= s

@@ -1,0 +1,104 @@
+import Tensors
+
+/// One rule for changing parameters.
+public protocol Optimizer {
+  mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float)
+  /// Everything needed to go on with the same bits.
+  func state() -> [String: Tensor]
+  mutating func restore(_ state: [String: Tensor]) throws
+}
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch computes it.
+public struct AdamW: Optimizer {
+  /// Parameters that share a decay.
+  public struct Group {
+    public var parameters: [(name: String, parameter: Parameter)]
+    public var weightDecay: Float
+
+    public init(_ parameters: [(name: String, parameter: Parameter)], weightDecay: Float) {
+      self.parameters = parameters
+      self.weightDecay = weightDecay
+    }
+  }
+
+  private let groups: [Group]
+  private let betas: (Float, Float)
+  private let epsilon: Float
+  private var moments: [String: (first: Tensor, second: Tensor)] = [:]
+  private var steps = 0
+
+  public init(_ groups: [Group], betas: (Float, Float) = (0.9, 0.999), epsilon: Float = 1e-8) {
+    self.groups = groups
+    self.betas = betas
+    self.epsilon = epsilon
+    for group in groups {
+      for (name, parameter) in group.parameters {
+        let shape = parameter.value.shape
+        moments[name] = (.zeros(shape), .zeros(shape))
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - gradientScale: multiplies every gradient first: the factor that clipping found.
+  public mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float = 1) {
+    steps += 1
+    for group in groups {
+      for (name, parameter) in group.parameters {
+        guard let gradient = gradients[parameter], let old = moments[name] else { continue }
+        let new = AdamWStep(
+          learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: group.weightDecay, step: steps,
+          gradientScale: gradientScale
+        ).callAsFunction(parameter.value, gradient, old.first, old.second)
+        parameter.value = new.parameter
+        moments[name] = (new.first, new.second)
+      }
+    }
+  }
+
+  public func state() -> [String: Tensor] {
+    var state = ["steps": Tensor.integer(steps)]
+    for (name, moment) in moments {
+      state["first/\(name)"] = moment.first
+      state["second/\(name)"] = moment.second
+    }
+    return state
+  }
+
+  /// - Throws: `WeightError` when a tensor is missing or has another shape.
+  public mutating func restore(_ state: [String: Tensor]) throws {
+    func tensor(_ name: String, like: Tensor) throws -> Tensor {
+      guard let tensor = state[name] else { throw WeightError.missing(name) }
+      guard tensor.shape == like.shape else {
+        throw WeightError.shape(name, expected: like.shape, found: tensor.shape)
+      }
+      return tensor
+    }
+    steps = try tensor("steps", like: .integer(0)).integerValue
+    for (name, moment) in moments {
+      moments[name] = (
+        try tensor("first/\(name)", like: moment.first), try tensor("second/\(name)", like: moment.second)
+      )
+    }
+  }
+}
+
+extension Tensor {
+  /// A whole number up to 2^48 as two 32-bit floats, exactly.
+  static func integer(_ value: Int) -> Tensor {
+    Tensor([Float(value >> 24), Float(value & 0xff_ffff)], shape: [2])
+  }
+
+  var integerValue: Int { Int(scalars[0]) << 24 | Int(scalars[1]) }
+}
+
+/// The factor that brings all gradients together to at most `maximum` in Euclidean norm, and the norm before
+/// (PyTorch's `clip_grad_norm_`).
+public func clippingFactor(
+  _ gradients: Gradients, of parameters: [(name: String, parameter: Parameter)], maximum: Float
+) -> (factor: Float, norm: Float) {
+  var sum = 0.0
+  for (_, parameter) in parameters { if let gradient = gradients[parameter] { sum += gradient.sumOfSquares } }
+  let norm = Float(sum.squareRoot())
+  return (min(1, maximum / (norm + 1e-6)), norm)
+}

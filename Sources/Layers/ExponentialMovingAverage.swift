@@ -1,0 +1,60 @@
+import Foundation
+import Tensors
+
+/// How much of the old average stays at each update.
+public enum AverageDecay: Sendable, Equatable {
+  /// `1 - (1 + s)^-power` with `s = n - 1` of `n` updates made before, within 0...0.9999 (Diffusion Policy's EMA).
+  case power(Double)
+  case constant(Double)
+
+  /// - Parameter updates: how many updates have been made, this one not counted.
+  public func value(updates: Int) -> Double {
+    switch self {
+    case .constant(let decay): return decay
+    case .power(let power):
+      let s = Double(max(0, updates - 1))
+      return s <= 0 ? 0 : min(max(1 - Foundation.pow(1 + s, -power), 0), 0.9999)
+    }
+  }
+}
+
+/// A slowly moving copy of a module's parameters, updated once per optimiser step; statistics that are not trained are copied.
+public struct ExponentialMovingAverage {
+  private let decay: AverageDecay
+  /// The averaged values by parameter name.
+  public private(set) var weights: [String: Tensor]
+  /// How many updates have been made: part of the state, since the decay depends on it.
+  public private(set) var updates = 0
+
+  public init(_ decay: AverageDecay, of module: some Module) {
+    self.decay = decay
+    weights = module.snapshot()
+  }
+
+  public mutating func update(from parameters: [(name: String, parameter: Parameter)]) {
+    let kept = Float(decay.value(updates: updates))
+    updates += 1
+    for (name, parameter) in parameters {
+      let value = parameter.value
+      // Nothing kept means an exact copy.
+      weights[name] = parameter.isTrainable && kept > 0 ? weights[name]!.mixed(with: value, share: 1 - kept) : value
+    }
+  }
+
+  public func state() -> [String: Tensor] {
+    weights.merging(["updates": .integer(updates)]) { tensor, _ in tensor }
+  }
+
+  /// - Throws: `WeightError` when a tensor is missing or has another shape.
+  public mutating func restore(_ state: [String: Tensor]) throws {
+    guard let counter = state["updates"], counter.shape == [2] else { throw WeightError.missing("updates") }
+    for (name, old) in weights {
+      guard let tensor = state[name] else { throw WeightError.missing(name) }
+      guard tensor.shape == old.shape else {
+        throw WeightError.shape(name, expected: old.shape, found: tensor.shape)
+      }
+      weights[name] = tensor
+    }
+    updates = counter.integerValue
+  }
+}

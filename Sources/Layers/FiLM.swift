@@ -1,0 +1,23 @@
+import Tensors
+
+/// Feature-wise linear modulation by a condition (Perez et al. 2018), as RoboCasa uses it: `relu((1 + γ) x + β)`.
+public struct FiLM: Module {
+  /// To `[β, γ]`.
+  public let projection: Linear
+  let channels: Int
+
+  public init(condition: Int, channels: Int, random: inout Random) {
+    projection = Linear(inputs: condition, outputs: 2 * channels, random: &random)
+    self.channels = channels
+  }
+
+  /// - Parameters:
+  ///   - input: `[images, height, width, channels]`.
+  ///   - condition: `[images, condition]`.
+  public func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
+    let both = projection(condition).reshaped([input.shape[0], 1, 1, 2 * channels])
+    let beta = both.sliced(axis: 3, 0..<channels)
+    let gamma = both.sliced(axis: 3, channels..<2 * channels)
+    return (input * (gamma + 1) + beta).relu()
+  }
+}

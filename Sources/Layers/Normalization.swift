@@ -1,0 +1,84 @@
+import Tensors
+
+/// Mean 0 and variance 1 over the last axis.
+public struct LayerNorm: Layer {
+  public let scale: Parameter
+  public let bias: Parameter
+  let epsilon: Float
+
+  public init(_ width: Int, epsilon: Float = 1e-5) {
+    scale = Parameter(.ones([width]))
+    bias = Parameter(.zeros([width]))
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    input.layerNorm(scale: scale.value, bias: bias.value, epsilon: epsilon)
+  }
+}
+
+/// Root mean square 1 over the last axis.
+public struct RMSNorm: Layer {
+  public let scale: Parameter
+  let epsilon: Float
+
+  public init(_ width: Int, epsilon: Float = 1e-6) {
+    scale = Parameter(.ones([width]))
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    input.rmsNorm(scale: scale.value, epsilon: epsilon)
+  }
+}
+
+/// Mean 0 and variance 1 over each image and group of channels, channels last.
+public struct GroupNorm: Layer {
+  public let scale: Parameter
+  public let bias: Parameter
+  let groups: Int
+  let epsilon: Float
+
+  public init(groups: Int, channels: Int, epsilon: Float = 1e-5) {
+    precondition(channels % groups == 0, "GroupNorm: \(groups) groups of \(channels) channels")
+    scale = Parameter(.ones([channels]))
+    bias = Parameter(.zeros([channels]))
+    self.groups = groups
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    input.groupNorm(groups: groups, scale: scale.value, bias: bias.value, epsilon: epsilon)
+  }
+}
+
+/// Mean 0 and variance 1 of each channel over the batch while a tape records; by the running statistics otherwise.
+public struct BatchNorm2d: Layer {
+  public let scale: Parameter
+  public let bias: Parameter
+  /// Running statistics: saved with the weights, not trained.
+  public let mean: Parameter
+  public let variance: Parameter
+  let momentum: Float
+  let epsilon: Float
+
+  public init(_ channels: Int, momentum: Float = 0.1, epsilon: Float = 1e-5) {
+    scale = Parameter(.ones([channels]))
+    bias = Parameter(.zeros([channels]))
+    mean = Parameter(.zeros([channels]), trainable: false)
+    variance = Parameter(.ones([channels]), trainable: false)
+    self.momentum = momentum
+    self.epsilon = epsilon
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    guard Tape.isRecording, scale.isTrainable else {
+      return input.batchNorm(
+        mean: mean.value, variance: variance.value, scale: scale.value, bias: bias.value, epsilon: epsilon)
+    }
+    let batch = input.batchNormTraining(scale: scale.value, bias: bias.value, epsilon: epsilon)
+    mean.value = mean.value * (1 - momentum) + batch.mean * momentum
+    variance.value = variance.value * (1 - momentum) + batch.variance * momentum
+    return batch.output
+  }
+}

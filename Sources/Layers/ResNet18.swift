@@ -1,0 +1,94 @@
+import Tensors
+
+/// The normalisation of a convolutional trunk.
+public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
+  case batch
+  /// Groups of 16 channels: does not mix the images of a batch, and goes together with averaged weights.
+  case group
+
+  func layer(_ channels: Int) -> any Layer {
+    switch self {
+    case .batch: BatchNorm2d(channels)
+    case .group: GroupNorm(groups: channels / 16, channels: channels)
+    }
+  }
+}
+
+/// Two 3x3 convolutions with a way around them (He et al. 2016).
+public struct BasicBlock: Module {
+  public let conv1: Conv2d
+  public let norm1: any Layer
+  public let conv2: Conv2d
+  public let norm2: any Layer
+  public let shortcut: Conv2d?
+  public let shortcutNorm: (any Layer)?
+
+  public init(inputs: Int, outputs: Int, stride: Int, norm: TrunkNorm, random: inout Random) {
+    conv1 = Conv2d(
+      inputs: inputs, outputs: outputs, kernel: 3, stride: stride, padding: 1, bias: false,
+      initialization: .kaimingFanOut, random: &random)
+    norm1 = norm.layer(outputs)
+    conv2 = Conv2d(
+      inputs: outputs, outputs: outputs, kernel: 3, padding: 1, bias: false, initialization: .kaimingFanOut,
+      random: &random)
+    norm2 = norm.layer(outputs)
+    let changes = stride != 1 || inputs != outputs
+    shortcut =
+      changes
+      ? Conv2d(
+        inputs: inputs, outputs: outputs, kernel: 1, stride: stride, bias: false, initialization: .kaimingFanOut,
+        random: &random) : nil
+    shortcutNorm = changes ? norm.layer(outputs) : nil
+  }
+
+  public func callAsFunction(_ input: Tensor) -> Tensor {
+    let around = shortcut.map { shortcutNorm!($0(input)) } ?? input
+    return (norm2(conv2(norm1(conv1(input)).relu())) + around).relu()
+  }
+}
+
+/// The trunk of torchvision's ResNet-18: everything before the pooling and the classifier, 11,176,512 parameters.
+///
+/// `[images, height, width, 3]` to `[images, height / 32, width / 32, 512]`, sizes rounded up.
+public struct ResNet18: Module {
+  public static let channels = 512
+
+  public let stem: Conv2d
+  public let stemNorm: any Layer
+  /// Four stages of two blocks.
+  public let blocks: [BasicBlock]
+  /// One after each block, when there is a condition.
+  public let films: [FiLM]
+
+  /// - Parameter condition: the width of the condition that modulates every block; nil for none.
+  public init(norm: TrunkNorm, condition: Int? = nil, random: inout Random) {
+    stem = Conv2d(
+      inputs: 3, outputs: 64, kernel: 7, stride: 2, padding: 3, bias: false, initialization: .kaimingFanOut,
+      random: &random)
+    stemNorm = norm.layer(64)
+    var blocks: [BasicBlock] = []
+    var films: [FiLM] = []
+    var inputs = 64
+    for (stage, outputs) in [64, 128, 256, 512].enumerated() {
+      for index in 0..<2 {
+        blocks.append(
+          BasicBlock(
+            inputs: inputs, outputs: outputs, stride: stage > 0 && index == 0 ? 2 : 1, norm: norm, random: &random))
+        if let condition { films.append(FiLM(condition: condition, channels: outputs, random: &random)) }
+        inputs = outputs
+      }
+    }
+    self.blocks = blocks
+    self.films = films
+  }
+
+  /// - Parameter condition: `[images, condition]` when built with one.
+  public func callAsFunction(_ input: Tensor, condition: Tensor? = nil) -> Tensor {
+    var x = stemNorm(stem(input)).relu().maxPool2d(size: 3, stride: 2, padding: 1)
+    for (index, block) in blocks.enumerated() {
+      x = block(x)
+      if !films.isEmpty, let condition { x = films[index](x, condition: condition) }
+    }
+    return x
+  }
+}
