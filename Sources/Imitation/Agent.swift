@@ -53,6 +53,7 @@ public final class Agent: Behavior {
 
   public func action(for observation: Observation) throws -> [Float] {
     let steps = policy.window.observations.count
+    if history.isEmpty { try policy.encoder.check(instruction: observation.instruction) }
     history.append(try checked(observation))
     if history.count > steps { history.removeFirst(history.count - steps) }
     if queue.isEmpty { queue = try predict(steps: steps) }

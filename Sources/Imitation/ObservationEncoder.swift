@@ -23,4 +23,10 @@ public protocol ObservationEncoder: Module, Plugin {
   var featureCount: Int { get }
   /// `[batch, time, featureCount]`.
   func callAsFunction(_ observations: ObservationBatch) -> Tensor
+  /// Refuses an instruction that the encoder cannot embed; asked before training and at the start of each episode.
+  func check(instruction: String) throws
+}
+
+extension ObservationEncoder {
+  public func check(instruction: String) throws {}
 }

@@ -16,6 +16,7 @@ public struct PolicyLoss {
 public protocol Policy: Module, Plugin {
   /// - Throws: when the options do not fit each other, the encoder or the action width.
   init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) throws
+  var encoder: any ObservationEncoder { get }
   /// The rows of an episode that `loss(on:)` needs.
   var window: Window { get }
   func loss(on batch: Batch) -> PolicyLoss

@@ -1,0 +1,118 @@
+import Imitation
+import Layers
+import Tensors
+
+/// An image encoder for laptops: a patch stem, three convolutions modulated by the instruction, and spatial softmax.
+///
+/// 84-pixel frames cropped to 76 cost 23 million operations each: stem 361·192·32·2 = 4.4, then at 10x10 100·288·64·2 =
+/// 3.7 and two times 100·576·64·2 = 7.4 million. A ResNet-18 takes 25 times as many.
+public struct SmallEncoder: ObservationEncoder {
+  public struct Options: Codable, Sendable {
+    /// The square cut out of each frame, in pixels; the whole frame when left out.
+    public var crop: Int?
+    /// Channels after the stem; twice as many later.
+    public var channels: Int
+    public var keypoints: Int
+    /// Numbers a camera.
+    public var features: Int
+    public var instruction: InstructionOptions
+
+    enum CodingKeys: String, CodingKey { case crop, channels, keypoints, features, instruction }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      crop = try keys.decodeIfPresent(Int.self, forKey: .crop)
+      channels = try keys.decodeIfPresent(Int.self, forKey: .channels) ?? 32
+      keypoints = try keys.decodeIfPresent(Int.self, forKey: .keypoints) ?? 32
+      features = try keys.decodeIfPresent(Int.self, forKey: .features) ?? 64
+      instruction = try keys.decodeIfPresent(InstructionOptions.self, forKey: .instruction) ?? .words(width: 64)
+      for (key, value) in [(CodingKeys.crop, crop ?? 16), (.keypoints, keypoints), (.features, features)]
+      where !(1...8192).contains(value) {
+        throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: "must be from 1 to 8192")
+      }
+      guard channels > 0, channels % 16 == 0, channels <= 512 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .channels, in: keys, debugDescription: "must be a multiple of 16 up to 512")
+      }
+    }
+  }
+
+  public static let name = "small"
+
+  /// A 3x3 convolution, normalised, modulated and rectified.
+  struct Stage: Module {
+    let convolution: Conv2d
+    let norm: GroupNorm
+    let film: FiLM
+
+    init(inputs: Int, outputs: Int, stride: Int, condition: Int, random: inout Random) {
+      convolution = Conv2d(
+        inputs: inputs, outputs: outputs, kernel: 3, stride: stride, padding: 1, bias: false,
+        initialization: .kaimingFanOut, random: &random)
+      norm = GroupNorm(groups: outputs / 16, channels: outputs)
+      film = FiLM(condition: condition, channels: outputs, random: &random)
+    }
+
+    func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
+      film(norm(convolution(input)), condition: condition)
+    }
+  }
+
+  /// What one camera goes through.
+  struct Camera: Module {
+    let stem: Conv2d
+    let stemNorm: GroupNorm
+    let stages: [Stage]
+    let keypoints: SpatialSoftmax
+    let projection: Linear
+
+    init(_ options: Options, condition: Int, random: inout Random) {
+      let (narrow, wide) = (options.channels, 2 * options.channels)
+      stem = Conv2d(
+        inputs: 3, outputs: narrow, kernel: 8, stride: 4, padding: 2, bias: false, initialization: .kaimingFanOut,
+        random: &random)
+      stemNorm = GroupNorm(groups: narrow / 16, channels: narrow)
+      stages = [
+        Stage(inputs: narrow, outputs: wide, stride: 2, condition: condition, random: &random),
+        Stage(inputs: wide, outputs: wide, stride: 1, condition: condition, random: &random),
+        Stage(inputs: wide, outputs: wide, stride: 1, condition: condition, random: &random),
+      ]
+      keypoints = SpatialSoftmax(channels: wide, keypoints: options.keypoints, random: &random)
+      projection = Linear(inputs: 2 * options.keypoints + wide, outputs: options.features, random: &random)
+    }
+
+    func callAsFunction(_ frames: Tensor, condition: Tensor) -> Tensor {
+      var x = stages[0](stemNorm(stem(frames - 0.5)).relu(), condition: condition)
+      for stage in stages.dropFirst() { x = x + stage(x, condition: condition) }
+      // Where things are, and what there is at all.
+      return projection(Tensor.concatenated([keypoints(x), x.mean(axes: [1, 2])], axis: 1))
+    }
+  }
+
+  let instruction: InstructionEmbedding
+  let cameras: [String: Camera]
+  private let options: Options
+  private let schema: ObservationSchema
+  public let featureCount: Int
+
+  public init(options: Options, context: EncoderContext, random: inout Random) throws {
+    try Cropping.check(options.crop, schema: context.schema)
+    instruction = try InstructionEmbedding(options.instruction, vocabulary: context.vocabulary, random: &random)
+    var cameras: [String: Camera] = [:]
+    for key in context.schema.imageKeys {
+      cameras[key] = Camera(options, condition: instruction.width, random: &random)
+    }
+    self.cameras = cameras
+    self.options = options
+    schema = context.schema
+    featureCount = cameras.count * options.features + context.schema.vectorWidth
+  }
+
+  public func check(instruction text: String) throws { try instruction.check(text) }
+
+  public func callAsFunction(_ observations: ObservationBatch) -> Tensor {
+    CameraFeatures.row(
+      observations, schema: schema, crop: options.crop, condition: instruction(observations.instructions)
+    ) { key, frames, condition in cameras[key]!(frames, condition: condition) }
+  }
+}

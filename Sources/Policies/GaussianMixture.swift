@@ -1,0 +1,65 @@
+import Foundation
+import Tensors
+
+/// A mixture of diagonal Gaussians over actions, one for each row and step.
+struct GaussianMixture {
+  /// `[batch, steps, modes, action]`.
+  let means: Tensor
+  /// `[batch, steps, modes, action]`, or one number.
+  let deviations: Tensor
+  /// `[batch, steps, modes]`, not normalised.
+  let logits: Tensor
+
+  /// - Parameter means: `[batch, steps, modes * action]`, and `deviations` alike.
+  init(means: Tensor, deviations: Tensor, logits: Tensor, modes: Int) {
+    let shape = [means.shape[0], means.shape[1], modes, means.shape[2] / modes]
+    self.means = means.reshaped(shape)
+    self.deviations = deviations.rank == 0 ? deviations : deviations.reshaped(shape)
+    self.logits = logits
+  }
+
+  /// `log Σ_k w_k Π_d N(a_d; μ_kd, σ_kd)`: `[batch, steps]`.
+  ///
+  /// - Parameter actions: `[batch, steps, action]`.
+  func logProbability(of actions: Tensor) -> Tensor {
+    let distance = (actions.unsqueezed(2) - means) / deviations
+    let each = distance.square() * -0.5 - deviations.log() - 0.5 * Foundation.log(2 * Float.pi)
+    return (each.sum(axes: [3]) + logits.logSoftmax()).logSumExp(axis: 2)
+  }
+
+  /// One action a step: a component, drawn by its weight or the heaviest, and a draw from it. `[batch, steps, action]`.
+  func sample(best: Bool, random: inout Random) -> Tensor {
+    let (modes, width) = (means.shape[2], means.shape[3])
+    let weights = logits.softmax().scalars
+    let centres = means.scalars
+    let deviation = deviations.scalars
+    var values: [Float] = []
+    values.reserveCapacity(weights.count / modes * width)
+    for row in 0..<weights.count / modes {
+      let part = weights[row * modes..<(row + 1) * modes]
+      var mode = 0
+      if best {
+        for candidate in 1..<max(modes, 1) where part[row * modes + candidate] > part[row * modes + mode] {
+          mode = candidate
+        }
+      } else {
+        // Rounding may leave the sum a little below the draw: then it is the last.
+        var left = Float(random.uniform())
+        mode = modes - 1
+        for candidate in 0..<modes {
+          left -= part[row * modes + candidate]
+          if left < 0 {
+            mode = candidate
+            break
+          }
+        }
+      }
+      let start = (row * modes + mode) * width
+      for place in start..<start + width {
+        values.append(
+          centres[place] + (deviation.count == 1 ? deviation[0] : deviation[place]) * Float(random.normal()))
+      }
+    }
+    return Tensor(values, shape: [means.shape[0], means.shape[1], width])
+  }
+}
