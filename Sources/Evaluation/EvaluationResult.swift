@@ -1,0 +1,113 @@
+import Foundation
+import Layers
+
+/// `evaluation.json`: how often each policy solved each task, and every episode behind it.
+package struct EvaluationResult: Codable, Sendable {
+  /// One line of the table.
+  package struct Row: Codable, Sendable, Equatable {
+    package var task: String
+    package var split: String
+    package var policy: String
+    package var episodes: Int
+    package var successes: Int
+    package var rate: Double
+    /// Wilson's 95 % interval.
+    package var low: Double
+    package var high: Double
+    /// Of the successful episodes.
+    package var meanSteps: Double?
+    /// Episodes that broke off; they count as failed.
+    package var errors: Int
+
+    enum CodingKeys: String, CodingKey {
+      case task, split, policy, episodes, successes, rate, low, high, errors
+      case meanSteps = "mean_steps"
+    }
+  }
+
+  /// Where and with what the numbers were made.
+  package struct Machine: Codable, Sendable, Equatable {
+    package var processor: String
+    package var cores: Int
+    package var system: String
+  }
+
+  package var toolkit: String
+  package var date: String
+  package var machine: Machine
+  package var simulator: String
+  /// The checkpoint's step.
+  package var step: Int
+  package var seed: UInt64
+  package var pool: String
+  /// The learned policy first, then those that frame it.
+  package var rows: [Row]
+  package var episodes: [EpisodeResult]
+
+  package init(
+    toolkit: String, date: String, simulator: String, step: Int, seed: UInt64, pool: String, episodes: [EpisodeResult]
+  ) {
+    self.toolkit = toolkit
+    self.date = date
+    machine = .here
+    self.simulator = simulator
+    self.step = step
+    self.seed = seed
+    self.pool = pool
+    self.episodes = episodes
+    rows = EvaluationResult.rows(of: episodes)
+  }
+
+  /// The table of `episodes`, policies and tasks in the order of their first episode.
+  package static func rows(of episodes: [EpisodeResult]) -> [Row] {
+    var order: [[String]] = []
+    var groups: [[String]: [EpisodeResult]] = [:]
+    for episode in episodes {
+      let key = [episode.policy, episode.split, episode.task]
+      if groups[key] == nil { order.append(key) }
+      groups[key, default: []].append(episode)
+    }
+    return order.map { key in
+      let group = groups[key]!
+      let solved = group.filter(\.success)
+      let rate = SuccessRate(successes: solved.count, episodes: group.count)
+      return Row(
+        task: key[2], split: key[1], policy: key[0], episodes: group.count, successes: solved.count, rate: rate.rate,
+        low: rate.interval.lowerBound, high: rate.interval.upperBound,
+        meanSteps: solved.isEmpty ? nil : Double(solved.reduce(0) { $0 + $1.steps }) / Double(solved.count),
+        errors: group.count { $0.error != nil })
+    }
+  }
+
+  /// The mean of the tasks' rates for `policy`.
+  package func mean(of policy: String) -> Double? {
+    let rates = rows.filter { $0.policy == policy }.map(\.rate)
+    return rates.isEmpty ? nil : rates.reduce(0, +) / Double(rates.count)
+  }
+
+  /// The policies in the table's order.
+  package var policies: [String] {
+    rows.reduce(into: []) { if !$0.contains($1.policy) { $0.append($1.policy) } }
+  }
+
+  package func write(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(encoder.encode(self) + Data("\n".utf8), to: path)
+  }
+
+  package static func read(_ path: String) throws -> EvaluationResult {
+    try JSONDecoder().decode(EvaluationResult.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+}
+
+extension EvaluationResult.Machine {
+  package static var here: Self {
+    let facts = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let model = facts.split(separator: "\n").first { $0.hasPrefix("model name") }?
+      .split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
+    return Self(
+      processor: model ?? "unknown", cores: ProcessInfo.processInfo.activeProcessorCount,
+      system: ProcessInfo.processInfo.operatingSystemVersionString)
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Imitation
+import Tensors
+
+/// One attempt at one task, and how it ended.
+package struct EpisodeResult: Codable, Sendable, Equatable {
+  package var task: String
+  /// Which split the policy was trained on.
+  package var split: String
+  /// Who acted: the policy's name, `expert` or `random`.
+  package var policy: String
+  /// The number of the episode among those of its task.
+  package var episode: Int
+  package var seed: UInt64
+  package var instruction: String
+  package var success: Bool
+  package var steps: Int
+  /// Why it broke off, if it did: then it counts as failed.
+  package var error: String?
+  /// Median and 99th percentile of the time the policy took for one action, in milliseconds.
+  package var latencyP50: Double?
+  package var latencyP99: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case task, split, policy, episode, seed, instruction, success, steps, error
+    case latencyP50 = "latency_p50_ms"
+    case latencyP99 = "latency_p99_ms"
+  }
+
+  package init(
+    task: String, split: String, policy: String, episode: Int, seed: UInt64, instruction: String = "",
+    success: Bool = false, steps: Int = 0, error: String? = nil
+  ) {
+    self.task = task
+    self.split = split
+    self.policy = policy
+    self.episode = episode
+    self.seed = seed
+    self.instruction = instruction
+    self.success = success
+    self.steps = steps
+    self.error = error
+  }
+
+  /// The seed of episode `index` of `task`: the same for every policy, so that their results are paired.
+  package static func seed(_ seed: UInt64, task: String, episode: Int) -> UInt64 {
+    var stream = Random(seed: seed).split(task).split(episode)
+    return stream.next() >> 16  // whole in JSON readers that know only doubles
+  }
+}
+
+/// Drives an environment with a behaviour until success or the horizon.
+package struct Rollout {
+  package var horizon: Int
+  package var pool: ScenePool
+
+  package init(horizon: Int, pool: ScenePool) {
+    self.horizon = horizon
+    self.pool = pool
+  }
+
+  /// - Parameters:
+  ///   - begin: makes the behaviour once the environment has been reset (an expert reads it).
+  ///   - watch: sees every observation, the first included.
+  /// - Returns: the result; an error of the environment or the behaviour is in it, and the episode has failed.
+  package func run(
+    _ blank: EpisodeResult, in environment: any Environment, begin: () throws -> any Behavior,
+    watch: (Observation) -> Void = { _ in }
+  ) -> EpisodeResult {
+    var result = blank
+    var latencies: [Double] = []
+    do {
+      var observation = try environment.reset(task: result.task, seed: result.seed, pool: pool)
+      result.instruction = observation.instruction
+      watch(observation)
+      let behavior = try begin()
+      behavior.begin(seed: result.seed)
+      while result.steps < horizon, !result.success {
+        let start = ContinuousClock.now
+        let action = try behavior.action(for: observation)
+        latencies.append((ContinuousClock.now - start) / .milliseconds(1))
+        let step = try environment.step(action)
+        result.steps += 1
+        result.success = step.success
+        observation = step.observation
+        watch(observation)
+      }
+    } catch {
+      result.success = false
+      result.error = "\(error)"
+    }
+    if !latencies.isEmpty {
+      latencies.sort()
+      result.latencyP50 = latencies[latencies.count / 2]
+      result.latencyP99 = latencies[min(latencies.count - 1, latencies.count * 99 / 100)]
+    }
+    return result
+  }
+}
+
+/// Uniform random actions within the schema's limits, a new one every step.
+package final class RandomBehavior: Behavior {
+  private let schema: ActionSchema
+  private var random = Random(seed: 0)
+
+  package init(schema: ActionSchema) {
+    self.schema = schema
+  }
+
+  package func begin(seed: UInt64) {
+    random = Random(seed: seed).split("random policy")
+  }
+
+  package func action(for observation: Observation) -> [Float] {
+    schema.dimensions.map { Float(random.uniform(Double($0.low)...Double($0.high))) }
+  }
+}

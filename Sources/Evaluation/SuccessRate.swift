@@ -1,0 +1,22 @@
+/// Successes out of episodes, with Wilson's 95 % interval (Wilson 1927).
+package struct SuccessRate: Sendable, Equatable {
+  package var episodes: Int
+  package var successes: Int
+
+  package init(successes: Int, episodes: Int) {
+    self.successes = successes
+    self.episodes = episodes
+  }
+
+  package var rate: Double { episodes > 0 ? Double(successes) / Double(episodes) : 0 }
+
+  /// The interval; 0...1 when nothing was tried.
+  package var interval: ClosedRange<Double> {
+    guard episodes > 0 else { return 0...1 }
+    let z = 1.959963984540054
+    let n = Double(episodes)
+    let centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    let half = z / (1 + z * z / n) * (rate * (1 - rate) / n + z * z / (4 * n * n)).squareRoot()
+    return max(0, centre - half)...min(1, centre + half)
+  }
+}
