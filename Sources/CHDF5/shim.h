@@ -1,2 +1,15 @@
 #pragma once
 #include <hdf5.h>
+
+// HDF5 names its types and property classes by macros that first open the library; Swift cannot see such macros.
+static inline hid_t h5_float(void) { return H5T_IEEE_F32LE; }
+static inline hid_t h5_double(void) { return H5T_IEEE_F64LE; }
+static inline hid_t h5_byte(void) { return H5T_STD_U8LE; }
+static inline hid_t h5_integer(void) { return H5T_STD_I64LE; }
+static inline hid_t h5_c_string(void) { return H5T_C_S1; }
+static inline hid_t h5_dataset_creation(void) { return H5P_DATASET_CREATE; }
+static inline hid_t h5_group_creation(void) { return H5P_GROUP_CREATE; }
+static inline hid_t h5_file_access(void) { return H5P_FILE_ACCESS; }
+static inline hid_t h5_file_creation(void) { return H5P_FILE_CREATE; }
+static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
+static inline unsigned h5_truncate(void) { return H5F_ACC_TRUNC; }

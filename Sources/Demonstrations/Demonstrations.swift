@@ -1,0 +1,245 @@
+import Foundation
+import Imitation
+import Synchronization
+import Tensors
+
+/// What is wrong with a set of demonstrations.
+package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
+  case unknownKey(file: String, key: String, available: [String])
+  case emptyKey(file: String, key: String)
+  case danglingKey(file: String, key: String, demo: String)
+  case otherTask(file: String, expected: String, found: String)
+  case missingObservation(file: String, demo: String, key: String, available: [String])
+  case notAnImage(file: String, demo: String, key: String, shape: [Int])
+  case notAVector(file: String, demo: String, key: String, shape: [Int])
+  case differs(file: String, demo: String, key: String, expected: String, found: String)
+  case rows(file: String, demo: String, key: String, expected: Int, found: Int)
+  case notANumber(file: String, demo: String, key: String, row: Int)
+  case noEpisodes
+
+  package var description: String {
+    switch self {
+    case .unknownKey(let file, let key, let available):
+      "\(file): no filter key '\(key)'; there are: \(available.isEmpty ? "none" : available.joined(separator: ", "))"
+    case .emptyKey(let file, let key): "\(file): filter key '\(key)' names no demos"
+    case .danglingKey(let file, let key, let demo): "\(file): filter key '\(key)' names '\(demo)', which is not there"
+    case .otherTask(let file, let expected, let found):
+      "\(file): holds demonstrations of '\(found)', not of '\(expected)'"
+    case .missingObservation(let file, let demo, let key, let available):
+      "\(file): \(demo) has no observation '\(key)'; it has: \(available.joined(separator: ", "))"
+    case .notAnImage(let file, let demo, let key, let shape):
+      "\(file): \(demo): '\(key)' has shape \(shape), not [rows, height, width, 3]"
+    case .notAVector(let file, let demo, let key, let shape):
+      "\(file): \(demo): '\(key)' has shape \(shape), not [rows, width]"
+    case .differs(let file, let demo, let key, let expected, let found):
+      "\(file): \(demo): '\(key)' is \(found), in the other demos \(expected)"
+    case .rows(let file, let demo, let key, let expected, let found):
+      "\(file): \(demo): '\(key)' has \(found) rows, the actions have \(expected)"
+    case .notANumber(let file, let demo, let key, let row):
+      "\(file): \(demo): '\(key)' is not a number in row \(row); leave this demo out of the filter key"
+    case .noEpisodes: "no demonstrations were chosen"
+    }
+  }
+}
+
+/// Demonstrations of one or more files, checked whole when opened and cut into windows later.
+///
+/// Low-dimensional values are read at once. Images are kept as bytes up to a budget, whole episodes in order; those beyond
+/// it are read row by row when asked for.
+package final class Demonstrations: DemonstrationSource {
+  /// One file and which of its demos to take.
+  package struct Selection: Sendable {
+    package var path: String
+    /// The task it must hold, or nil for whatever it does.
+    package var task: String?
+    /// The filter key, or nil for every demo.
+    package var key: String?
+
+    package init(path: String, task: String? = nil, key: String? = nil) {
+      self.path = path
+      self.task = task
+      self.key = key
+    }
+  }
+
+  private struct Place: Sendable {
+    var file: Int
+    var demo: String
+  }
+
+  package let schema: ObservationSchema
+  package let actionWidth: Int
+  package let episodes: [Episode]
+  private let files: [DemonstrationFile]
+  private let places: [Place]
+  private let values: [[String: [Float]]]
+  private let recordedActions: [[Float]]
+  private let cache: Mutex<(frames: [String: [UInt8]], room: Int)>
+
+  /// - Parameters:
+  ///   - memory: how many bytes of images to keep.
+  /// - Throws: `HDF5Error` or `DemonstrationError`.
+  package init(
+    _ selections: [Selection], images: [String], vectors: [String], memory: Int,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws {
+    var found = Findings()
+    var files: [DemonstrationFile] = []
+    var places: [Place] = []
+    for selection in selections {
+      let file = try DemonstrationFile(path: selection.path)
+      if let task = selection.task, file.task != task {
+        throw DemonstrationError.otherTask(file: selection.path, expected: task, found: file.task)
+      }
+      places += try Demonstrations.demos(of: file, key: selection.key).map { Place(file: files.count, demo: $0) }
+      files.append(file)
+    }
+    guard !places.isEmpty else { throw DemonstrationError.noEpisodes }
+    var episodes: [Episode] = []
+    var values: [[String: [Float]]] = []
+    var actions: [[Float]] = []
+    for (number, place) in places.enumerated() {
+      let file = files[place.file]
+      let read = try found.read(file, place.demo, images: images, vectors: vectors)
+      episodes.append(
+        Episode(
+          name: place.demo, file: file.path, task: file.task, instruction: file.instruction(place.demo),
+          length: read.length))
+      actions.append(read.actions)
+      values.append(read.vectors)
+      progress(number + 1, places.count)
+    }
+    schema = ObservationSchema(images: found.sizes, vectors: found.widths)
+    actionWidth = found.actionWidth!
+    self.episodes = episodes
+    self.files = files
+    self.places = places
+    self.values = values
+    recordedActions = actions
+    cache = Mutex(([:], memory))
+  }
+
+  private static func demos(of file: DemonstrationFile, key: String?) throws -> [String] {
+    guard let key else { return file.demos }
+    guard let names = try file.mask(key) else {
+      throw DemonstrationError.unknownKey(file: file.path, key: key, available: file.maskNames)
+    }
+    guard !names.isEmpty else { throw DemonstrationError.emptyKey(file: file.path, key: key) }
+    let known = Set(file.demos)
+    if let missing = names.first(where: { !known.contains($0) }) {
+      throw DemonstrationError.danglingKey(file: file.path, key: key, demo: missing)
+    }
+    return names
+  }
+
+  package func images(_ key: String, episode: Int, rows: [Int]) throws -> [UInt8] {
+    let size = schema.images[key]!
+    let frame = size.height * size.width * 3
+    let place = places[episode]
+    let name = "\(episode)/\(key)"
+    let total = episodes[episode].length * frame
+    let path = "data/\(place.demo)/obs/\(key)"
+    if let all = try cached(name, bytes: total, read: { try files[place.file].hdf5.bytes(path) }) {
+      var result = [UInt8]()
+      result.reserveCapacity(rows.count * frame)
+      for row in rows { result += all[row * frame..<(row + 1) * frame] }
+      return result
+    }
+    var frames: [Int: [UInt8]] = [:]
+    return try rows.flatMap { row in
+      if let known = frames[row] { return known }
+      let read = try files[place.file].hdf5.bytes(path, rows: row..<row + 1)
+      frames[row] = read
+      return read
+    }
+  }
+
+  /// The whole array from memory, read now if there is room for it; nil without room.
+  private func cached(_ name: String, bytes: Int, read: () throws -> [UInt8]) throws -> [UInt8]? {
+    let (known, room) = cache.withLock { ($0.frames[name], $0.room) }
+    if let known { return known }
+    guard room >= bytes else { return nil }
+    let all = try read()
+    cache.withLock { cache in
+      guard cache.frames[name] == nil, cache.room >= bytes else { return }
+      cache.frames[name] = all
+      cache.room -= bytes
+    }
+    return all
+  }
+
+  package func vectors(_ key: String, episode: Int) throws -> [Float] { values[episode][key]! }
+
+  package func actions(episode: Int) throws -> [Float] { recordedActions[episode] }
+}
+
+/// Reads demos one by one and holds each against the first.
+private struct Findings {
+  var sizes: [String: ObservationSchema.ImageSize] = [:]
+  var widths: [String: Int] = [:]
+  var actionWidth: Int?
+
+  mutating func read(
+    _ file: DemonstrationFile, _ demo: String, images: [String], vectors: [String]
+  ) throws -> (length: Int, actions: [Float], vectors: [String: [Float]]) {
+    let available = file.observationKeys(demo)
+    let shape = try file.hdf5.shape("data/\(demo)/actions")
+    guard shape.count == 2, shape[0] > 0 else {
+      throw DemonstrationError.notAVector(file: file.path, demo: demo, key: "actions", shape: shape)
+    }
+    if let actionWidth, actionWidth != shape[1] {
+      throw DemonstrationError.differs(
+        file: file.path, demo: demo, key: "actions", expected: "\(actionWidth) wide", found: "\(shape[1]) wide")
+    }
+    actionWidth = shape[1]
+    func shapeOf(_ key: String) throws -> [Int] {
+      guard available.contains(key) else {
+        throw DemonstrationError.missingObservation(file: file.path, demo: demo, key: key, available: available)
+      }
+      let found = try file.hdf5.shape("data/\(demo)/obs/\(key)")
+      guard found.first == shape[0] else {
+        throw DemonstrationError.rows(
+          file: file.path, demo: demo, key: key, expected: shape[0], found: found.first ?? 0)
+      }
+      return found
+    }
+    for key in images {
+      let found = try shapeOf(key)
+      guard found.count == 4, found[3] == 3 else {
+        throw DemonstrationError.notAnImage(file: file.path, demo: demo, key: key, shape: found)
+      }
+      let size = ObservationSchema.ImageSize(height: found[1], width: found[2])
+      if let known = sizes[key], known != size {
+        throw DemonstrationError.differs(
+          file: file.path, demo: demo, key: key, expected: "\(known.width)x\(known.height)",
+          found: "\(size.width)x\(size.height)")
+      }
+      sizes[key] = size
+    }
+    var values: [String: [Float]] = [:]
+    for key in vectors {
+      let found = try shapeOf(key)
+      guard found.count <= 2 else {
+        throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, shape: found)
+      }
+      let width = found.count == 2 ? found[1] : 1
+      if let known = widths[key], known != width {
+        throw DemonstrationError.differs(
+          file: file.path, demo: demo, key: key, expected: "\(known) wide", found: "\(width) wide")
+      }
+      widths[key] = width
+      values[key] = try finite(file.hdf5.floats("data/\(demo)/obs/\(key)"), file, demo, key, width: width)
+    }
+    let actions = try finite(file.hdf5.floats("data/\(demo)/actions"), file, demo, "actions", width: shape[1])
+    return (shape[0], actions, values)
+  }
+
+  private func finite(
+    _ values: [Float], _ file: DemonstrationFile, _ demo: String, _ key: String, width: Int
+  ) throws -> [Float] {
+    if let bad = values.firstIndex(where: { !$0.isFinite }) {
+      throw DemonstrationError.notANumber(file: file.path, demo: demo, key: key, row: bad / max(width, 1))
+    }
+    return values
+  }
+}

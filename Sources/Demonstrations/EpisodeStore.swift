@@ -1,0 +1,89 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// Episodes being recorded: each in a small file of its own, written whole or not at all, put together at the end.
+///
+/// A recording that is killed loses at most the episodes that were in the making, and one that goes on ends in the same
+/// bytes as one that was never stopped.
+package struct EpisodeStore: Sendable {
+  package let folder: String
+
+  /// - Parameter folder: where the parts are kept until `assemble`.
+  package init(folder: String) throws {
+    self.folder = folder
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  package func path(_ index: Int) -> String { "\(folder)/episode-\(index).hdf5" }
+
+  /// Which of `0..<count` are not there yet.
+  package func missing(of count: Int) -> [Int] {
+    (0..<count).filter { !FileManager.default.fileExists(atPath: path($0)) }
+  }
+
+  package func write(_ episode: RecordedEpisode, at index: Int) throws {
+    try HDF5File.atomically(path(index)) { try $0.write(episode, as: "episode") }
+  }
+
+  /// Puts the parts `indices` together as `demo_0`, `demo_1`, ... and removes the store.
+  ///
+  /// Filter keys: `N_demos` for each usual N up to the count and for the count itself (nested: the first N of one seeded
+  /// shuffle), `train` and `valid` (nine to one).
+  package func assemble(
+    _ indices: [Int], to path: String, environmentArguments: String, seed: UInt64
+  ) throws {
+    try HDF5File.atomically(path) { file in
+      try file.createGroup("data")
+      var total = 0
+      for (number, index) in indices.enumerated() {
+        let part = try HDF5File(reading: self.path(index))
+        try file.copy("episode", from: part, as: "data/demo_\(number)")
+        total += try part.integer(of: "episode", "num_samples")
+      }
+      try file.setInteger(total, of: "data", "total")
+      try file.setText(environmentArguments, of: "data", "env_args")
+      try file.createGroup("mask")
+      var random = Random(seed: seed).split("filter keys")
+      let order = random.permutation(indices.count)
+      func write(_ key: String, _ chosen: some Sequence<Int>) throws {
+        try file.write(chosen.map { "demo_\($0)" }.sorted(), to: "mask/\(key)")
+      }
+      let usual = [10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 3000]
+      for count in Set(usual.filter { $0 < indices.count } + [indices.count]).sorted() {
+        try write("\(count)_demos", order.prefix(count))
+      }
+      let held = max(1, indices.count / 10)
+      if indices.count > 1 {
+        try write("train", order.dropLast(held))
+        try write("valid", order.suffix(held))
+      }
+    }
+    try FileManager.default.removeItem(atPath: folder)
+  }
+}
+
+extension HDF5File {
+  /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
+  /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
+  package static func atomically(_ path: String, _ body: (HDF5File) throws -> Void) throws {
+    let temporary = path + ".partial"
+    func failure() -> HDF5Error { .notWritten(file: path, reason: String(cString: strerror(errno))) }
+    do {
+      do {
+        let file = try HDF5File(creating: temporary)
+        try body(file)
+        try file.flush()
+      }
+      let descriptor = open(temporary, O_RDONLY)
+      guard descriptor >= 0 else { throw failure() }
+      let synced = fsync(descriptor)
+      close(descriptor)
+      guard synced == 0, rename(temporary, path) == 0 else { throw failure() }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Imitation
+
+/// One episode in memory, as it will be written.
+package struct RecordedEpisode: Sendable {
+  package struct Camera: Sendable {
+    package var size: ObservationSchema.ImageSize
+    /// `[length, height, width, 3]`.
+    package var pixels: [UInt8]
+  }
+
+  package struct Vector: Sendable {
+    package var width: Int
+    /// `[length, width]`.
+    package var values: [Float]
+  }
+
+  /// `[length, width]`.
+  package var actions: [Float] = []
+  package var actionWidth: Int
+  package var states: [[Double]] = []
+  package var rewards: [Double] = []
+  package var dones: [Int64] = []
+  package var cameras: [String: Camera] = [:]
+  package var vectors: [String: Vector] = [:]
+  /// `ep_meta` and `model_file`.
+  package var description: EpisodeDescription
+
+  package init(actionWidth: Int, description: EpisodeDescription) {
+    self.actionWidth = actionWidth
+    self.description = description
+  }
+
+  package var length: Int { dones.count }
+
+  /// Adds what was seen, what was done then, and whether that solved the task.
+  package mutating func append(_ observation: Observation, action: [Float], state: [Double], success: Bool) {
+    for (key, image) in observation.images {
+      cameras[key, default: Camera(size: .init(height: image.height, width: image.width), pixels: [])].pixels +=
+        image.pixels
+    }
+    for (key, values) in observation.vectors {
+      vectors[key, default: Vector(width: values.count, values: [])].values += values
+    }
+    actions += action
+    states.append(state)
+    rewards.append(success ? 1 : 0)
+    dones.append(success ? 1 : 0)
+  }
+}
+
+extension HDF5File {
+  /// Writes an episode as the group `name`, RoboCasa's layout.
+  ///
+  /// A frame is one chunk, so that reading a row inflates that row only; h5py's automatic chunks would inflate thirty.
+  package func write(_ episode: RecordedEpisode, as name: String) throws {
+    let rows = episode.length
+    let width = episode.actionWidth
+    try createGroup(name)
+    try setInteger(rows, of: name, "num_samples")
+    try setText(episode.description.metadata, of: name, "ep_meta")
+    try setText(episode.description.model, of: name, "model_file")
+    let actions = episode.actions.map(Double.init)
+    try write(actions, shape: [rows, width], to: "\(name)/actions")
+    try write(episode.states.flatMap { $0 }, shape: [rows, episode.states.first?.count ?? 0], to: "\(name)/states")
+    try write(episode.rewards, shape: [rows], to: "\(name)/rewards")
+    try write(episode.dones, shape: [rows], to: "\(name)/dones")
+    if width >= 7 { try writeActionDictionary(episode, name) }
+    try createGroup("\(name)/obs")
+    for (key, camera) in episode.cameras.sorted(by: { $0.key < $1.key }) {
+      let shape = [rows, camera.size.height, camera.size.width, 3]
+      try write(camera.pixels, shape: shape, to: "\(name)/obs/\(key)", chunk: [1] + shape.dropFirst())
+    }
+    for (key, vector) in episode.vectors.sorted(by: { $0.key < $1.key }) {
+      let shape = [rows, vector.width]
+      try write(vector.values.map(Double.init), shape: shape, to: "\(name)/obs/\(key)", chunk: shape)
+    }
+  }
+
+  /// The first seven numbers again by their parts, as RoboCasa's extraction writes them.
+  private func writeActionDictionary(_ episode: RecordedEpisode, _ name: String) throws {
+    let (rows, width) = (episode.length, episode.actionWidth)
+    func part(_ range: Range<Int>) -> [Float] {
+      (0..<rows).flatMap { row in range.map { episode.actions[row * width + $0] } }
+    }
+    try createGroup("\(name)/action_dict")
+    try write(part(0..<3), shape: [rows, 3], to: "\(name)/action_dict/rel_pos")
+    try write(part(3..<6), shape: [rows, 3], to: "\(name)/action_dict/rel_rot_axis_angle")
+    let turns = (0..<rows).flatMap { row in
+      AxisAngle.firstTwoRows((0..<3).map { Double(episode.actions[row * width + 3 + $0]) }).map(Float.init)
+    }
+    try write(turns, shape: [rows, 6], to: "\(name)/action_dict/rel_rot_6d")
+    try write(part(6..<7), shape: [rows, 1], to: "\(name)/action_dict/gripper")
+  }
+}
+
+/// Rotations as an axis times an angle.
+enum AxisAngle {
+  /// The first two rows of the rotation matrix (Rodrigues), flattened: the 6-number form.
+  static func firstTwoRows(_ vector: [Double]) -> [Double] {
+    let angle = (vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]).squareRoot()
+    guard angle > 1e-12 else { return [1, 0, 0, 0, 1, 0] }
+    let (x, y, z) = (vector[0] / angle, vector[1] / angle, vector[2] / angle)
+    let (c, s) = (cos(angle), sin(angle))
+    let t = 1 - c
+    return [t * x * x + c, t * x * y - s * z, t * x * z + s * y, t * x * y + s * z, t * y * y + c, t * y * z - s * x]
+  }
+}

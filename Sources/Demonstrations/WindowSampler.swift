@@ -1,0 +1,105 @@
+import Imitation
+import Tensors
+
+/// Which window to take when: robomimic's index (one window a step of every episode), shuffled anew each epoch.
+///
+/// Batch number `n` is a function of the seed and `n` alone, so a checkpoint needs no more than the step to go on in the
+/// same order. The windows left over at the end of an epoch are dropped.
+package struct WindowSampler: Sendable {
+  /// One step of one episode.
+  package struct Index: Sendable, Hashable {
+    package var episode: Int
+    package var step: Int
+  }
+
+  package let indices: [Index]
+  private let batch: Int
+  private let random: Random
+
+  /// - Parameter episodes: their numbers and lengths.
+  package init(episodes: [(number: Int, length: Int)], batch: Int, seed: UInt64) {
+    indices = episodes.flatMap { episode in (0..<episode.length).map { Index(episode: episode.number, step: $0) } }
+    self.batch = batch
+    random = Random(seed: seed).split("windows")
+  }
+
+  package var batchesPerEpoch: Int { indices.count / batch }
+
+  /// Batch `number`, counted over all epochs.
+  package func callAsFunction(_ number: Int, order cache: inout (epoch: Int, order: [Int])?) -> [Index] {
+    let (epoch, place) = number.quotientAndRemainder(dividingBy: max(1, batchesPerEpoch))
+    if cache?.epoch != epoch {
+      var stream = random.split(epoch)
+      cache = (epoch, stream.permutation(indices.count))
+    }
+    return cache!.order[place * batch..<min(indices.count, (place + 1) * batch)].map { indices[$0] }
+  }
+}
+
+extension DemonstrationSource {
+  /// Windows of some steps as a batch, nothing normalised. Rows beyond an episode repeat its first or last, as robomimic
+  /// pads; `mask` is 0 on repeated actions.
+  package func batch(_ indices: [WindowSampler.Index], window: Window) throws -> Batch {
+    func rows(_ range: ClosedRange<Int>, _ index: WindowSampler.Index) -> [Int] {
+      range.map { min(max(index.step + $0, 0), episodes[index.episode].length - 1) }
+    }
+    let time = window.observations.count
+    var images: [String: ImageBatch] = [:]
+    for (key, size) in schema.images {
+      var pixels: [UInt8] = []
+      pixels.reserveCapacity(indices.count * time * size.height * size.width * 3)
+      for index in indices {
+        pixels += try self.images(key, episode: index.episode, rows: rows(window.observations, index))
+      }
+      images[key] = ImageBatch(batch: indices.count, time: time, size: size, pixels: pixels)
+    }
+    func gather(_ range: ClosedRange<Int>, width: Int, _ all: (Int) throws -> [Float]) rethrows -> Tensor {
+      var values: [Float] = []
+      values.reserveCapacity(indices.count * range.count * width)
+      for index in indices {
+        let episode = try all(index.episode)
+        for row in rows(range, index) { values += episode[row * width..<(row + 1) * width] }
+      }
+      return Tensor(values, shape: [indices.count, range.count, width])
+    }
+    var vectors: [String: Tensor] = [:]
+    for (key, width) in schema.vectors {
+      vectors[key] = try gather(window.observations, width: width) { try self.vectors(key, episode: $0) }
+    }
+    let mask = indices.flatMap { index in
+      window.actions.map { Float((0..<episodes[index.episode].length).contains(index.step + $0) ? 1 : 0) }
+    }
+    return Batch(
+      observations: ObservationBatch(
+        images: images, vectors: vectors, instructions: indices.map { episodes[$0.episode].instruction }, time: time),
+      actions: try gather(window.actions, width: actionWidth) { try actions(episode: $0) },
+      mask: Tensor(mask, shape: [indices.count, window.actions.count]))
+  }
+
+  /// What the values of `key` look like over all steps of some episodes; `Normalizer.actions` for the actions.
+  package func statistics(of key: String, episodes chosen: [Int]) throws -> KeyStatistics {
+    let isAction = key == Normalizer.actions
+    let width = isAction ? actionWidth : schema.vectors[key]!
+    var count = 0
+    var mean = [Double](repeating: 0, count: width)
+    var squares = mean  // summed squared differences from the running mean (Welford)
+    var low = [Double](repeating: .infinity, count: width)
+    var high = [Double](repeating: -.infinity, count: width)
+    for episode in chosen {
+      let values = isAction ? try actions(episode: episode) : try vectors(key, episode: episode)
+      for row in 0..<values.count / max(width, 1) {
+        count += 1
+        for place in 0..<width {
+          let value = Double(values[row * width + place])
+          let distance = value - mean[place]
+          mean[place] += distance / Double(count)
+          squares[place] += distance * (value - mean[place])
+          low[place] = min(low[place], value)
+          high[place] = max(high[place], value)
+        }
+      }
+    }
+    return KeyStatistics(
+      count: count, mean: mean, variance: squares.map { $0 / Double(max(count, 1)) }, minimum: low, maximum: high)
+  }
+}
