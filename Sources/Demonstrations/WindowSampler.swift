@@ -10,6 +10,11 @@ package struct WindowSampler: Sendable {
   package struct Index: Sendable, Hashable {
     package var episode: Int
     package var step: Int
+
+    package init(episode: Int, step: Int) {
+      self.episode = episode
+      self.step = step
+    }
   }
 
   package let indices: [Index]

@@ -46,7 +46,7 @@ package enum SettingsFile {
         throw SettingError.syntax(line: mark.line, reason: problem)
       case .duplicatedKeysInMapping(let duplicates, let context):
         throw SettingError.syntax(
-          line: context.mark.line, reason: "written twice: \(duplicates.map { $0.string ?? "?" }.joined(separator: ", "))")
+          line: context.mark.line, reason: "written twice: \(duplicates.map { "\($0)" }.joined(separator: ", "))")
       default:
         throw SettingError.syntax(line: 1, reason: "\(error)")
       }

@@ -41,9 +41,10 @@ package struct Trainer {
     let settings = recipe.training
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     var optimizer = AdamW(
-      parameters, weightDecay: Float(settings.weightDecay),
+      [.init(parameters, weightDecay: Float(settings.weightDecay))],
       betas: (Float(settings.betas[0]), Float(settings.betas[1])))
-    var average = ExponentialMovingAverage(settings.averaging, of: policy)
+    let everything = policy.parameters()
+    var average = settings.averaging.map { ExponentialMovingAverage($0, of: policy) }
     if let checkpoint {
       try policy.load(checkpoint.weights)
       try optimizer.restore(checkpoint.optimizer)
@@ -67,17 +68,17 @@ package struct Trainer {
 
     while step < settings.steps, !shouldStop() {
       let batch = try normalizer.normalized(batch(step))
-      let rate = settings.learningRate(at: step)
+      let rate = settings.learningRate * settings.schedule.factor(at: step)
       let (loss, gradients) = withGradients(random: random.split(step)) { policy.loss(on: batch).loss }
       step += 1
-      let (clipped, norm) = clipping(gradients, of: parameters, toNorm: Float(settings.clip))
+      let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
       guard loss.item.isFinite, norm.isFinite else {
         throw TrainingError.notANumber(
           step: step, tensor: culprit(loss: loss, gradients, parameters),
           lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint))
       }
-      optimizer.step(clipped, learningRate: Float(rate))
-      average?.update(from: policy)
+      optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor)
+      average?.update(from: everything)
       samples += settings.batch
 
       let last = step == settings.steps

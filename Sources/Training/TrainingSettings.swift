@@ -1,24 +1,20 @@
 import Imitation
+import Layers
 
 /// How the weights are found: steps, batch, optimiser, schedule, averaging, and when to look.
 package struct TrainingSettings: Decodable, Sendable {
-  package enum Schedule: String, Decodable, Sendable { case constant, cosine }
-  package enum Averaging: Sendable, Equatable {
-    case none
-    /// The power rule of Diffusion Policy: `1 - (1 + n)^-power`, at most 0.9999.
-    case power(Double)
-  }
+  private enum Shape: String, Decodable { case constant, cosine }
 
   package var steps: Int
   package var batch: Int
   package var learningRate: Double
   package var weightDecay: Double
   package var betas: [Double]
-  package var schedule: Schedule
-  package var warmup: Int
+  package var schedule: LearningRateSchedule
   /// The largest global gradient norm.
   package var clip: Double
-  package var averaging: Averaging
+  /// How weights are averaged, if they are.
+  package var averaging: AverageDecay?
   package var logEvery: Int
   package var validateEvery: Int
   package var checkpointEvery: Int
@@ -40,10 +36,11 @@ package struct TrainingSettings: Decodable, Sendable {
     learningRate = try keys.decodeIfPresent(Double.self, forKey: .learningRate) ?? 1e-4
     weightDecay = try keys.decodeIfPresent(Double.self, forKey: .weightDecay) ?? 0.01
     betas = try keys.decodeIfPresent([Double].self, forKey: .betas) ?? [0.9, 0.999]
-    schedule = try keys.decodeIfPresent(Schedule.self, forKey: .schedule) ?? .constant
-    warmup = try keys.decodeIfPresent(Int.self, forKey: .warmup) ?? 0
+    let shape = try keys.decodeIfPresent(Shape.self, forKey: .schedule) ?? .constant
+    let warmup = try keys.decodeIfPresent(Int.self, forKey: .warmup) ?? 0
+    schedule = shape == .constant ? .constant(warmup: warmup) : .cosine(warmup: warmup, total: steps)
     clip = try keys.decodeIfPresent(Double.self, forKey: .clip) ?? 100
-    averaging = try keys.decodeIfPresent(Double.self, forKey: .averagePower).map { .power($0) } ?? .none
+    averaging = try keys.decodeIfPresent(Double.self, forKey: .averagePower).map { .power($0) }
     logEvery = try keys.decodeIfPresent(Int.self, forKey: .logEvery) ?? 50
     validateEvery = try keys.decodeIfPresent(Int.self, forKey: .validateEvery) ?? 500
     checkpointEvery = try keys.decodeIfPresent(Int.self, forKey: .checkpointEvery) ?? 500

@@ -1,0 +1,123 @@
+import Crypto
+import Demonstrations
+import Foundation
+import Imitation
+import Tensors
+
+/// The demonstrations of a recipe, opened, checked and split: what `Trainer` draws batches from.
+package final class TrainingData {
+  package let demonstrations: Demonstrations
+  package let training: [Int]
+  package let heldOut: [Int]
+  package let fingerprints: [DatasetFingerprint]
+  private let recipe: Recipe
+
+  /// - Parameters:
+  ///   - root: the folder of the registries.
+  ///   - progress: how many episodes have been opened.
+  /// - Throws: `RegistryError`, `HDF5Error` or `DemonstrationError`.
+  package init(
+    _ recipe: Recipe, registry: DatasetRegistry, root: String, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws {
+    self.recipe = recipe
+    let split = try registry.split(recipe.data.split)
+    let selections = try recipe.data.tasks.map {
+      Demonstrations.Selection(
+        path: try registry.path(task: $0, split: recipe.data.split, root: root), task: $0, key: split.key)
+    }
+    let demonstrations = try Demonstrations(
+      selections, images: recipe.observations.images, vectors: recipe.observations.vectors,
+      memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
+    self.demonstrations = demonstrations
+    (training, heldOut) = TrainingData.divide(
+      demonstrations.episodes, share: recipe.data.validation, seed: recipe.seed)
+    fingerprints = try selections.map { selection in
+      let (bytes, sha) = try TrainingData.digest(selection.path)
+      return DatasetFingerprint(
+        task: selection.task!, file: (selection.path as NSString).lastPathComponent, bytes: bytes, sha256: sha,
+        key: split.key, episodes: demonstrations.episodes.count { $0.file == selection.path })
+    }
+  }
+
+  /// Holds out a share of each task's episodes, at least one if the share is above 0, chosen by the seed.
+  static func divide(_ episodes: [Episode], share: Double, seed: UInt64) -> (training: [Int], heldOut: [Int]) {
+    guard share > 0 else { return (Array(episodes.indices), []) }
+    var heldOut: Set<Int> = []
+    for task in Set(episodes.map(\.task)) {
+      let mine = episodes.indices.filter { episodes[$0].task == task }
+      guard mine.count > 1 else { continue }
+      var random = Random(seed: seed).split("held out").split(task)
+      let count = max(1, Int((Double(mine.count) * share).rounded()))
+      heldOut.formUnion(random.permutation(mine.count).prefix(count).map { mine[$0] })
+    }
+    return (episodes.indices.filter { !heldOut.contains($0) }, heldOut.sorted())
+  }
+
+  /// Size and SHA-256 of a file, read in pieces.
+  static func digest(_ path: String) throws -> (bytes: Int, sha256: String) {
+    guard let file = FileHandle(forReadingAtPath: path) else { throw HDF5Error.notFound(path) }
+    defer { try? file.close() }
+    var hash = SHA256()
+    var bytes = 0
+    while let piece = try file.read(upToCount: 1 << 22), !piece.isEmpty {
+      hash.update(data: piece)
+      bytes += piece.count
+    }
+    return (bytes, hash.finalize().map { String(format: "%02x", $0) }.joined())
+  }
+
+  package var blueprint: PolicyBlueprint {
+    PolicyBlueprint(
+      encoder: EncoderContext(
+        schema: demonstrations.schema,
+        vocabulary: Vocabulary.words(of: demonstrations.episodes.map(\.instruction))),
+      actionWidth: demonstrations.actionWidth, datasets: fingerprints)
+  }
+
+  /// Statistics over the training episodes only.
+  package func normalizer() throws -> Normalizer {
+    var normalizer = Normalizer()
+    for key in demonstrations.schema.vectorKeys {
+      normalizer.set(
+        key,
+        .init(
+          recipe.observations.normalization, statistics: try demonstrations.statistics(of: key, episodes: training)))
+    }
+    normalizer.set(
+      Normalizer.actions,
+      .init(
+        recipe.actions.normalization,
+        statistics: try demonstrations.statistics(of: Normalizer.actions, episodes: training)))
+    return normalizer
+  }
+
+  /// Batch number `n` for `window`.
+  /// - Throws: `TrainingError.tooFewWindows`.
+  package func batches(window: Window) throws -> (Int) throws -> Batch {
+    let sampler = WindowSampler(
+      episodes: training.map { ($0, demonstrations.episodes[$0].length) }, batch: recipe.training.batch,
+      seed: recipe.seed)
+    guard sampler.batchesPerEpoch > 0 else {
+      throw TrainingError.tooFewWindows(windows: sampler.indices.count, batch: recipe.training.batch)
+    }
+    var order: (epoch: Int, order: [Int])?
+    return { [demonstrations] number in
+      try demonstrations.batch(sampler(number, order: &order), window: window)
+    }
+  }
+
+  /// Up to 256 windows spread evenly over the held-out episodes, in batches.
+  package func validation(window: Window) -> () throws -> [Batch] {
+    let all = heldOut.flatMap { episode in
+      (0..<demonstrations.episodes[episode].length).map { WindowSampler.Index(episode: episode, step: $0) }
+    }
+    let step = max(1, (all.count + 255) / 256)
+    let chosen = stride(from: 0, to: all.count, by: step).map { all[$0] }
+    let size = recipe.training.batch
+    return { [demonstrations] in
+      try stride(from: 0, to: chosen.count, by: size).map {
+        try demonstrations.batch(Array(chosen[$0..<min(chosen.count, $0 + size)]), window: window)
+      }
+    }
+  }
+}

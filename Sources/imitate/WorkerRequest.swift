@@ -1,0 +1,163 @@
+import ArgumentParser
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Tensors
+import Training
+
+/// What a worker process is asked to do: an episode to record, or one to try.
+enum WorkerRequest: Codable, Sendable {
+  case record(RecordRequest)
+  case rollout(RolloutRequest)
+}
+
+struct RecordRequest: Codable, Sendable {
+  var task: String
+  var attempt: Int
+  var seed: UInt64
+  var horizon: Int
+  var store: String
+}
+
+struct RolloutRequest: Codable, Sendable {
+  var blank: EpisodeResult
+  var horizon: Int
+  /// Keep frames for the report in this folder.
+  var film: String?
+}
+
+enum WorkerResponse: Codable, Sendable {
+  case recorded(steps: Int)
+  /// The expert did not solve it; another seed is needed.
+  case notSolved
+  case tried(EpisodeResult)
+}
+
+/// `imitate worker`: a child process of `record` and `evaluate`, not for people.
+struct Worker: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve a recording or an evaluation over standard input and output.", shouldDisplay: false)
+
+  @Option(help: "The recipe whose simulator to run.") var recipe: String
+  @Option(name: .customLong("run"), help: "The run whose policy to try.") var runFolder: String?
+
+  func run() throws {
+    let recipe = try Recipe(path: recipe)
+    let bench = try Workbench(recipe: recipe, run: runFolder.map(RunFolder.init))
+    Threads.$isSerial.withValue(true) {
+      WorkerLoop.run(WorkerRequest.self) { try bench.answer($0) }
+    }
+  }
+}
+
+/// What a worker keeps between requests: the simulators, and the policy once it is needed.
+final class Workbench {
+  private let recipe: Recipe
+  private let run: RunFolder?
+  private let catalog = Session.catalog
+  private var simulators: [String: any Environment] = [:]
+  private var agent: Agent?
+
+  init(recipe: Recipe, run: RunFolder?) throws {
+    self.recipe = recipe
+    self.run = run
+  }
+
+  /// With the cameras that the recipe names, or with none: experts and random policies look at nothing, and drawing is what
+  /// takes the time.
+  private func simulator(drawing: Bool) throws -> any Environment {
+    let key = drawing ? "drawing" : "blind"
+    if let known = simulators[key] { return known }
+    // One renderer a process.
+    simulators = [:]
+    var choice = recipe.evaluation.simulator
+    if !drawing { choice = choice.setting("cameras", to: .list([])) }
+    let made = try catalog.makeSimulator(choice)
+    simulators[key] = made
+    return made
+  }
+
+  func answer(_ request: WorkerRequest) throws -> WorkerResponse {
+    switch request {
+    case .record(let request): try record(request)
+    case .rollout(let request): try rollout(request)
+    }
+  }
+
+  private func record(_ request: RecordRequest) throws -> WorkerResponse {
+    let simulator = try simulator(drawing: true)
+    var observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
+    guard let expert = simulator.expert(seed: request.seed, noise: 1) else {
+      throw CommandFailure("the simulator has no expert for \(request.task)")
+    }
+    expert.begin(seed: request.seed)
+    var episode = RecordedEpisode(
+      actionWidth: simulator.actionSchema.count, description: simulator.description)
+    // As human collection does, go on for a moment after success, so that the end is held and not just touched.
+    var held = 0
+    for _ in 0..<request.horizon where held < Workbench.hold {
+      let action = try expert.action(for: observation)
+      let state = simulator.state
+      let step = try simulator.step(action)
+      episode.append(observation, action: action, state: state, success: step.success)
+      observation = step.observation
+      held = step.success ? held + 1 : 0
+    }
+    guard held == Workbench.hold else { return .notSolved }
+    try EpisodeStore(folder: request.store).write(episode, at: request.attempt)
+    return .recorded(steps: episode.length)
+  }
+
+  static let hold = 5
+
+  private func rollout(_ request: RolloutRequest) throws -> WorkerResponse {
+    let drawing = request.blank.policy != "expert" && request.blank.policy != "random"
+    let simulator = try simulator(drawing: drawing)
+    let rollout = Rollout(horizon: request.horizon, pool: recipe.evaluation.pool)
+    var film: [Image] = []
+    let result = rollout.run(request.blank, in: simulator) {
+      switch request.blank.policy {
+      case "expert":
+        guard let expert = simulator.expert(seed: request.blank.seed, noise: 1) else {
+          throw CommandFailure("the simulator has no expert for \(request.blank.task)")
+        }
+        return expert
+      case "random": return RandomBehavior(schema: simulator.actionSchema)
+      default: return try learned()
+      }
+    } watch: { observation in
+      if request.film != nil { film.append(Image.beside(observation.images.sorted { $0.key < $1.key }.map(\.value))) }
+    }
+    if let folder = request.film { try FilmStrip(film).write(to: folder, result) }
+    return .tried(result)
+  }
+
+  private func learned() throws -> Agent {
+    if let agent { return agent }
+    guard let run else { throw CommandFailure("a worker without a run cannot try a learned policy") }
+    let made = try LoadedPolicy(run: run, catalog: catalog).agent
+    agent = made
+    return made
+  }
+}
+
+extension Choice {
+  /// This choice with one option set.
+  func setting(_ key: String, to value: Setting.Value) -> Choice {
+    guard case .map(var entries) = options.value else { return self }
+    entries.removeAll { $0.key == key }
+    entries.append(.init(key: key, line: options.line, setting: Setting(value, line: options.line)))
+    return Choice(kind: kind, options: Setting(.map(entries), line: options.line))
+  }
+}
+
+extension WorkerPool {
+  /// Children of this very program, each with one thread for arithmetic and one for drawing: there is one a core.
+  static func imitate(recipe: String, run: String?, workers: Int) -> WorkerPool {
+    WorkerPool(
+      executable: Bundle.main.executablePath ?? CommandLine.arguments[0],
+      arguments: ["worker", "--recipe", recipe] + (run.map { ["--run", $0] } ?? []),
+      environment: ["LP_NUM_THREADS": "1"], workers: workers)
+  }
+}
