@@ -45,9 +45,9 @@
           }
         }
         camera(
-          cameras[0], in: &base, at: Vector(-0.05, 0.48, 1.50), lookingAt: Vector(0.55, 0.02, 0.82), fieldOfView: 50)
+          cameras[0], in: &base, at: Vector(-0.02, 0.46, 1.46), lookingAt: Vector(0.56, -0.01, 0.84), fieldOfView: 48)
         camera(
-          cameras[1], in: &base, at: Vector(-0.05, -0.48, 1.50), lookingAt: Vector(0.55, -0.02, 0.82), fieldOfView: 50)
+          cameras[1], in: &base, at: Vector(-0.02, -0.46, 1.46), lookingAt: Vector(0.56, 0.01, 0.84), fieldOfView: 48)
         base.element("body", ["name": "robot0_torso_body", "pos": Vector(0, 0, 0.37)]) { torso in
           torso.element("joint", ["name": torsoJoint, "type": "slide", "axis": "0 0 1", "class": "torso"])
           torso.block(from: Vector(-0.09, -0.09, -0.1), to: Vector(0.07, 0.09, 0.29), "robot_dark", mass: 8)
@@ -115,7 +115,7 @@
         hand.shape(.box(Vector(0.027, 0.06, 0.008)), at: Vector(0, 0, 0.05), "robot_dark", mass: 0.05)
         hand.element("site", ["name": gripSite, "pos": "0 0 0.115", "class": "marker"])
         camera(
-          cameras[2], in: &hand, at: Vector(-0.075, 0, 0.0), lookingAt: Vector(0.005, 0, 0.125), up: Vector(1, 0, 0),
+          cameras[2], in: &hand, at: Vector(-0.085, 0, 0.045), lookingAt: Vector(0.0, 0, 0.15), up: Vector(1, 0, 0),
           fieldOfView: 75)
         for (index, side) in [1.0, -1.0].enumerated() {
           hand.element("body", ["name": "robot0_finger\(index)", "pos": "0 0 0.054"]) { finger in

@@ -66,7 +66,7 @@
         in: &markup)
       texture("steel", "gradient", appliance, appliance * 0.86, size: 32, in: &markup)
       material("wood", "wood", repeats: "1 9", shine: 0.25, in: &markup)
-      material("tiles", "tiles", repeats: "8 3", shine: 0.4, in: &markup)
+      material("tiles", "tiles", repeats: "4 26", shine: 0.4, in: &markup)
       material("floor", "floor", repeats: "5 4", shine: 0.1, in: &markup)
       material("plaster", "plaster", repeats: "3 2", shine: 0, in: &markup)
       paint("cabinet", cabinet, shine: 0.15, in: &markup)
