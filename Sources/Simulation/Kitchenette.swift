@@ -1,0 +1,106 @@
+#if Kitchenette
+  import Imitation
+  import Tensors
+
+  /// An embedded kitchen: a mobile arm, furniture and objects on MuJoCo's physics, with RoboCasa's task names, observation
+  /// keys and action layout. It is a simulator of its own: its scores are not RoboCasa scores.
+  ///
+  /// The seed of an episode decides layout, style, object, poses and instruction; the same task, seed, pool and actions
+  /// give the same bits, whatever ran before. Training and evaluation draw from disjoint styles and objects.
+  public final class Kitchenette: Simulator {
+    public static let name = "kitchenette"
+    public static var tasks: [SimulatedTask] { KitchenTasks.all.map(\.summary) }
+
+    private let options: Options
+    private var world: World?
+    private var renderer: Renderer?
+
+    public init(options: Options) throws {
+      self.options = options
+    }
+
+    public var actionSchema: ActionSchema { .roboCasa }
+
+    public var schema: ObservationSchema {
+      let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
+      var vectors = Robot.widths
+      vectors["object"] = 14
+      return ObservationSchema(
+        images: Dictionary(uniqueKeysWithValues: options.cameras.map { ($0.key, size) }), vectors: vectors)
+    }
+
+    public func reset(task: String, seed: UInt64, pool: ScenePool) throws -> Observation {
+      let task = try KitchenTasks.named(task)
+      var random = Random(seed: seed).split("kitchenette").split(task.summary.name).split(pool.rawValue)
+      var scene = Scene(pool: pool, random: &random)
+      task.stage(&scene, pool: pool, random: &random)
+      let world = try World(task: task, scene: scene, pictureSize: options.imageSize)
+      self.world = world
+      if !options.cameras.isEmpty { try prepareRenderer().show(world) }
+      return try observe(world)
+    }
+
+    public func step(_ action: [Float]) throws -> EnvironmentStep {
+      let world = try running
+      let schema = actionSchema
+      guard action.count == schema.count else {
+        throw KitchenetteError.actionWidth(expected: schema.count, found: action.count)
+      }
+      if let index = action.firstIndex(where: { !$0.isFinite }) {
+        throw KitchenetteError.actionNotFinite(index: index, name: schema.dimensions[index].name)
+      }
+      world.robot.carryOut(action.map { Double(min(max($0, -1), 1)) })
+      try world.physics.checkStability()
+      return EnvironmentStep(observation: try observe(world), success: world.isSuccessful)
+    }
+
+    public var state: [Double] { world?.state ?? [] }
+
+    public func expert(seed: UInt64, noise: Double) -> (any Behavior)? {
+      world == nil ? nil : ScriptedExpert(kitchenette: self, seed: seed, noise: noise)
+    }
+
+    public func arguments(task: String) throws -> String {
+      try EnvironmentArguments(task: KitchenTasks.named(task).summary, options: options).json
+    }
+
+    public var description: EpisodeDescription {
+      guard let world else { return EpisodeDescription(metadata: "{}", model: "") }
+      return EpisodeDescription(metadata: EpisodeMetadata(world: world).json, model: world.mjcf)
+    }
+
+    /// A picture of the running episode at any size, for example for a page about it.
+    package func picture(from viewpoint: Viewpoint, width: Int, height: Int) throws -> Image {
+      let world = try running
+      if renderer == nil { try prepareRenderer().show(world) }
+      return try prepareRenderer().pictures(from: [viewpoint], width: width, height: height)[0]
+    }
+
+    /// The episode that is running.
+    var running: World {
+      get throws {
+        guard let world else { throw KitchenetteError.notStarted }
+        return world
+      }
+    }
+
+    private func prepareRenderer() throws -> Renderer {
+      if let renderer { return renderer }
+      let created = try Renderer()
+      renderer = created
+      return created
+    }
+
+    private func observe(_ world: World) throws -> Observation {
+      var vectors = world.robot.readings
+      vectors["object"] = world.objectReading
+      var images: [String: Image] = [:]
+      if !options.cameras.isEmpty {
+        let pictures = try prepareRenderer().pictures(
+          from: options.cameras.map { .robot($0.rawValue) }, width: options.imageSize, height: options.imageSize)
+        for (camera, picture) in zip(options.cameras, pictures) { images[camera.key] = picture }
+      }
+      return Observation(images: images, vectors: vectors, instruction: world.scene.instruction)
+    }
+  }
+#endif

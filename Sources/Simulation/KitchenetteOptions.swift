@@ -1,0 +1,54 @@
+#if Kitchenette
+  extension Kitchenette {
+    /// A camera of the robot.
+    public enum Camera: String, Codable, Sendable, CaseIterable {
+      case left = "robot0_agentview_left"
+      case right = "robot0_agentview_right"
+      case hand = "robot0_eye_in_hand"
+
+      /// Its key in an observation.
+      public var key: String { rawValue + "_image" }
+    }
+
+    /// What a recipe may set under `simulator: {kind: kitchenette}`.
+    public struct Options: Codable, Sendable, Equatable {
+      /// The width and height of every picture, 16 to 1024 pixels.
+      public var imageSize: Int
+      /// Which cameras are drawn, by RoboCasa's names with or without `_image`; none is allowed and fast.
+      public var cameras: [Camera]
+
+      /// - Parameter imageSize: 16 to 1024.
+      public init(imageSize: Int = 128, cameras: [Camera] = Camera.allCases) {
+        self.imageSize = imageSize
+        self.cameras = cameras
+      }
+
+      enum CodingKeys: String, CodingKey {
+        case imageSize = "image_size"
+        case cameras
+      }
+
+      public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        imageSize = try values.decodeIfPresent(Int.self, forKey: .imageSize) ?? 128
+        guard (16...1024).contains(imageSize) else {
+          throw DecodingError.dataCorruptedError(
+            forKey: .imageSize, in: values, debugDescription: "must be 16 to 1024 pixels, not \(imageSize)")
+        }
+        let names = try values.decodeIfPresent([String].self, forKey: .cameras) ?? Camera.allCases.map(\.rawValue)
+        cameras = try names.map { name in
+          guard let camera = Camera.allCases.first(where: { $0.rawValue == name || $0.key == name }) else {
+            let known = Camera.allCases.map(\.rawValue).joined(separator: ", ")
+            throw DecodingError.dataCorruptedError(
+              forKey: .cameras, in: values, debugDescription: "no camera '\(name)'; known: \(known)")
+          }
+          return camera
+        }
+        guard Set(cameras).count == cameras.count else {
+          throw DecodingError.dataCorruptedError(
+            forKey: .cameras, in: values, debugDescription: "names a camera twice")
+        }
+      }
+    }
+  }
+#endif

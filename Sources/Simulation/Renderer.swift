@@ -1,0 +1,121 @@
+#if Kitchenette
+  import CMuJoCo
+  import COffscreen
+  import Imitation
+
+  /// Where a picture is taken from.
+  package enum Viewpoint: Sendable, Equatable {
+    /// One of the robot's cameras, without `_image`.
+    case robot(String)
+    /// `distance` metres from `target`, `azimuth` and `elevation` in degrees; azimuth 0 looks along +x, at the wall.
+    case free(target: SIMD3<Double>, distance: Double, azimuth: Double, elevation: Double)
+  }
+
+  /// Draws a world in memory with MuJoCo's own renderer, always with the same settings.
+  final class Renderer {
+    private let screen: OpaquePointer
+    private var context = mjrContext()
+    private var drawing = mjvScene()
+    private var options = mjvOption()
+    private var perturbation = mjvPerturb()
+    private var world: World?
+
+    /// - Throws: `KitchenetteError.rendering` when there is no OSMesa context.
+    init() throws {
+      var message = [CChar](repeating: 0, count: 256)
+      guard let created = offscreen_create(&message, Int32(message.count)) else {
+        let reason = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        throw KitchenetteError.rendering(String(decoding: reason, as: UTF8.self))
+      }
+      screen = created
+      mjv_defaultOption(&options)
+      mjv_defaultPerturb(&perturbation)
+      mjr_defaultContext(&context)
+      mjv_defaultScene(&drawing)
+    }
+
+    deinit {
+      _ = offscreen_activate(screen)
+      release()
+      offscreen_destroy(screen)
+    }
+
+    private func release() {
+      guard world != nil else { return }
+      mjv_freeScene(&drawing)
+      mjr_freeContext(&context)
+      world = nil
+    }
+
+    /// Uploads the textures of another world.
+    func show(_ world: World) throws {
+      try activate()
+      release()
+      mjv_makeScene(world.physics.model, &drawing, 1000)
+      mjr_makeContext(world.physics.model, &context, Int32(mjFONTSCALE_50.rawValue))
+      self.world = world
+      mjr_setBuffer(Int32(mjFB_OFFSCREEN.rawValue), &context)
+      guard context.currentBuffer == Int32(mjFB_OFFSCREEN.rawValue) else {
+        throw KitchenetteError.rendering("the driver has no framebuffer objects")
+      }
+    }
+
+    private func activate() throws {
+      guard offscreen_activate(screen) == 0 else {
+        throw KitchenetteError.rendering("the OSMesa context cannot be made current")
+      }
+    }
+
+    /// One picture per viewpoint of the world as it is now.
+    func pictures(from viewpoints: [Viewpoint], width: Int, height: Int) throws -> [Image] {
+      guard let world else { throw KitchenetteError.notStarted }
+      try activate()
+      let model = world.physics.model
+      if Int(context.offWidth) < width || Int(context.offHeight) < height {
+        model.pointee.vis.global.offwidth = Int32(width)
+        model.pointee.vis.global.offheight = Int32(height)
+        try show(world)
+      }
+      world.paint()
+      return try viewpoints.enumerated().map { index, viewpoint in
+        var camera = mjvCamera()
+        mjv_defaultCamera(&camera)
+        switch viewpoint {
+        case .robot(let name):
+          camera.type = Int32(mjCAMERA_FIXED.rawValue)
+          camera.fixedcamid = Int32(world.physics.camera(name))
+        case .free(let target, let distance, let azimuth, let elevation):
+          camera.type = Int32(mjCAMERA_FREE.rawValue)
+          camera.lookat = (target.x, target.y, target.z)
+          camera.distance = distance
+          camera.azimuth = azimuth
+          camera.elevation = elevation
+        }
+        if index == 0 {
+          mjv_updateScene(
+            model, world.physics.data, &options, &perturbation, &camera, Int32(mjCAT_ALL.rawValue), &drawing)
+        } else {
+          mjv_updateCamera(model, world.physics.data, &camera, &drawing)
+        }
+        return try draw(width: width, height: height)
+      }
+    }
+
+    private func draw(width: Int, height: Int) throws -> Image {
+      let view = mjrRect(left: 0, bottom: 0, width: Int32(width), height: Int32(height))
+      mjr_render(view, &drawing, &context)
+      var rows = [UInt8](repeating: 0, count: width * height * 3)
+      mjr_readPixels(&rows, nil, view, &context)
+      // A lost context draws one colour and reports nothing.
+      guard rows.contains(where: { $0 != rows[0] }) else {
+        throw KitchenetteError.rendering("the picture is empty; use one environment per process")
+      }
+      // OpenGL's first row is the lowest.
+      let stride = width * 3
+      var pixels = [UInt8]()
+      pixels.reserveCapacity(rows.count)
+      for row in (0..<height).reversed() { pixels += rows[row * stride..<(row + 1) * stride] }
+      return Image(width: width, height: height, pixels: pixels)
+    }
+  }
+#endif

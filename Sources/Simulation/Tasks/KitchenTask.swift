@@ -1,0 +1,55 @@
+#if Kitchenette
+  import Imitation
+  import Tensors
+
+  /// A task: what the scene looks like, when it is done, and how someone who sees the state would do it.
+  protocol KitchenTask: Sendable {
+    var summary: SimulatedTask { get }
+    /// The furniture that it is about.
+    var fixture: Fixture { get }
+    /// Draws what this task adds to a scene: which side, the object, where the robot stands, the instruction.
+    func stage(_ scene: inout Scene, pool: ScenePool, random: inout Random)
+    func isSuccessful(in world: World) -> Bool
+    /// The thing that the task is about, in the world.
+    func target(in world: World) -> Pose
+    /// Where the gripper should go from here; depends on the state of the world only, not on what was done before.
+    func waypoint(in world: World, deviation: Deviation) -> Waypoint
+  }
+
+  /// What an expert's present aim is.
+  struct Waypoint {
+    /// Where the gripper should be, metres in the world.
+    var position: Vector
+    /// At most so many metres per control step.
+    var speed: Double
+    var gripper: Gripper
+    /// Nothing is left to do.
+    var isFinished = false
+
+    enum Gripper: Double {
+      case open = -1
+      case close = 1
+    }
+  }
+
+  /// How one episode of an expert differs from the ideal.
+  struct Deviation {
+    /// Metres, added to waypoints where there is room.
+    var offset: Vector
+    /// Times the ideal speed.
+    var pace: Double
+  }
+
+  /// The four tasks.
+  enum KitchenTasks {
+    static let all: [any KitchenTask] = [OpenDrawer(), CloseDrawer(), TurnOnStove(), PnPCounterToSink()]
+
+    /// - Throws: `KitchenetteError.unknownTask`.
+    static func named(_ name: String) throws -> any KitchenTask {
+      guard let task = all.first(where: { $0.summary.name == name }) else {
+        throw KitchenetteError.unknownTask(name, known: all.map(\.summary.name))
+      }
+      return task
+    }
+  }
+#endif

@@ -1,0 +1,100 @@
+#if Kitchenette
+  import CMuJoCo
+
+  /// A running episode: the scene that the seed drew, its physics and its robot.
+  final class World {
+    let task: any KitchenTask
+    let scene: Scene
+    let mjcf: String
+    let physics: Physics
+    let robot: Robot
+    private let drawers: [Int]
+    private let knobs: [Int]
+    private let burners: [Int]
+    private let object: Int?
+    /// The middle of the fixture that holds the drawers, knobs or basin, along y.
+    private let drawersCenter: Double
+    private let stoveCenter: Double
+    let sinkCenter: Double
+
+    /// - Throws: `KitchenetteError` when MuJoCo refuses the scene.
+    init(task: any KitchenTask, scene: Scene, pictureSize: Int) throws {
+      self.task = task
+      self.scene = scene
+      mjcf = Kitchen(scene: scene, pictureSize: (pictureSize, pictureSize)).mjcf
+      physics = try Physics(mjcf: mjcf)
+      robot = Robot(physics: physics)
+      let physics = physics
+      drawers = Kitchen.drawerNames.map { physics.position(ofJoint: $0) }
+      knobs = Kitchen.knobNames.map { physics.position(ofJoint: $0) }
+      burners = Kitchen.burnerNames.map { physics.geom($0) }
+      object = scene.object == nil ? nil : physics.body("obj")
+      drawersCenter = scene.layout.center(of: .drawers)
+      stoveCenter = scene.layout.center(of: .stove)
+      sinkCenter = scene.layout.center(of: .sink)
+
+      robot.place(base: scene.base, joints: scene.joints)
+      for (index, fraction) in scene.drawers.enumerated() {
+        physics.data.pointee.qpos[drawers[index]] = fraction * Kitchen.drawerTravel
+      }
+      if let object = scene.object {
+        let positions = physics.data.pointee.qpos + physics.position(ofJoint: "obj")
+        let yaw = Rotation(yaw: scene.objectYaw)
+        let middle = scene.objectPlace + Vector(0, 0, object.halfHeight + 0.001)
+        let values = [middle.x, middle.y, middle.z, yaw.w, yaw.vector.x, yaw.vector.y, yaw.vector.z]
+        for (index, value) in values.enumerated() { positions[index] = value }
+      }
+      physics.update()
+    }
+
+    var isSuccessful: Bool { task.isSuccessful(in: self) }
+    /// 0 for left, 1 for right.
+    var sideIndex: Int { scene.side == "left" ? 0 : 1 }
+
+    /// How far the asked drawer is out, of 1.
+    var drawerFraction: Double { physics.data.pointee.qpos[drawers[sideIndex]] / Kitchen.drawerTravel }
+
+    /// The middle of the asked drawer's bar.
+    var handle: Vector {
+      let bar = Kitchen.handle
+      return Vector(
+        bar.x - physics.data.pointee.qpos[drawers[sideIndex]], drawersCenter + scene.sign * Kitchen.drawerOffset, bar.z)
+    }
+
+    /// Radians; the asked knob.
+    var knobAngle: Double { physics.data.pointee.qpos[knobs[sideIndex]] }
+
+    /// Where the asked knob's axis meets its lever.
+    var knob: Vector {
+      let axis = Kitchen.knobAxis
+      return Vector(axis.x, stoveCenter + scene.sign * Kitchen.knobOffset, axis.z)
+    }
+
+    /// The thing to pick up, when the task has one.
+    var objectPose: Pose? { object.map { physics.pose(ofBody: $0) } }
+
+    /// RoboCasa's 14 numbers of the thing that the task is about: place and orientation in the world, then seen from
+    /// the gripper.
+    var objectReading: [Float] {
+      let pose = task.target(in: self)
+      let relative = pose.seen(from: robot.gripper)
+      return pose.position.floats + pose.rotation.xyzw + relative.position.floats + relative.rotation.xyzw
+    }
+
+    /// Lets the plates of turned knobs glow; for the eye only.
+    func paint() {
+      for (burner, knob) in zip(burners, knobs) {
+        let on = physics.data.pointee.qpos[knob] >= TurnOnStove.onAngle
+        let color: [Float] = on ? [1, 0.35, 0.12, 1] : [0.5, 0.5, 0.5, 1]  // the second means: as the material
+        for channel in 0..<4 { physics.model.pointee.geom_rgba[burner * 4 + channel] = color[channel] }
+      }
+    }
+
+    /// Time, positions and velocities, one after the other.
+    var state: [Double] {
+      let data = physics.data.pointee
+      return [data.time] + UnsafeBufferPointer(start: data.qpos, count: Int(physics.model.pointee.nq))
+        + UnsafeBufferPointer(start: data.qvel, count: Int(physics.model.pointee.nv))
+    }
+  }
+#endif
