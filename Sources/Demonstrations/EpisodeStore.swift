@@ -23,6 +23,16 @@ package struct EpisodeStore: Sendable {
     (0..<count).filter { !FileManager.default.fileExists(atPath: path($0)) }
   }
 
+  /// Attempts that did not succeed and need not be made again.
+  package var failedAttempts: [Int] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+      .filter { $0.hasSuffix(".failed") }.compactMap { Int($0.dropLast(7)) }.sorted()
+  }
+
+  package func markFailed(_ attempt: Int) throws {
+    try AtomicFile.write(Data(), to: "\(folder)/\(attempt).failed")
+  }
+
   package func write(_ episode: RecordedEpisode, at index: Int) throws {
     try HDF5File.atomically(path(index)) { try $0.write(episode, as: "episode") }
   }

@@ -14,8 +14,8 @@ public struct ImitateCommand: ParsableCommand {
     abstract: "Learn robot policies from demonstrations.",
     version: Toolkit.version,
     subcommands: [
-      Tasks.self, Inspect.self, Record.self, Train.self, Evaluate.self, Report.self, ExportPolicy.self, Verify.self,
-      Benchmark.self, Worker.self,
+      Tasks.self, Record.self, Train.self, Evaluate.self,
+      Worker.self,
     ])
 
   public init() {}

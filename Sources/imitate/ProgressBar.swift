@@ -1,42 +1,52 @@
 import Foundation
+import Synchronization
 
 /// Shows how far long work is, how fast, and how long it will take: one redrawn line on a terminal, a plain line now and
 /// then elsewhere. Writes to standard error, so that tables on standard output stay clean.
-final class ProgressBar {
+final class ProgressBar: Sendable {
+  private struct State {
+    var total: Int
+    var done: Int
+    var lastShown: ContinuousClock.Instant?
+  }
+
   private let title: String
-  private let total: Int
   private let unit: String
   private let first: Int
   private let start = ContinuousClock.now
   private let terminal = isatty(STDERR_FILENO) == 1
-  private var lastShown: ContinuousClock.Instant?
-  private var done: Int
+  private let state: Mutex<State>
 
   /// - Parameter first: how much was finished before this run; it does not count for the rate.
   init(_ title: String, total: Int, unit: String, first: Int = 0) {
     self.title = title
-    self.total = total
     self.unit = unit
     self.first = first
-    self.done = first
+    state = Mutex(State(total: total, done: first))
   }
 
-  /// - Parameter note: a few words of the latest state, for example the loss.
-  func update(_ done: Int, note: String = "") {
-    self.done = done
-    let now = ContinuousClock.now
-    let pause: Duration = terminal ? .milliseconds(100) : .seconds(10)
-    if let lastShown, now - lastShown < pause, done < total { return }
-    lastShown = now
-    show(line(note: note), final: false)
+  /// - Parameters:
+  ///   - total: the whole, when it is known only now.
+  ///   - note: a few words of the latest state, for example the loss.
+  func update(_ done: Int, of total: Int? = nil, note: String = "") {
+    state.withLock { state in
+      state.done = done
+      state.total = total ?? state.total
+      let now = ContinuousClock.now
+      let pause: Duration = terminal ? .milliseconds(100) : .seconds(10)
+      if let lastShown = state.lastShown, now - lastShown < pause { return }
+      state.lastShown = now
+      show(line(state, note: note), final: false)
+    }
   }
 
   /// Leaves the last line standing.
   func finish(note: String = "") {
-    show(line(note: note), final: true)
+    state.withLock { show(line($0, note: note), final: true) }
   }
 
-  private func line(note: String) -> String {
+  private func line(_ state: State, note: String) -> String {
+    let (done, total) = (state.done, state.total)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let rate = Double(done - first) / max(seconds, 1e-9)
     let share = total > 0 ? Double(done) / Double(total) : 1

@@ -1,0 +1,46 @@
+import CJPEG
+import Foundation
+
+/// A picture that cannot be read or written.
+public enum ImageError: Error, Equatable, CustomStringConvertible {
+  case jpeg(String)
+  case tooLarge(width: Int, height: Int)
+
+  public var description: String {
+    switch self {
+    case .jpeg(let reason): "not a JPEG picture that can be read: \(reason)"
+    case .tooLarge(let width, let height): "a picture of \(width)x\(height) pixels is too large"
+    }
+  }
+}
+
+extension Image {
+  /// - Throws: `ImageError`.
+  public init(jpeg data: [UInt8]) throws {
+    var (width, height) = (Int32(0), Int32(0))
+    var message = [CChar](repeating: 0, count: 200)
+    func text() -> String {
+      String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+    guard cjpeg_size(data, data.count, &width, &height, &message) == 0 else { throw ImageError.jpeg(text()) }
+    guard width > 0, height > 0, Int(width) * Int(height) <= 1 << 26 else {
+      throw ImageError.tooLarge(width: Int(width), height: Int(height))
+    }
+    var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * 3)
+    guard cjpeg_decode(data, data.count, &pixels, width, height, &message) == 0 else { throw ImageError.jpeg(text()) }
+    self.init(width: Int(width), height: Int(height), pixels: pixels)
+  }
+
+  /// The picture as a JPEG file at `quality` 1...100.
+  public func jpeg(quality: Int = 85) throws -> [UInt8] {
+    var data: UnsafeMutablePointer<UInt8>?
+    var length = 0
+    var message = [CChar](repeating: 0, count: 200)
+    guard cjpeg_encode(pixels, Int32(width), Int32(height), Int32(quality), &data, &length, &message) == 0, let data
+    else {
+      throw ImageError.jpeg(String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+    }
+    defer { free(data) }
+    return Array(UnsafeBufferPointer(start: data, count: length))
+  }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Synchronization
+import Tensors
+import Training
+
+/// `imitate record`: the demonstrations that a recipe asks for, by the simulator's scripted experts.
+struct Record: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Record demonstrations by the simulator's scripted expert, on all cores.",
+    discussion: """
+      Records what the recipe's split needs and skips files that have it. An interrupted recording goes on where it \
+      stopped and ends in the same bytes.
+      """)
+
+  @Argument(help: "The recipe whose tasks, split and simulator to record.") var recipe: String
+  @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
+  @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
+  @Option(help: "Worker processes; one a core when left out.") var workers: Int?
+  @OptionGroup var place: DatasetPlace
+
+  func run() throws {
+    let recipe = try Recipe(path: recipe, changes: changes)
+    let catalog = Session.catalog
+    let known = try catalog.tasks(of: recipe.evaluation.simulator)
+    let registry = try place.registry(recipe.data.registry)
+    let split = try registry.split(recipe.data.split)
+    guard let count = episodes ?? split.key.split(separator: "_").first.flatMap({ Int($0) }), count > 0 else {
+      throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
+    }
+    for task in recipe.data.tasks where !known.contains(where: { $0.name == task }) {
+      throw CommandFailure(
+        "\(recipe.evaluation.simulator.kind) has no task '\(task)'; its tasks: \(known.map(\.name).joined(separator: ", "))")
+    }
+    let interruption = Interruption()
+    // Workers read the recipe from a file, changes included.
+    let written = NSTemporaryDirectory() + "/imitate-\(ProcessInfo.processInfo.processIdentifier).yaml"
+    try recipe.text.write(toFile: written, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: written) }
+    let pool = WorkerPool.imitate(
+      recipe: written, run: nil, workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
+    for task in recipe.data.tasks {
+      let path = try registry.path(task: task, split: recipe.data.split, root: place.datasets)
+      if let file = try? DemonstrationFile(path: path), try file.mask("\(count)_demos") != nil {
+        FileHandle.standardError.write(Data("\(task): \(file.demos.count) demonstrations in \(path)\n".utf8))
+        continue
+      }
+      try record(
+        task, count: count, horizon: registry.entry(task).horizon, to: path, recipe: recipe, pool: pool,
+        interruption: interruption)
+      if interruption.isAsked { throw CommandFailure("stopped; run the same command again to go on") }
+    }
+  }
+
+  private func record(
+    _ task: String, count: Int, horizon: Int, to path: String, recipe: Recipe, pool: WorkerPool,
+    interruption: Interruption
+  ) throws {
+    try FileManager.default.createDirectory(
+      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    let store = try EpisodeStore(folder: path + ".parts")
+    // Attempts are numbered; the first `count` that succeed are kept, whichever worker was faster.
+    var failed = Set(store.failedAttempts)
+    var attempts = count + failed.count
+    let bar = ProgressBar("record \(task)", total: count, unit: "demos", first: count - min(count, store.missing(of: attempts).count - failed.count))
+    while true {
+      let open = store.missing(of: attempts).filter { !failed.contains($0) }
+      if open.isEmpty { break }
+      let requests = open.map { attempt in
+        WorkerRequest.record(
+          RecordRequest(
+            task: task, attempt: attempt,
+            seed: EpisodeResult.seed(recipe.seed, task: "record/\(task)", episode: attempt), horizon: horizon,
+            store: store.folder))
+      }
+      let done = Atomic(count - open.count)
+      let outcomes = pool.run(requests, responding: WorkerResponse.self, shouldStop: { interruption.isAsked }) {
+        _, outcome in
+        if case .success(.recorded) = outcome { bar.update(done.add(1, ordering: .relaxed).newValue) }
+      }
+      for (attempt, outcome) in zip(open, outcomes) {
+        switch outcome {
+        case .success(.recorded): break
+        case .success:
+          failed.insert(attempt)
+          try store.markFailed(attempt)
+        case .failure(let reason): throw CommandFailure("recording \(task), attempt \(attempt): \(reason)")
+        case .notStarted: return
+        }
+      }
+      if failed.count > count + 20 { throw CommandFailure("\(task): the expert failed \(failed.count) times; giving up") }
+      attempts = count + failed.count
+    }
+    let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    try store.assemble(
+      (0..<attempts).filter { !failed.contains($0) }, to: path,
+      environmentArguments: simulator.arguments(task: task), seed: recipe.seed)
+    bar.update(count)
+    bar.finish(note: failed.isEmpty ? path : "\(path), the expert failed \(failed.count) times")
+  }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Demonstrations
+import Foundation
+import Imitation
+import Layers
+import Tensors
+import Training
+
+/// `imitate train`: from a recipe to a run folder.
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a policy from a recipe.",
+    discussion: "Goes on from the newest checkpoint when the run folder has one of the same recipe.")
+
+  @Argument(help: "The recipe.") var recipe: String
+  @Option(name: .customLong("run"), help: "The run folder; runs/NAME when left out.") var runFolder: String?
+  @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
+  @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
+  @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
+  @OptionGroup var place: DatasetPlace
+
+  func run() throws {
+    let recipe = try Recipe(path: recipe, changes: changes)
+    let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
+    let catalog = Session.catalog
+    _ = try catalog.tasks(of: recipe.evaluation.simulator)
+    let interruption = Interruption()
+
+    if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
+    let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
+    if let checkpoint, checkpoint.recipe != recipe.text { throw CheckpointError.otherRecipe(path: folder.path) }
+    if let checkpoint, checkpoint.step >= recipe.training.steps, !dryRun {
+      FileHandle.standardError.write(Data("\(folder.path): trained, \(checkpoint.step) steps\n".utf8))
+      return
+    }
+
+    let opening = ProgressBar("open demonstrations", total: 1, unit: "episodes")
+    var opened = 0
+    let data = try TrainingData(recipe, registry: place.registry(recipe.data.registry), root: place.datasets) { done, total in
+      opened = total
+      opening.update(done, of: total)
+    }
+    opening.update(opened, of: opened)
+    opening.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
+    let loaded = try LoadedPolicy(
+      recipe: recipe, blueprint: data.blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(),
+      catalog: catalog)
+    let policy = loaded.policy
+    for text in Set(data.demonstrations.episodes.map(\.instruction)).sorted() {
+      try policy.encoder.check(instruction: text)
+    }
+    let batches = try data.batches(window: policy.window)
+    // One batch through everything shows whether the shapes compose, before anything is written.
+    let trial = policy.loss(on: try loaded.normalizer.normalized(batches(0))).loss
+    precondition(trial.count == 1, "\(recipe.policy.kind): the loss has shape \(trial.shape)")
+    let count = policy.parameterCount
+    FileHandle.standardError.write(
+      Data("\(recipe.encoder.kind) + \(recipe.policy.kind): \(count) parameters\n".utf8))
+    if dryRun { return }
+
+    if checkpoint == nil { try folder.create(recipe: recipe.text) }
+    let trainer = Trainer(
+      recipe: recipe, folder: folder, blueprint: data.blueprint, normalizer: loaded.normalizer, policy: policy,
+      batch: batches, validation: data.validation(window: policy.window))
+    let bar = ProgressBar("train", total: recipe.training.steps, unit: "steps", first: checkpoint?.step ?? 0)
+    var validation = ""
+    let reached = try trainer.run(from: checkpoint, shouldStop: { interruption.isAsked }) { event in
+      switch event {
+      case .logged(let row):
+        let note = String(
+          format: "loss %.3f  |g| %.2f  lr %.2g  %.0f windows/s", row.loss ?? 0, row.gradientNorm ?? 0,
+          row.learningRate ?? 0, row.samplesPerSecond ?? 0)
+        bar.update(row.step, note: note + validation)
+      case .validated(_, let loss, let averaged):
+        validation = String(format: "  held out %.3f", averaged ?? loss)
+      case .saved: break
+      }
+    }
+    bar.finish(note: validation)
+    if reached < recipe.training.steps {
+      throw CommandFailure("stopped after step \(reached); run the same command again to go on")
+    }
+  }
+}
