@@ -12,6 +12,8 @@
     private let knobs: [Int]
     private let burners: [Int]
     private let object: Int?
+    private let objectGeom: Int?
+    private let fingerGeoms: [Int]
     /// The middle of the fixture that holds the drawers, knobs or basin, along y.
     private let drawersCenter: Double
     private let stoveCenter: Double
@@ -29,6 +31,8 @@
       knobs = Kitchen.knobNames.map { physics.position(ofJoint: $0) }
       burners = Kitchen.burnerNames.map { physics.geom($0) }
       object = scene.object == nil ? nil : physics.body("obj")
+      objectGeom = scene.object == nil ? nil : physics.geom("obj")
+      fingerGeoms = RobotModel.fingerGeoms.map { physics.geom($0) }
       drawersCenter = scene.layout.center(of: .drawers)
       stoveCenter = scene.layout.center(of: .stove)
       sinkCenter = scene.layout.center(of: .sink)
@@ -72,6 +76,18 @@
 
     /// The thing to pick up, when the task has one.
     var objectPose: Pose? { object.map { physics.pose(ofBody: $0) } }
+
+    /// Both fingers touch the thing to pick up.
+    var isHolding: Bool {
+      guard let objectGeom else { return false }
+      let contacts = UnsafeBufferPointer(start: physics.data.pointee.contact, count: Int(physics.data.pointee.ncon))
+      let touching = Set(
+        contacts.compactMap { contact -> Int? in
+          let (first, second) = (Int(contact.geom1), Int(contact.geom2))
+          return first == objectGeom ? second : second == objectGeom ? first : nil
+        })
+      return fingerGeoms.allSatisfy(touching.contains)
+    }
 
     /// RoboCasa's 14 numbers of the thing that the task is about: place and orientation in the world, then seen from
     /// the gripper.

@@ -4,6 +4,7 @@
   enum RobotModel {
     static let armJoints = (1...7).map { "robot0_joint\($0)" }
     static let fingerJoints = ["robot0_finger_left", "robot0_finger_right"]
+    static let fingerGeoms = ["robot0_pad_left", "robot0_pad_right"]
     static let baseJoints = ["robot0_base_x", "robot0_base_y", "robot0_base_yaw"]
     static let torsoJoint = "robot0_torso"
     static let baseBody = "robot0_base"
@@ -19,8 +20,8 @@
     ]
     /// Newton metres; the Panda's.
     static let torques: [Double] = [87, 87, 87, 87, 12, 12, 12]
-    /// The arm where an episode starts: the gripper 0.38 m in front of the arm's foot, 0.32 m above it, pointing down.
-    static let rest: [Double] = [0, -0.5224, 0, -2.5782, 0, 2.0557, 0.7854]
+    /// The arm where an episode starts: the gripper 0.38 m in front of the arm's foot, 0.37 m above it, pointing down.
+    static let rest: [Double] = [0, -0.5576, 0, -2.4748, 0, 1.9172, 0.7854]
     /// How far one finger opens, metres.
     static let fingerTravel = 0.05
     /// Metres above the floor.
@@ -127,7 +128,8 @@
                 "range": side > 0 ? [0, fingerTravel] : [-fingerTravel, 0],
               ])
             finger.shape(
-              .box(Vector(0.011, 0.007, 0.034)), at: Vector(0, side * 0.007, 0.034), "robot_finger", .robot, mass: 0.08)
+              .box(Vector(0.011, 0.007, 0.034)), at: Vector(0, side * 0.007, 0.034), "robot_finger", .robot, mass: 0.08,
+              name: fingerGeoms[index])
             finger.shape(
               .box(Vector(0.0113, 0.004, 0.012)), at: Vector(0, side * 0.0035, 0.056), "robot_pad", mass: 0.01)
           }

@@ -59,14 +59,14 @@
     private func writeDefaults(to markup: inout Markup) {
       let classes: [(Surface, Int, Int, String)] = [
         (.decor, 0, 0, "1 0.005 0.0001"), (.furniture, 0, 1, "0.6 0.005 0.0001"), (.robot, 1, 0, "1.2 0.02 0.0002"),
-        (.object, 1, 1, "1.2 0.02 0.0002"),
+        (.object, 1, 1, "1.2 0.02 0.002"),
       ]
       for (surface, type, affinity, friction) in classes {
         markup.element("default", ["class": surface.rawValue]) {
           $0.element(
             "geom",
             [
-              "contype": type, "conaffinity": affinity, "friction": friction, "condim": surface == .object ? 4 : 3,
+              "contype": type, "conaffinity": affinity, "friction": friction, "condim": surface == .object ? 6 : 3,
               "solref": "0.01 1",
             ])
         }
@@ -78,7 +78,7 @@
       let low = scene.layout.extent.lowerBound
       let high = scene.layout.extent.upperBound
       world.raw(
-        "<geom class=\"decor\" type=\"plane\" size=\"3.2 3.6 0.1\" pos=\"-1.4 0 0\" material=\"floor\"/>")
+        "<geom class=\"furniture\" type=\"plane\" size=\"3.2 3.6 0.1\" pos=\"-1.4 0 0\" material=\"floor\"/>")
       // Walls: thin boxes whose own z looks into the room, so that textures lie flat on them.
       world.shape(
         .box(Vector(1.5, 3.4, 0.02)), at: Vector(depth + 0.02, 0, 1.4), "plaster", .furniture, axis: Vector(-1, 0, 0))

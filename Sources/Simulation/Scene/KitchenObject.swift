@@ -45,7 +45,7 @@
         case "can": .cylinder(radius: 0.024 * size, half: 0.040 * size)
         case "box": .box(Vector(0.022, 0.022, 0.040) * size)
         case "cup": .cylinder(radius: 0.027 * size, half: 0.032 * size)
-        default: .ellipsoid(Vector(0.026, 0.026, 0.034) * size)
+        default: .ellipsoid(Vector(0.029, 0.026, 0.023) * size)
         }
     }
 

@@ -4,7 +4,7 @@
 
   /// Push the asked drawer, which stands open, shut.
   struct CloseDrawer: KitchenTask {
-    let summary = SimulatedTask(name: "CloseDrawer", group: "drawers", horizon: 120)
+    let summary = SimulatedTask(name: "CloseDrawer", group: "drawers", horizon: 100)
     let fixture = Fixture.drawers
     /// Of the drawer's travel, as in RoboCasa.
     static let closedFraction = 0.05

@@ -4,7 +4,7 @@
 
   /// Open the asked one of two drawers that stand side by side.
   struct OpenDrawer: KitchenTask {
-    let summary = SimulatedTask(name: "OpenDrawer", group: "drawers", horizon: 150)
+    let summary = SimulatedTask(name: "OpenDrawer", group: "drawers", horizon: 120)
     let fixture = Fixture.drawers
     /// Of the drawer's travel, as in RoboCasa.
     static let openFraction = 0.95

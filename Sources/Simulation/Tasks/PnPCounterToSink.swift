@@ -4,7 +4,7 @@
 
   /// Take the object from the counter and leave it in the basin of the sink.
   struct PnPCounterToSink: KitchenTask {
-    let summary = SimulatedTask(name: "PnPCounterToSink", group: "pick-place", horizon: 200)
+    let summary = SimulatedTask(name: "PnPCounterToSink", group: "pick-place", horizon: 160)
     let fixture = Fixture.sink
     /// The gripper must be so far away from the object, metres: nothing counts while it is held.
     static let clearance = 0.15
@@ -49,12 +49,14 @@
         return Waypoint(
           position: finished ? tip : up, speed: finished ? 0 : 0.012 * pace, gripper: .open, isFinished: finished)
       }
+      if object.z < Layout.counterHeight - 0.05 {
+        // It fell to the floor: out of reach.
+        return Waypoint(position: tip, speed: 0, gripper: .open, isFinished: true)
+      }
       // Low on a tall thing, but never with the finger tips on the counter.
       let grasp = Vector(object.x, object.y, max(object.z + deviation.offset.z * 0.3, Layout.counterHeight + 0.018))
       let away = grasp - tip
-      let between = away.horizontal.length < 0.024 && abs(away.z) < 0.022
-      let touching = world.robot.opening < 2 * shape.halfWidth + 0.004
-      if between && touching {
+      if world.isHolding && away.horizontal.length < 0.035 && abs(away.z) < 0.03 {
         if overBasin { return Waypoint(position: release, speed: 0.01, gripper: .open) }
         let high = Layout.counterHeight + 0.085
         if object.z - shape.halfHeight < Layout.counterHeight + 0.025 {

@@ -5,7 +5,7 @@
 
   /// Turn the asked one of two knobs on the front of the stove, whose levers point up while they are off.
   struct TurnOnStove: KitchenTask {
-    let summary = SimulatedTask(name: "TurnOnStove", group: "knobs", horizon: 150)
+    let summary = SimulatedTask(name: "TurnOnStove", group: "knobs", horizon: 100)
     let fixture = Fixture.stove
     /// From here on the burner is on, radians.
     static let onAngle = 0.7
