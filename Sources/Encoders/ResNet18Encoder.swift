@@ -17,7 +17,7 @@ public struct ResNet18Encoder: ObservationEncoder {
     public var relu: Bool
     public var instruction: InstructionOptions
 
-    enum CodingKeys: String, CodingKey { case crop, norm, keypoints, features, relu, instruction }
+    enum CodingKeys: String, CodingKey, CaseIterable { case crop, norm, keypoints, features, relu, instruction }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)

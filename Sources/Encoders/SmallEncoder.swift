@@ -17,7 +17,7 @@ public struct SmallEncoder: ObservationEncoder {
     public var features: Int
     public var instruction: InstructionOptions
 
-    enum CodingKeys: String, CodingKey { case crop, channels, keypoints, features, instruction }
+    enum CodingKeys: String, CodingKey, CaseIterable { case crop, channels, keypoints, features, instruction }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)

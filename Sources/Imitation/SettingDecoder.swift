@@ -1,7 +1,6 @@
-/// Decodes records from settings and refuses keys that nobody asked for.
+/// Decodes records from settings and refuses keys that a record does not know.
 ///
-/// A record asks for its keys while it decodes, so the keys it knows need not be written twice: what is in the file and
-/// was never asked for is a mistake, and what was asked for is the list of allowed keys.
+/// A key is known when the record's `CodingKeys` has it or the record asked for it, so the keys need not be written twice.
 public struct SettingDecoder: Sendable {
   public init() {}
 
@@ -12,42 +11,57 @@ public struct SettingDecoder: Sendable {
     let position = Position(setting: setting, path: path, usage: usage)
     do {
       let record = try type.init(from: position)
-      try usage.refuseUnused()
+      try usage.refuse(unasked: true)
       return record
     } catch let error as DecodingError {
       // A misspelt key often shows first as another one missing: name the cause.
-      try usage.refuseUnused()
+      try usage.refuse(unasked: false)
       throw position.settingError(error)
     }
   }
 }
 
-/// Which keys of which groups have been asked for.
+/// Which keys of which groups are known, and which have been asked for.
 private final class KeyUsage {
-  private var groups: [(position: Position, asked: Set<String>)] = []
+  private struct Group {
+    var setting: Setting
+    var names: (String) -> Bool
+    var listed: [String]
+    var asked: Set<String> = []
+  }
+  private var groups: [(path: String, group: Group)] = []
 
-  func open(_ position: Position) -> Int {
-    groups.append((position, []))
+  func open<Key: CodingKey>(_ position: Position, _ type: Key.Type) -> Int {
+    let listed = ((type as? any CaseIterable.Type)?.codingKeyNames ?? [])
+    groups.append(
+      (position.path, Group(setting: position.setting, names: { Key(stringValue: $0) != nil }, listed: listed)))
     return groups.count - 1
   }
 
   func ask(_ key: String, of group: Int) {
-    groups[group].asked.insert(key)
+    groups[group].group.asked.insert(key)
   }
 
-  func refuseUnused() throws {
-    // Two containers may have been opened on one group (a record and the record it wraps): their keys add up.
-    var asked: [String: Set<String>] = [:]
-    for group in groups { asked[group.position.path, default: []].formUnion(group.asked) }
-    for group in groups {
-      guard case .map(let entries) = group.position.setting.value else { continue }
-      let known = asked[group.position.path]!
-      for entry in entries where !known.contains(entry.key) {
+  /// - Parameter unasked: whether every known key has been asked for by now.
+  func refuse(unasked: Bool) throws {
+    // Two records may have been decoded from one group: their keys add up.
+    for (path, _) in groups {
+      let same = groups.filter { $0.path == path }.map(\.group)
+      let asked = same.reduce(into: Set<String>()) { $0.formUnion($1.asked) }
+      guard case .map(let entries) = same[0].setting.value else { continue }
+      for entry in entries where !asked.contains(entry.key) {
+        guard unasked || !same.contains(where: { $0.names(entry.key) }) else { continue }
         throw SettingError.unknownKey(
-          path: group.position.child(entry.key), line: entry.line, allowed: known.sorted())
+          path: path.isEmpty ? entry.key : "\(path).\(entry.key)", line: entry.line,
+          allowed: asked.union(same.flatMap(\.listed)).sorted())
       }
     }
   }
+}
+
+extension CaseIterable {
+  /// The names of an enumeration of coding keys.
+  fileprivate static var codingKeyNames: [String] { allCases.compactMap { ($0 as? any CodingKey)?.stringValue } }
 }
 
 /// A place in the settings: the decoder that records see.
@@ -98,9 +112,9 @@ private struct Position: Decoder {
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
     switch setting.value {
-    case .map(let entries): KeyedDecodingContainer(Group(position: self, entries: entries, id: usage.open(self)))
+    case .map(let entries): KeyedDecodingContainer(Group(position: self, entries: entries, id: usage.open(self, Key.self)))
     // `encoder:` with nothing below it is a group without keys.
-    case .null: KeyedDecodingContainer(Group(position: self, entries: [], id: usage.open(self)))
+    case .null: KeyedDecodingContainer(Group(position: self, entries: [], id: usage.open(self, Key.self)))
     default: throw wrongType("a group of keys")
     }
   }

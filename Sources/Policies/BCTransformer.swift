@@ -36,7 +36,7 @@ public struct BCTransformer: Policy {
     public enum Head: String, Codable, Sendable { case gmm, deterministic }
     public enum Mode: String, Codable, Sendable { case sample, best }
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
       case context, horizon, width, layers, heads, dropout, causal, head, modes, mode
       case minimumDeviation = "minimum_deviation"
       case actingDeviation = "acting_deviation"

@@ -29,7 +29,7 @@ package struct Recipe: Decodable, Sendable {
     self.text = text
   }
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case name, seed, data, observations, actions, encoder, policy, training, evaluation
   }
 
@@ -62,7 +62,7 @@ package struct DataSettings: Decodable, Sendable {
   /// How much decoded image data is kept in memory.
   package var memoryGigabytes: Double
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case registry, split, tasks, validation
     case memoryGigabytes = "memory_gigabytes"
   }
@@ -88,7 +88,7 @@ package struct ObservationSettings: Decodable, Sendable {
   /// How low-dimensional observations are normalised.
   package var normalization: Normalization
 
-  enum CodingKeys: String, CodingKey { case images, vectors, normalization }
+  enum CodingKeys: String, CodingKey, CaseIterable { case images, vectors, normalization }
 
   package init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
@@ -108,7 +108,7 @@ package struct ActionSettings: Decodable, Sendable {
   /// How many actions of each prediction are executed before the policy looks again.
   package var execute = 1
 
-  enum CodingKeys: String, CodingKey { case normalization, execute }
+  enum CodingKeys: String, CodingKey, CaseIterable { case normalization, execute }
 
   package init() {}
 
@@ -127,7 +127,7 @@ package struct EvaluationSettings: Decodable, Sendable {
   package var seed: UInt64
   package var pool: ScenePool
 
-  enum CodingKeys: String, CodingKey { case simulator, episodes, seed, pool }
+  enum CodingKeys: String, CodingKey, CaseIterable { case simulator, episodes, seed, pool }
 
   package init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)

@@ -16,7 +16,7 @@ package struct TrainingMetrics: Codable, Sendable {
   package var validationLoss: Double?
   package var averagedValidationLoss: Double?
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case step, loss
     case gradientNorm = "gradient_norm"
     case learningRate = "learning_rate"

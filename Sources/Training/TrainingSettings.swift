@@ -19,7 +19,7 @@ package struct TrainingSettings: Decodable, Sendable {
   package var validateEvery: Int
   package var checkpointEvery: Int
 
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case steps, batch, betas, schedule, warmup, clip
     case learningRate = "learning_rate"
     case weightDecay = "weight_decay"
