@@ -1,0 +1,72 @@
+#if Kitchenette
+  import Foundation
+  import Imitation
+  import Simulation
+  import Testing
+
+  extension KitchenTests {
+    @Suite struct Descriptions {
+      private func object(_ json: String) throws -> [String: Any] {
+        try #require(JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+      }
+
+      @Test func argumentsHaveRoboCasasKeys() throws {
+        let kitchen = try Kitchenette(options: .init(imageSize: 84, cameras: [.left, .hand]))
+        let arguments = try object(kitchen.arguments(task: "TurnOnStove"))
+        #expect(arguments["env_name"] as? String == "TurnOnStove")
+        #expect(arguments["env_version"] is String)
+        #expect(arguments["type"] as? Int == 1)
+        let keywords = try #require(arguments["env_kwargs"] as? [String: Any])
+        #expect(keywords["camera_names"] as? [String] == ["robot0_agentview_left", "robot0_eye_in_hand"])
+        #expect(keywords["camera_heights"] as? Int == 84)
+        #expect(keywords["control_freq"] as? Int == 20)
+        #expect(keywords["robots"] is String)
+      }
+
+      @Test func episodesAreDescribedAsRoboCasaDoes() throws {
+        let kitchen = try blindKitchen()
+        let seen = try kitchen.reset(task: "PnPCounterToSink", seed: 6, pool: .training)
+        let metadata = try object(kitchen.description.metadata)
+        #expect(metadata["lang"] as? String == seen.instruction)
+        #expect(metadata["layout_id"] is Int && metadata["style_id"] is Int)
+        #expect((metadata["gen_textures"] as? [String: Any])?.isEmpty == true)
+        #expect((metadata["fixtures"] as? [String: Any])?.isEmpty == false)
+        #expect((metadata["fixture_refs"] as? [String: String])?.values.contains("sink") == true)
+        #expect(metadata["cam_configs"] is [String: Any])
+        let things = try #require(metadata["object_cfgs"] as? [[String: Any]])
+        #expect(things[0]["name"] as? String == "obj")
+        #expect((things[0]["info"] as? [String: Any])?["cat"] is String)
+        #expect(kitchen.description.model.hasPrefix("<mujoco"))
+        #expect(kitchen.state[0] == 0 && kitchen.state.count > 40)
+        _ = try kitchen.step(stillness)
+        #expect(abs(kitchen.state[0] - 0.05) < 1e-9)
+      }
+
+      @Test(arguments: [
+        (#"{"image_size": 8}"#, "16 to 1024"), (#"{"image_size": 5000}"#, "16 to 1024"),
+        (#"{"cameras": ["robot0_frontview"]}"#, "no camera 'robot0_frontview'"),
+        (#"{"cameras": ["robot0_eye_in_hand", "robot0_eye_in_hand_image"]}"#, "twice"),
+      ])
+      func badOptionsAreRefused(json: String, reason: String) throws {
+        let error = try #require(throws: DecodingError.self) {
+          try JSONDecoder().decode(Kitchenette.Options.self, from: Data(json.utf8))
+        }
+        guard case .dataCorrupted(let context) = error else {
+          Issue.record("\(error)")
+          return
+        }
+        #expect(context.debugDescription.contains(reason))
+      }
+
+      @Test func optionsHaveDefaultsAndComeBack() throws {
+        let plain = try JSONDecoder().decode(Kitchenette.Options.self, from: Data("{}".utf8))
+        #expect(plain == Kitchenette.Options(imageSize: 128, cameras: [.left, .right, .hand]))
+        let json = Data(#"{"image_size": 84, "cameras": ["robot0_eye_in_hand_image"]}"#.utf8)
+        let chosen = try JSONDecoder().decode(Kitchenette.Options.self, from: json)
+        #expect(chosen == Kitchenette.Options(imageSize: 84, cameras: [.hand]))
+        let again = try JSONDecoder().decode(Kitchenette.Options.self, from: JSONEncoder().encode(chosen))
+        #expect(again == chosen)
+      }
+    }
+  }
+#endif

@@ -1,0 +1,13 @@
+#if Kitchenette
+  import Simulation
+  import Testing
+
+  /// One simulator at a time: MuJoCo's renderer belongs to one thread.
+  @Suite(.serialized) struct KitchenTests {}
+
+  /// A kitchen without cameras.
+  func blindKitchen() throws -> Kitchenette { try Kitchenette(options: .init(cameras: [])) }
+
+  /// The action that holds the arm where it is, gripper open.
+  let stillness: [Float] = [0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1]
+#endif
