@@ -60,6 +60,13 @@ public final class Tape: Sendable {
     }
   }
 
+  /// The names of the operations that `body` records: lets a test find those it has no row for.
+  package static func operations(_ body: () -> Void) -> Set<String> {
+    let tape = Tape(random: Random(seed: 0))
+    Tape.$current.withValue(tape) { body() }
+    return tape.state.withLock { Set($0.records.map { "\($0.operation)" }) }
+  }
+
   func gradients(of value: Tensor) -> Gradients {
     var (records, parameters) = state.withLock { state in
       defer { state.records = [] }

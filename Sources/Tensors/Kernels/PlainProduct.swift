@@ -1,0 +1,24 @@
+import COpenBLAS
+
+/// OpenBLAS called directly on arrays of ours, with its own threads: what `imitate benchmark` compares products with.
+package final class PlainProduct {
+  private let size: Int
+  private let a: Storage
+  private let b: Storage
+  private let c: Storage
+
+  /// Square matrices of `size` rows, all ones.
+  package init(size: Int) {
+    _ = OpenBLAS.ready
+    self.size = size
+    (a, b, c) = (Storage(count: size * size), Storage(count: size * size), Storage(count: size * size))
+    a.pointer.update(repeating: 1, count: a.count)
+    b.pointer.update(repeating: 1, count: b.count)
+  }
+
+  package func run(threads: Int) {
+    openblas_set_num_threads(Int32(threads))
+    Kernel.gemm(size, size, size, a.pointer, false, b.pointer, false, c.pointer)
+    openblas_set_num_threads(1)
+  }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+
+/// `imitate benchmark`: how fast the toolkit is here, case by case.
+struct Benchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Time the parts of the toolkit on this machine.",
+    discussion: """
+      Every case is warmed up, then timed several times. Machines are noisy: compare ratios of runs made side by side, \
+      never single times. Cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", ")).
+      """)
+
+  @Argument(help: "Cases to run; all when left out.")
+  var cases: [String] = []
+
+  @Option(help: "At least how long to time each case, in seconds.")
+  var seconds = 2.0
+
+  @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
+
+  func run() throws {
+    let chosen = try cases.isEmpty ? BenchmarkCase.all : cases.map { name in
+      guard let found = BenchmarkCase.all.first(where: { $0.name == name }) else {
+        throw CommandFailure(
+          "no case '\(name)'; cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", "))")
+      }
+      return found
+    }
+    let threads = ProcessInfo.processInfo.activeProcessorCount
+    for one in chosen {
+      let result = try one.measure(threads: threads, seconds: seconds)
+      switch format {
+      case .json:
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        print(String(decoding: try encoder.encode(result), as: UTF8.self))
+      case .text: print(line(result, about: one.about))
+      }
+      fflush(nil)
+    }
+  }
+
+  private func line(_ result: BenchmarkResult, about: String) -> String {
+    var parts = [
+      result.case.padding(toLength: 24, withPad: " ", startingAt: 0),
+      String(format: "%10.3f ms (best %.3f, %d runs)", result.medianSeconds * 1e3, result.minimumSeconds * 1e3, result.runs),
+    ]
+    if let gflops = result.gflops { parts.append(String(format: "%.1f GFLOP/s", gflops)) }
+    if let bytes = result.bytes { parts.append(String(format: "%.1f GB/s", bytes / result.medianSeconds / 1e9)) }
+    for (name, rate) in result.rates.sorted(by: { $0.key < $1.key }) {
+      parts.append(String(format: "%.0f %@", rate, name.replacingOccurrences(of: "_", with: " ")))
+    }
+    if let ratio = result.ratio, let reference = result.reference {
+      parts.append(String(format: "%.2f of %@", ratio, reference))
+    }
+    return parts.joined(separator: "  ") + "  — " + about
+  }
+}

@@ -1,0 +1,111 @@
+import Encoders
+import Foundation
+import Imitation
+import Layers
+import Support
+import Tensors
+import Testing
+
+@Suite struct EncoderTests {
+  static let context = EncoderContext(
+    schema: ObservationSchema(
+      images: [
+        "robot0_agentview_left_image": .init(height: 40, width: 40), "robot0_eye_in_hand_image": .init(height: 40, width: 40),
+      ], vectors: ["robot0_base_to_eef_pos": 3, "robot0_gripper_qpos": 2]),
+    vocabulary: ["close", "drawer", "left", "open", "right", "the"])
+
+  func batch(_ count: Int, time: Int, instructions: [String]? = nil, seed: UInt64 = 1) -> ObservationBatch {
+    var random = Random(seed: seed)
+    let images = Self.context.schema.images.mapValues { size in
+      ImageBatch(
+        batch: count, time: time, size: size,
+        pixels: (0..<count * time * size.height * size.width * 3).map { _ in UInt8(random.below(256)) })
+    }
+    return ObservationBatch(
+      images: images,
+      vectors: Self.context.schema.vectors.mapValues { .normal([count, time, $0], random: &random) },
+      instructions: instructions ?? (0..<count).map { $0 % 2 == 0 ? "open the left drawer" : "close the right drawer" },
+      time: time)
+  }
+
+  func encoder<E: ObservationEncoder>(_ type: E.Type, _ json: String = "{\"crop\": 36}", seed: UInt64 = 1) throws -> E {
+    var random = Random(seed: seed)
+    return try E(
+      options: JSONDecoder().decode(E.Options.self, from: Data(json.utf8)), context: Self.context, random: &random)
+  }
+
+  func check<E: ObservationEncoder>(_ type: E.Type) throws {
+    let encoder = try encoder(type)
+    #expect(encoder.featureCount == 2 * 64 + 5)
+    let batch = batch(2, time: 3)
+    let features = encoder(batch)
+    #expect(features.shape == [2, 3, encoder.featureCount])
+    // Not training: the same every time. Same seed: the same weights.
+    #expect(encoder(batch).scalars == features.scalars)
+    #expect(try self.encoder(type)(batch).scalars == features.scalars)
+    #expect(try self.encoder(type, seed: 2)(batch).scalars != features.scalars)
+    // Another instruction, another answer.
+    #expect(encoder(self.batch(2, time: 3, instructions: ["close the drawer", "open"])).scalars != features.scalars)
+    // The vectors come last, cameras and keys sorted by name.
+    let vectors = Array(features.scalars[128..<133])
+    #expect(
+      vectors == Array(batch.vectors["robot0_base_to_eef_pos"]!.scalars.prefix(3))
+        + Array(batch.vectors["robot0_gripper_qpos"]!.scalars.prefix(2)))
+    let (_, gradients) = withGradients(random: Random(seed: 1)) {
+      let features = encoder(batch)
+      return (features * wave(features.shape, 3, scale: 1)).sum()
+    }
+    for (name, parameter) in encoder.parameters() where parameter.isTrainable {
+      let gradient = try #require(gradients[parameter], "\(name) has no gradient")
+      // A softmax does not feel its bias.
+      if !name.hasSuffix("keypoints.projection.bias") {
+        #expect(gradient.scalars.contains { $0 != 0 }, "\(name) has a zero gradient")
+      }
+    }
+    // Training crops at random.
+    var seen: Set<[Float]> = []
+    for seed in 0..<4 {
+      _ = withGradients(random: Random(seed: UInt64(seed))) {
+        let features = encoder(batch)
+        seen.insert(features.scalars)
+        return features.sum()
+      }
+    }
+    #expect(seen.count > 1)
+    // Weights survive a file.
+    let path = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let other = try self.encoder(type, seed: 2)
+    try Safetensors.write(encoder.snapshot(), to: path)
+    try other.load(Safetensors.read(path).tensors)
+    #expect(other(batch).scalars == encoder(batch).scalars)
+  }
+
+  @Test func resNet18() throws { try check(ResNet18Encoder.self) }
+  @Test func small() throws { try check(SmallEncoder.self) }
+
+  /// Per camera: trunk, FiLM for 8 blocks on 64 numbers (2 x 2 x (64 + 128 + 256 + 512) outputs), keypoints, projection.
+  @Test func resNet18HasTheDocumentedParameters() throws {
+    let film = 65 * 2 * 2 * (64 + 128 + 256 + 512)
+    let words = 7 * 64 + 64 * 64 + 64
+    #expect(try encoder(ResNet18Encoder.self).parameterCount == 2 * (11_197_088 + film) + words)
+  }
+
+  @Test func tableOfEmbeddings() throws {
+    let path = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try Safetensors.write(["open the left drawer": wave([768], 1), "close the right drawer": wave([768], 2)], to: path)
+    let encoder = try encoder(SmallEncoder.self, "{\"instruction\": {\"kind\": \"table\", \"file\": \"\(path)\"}}")
+    #expect(encoder(batch(2, time: 1)).shape == [2, 1, encoder.featureCount])
+    try encoder.check(instruction: "open the left drawer")
+    #expect(throws: InstructionError.notInTable("dance", file: path)) { try encoder.check(instruction: "dance") }
+  }
+
+  @Test func refusesACropLargerThanAPicture() {
+    #expect(throws: EncoderError.self) { try encoder(SmallEncoder.self, "{\"crop\": 41}") }
+    #expect(throws: DecodingError.self) { try encoder(SmallEncoder.self, "{\"channels\": 20}") }
+    #expect(throws: DecodingError.self) {
+      try encoder(SmallEncoder.self, "{\"instruction\": {\"kind\": \"telepathy\"}}")
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import Imitation
+import Layers
+import Policies
+import Support
+import Tensors
+import Testing
+
+/// Hands the vector `x` through.
+struct PassThrough: ObservationEncoder {
+  struct Options: Codable, Sendable {}
+  static let name = "pass-through"
+  let featureCount: Int
+  init(options: Options, context: EncoderContext, random: inout Random) {
+    featureCount = context.schema.vectors["x"]!
+  }
+  init(width: Int) { featureCount = width }
+  func callAsFunction(_ observations: ObservationBatch) -> Tensor { observations.vectors["x"]! }
+}
+
+@Suite struct BCTransformerTests {
+  func options(_ json: String) throws -> BCTransformer.Options {
+    try JSONDecoder().decode(BCTransformer.Options.self, from: Data(json.utf8))
+  }
+
+  func policy(_ json: String, features: Int, actions: Int, seed: UInt64 = 1) throws -> BCTransformer {
+    var random = Random(seed: seed)
+    return try BCTransformer(
+      options: options(json), encoder: PassThrough(width: features), actionWidth: actions, random: &random)
+  }
+
+  func observations(_ x: Tensor) -> ObservationBatch {
+    ObservationBatch(
+      images: [:], vectors: ["x": x], instructions: Array(repeating: "", count: x.shape[0]), time: x.shape[1])
+  }
+
+  /// reference/policies: 6 x 512 backbone with robomimic's heads.
+  @Test(arguments: [(137, 19_021_387), (19, 18_960_971)]) func hasRobomimicsParameters(_ features: Int, _ count: Int) throws {
+    #expect(try policy("{}", features: features, actions: 7).parameterCount == count)
+  }
+
+  @Test(arguments: [
+    ("same", "{\"context\": 4, \"horizon\": 4", 4, 4), ("causal", "{\"context\": 4, \"horizon\": 4, \"causal\": true", 4, 4),
+    ("queries", "{\"context\": 2, \"horizon\": 6", 2, 6),
+  ])
+  func equalsPyTorch(_ name: String, _ json: String, _ context: Int, _ horizon: Int) throws {
+    let golden = try Golden("layers")
+    let policy = try policy(
+      json + ", \"width\": 32, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"dropout\": 0}", features: 7, actions: 5)
+    policy.fillWithWaves()
+    let batch = Batch(
+      observations: observations(wave([3, context, 7], 100, scale: 1)), actions: wave([3, horizon, 5], 101, scale: 0.8),
+      mask: .ones([3, horizon]))
+    let (loss, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
+    #expect(relativeError(loss.reshaped([1]), golden["bc-\(name)/loss"]) < 1e-4)
+    #expect(largestRelativeDifference(policy.gradientNorms(gradients), golden["bc-\(name)/norms"]) < 1e-3)
+  }
+
+  @Test func windowsAreTheReferences() throws {
+    let same = try policy("{}", features: 3, actions: 2)
+    #expect(same.window == Window(observations: -9...0, actions: 0...9))
+    let queries = try policy("{\"context\": 2, \"horizon\": 8}", features: 3, actions: 2)
+    #expect(queries.window == Window(observations: -1...0, actions: 0...7))
+  }
+
+  @Test(arguments: ["gmm", "deterministic"]) func learnsOneBatch(_ head: String) throws {
+    let policy = try policy(
+      "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 2, \"heads\": 4, \"head\": \"\(head)\", \"dropout\": 0}",
+      features: 4, actions: 2)
+    var random = Random(seed: 5)
+    let batch = Batch(
+      observations: observations(.normal([8, 2, 4], random: &random)),
+      actions: .uniform([8, 3, 2], -0.8...0.8, random: &random), mask: .ones([8, 3]))
+    var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0)])
+    for step in 0..<400 {
+      let (_, gradients) = withGradients(random: Random(seed: UInt64(step))) { policy.loss(on: batch).loss }
+      for (name, parameter) in policy.parameters() where step == 0 {
+        let gradient = try #require(gradients[parameter], "\(name) has no gradient")
+        // The last layer's keys, queries and everything below get one; a zero one is a hole in the network.
+        #expect(gradient.scalars.contains { $0 != 0 }, "\(name) has a zero gradient")
+      }
+      optimizer.step(gradients, learningRate: 3e-3)
+    }
+    let actions = policy.actions(for: batch.observations, random: &random)
+    #expect(relativeError(actions, batch.actions) < 0.1)
+  }
+
+  @Test func paddingCountsOnlyWhenAskedTo() throws {
+    var random = Random(seed: 5)
+    let x = Tensor.normal([2, 2, 4], random: &random)
+    let actions = Tensor.uniform([2, 3, 2], -0.8...0.8, random: &random)
+    let mask = Tensor([1, 1, 0, 1, 0, 0], shape: [2, 3])
+    var changed = actions.scalars
+    changed[4] += 0.5  // a masked row
+    let other = Tensor(changed, shape: [2, 3, 2])
+    for (json, same) in [("false", false), ("true", true)] {
+      let policy = try policy(
+        "{\"context\": 2, \"horizon\": 3, \"width\": 16, \"layers\": 1, \"heads\": 2, \"mask_padding\": \(json)}", features: 4,
+        actions: 2)
+      let losses = [actions, other].map {
+        policy.loss(on: Batch(observations: observations(x), actions: $0, mask: mask)).loss.item
+      }
+      #expect((losses[0] == losses[1]) == same)
+    }
+  }
+
+  /// Components are drawn by their weights: after training on two answers to one question, both are given.
+  @Test func samplesItsModes() throws {
+    let policy = try policy(
+      "{\"context\": 1, \"horizon\": 2, \"width\": 32, \"layers\": 1, \"heads\": 2, \"modes\": 2, \"dropout\": 0}", features: 2,
+      actions: 1)
+    let x = Tensor.ones([8, 1, 2])
+    let targets = (0..<8).flatMap { row in [Float](repeating: row % 4 == 0 ? 0.7 : -0.7, count: 2) }
+    let batch = Batch(
+      observations: observations(x), actions: Tensor(targets, shape: [8, 2, 1]), mask: .ones([8, 2]))
+    var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0)])
+    for step in 0..<600 {
+      let (_, gradients) = withGradients(random: Random(seed: UInt64(step))) { policy.loss(on: batch).loss }
+      optimizer.step(gradients, learningRate: 3e-3)
+    }
+    var random = Random(seed: 9)
+    let many = observations(Tensor.ones([400, 1, 2]))
+    let drawn = policy.actions(for: many, random: &random).scalars
+    let share = Double(drawn.count { $0 > 0 }) / Double(drawn.count)
+    #expect(abs(share - 0.25) < 0.06)
+    #expect(drawn.allSatisfy { abs(abs($0) - 0.7) < 0.1 })
+  }
+
+  @Test(arguments: ["{\"heads\": 7}", "{\"context\": 0}", "{\"dropout\": 1}", "{\"causal\": true, \"horizon\": 3}"])
+  func refusesOptionsThatDoNotFit(_ json: String) {
+    #expect(throws: DecodingError.self) { try options(json) }
+  }
+}

@@ -1,0 +1,87 @@
+import Tensors
+
+/// One tensor operation as the tests know it: a row of the table that golden numbers and finite differences walk.
+struct Operation: Sendable, CustomTestStringConvertible {
+  let name: String
+  let apply: @Sendable ([Tensor]) -> Tensor
+
+  var testDescription: String { name }
+}
+
+extension Operation {
+  /// Every operation. The names are those of Tests/Golden/make_tensors.py, which holds inputs and expected numbers.
+  static let all: [Operation] = arithmetic + activations + reductions + products + shapes + norms + convolutions
+
+  private static func row(_ name: String, _ apply: @escaping @Sendable ([Tensor]) -> Tensor) -> Operation {
+    Operation(name: name, apply: apply)
+  }
+
+  private static let arithmetic = [
+    row("add") { $0[0] + $0[1] }, row("add broadcast") { $0[0] + $0[1] }, row("add row") { $0[0] + $0[1] },
+    row("subtract") { $0[0] - $0[1] }, row("multiply") { $0[0] * $0[1] }, row("divide") { $0[0] / $0[1] },
+    row("add number") { $0[0] + 1.5 }, row("multiply number") { 3 * $0[0] }, row("number minus") { 2 - $0[0] },
+    row("number divided") { 2 / $0[0] }, row("negate") { -$0[0] }, row("maximum of two") { $0[0].maximum($0[1]) },
+    row("minimum of two") { $0[0].minimum($0[1]) }, row("clamped") { $0[0].clamped(to: -0.5...0.7) },
+  ]
+
+  private static let activations = [
+    row("exp") { $0[0].exp() }, row("log") { $0[0].log() }, row("sqrt") { $0[0].sqrt() },
+    row("square") { $0[0].square() }, row("abs") { $0[0].abs() }, row("sin") { $0[0].sin() },
+    row("cos") { $0[0].cos() }, row("reciprocal") { $0[0].reciprocal() }, row("pow") { $0[0].pow(1.7) },
+    row("relu") { $0[0].relu() }, row("gelu") { $0[0].gelu() }, row("geluTanh") { $0[0].geluTanh() },
+    row("silu") { $0[0].silu() }, row("mish") { $0[0].mish() }, row("softplus") { $0[0].softplus() },
+    row("tanh") { $0[0].tanh() }, row("sigmoid") { $0[0].sigmoid() },
+  ]
+
+  private static let reductions = [
+    row("sum") { $0[0].sum() }, row("sum axes") { $0[0].sum(axes: [0, 2]) }, row("sum first") { $0[0].sum(axes: [0]) },
+    row("mean") { $0[0].mean(axes: [-1], keepingDimensions: true) }, row("variance") { $0[0].variance(axes: [1]) },
+    row("maximum") { $0[0].maximum(axis: 1) }, row("logSumExp") { $0[0].logSumExp(axis: 1) },
+    row("logSumExp middle") { $0[0].logSumExp(axis: 1, keepingDimensions: true) },
+    row("softmax") { $0[0].softmax() }, row("softmax middle") { $0[0].softmax(axis: 1) },
+    row("logSoftmax") { $0[0].logSoftmax() },
+  ]
+
+  private static let products = [
+    row("matmul") { $0[0].matmul($0[1]) }, row("matmul transposed left") { $0[0].matmul($0[1], transposingSelf: true) },
+    row("matmul transposed right") { $0[0].matmul($0[1], transposingOther: true) },
+    row("matmul both transposed") { $0[0].matmul($0[1], transposingSelf: true, transposingOther: true) },
+    row("matmul batched") { $0[0].matmul($0[1]) },
+    row("matmul batched transposed") { $0[0].matmul($0[1], transposingOther: true) },
+    row("matmul shared") { $0[0].matmul($0[1]) }, row("linear") { $0[0].linear($0[1], bias: $0[2]) },
+    row("attention") { $0[0].attention(keys: $0[1], values: $0[2]) },
+    row("attention causal") {
+      $0[0].attention(
+        keys: $0[1], values: $0[2],
+        mask: Tensor((0..<16).map { $0 % 4 > $0 / 4 ? -.infinity : 0 }, shape: [4, 4]))
+    },
+  ]
+
+  private static let shapes = [
+    row("reshaped") { $0[0].reshaped([4, -1]) }, row("permuted") { $0[0].permuted([2, 0, 3, 1]) },
+    row("permuted runs") { $0[0].permuted([1, 0, 2]) }, row("sliced") { $0[0].sliced(axis: 1, 1..<3) },
+    row("padded") { $0[0].padded(axis: 1, before: 1, after: 2) }, row("broadcast") { $0[0].broadcast(to: [3, 4, 5]) },
+    row("concatenated") { .concatenated($0, axis: 1) }, row("stacked") { .stacked($0, axis: 1) },
+    row("gathered") { $0[0].gathered([2, 0, 2, 1]) }, row("gathered columns") { $0[0].gathered([1, 1, 3], axis: 1) },
+  ]
+
+  private static let norms = [
+    row("layerNorm") { $0[0].layerNorm(scale: $0[1], bias: $0[2]) },
+    row("layerNorm plain") { $0[0].layerNorm(scale: nil, bias: nil) }, row("rmsNorm") { $0[0].rmsNorm(scale: $0[1]) },
+    row("groupNorm") { $0[0].groupNorm(groups: 3, scale: $0[1], bias: $0[2]) },
+    row("batchNorm") { $0[0].batchNorm(mean: $0[1], variance: $0[2], scale: $0[3], bias: $0[4]) },
+    row("batchNormTraining") { $0[0].batchNormTraining(scale: $0[1], bias: $0[2]).output },
+  ]
+
+  private static let convolutions = [
+    row("conv2d") { $0[0].conv2d($0[1], bias: $0[2], padding: 1) },
+    row("conv2d strided") { $0[0].conv2d($0[1], bias: $0[2], stride: 2, padding: 3) },
+    row("conv2d 1x1") { $0[0].conv2d($0[1], bias: $0[2]) },
+    row("conv2d 1x1 strided") { $0[0].conv2d($0[1], bias: $0[2], stride: 2) },
+    row("conv1d") { $0[0].conv1d($0[1], bias: $0[2], padding: 2) },
+    row("conv1d strided") { $0[0].conv1d($0[1], bias: $0[2], stride: 2, padding: 1) },
+    row("convTransposed1d") { $0[0].convTransposed1d($0[1], bias: $0[2], stride: 2, padding: 1) },
+    row("maxPool2d") { $0[0].maxPool2d(size: 3, stride: 2, padding: 1) },
+    row("averagePool2d") { $0[0].averagePool2d(size: 2, stride: 2) },
+  ]
+}

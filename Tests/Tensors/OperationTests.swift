@@ -1,0 +1,81 @@
+import Foundation
+import Layers
+import Support
+import Tensors
+import Testing
+
+/// Every operation against PyTorch's numbers and against finite differences.
+@Suite struct OperationTests {
+  static let golden = try! Golden("tensors")
+
+  func inputs(_ name: String) -> [Tensor] {
+    (0...).lazy.map { Self.golden.tensors["\(name)/in\($0)"] }.prefix { $0 != nil }.map { $0! }
+  }
+
+  @Test(arguments: Operation.all) func equalsPyTorch(_ operation: Operation) throws {
+    let inputs = inputs(operation.name)
+    try #require(!inputs.isEmpty, "no golden numbers for \(operation.name)")
+    let parameters = inputs.map { Parameter($0) }
+    let upstream = Self.golden["\(operation.name)/up"]
+    let out = operation.apply(inputs)
+    #expect(out.shape == Self.golden["\(operation.name)/out"].shape)
+    #expect(relativeError(out, Self.golden["\(operation.name)/out"]) < 1e-4)
+    let (_, gradients) = withGradients(random: Random(seed: 1)) {
+      (operation.apply(parameters.map(\.value)) * upstream).sum()
+    }
+    for (index, parameter) in parameters.enumerated() {
+      let gradient = try #require(gradients[parameter], "no gradient for input \(index)")
+      #expect(relativeError(gradient, Self.golden["\(operation.name)/grad\(index)"]) < 1e-3, "input \(index)")
+    }
+  }
+
+  /// Central differences of the sum in double precision. In 32-bit arithmetic they are good to a few parts in a thousand
+  /// at best, so the error is measured over the whole gradient.
+  @Test(arguments: Operation.all) func equalsFiniteDifferences(_ operation: Operation) throws {
+    let inputs = inputs(operation.name)
+    let upstream = Self.golden["\(operation.name)/up"].scalars
+    func total(_ values: [Tensor]) -> Double {
+      zip(operation.apply(values).scalars, upstream).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+    let parameters = inputs.map { Parameter($0) }
+    let (_, gradients) = withGradients(random: Random(seed: 1)) {
+      (operation.apply(parameters.map(\.value)) * Self.golden["\(operation.name)/up"]).sum()
+    }
+    for (index, input) in inputs.enumerated() {
+      let analytic = try #require(gradients[parameters[index]]).scalars
+      var (difference, size) = (0.0, 0.0)
+      for place in 0..<min(input.count, 24) {
+        func moved(_ step: Float) -> (total: Double, at: Double) {
+          var values = input.scalars
+          values[place] += step
+          var all = inputs
+          all[index] = Tensor(values, shape: input.shape)
+          return (total(all), Double(values[place]))
+        }
+        let (up, down) = (moved(1e-2), moved(-1e-2))
+        let slope = (up.total - down.total) / (up.at - down.at)
+        difference += (slope - Double(analytic[place])) * (slope - Double(analytic[place]))
+        size += slope * slope + Double(analytic[place]) * Double(analytic[place])
+      }
+      #expect((difference / max(size, 1e-12)).squareRoot() < 5e-3, "input \(index)")
+    }
+  }
+
+  /// An operation that records itself and is in no row of the table is untested.
+  @Test func tableIsComplete() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../Sources/Tensors").standardizedFileURL
+    var names: Set<String> = ["dropout"]  // tested on its own: it draws random numbers
+    for operation in Operation.all {
+      let parameters = inputs(operation.name).map { Parameter($0) }
+      names.formUnion(Tape.operations { _ = operation.apply(parameters.map(\.value)) })
+    }
+    for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    where file.pathExtension == "swift" {
+      let text = try String(contentsOf: file, encoding: .utf8)
+      for match in text.matches(of: /\.recorded\(\s*"([^"]+)"/) {
+        #expect(names.contains(String(match.1)), "\(match.1) in \(file.lastPathComponent) is in no row of the table")
+      }
+    }
+  }
+}
