@@ -70,10 +70,15 @@
     }
 
     /// A picture of the running episode at any size, for example for a page about it.
-    package func picture(from viewpoint: Viewpoint, width: Int, height: Int) throws -> Image {
+    ///
+    /// - Parameter smoothing: draws so many times larger and averages; 2 or 3 for pictures that people look at. What
+    ///   policies see is drawn with 1.
+    package func picture(from viewpoint: Viewpoint, width: Int, height: Int, smoothing: Int = 1) throws -> Image {
       let world = try running
       if renderer == nil { try prepareRenderer().show(world) }
-      return try prepareRenderer().pictures(from: [viewpoint], width: width, height: height)[0]
+      let large = try prepareRenderer().pictures(
+        from: [viewpoint], width: width * smoothing, height: height * smoothing)[0]
+      return smoothing == 1 ? large : large.reduced(by: smoothing)
     }
 
     /// The episode that is running.

@@ -11,19 +11,18 @@
       let top = Layout.counterHeight
       let low = center - width / 2
       let high = center + width / 2
-      // The counter around the hole.
-      world.block(
-        from: Vector(0.025, low, top - 0.04), to: Vector(Layout.depth, center + y.lowerBound, top), "wood", .furniture)
-      world.block(
-        from: Vector(0.025, center + y.upperBound, top - 0.04), to: Vector(Layout.depth, high, top), "wood", .furniture)
-      world.block(
-        from: Vector(0.025, center + y.lowerBound, top - 0.04), to: Vector(x.lowerBound, center + y.upperBound, top),
-        "wood",
-        .furniture)
-      world.block(
-        from: Vector(x.upperBound, center + y.lowerBound, top - 0.04),
-        to: Vector(Layout.depth, center + y.upperBound, top),
-        "wood", .furniture)
+      // The counter around the hole; its edges stand a little back behind the basin's sides.
+      let edge = 0.006
+      let (front, back) = (x.lowerBound - edge, x.upperBound + edge)
+      let (right, left) = (center + y.lowerBound - edge, center + y.upperBound + edge)
+      for (start, end) in [
+        (Vector(0.025, low, top - 0.04), Vector(Layout.depth, right, top)),
+        (Vector(0.025, left, top - 0.04), Vector(Layout.depth, high, top)),
+        (Vector(0.025, right, top - 0.04), Vector(front, left, top)),
+        (Vector(back, right, top - 0.04), Vector(Layout.depth, left, top)),
+      ] {
+        world.block(from: start, to: end, "wood", .furniture)
+      }
       // The basin: a floor, four sides, a rim and a drain.
       world.block(
         from: Vector(x.lowerBound, center + y.lowerBound, floor - 0.02),

@@ -14,7 +14,7 @@
         root.element("compiler", ["angle": "radian", "autolimits": "false"])
         root.element(
           "option", ["timestep": Kitchen.timestep, "cone": "elliptic", "impratio": 5, "iterations": 30])
-        root.element("size", ["njmax": 600, "nconmax": 150])
+        root.element("size", ["njmax": 1500, "nconmax": 250])
         root.element("visual") { visual in
           visual.element(
             "quality", ["shadowsize": 512, "offsamples": 0, "numslices": 16, "numstacks": 8, "numquads": 1])
