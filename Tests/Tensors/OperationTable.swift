@@ -1,4 +1,5 @@
 import Tensors
+import Testing
 
 /// One tensor operation as the tests know it: a row of the table that golden numbers and finite differences walk.
 struct Operation: Sendable, CustomTestStringConvertible {
