@@ -2,8 +2,8 @@
 
     python Tests/Golden/make_layers.py        (needs torch, torchvision is not needed, safetensors)
 
-Weights are not stored: parameter number k of a network holds scale * sin(0.7 i + k) at place i, in our layout, on
-both sides. Images are channels last here, and our convolution weights [kernel, kernel, in, out].
+Weights are not stored: parameter number k of a network holds the same formula at place i, in our layout, on both
+sides (see `wave`). Images are channels last here, and our convolution weights [kernel, kernel, in, out].
 """
 import math
 import os
@@ -17,7 +17,9 @@ saved = {}
 
 def wave(shape, k, scale=0.1):
     n = math.prod(shape)
-    return (scale * torch.sin(0.7 * torch.arange(n, dtype=torch.float64) + k)).float().double().reshape(shape)
+    # The digits behind a large sine look random; a plain sine would make matrices of rank two.
+    x = torch.sin(12.9898 * torch.arange(n, dtype=torch.float64) + 78.233 * k) * 43758.5453
+    return (scale * (2 * (x - torch.floor(x)) - 1)).float().double().reshape(shape)
 
 
 class Counter:

@@ -2,10 +2,14 @@ import Foundation
 import Layers
 import Tensors
 
-/// `scale * sin(0.7 i + k)` at place i: the inputs and weights that the golden scripts use, so that none are stored.
+/// Numbers in ±`scale` that look random and are a formula of place and `k`: the inputs and weights that the golden scripts
+/// use as well, so that none are stored. A plain sine would make matrices of rank two.
 package func wave(_ shape: [Int], _ k: Int, scale: Double = 0.1, offset: Double = 0) -> Tensor {
-  Tensor(
-    (0..<shape.reduce(1, *)).map { Float(Double(Float(scale * sin(0.7 * Double($0) + Double(k)))) + offset) }, shape: shape)
+  let values = (0..<shape.reduce(1, *)).map { place in
+    let x = sin(12.9898 * Double(place) + 78.233 * Double(k)) * 43758.5453
+    return Float(Double(Float(scale * (2 * (x - floor(x)) - 1))) + offset)
+  }
+  return Tensor(values, shape: shape)
 }
 
 extension Module {

@@ -43,7 +43,7 @@ let rightRecipe = """
   }
 
   @Test func refusesAnUnknownKeyWithItsLine() {
-    let text = rightRecipe.replacingOccurrences(of: "    steps: 100\n", with: "    steps: 100\n    stepz: 3\n")
+    let text = rightRecipe.replacingOccurrences(of: "  steps: 100\n", with: "  steps: 100\n  stepz: 3\n")
     #expect {
       try recipe(text)
     } throws: { error in
@@ -53,10 +53,10 @@ let rightRecipe = """
   }
 
   @Test(arguments: [
-    ("steps: 100", "steps: 0", "training.steps", 12), ("steps: 100", "steps: 10\n    warmup: 11", "training.warmup", 13),
+    ("steps: 100", "steps: 0", "training.steps", 12), ("steps: 100", "steps: 10\n  warmup: 11", "training.warmup", 13),
     ("tasks: [OpenDrawer]", "tasks: []", "data.tasks", 5), ("name: trial", "name: ../trial", "name", 1),
-    ("steps: 100", "steps: 10\n    betas: [0.9]", "training.betas", 13),
-    ("steps: 100", "steps: 10\n    average_power: 2", "training.average_power", 13),
+    ("steps: 100", "steps: 10\n  betas: [0.9]", "training.betas", 13),
+    ("steps: 100", "steps: 10\n  average_power: 2", "training.average_power", 13),
   ])
   func refusesAValueOutOfRangeWithItsLine(_ old: String, _ new: String, _ path: String, _ line: Int) {
     #expect {
