@@ -210,15 +210,6 @@ CK void ck_adamw(const float *restrict p, const float *restrict g, const float *
 CK void ck_mix(const float *restrict a, const float *restrict b, float share, float *restrict y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = a[i] + (b[i] - a[i]) * share;
 }
-_Bool ck_has_avx512(void) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl");
-#else
-  return 0;
-#endif
-}
 CK void ck_scale(float s, float *y, size_t n) { for (size_t i = 0; i < n; i++) y[i] *= s; }
 CK void ck_softmax_gradient(const float *restrict y, const float *restrict dy, float dot, float *restrict dx, size_t n) {
   for (size_t i = 0; i < n; i++) dx[i] = y[i] * (dy[i] - dot);

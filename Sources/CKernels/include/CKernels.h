@@ -40,8 +40,6 @@ void ck_adamw(const float *parameter, const float *gradient, const float *first,
               float epsilon, float decay, float correction1, float correction2);
 // y = a * (1 - share) + b * share
 void ck_mix(const float *a, const float *b, float share, float *y, size_t n);
-// Whether the processor has AVX-512 F, DQ, BW and VL.
-_Bool ck_has_avx512(void);
 // y *= s
 void ck_scale(float s, float *y, size_t n);
 // dx = y * (dy - dot)

@@ -1,31 +1,13 @@
-import CKernels
 import COpenBLAS
-import Foundation
 
-/// OpenBLAS, set up once: one thread each call, since `parallel` splits the work, and kernels that fit the processor.
+/// OpenBLAS, set up once: one thread each call, since `parallel` splits the work in blocks that do not depend on the
+/// number of cores.
 enum OpenBLAS {
   /// Forces the set-up; call before the first product.
   static let ready: Bool = {
-    useWideKernels()
     openblas_set_num_threads(1)
     return true
   }()
-
-  /// OpenBLAS 0.3.21 does not know processors made after it and takes AVX2 kernels on ones that have AVX-512, at half the
-  /// speed. Its choice can be made again with a name in the environment; a name that the user set stays.
-  private static func useWideKernels() {
-    guard getenv("OPENBLAS_CORETYPE") == nil, ["Haswell", "Zen"].contains(String(cString: openblas_get_corename())),
-      ck_has_avx512()
-    else { return }
-    typealias Function = @convention(c) () -> Void
-    let library = dlopen(nil, RTLD_NOW)
-    guard let quit = dlsym(library, "gotoblas_dynamic_quit"), let start = dlsym(library, "gotoblas_dynamic_init") else {
-      return
-    }
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", 1)
-    unsafeBitCast(quit, to: Function.self)()
-    unsafeBitCast(start, to: Function.self)()
-  }
 }
 
 extension Kernel {
