@@ -1,0 +1,89 @@
+import Imitation
+import Tensors
+
+/// One observation history and the actions that the policy must answer with.
+package struct GoldenExample {
+  /// `image/KEY` as `[time, height, width, 3]` whole numbers, `vector/KEY` as `[time, width]`.
+  package var inputs: [String: Tensor]
+  package var instruction: String
+  package var seed: UInt64
+  /// `[steps, action]`, in the environment's range.
+  package var actions: Tensor
+
+  package init(inputs: [String: Tensor], instruction: String, seed: UInt64, actions: Tensor) {
+    self.inputs = inputs
+    self.instruction = instruction
+    self.seed = seed
+    self.actions = actions
+  }
+
+  /// Random observations for `schema`: all-zero ones would hide mistakes.
+  package init(schema: ObservationSchema, steps: Int, instruction: String, seed: UInt64, normalizer: Normalizer) {
+    var random = Random(seed: seed).split("golden")
+    var inputs: [String: Tensor] = [:]
+    for key in schema.imageKeys {
+      let size = schema.images[key]!
+      inputs["image/\(key)"] = Tensor(
+        (0..<steps * size.height * size.width * 3).map { _ in Float(random.below(256)) },
+        shape: [steps, size.height, size.width, 3])
+    }
+    for key in schema.vectorKeys {
+      let width = schema.vectors[key]!
+      // Around what was recorded, so that the network sees what it knows.
+      let affine = normalizer.keys[key]!
+      inputs["vector/\(key)"] = Tensor(
+        (0..<steps * width).map { affine.offset[$0 % width] + affine.scale[$0 % width] * Float(random.normal()) },
+        shape: [steps, width])
+    }
+    self.init(inputs: inputs, instruction: instruction, seed: seed, actions: Tensor([], shape: [0]))
+  }
+
+  /// The history as observations, oldest first.
+  package func observations(schema: ObservationSchema) throws -> [Observation] {
+    let steps = inputs.values.first?.shape.first ?? 0
+    return try (0..<steps).map { step in
+      var observation = Observation(instruction: instruction)
+      for (key, size) in schema.images {
+        guard let tensor = inputs["image/\(key)"], tensor.shape == [steps, size.height, size.width, 3] else {
+          throw PackageError.description("the golden input lacks '\(key)'")
+        }
+        let values = tensor.sliced(axis: 0, step..<step + 1).scalars
+        guard values.allSatisfy({ (0...255).contains($0) }) else {
+          throw PackageError.description("the golden input '\(key)' is not a picture")
+        }
+        observation.images[key] = Image(width: size.width, height: size.height, pixels: values.map { UInt8($0) })
+      }
+      for (key, width) in schema.vectors {
+        guard let tensor = inputs["vector/\(key)"], tensor.shape == [steps, width] else {
+          throw PackageError.description("the golden input lacks '\(key)'")
+        }
+        observation.vectors[key] = tensor.sliced(axis: 0, step..<step + 1).scalars
+      }
+      return observation
+    }
+  }
+
+  /// Runs `agent` on the input, first observation first, and gives as many actions as the policy executes of one prediction.
+  package func answer(of agent: Agent) throws -> Tensor {
+    let history = try observations(schema: agent.schema)
+    let batch = try agent.normalizer.normalized(Agent.batch([history], schema: agent.schema))
+    var random = Random(seed: seed)
+    let predicted = agent.policy.actions(for: batch, random: &random)
+    let (steps, width) = (predicted.shape[1], predicted.shape[2])
+    let values = predicted.scalars
+    let rows = try (0..<steps).map { step in
+      try agent.normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
+    }
+    return Tensor(rows.flatMap { $0 }, shape: [steps, width])
+  }
+
+  /// - Throws: `PackageError.differs` when an action is off by more than `tolerance`.
+  package func check(_ found: Tensor, tolerance: Float = 1e-4) throws {
+    guard found.shape == actions.shape else {
+      throw PackageError.description("the golden output has shape \(actions.shape), the policy gives \(found.shape)")
+    }
+    for (place, (a, b)) in zip(found.scalars, actions.scalars).enumerated() where !(abs(a - b) <= tolerance) {
+      throw PackageError.differs(largest: abs(a - b), at: place)
+    }
+  }
+}

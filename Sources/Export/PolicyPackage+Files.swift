@@ -1,0 +1,135 @@
+import Crypto
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+extension PolicyPackage {
+  private static let files = ["README.md", "golden.safetensors", "policy.json", "weights.safetensors"]
+  private static let sums = "SHA256SUMS"
+
+  /// Writes the folder beside its place and renames it there; an older package of ours in the way is replaced.
+  /// - Throws: `PackageError.exists` when something else is there.
+  package func write(to folder: String) throws {
+    let manager = FileManager.default
+    if manager.fileExists(atPath: folder), !manager.fileExists(atPath: folder + "/" + PolicyPackage.sums) {
+      throw PackageError.exists(folder: folder)
+    }
+    let temporary = folder + ".partial"
+    try? manager.removeItem(atPath: temporary)
+    try manager.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      try AtomicFile.write(encoder.encode(description) + Data("\n".utf8), to: temporary + "/policy.json")
+      var tensors = weights
+      for (name, tensor) in normalizer.tensors { tensors["normalizer/\(name)"] = tensor }
+      try Safetensors.write(
+        tensors, metadata: ["format": PolicyPackage.format, "name": description.name],
+        to: temporary + "/weights.safetensors")
+      var example = golden.inputs
+      example["actions"] = golden.actions
+      try Safetensors.write(
+        example, metadata: ["instruction": golden.instruction, "seed": String(golden.seed)],
+        to: temporary + "/golden.safetensors")
+      try AtomicFile.write(Data(card.utf8), to: temporary + "/README.md")
+      let lines = try PolicyPackage.files.map { "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n" }
+      try AtomicFile.write(Data(lines.joined().utf8), to: temporary + "/" + PolicyPackage.sums)
+      try? manager.removeItem(atPath: folder)
+      try manager.moveItem(atPath: temporary, toPath: folder)
+    } catch {
+      try? manager.removeItem(atPath: temporary)
+      throw error
+    }
+  }
+
+  /// Reads a package, every file checked against its sum first.
+  /// - Throws: `PackageError`, `SafetensorsError` or `NormalizerError`.
+  package init(folder: String) throws {
+    guard let text = try? String(contentsOfFile: folder + "/" + PolicyPackage.sums, encoding: .utf8) else {
+      throw PackageError.notAPackage(folder: folder)
+    }
+    var sums: [String: String] = [:]
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+      guard parts.count == 2 else { throw PackageError.damaged(file: PolicyPackage.sums) }
+      sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
+    }
+    for file in PolicyPackage.files {
+      guard let expected = sums[file], FileManager.default.fileExists(atPath: folder + "/" + file) else {
+        throw PackageError.missing(file: file)
+      }
+      guard try PolicyPackage.digest(folder + "/" + file) == expected else { throw PackageError.damaged(file: file) }
+    }
+    let known = Set(PolicyPackage.files + [PolicyPackage.sums])
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() where !known.contains(file) {
+      throw PackageError.extra(file: file)
+    }
+    description = try PolicyPackage.describe(Data(contentsOf: URL(fileURLWithPath: folder + "/policy.json")))
+    var weights = try Safetensors.read(folder + "/weights.safetensors").tensors
+    var statistics: [String: Tensor] = [:]
+    for (name, tensor) in weights where name.hasPrefix("normalizer/") {
+      statistics[String(name.dropFirst(11))] = tensor
+      weights[name] = nil
+    }
+    self.weights = weights
+    normalizer = try Normalizer(tensors: statistics)
+    var (example, metadata) = try Safetensors.read(folder + "/golden.safetensors")
+    guard let actions = example.removeValue(forKey: "actions"), let seed = metadata["seed"].flatMap({ UInt64($0) })
+    else { throw PackageError.description("golden.safetensors has no actions or seed") }
+    golden = GoldenExample(
+      inputs: example, instruction: metadata["instruction"] ?? "", seed: seed, actions: actions)
+  }
+
+  private static func describe(_ data: Data) throws -> Description {
+    struct Head: Decodable {
+      var format: String
+      var version: Int
+    }
+    guard let head = try? JSONDecoder().decode(Head.self, from: data) else {
+      throw PackageError.description("not JSON with a format and a version")
+    }
+    guard head.format == format else { throw PackageError.foreign(format: head.format) }
+    guard head.version == version else { throw PackageError.version(found: head.version) }
+    do {
+      return try JSONDecoder().decode(Description.self, from: data)
+    } catch {
+      throw PackageError.description("\(error)")
+    }
+  }
+
+  private static func digest(_ path: String) throws -> String {
+    let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
+    return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+  }
+
+  /// The card that people read first.
+  private var card: String {
+    var lines = [
+      "# \(description.name)", "",
+      "A robot policy made with ImitationKit \(description.toolkit): \(description.encoder) encoder, \(description.policy) head, "
+        + "\(description.parameters) parameters\(description.averagedWeights ? ", averaged weights" : "").", "",
+      "Check it: `imitate verify FOLDER`, or `sha256sum -c SHA256SUMS`.", "", "## Sees", "",
+    ]
+    for camera in description.observation.images { lines.append("- `\(camera.key)`: \(camera.width)x\(camera.height) RGB") }
+    for vector in description.observation.vectors { lines.append("- `\(vector.key)`: \(vector.width) numbers, \(vector.unit)") }
+    lines += ["- \(description.observation.steps) frame(s) of history", "", "## Does", ""]
+    for (index, dimension) in description.action.dimensions.enumerated() {
+      lines.append("- \(index): \(dimension.name), \(dimension.low) to \(dimension.high), +1 is \(dimension.unit)")
+    }
+    lines += [
+      "- \(description.action.controlHertz) actions a second; \(description.action.predicted) predicted at once, "
+        + "\(description.action.executed) executed", "",
+    ]
+    if !description.evaluation.isEmpty {
+      lines += ["## Measured", "", "| task | split | solved | 95 % interval |", "| --- | --- | --- | --- |"]
+      for row in description.evaluation {
+        lines.append(
+          "| \(row.task) | \(row.split) | \(row.successes)/\(row.episodes) | "
+            + String(format: "%.0f %% to %.0f %% |", row.low * 100, row.high * 100))
+      }
+      lines.append("")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

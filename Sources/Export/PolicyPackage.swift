@@ -1,0 +1,208 @@
+import Crypto
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// A policy in a folder, for others to run: weights, what they mean, and a proof that they were loaded right.
+///
+/// `weights.safetensors` (acting weights, and `normalizer/` statistics), `policy.json` (schemas, recipe, provenance),
+/// `golden.safetensors` (one input and the actions it must give), `README.md`, and `SHA256SUMS` over all of them, which
+/// `sha256sum -c` reads too.
+package struct PolicyPackage {
+  package static let format = "imitationkit-policy"
+  package static let version = 1
+
+  /// `policy.json`.
+  package struct Description: Codable, Sendable, Equatable {
+    package var format: String
+    package var version: Int
+    package var toolkit: String
+    package var name: String
+    package var encoder: String
+    package var policy: String
+    package var parameters: Int
+    package var averagedWeights: Bool
+    package var observation: ObservationDescription
+    package var action: ActionDescription
+    package var vocabulary: [String]
+    package var datasets: [Dataset]
+    package var evaluation: [Evaluation]
+    /// The recipe as it was trained, YAML.
+    package var recipe: String
+
+    package init(
+      toolkit: String, name: String, encoder: String, policy: String, parameters: Int, averagedWeights: Bool,
+      observation: ObservationDescription, action: ActionDescription, vocabulary: [String], datasets: [Dataset],
+      evaluation: [Evaluation], recipe: String
+    ) {
+      format = PolicyPackage.format
+      version = PolicyPackage.version
+      self.toolkit = toolkit
+      self.name = name
+      self.encoder = encoder
+      self.policy = policy
+      self.parameters = parameters
+      self.averagedWeights = averagedWeights
+      self.observation = observation
+      self.action = action
+      self.vocabulary = vocabulary
+      self.datasets = datasets
+      self.evaluation = evaluation
+      self.recipe = recipe
+    }
+  }
+
+  package struct ObservationDescription: Codable, Sendable, Equatable {
+    /// Cameras in the order of the feature row.
+    package var images: [Camera]
+    /// Low-dimensional keys in the order of the feature row.
+    package var vectors: [Vector]
+    /// Frames the policy looks at, the present one last.
+    package var steps: Int
+
+    package init(images: [Camera], vectors: [Vector], steps: Int) {
+      self.images = images
+      self.vectors = vectors
+      self.steps = steps
+    }
+  }
+
+  package struct Camera: Codable, Sendable, Equatable {
+    package var key: String
+    package var height: Int
+    package var width: Int
+    /// Always RGB, rows from the top, 0 to 255.
+    package var channels = "RGB"
+    package var type = "uint8"
+
+    package init(key: String, size: ObservationSchema.ImageSize) {
+      self.key = key
+      height = size.height
+      width = size.width
+    }
+  }
+
+  package struct Vector: Codable, Sendable, Equatable {
+    package var key: String
+    package var width: Int
+    package var unit: String
+    package var type = "float32"
+
+    package init(key: String, width: Int) {
+      self.key = key
+      self.width = width
+      unit = Vector.unit(of: key)
+    }
+
+    /// By RoboCasa's names: positions in metres, quaternions xyzw, joints in radians.
+    static func unit(of key: String) -> String {
+      if key.contains("quat") { return "quaternion xyzw" }
+      if key.contains("gripper_qpos") || key.hasSuffix("_pos") && !key.contains("joint") { return "m" }
+      if key.contains("gripper_qvel") { return "m/s" }
+      if key.contains("joint_vel") { return "rad/s" }
+      if key.hasSuffix("_sin") || key.hasSuffix("_cos") { return "1" }
+      return key.contains("joint") ? "rad" : "as recorded"
+    }
+  }
+
+  package struct ActionDescription: Codable, Sendable, Equatable {
+    package var dimensions: [ActionSchema.Dimension]
+    package var controlHertz: Double
+    /// Actions predicted at once, and how many of them are executed.
+    package var predicted: Int
+    package var executed: Int
+
+    enum CodingKeys: String, CodingKey {
+      case dimensions, predicted, executed
+      case controlHertz = "control_hertz"
+    }
+
+    package init(schema: ActionSchema, predicted: Int, executed: Int) {
+      dimensions = schema.dimensions
+      controlHertz = schema.controlHertz
+      self.predicted = predicted
+      self.executed = executed
+    }
+  }
+
+  package struct Dataset: Codable, Sendable, Equatable {
+    package var task: String
+    package var file: String
+    package var sha256: String
+    package var key: String
+    package var episodes: Int
+
+    package init(task: String, file: String, sha256: String, key: String, episodes: Int) {
+      self.task = task
+      self.file = file
+      self.sha256 = sha256
+      self.key = key
+      self.episodes = episodes
+    }
+  }
+
+  package struct Evaluation: Codable, Sendable, Equatable {
+    package var task: String
+    package var split: String
+    package var episodes: Int
+    package var successes: Int
+    package var rate: Double
+    package var low: Double
+    package var high: Double
+
+    package init(
+      task: String, split: String, episodes: Int, successes: Int, rate: Double, low: Double, high: Double
+    ) {
+      self.task = task
+      self.split = split
+      self.episodes = episodes
+      self.successes = successes
+      self.rate = rate
+      self.low = low
+      self.high = high
+    }
+  }
+
+  package var description: Description
+  package var weights: [String: Tensor]
+  package var normalizer: Normalizer
+  package var golden: GoldenExample
+
+  package init(
+    description: Description, weights: [String: Tensor], normalizer: Normalizer, golden: GoldenExample
+  ) {
+    self.description = description
+    self.weights = weights
+    self.normalizer = normalizer
+    self.golden = golden
+  }
+}
+
+/// A folder that is not a policy package of ours, or not whole.
+package enum PackageError: Error, Equatable, CustomStringConvertible {
+  case notAPackage(folder: String)
+  case missing(file: String)
+  case extra(file: String)
+  case damaged(file: String)
+  case description(String)
+  case foreign(format: String)
+  case version(found: Int)
+  case exists(folder: String)
+  case differs(largest: Float, at: Int)
+
+  package var description: String {
+    switch self {
+    case .notAPackage(let folder): "\(folder): not a policy package: it has no SHA256SUMS"
+    case .missing(let file): "\(file): missing from the policy package"
+    case .extra(let file): "\(file): does not belong to the policy package"
+    case .damaged(let file): "\(file): damaged: its SHA-256 is not the one in SHA256SUMS"
+    case .description(let reason): "policy.json: \(reason)"
+    case .foreign(let format): "policy.json: format '\(format)' is not '\(PolicyPackage.format)'"
+    case .version(let found): "policy.json: version \(found), this program reads version \(PolicyPackage.version)"
+    case .exists(let folder): "\(folder): exists and is not a policy package; choose another --output"
+    case .differs(let largest, let at):
+      "the golden output is not reproduced: number \(at) differs by \(largest); other weights or another program made it"
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Evaluation
+import Export
+import Foundation
+import Imitation
+import Tensors
+import Training
+
+/// `imitate export`: a run's policy as a folder for others.
+struct ExportPolicy: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Export a run's policy: weights, schemas, statistics and a golden example.")
+
+  @Argument(help: "The run folder.") var runFolder: String
+  @Option(help: "Where to put the package; RUN/policy when left out.") var output: String?
+
+  func run() throws {
+    let folder = RunFolder(runFolder)
+    let checkpoint = try folder.lastCheckpoint()
+    let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
+    let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
+    let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    let evaluation = try? EvaluationResult.read(folder.evaluation)
+    let instruction = context.vocabulary.prefix(5).joined(separator: " ")
+    var golden = GoldenExample(
+      schema: context.schema, steps: loaded.policy.window.observations.count, instruction: instruction,
+      seed: recipe.seed, normalizer: loaded.normalizer)
+    golden.actions = try golden.answer(of: loaded.agent)
+    let description = PolicyPackage.Description(
+      toolkit: Toolkit.version, name: recipe.name, encoder: recipe.encoder.kind, policy: recipe.policy.kind,
+      parameters: loaded.policy.parameterCount, averagedWeights: !checkpoint.average.isEmpty,
+      observation: .init(
+        images: context.schema.imageKeys.map { .init(key: $0, size: context.schema.images[$0]!) },
+        vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
+        steps: loaded.policy.window.observations.count),
+      action: .init(
+        schema: simulator.actionSchema, predicted: golden.actions.shape[0], executed: recipe.actions.execute),
+      vocabulary: context.vocabulary,
+      datasets: loaded.blueprint.datasets.map {
+        .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)
+      },
+      evaluation: (evaluation?.step == checkpoint.step ? evaluation?.rows ?? [] : [])
+        .filter { $0.policy == recipe.policy.kind }
+        .map {
+          .init(
+            task: $0.task, split: $0.split, episodes: $0.episodes, successes: $0.successes, rate: $0.rate, low: $0.low,
+            high: $0.high)
+        },
+      recipe: recipe.text)
+    let output = output ?? folder.path + "/policy"
+    try PolicyPackage(
+      description: description, weights: loaded.policy.snapshot(), normalizer: loaded.normalizer, golden: golden
+    ).write(to: output)
+    print(output)
+  }
+}
+
+/// `imitate verify`: whether an exported policy is whole and answers as it did.
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Load an exported policy afresh and reproduce its golden output.")
+
+  @Argument(help: "The exported folder.") var folder: String
+
+  func run() throws {
+    let package = try PolicyPackage(folder: folder)
+    let description = package.description
+    let text = NSTemporaryDirectory() + "/imitate-verify-\(ProcessInfo.processInfo.processIdentifier).yaml"
+    try description.recipe.write(toFile: text, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: text) }
+    let recipe = try Recipe(path: text)
+    let schema = ObservationSchema(
+      images: Dictionary(
+        uniqueKeysWithValues: description.observation.images.map { ($0.key, .init(height: $0.height, width: $0.width)) }),
+      vectors: Dictionary(uniqueKeysWithValues: description.observation.vectors.map { ($0.key, $0.width) }))
+    let loaded = try LoadedPolicy(
+      recipe: recipe,
+      blueprint: PolicyBlueprint(
+        encoder: EncoderContext(schema: schema, vocabulary: description.vocabulary),
+        actionWidth: description.action.dimensions.count, datasets: []),
+      normalizer: package.normalizer, catalog: Session.catalog)
+    try loaded.policy.load(package.weights)
+    try package.golden.check(package.golden.answer(of: loaded.agent))
+    print("\(folder): whole; \(description.encoder) + \(description.policy) reproduces its golden output")
+  }
+}
