@@ -78,7 +78,8 @@ extension HDF5File {
   /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
   /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
   package static func atomically(_ path: String, _ body: (HDF5File) throws -> Void) throws {
-    let temporary = path + ".partial"
+    // A worker of a killed recording may still be writing the same episode: each process has a name of its own.
+    let temporary = "\(path).\(getpid()).partial"
     func failure() -> HDF5Error { .notWritten(file: path, reason: String(cString: strerror(errno))) }
     do {
       do {

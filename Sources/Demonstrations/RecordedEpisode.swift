@@ -13,6 +13,11 @@ package struct RecordedEpisode: Sendable {
     package var width: Int
     /// `[length, width]`.
     package var values: [Float]
+
+    package init(width: Int, values: [Float]) {
+      self.width = width
+      self.values = values
+    }
   }
 
   /// `[length, width]`.

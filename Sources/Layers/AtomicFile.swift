@@ -15,7 +15,8 @@ public enum WriteError: Error, Equatable, CustomStringConvertible {
 public enum AtomicFile {
   /// - Throws: `WriteError`.
   public static func write(to path: String, _ body: (Int32) throws -> Void) throws {
-    let temporary = path + ".partial"
+    // Two processes may be at it at once, one of them about to be killed: each has a name of its own.
+    let temporary = "\(path).\(getpid()).partial"
     func failure() -> WriteError { .failed(path: path, reason: String(cString: strerror(errno))) }
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard file >= 0 else { throw failure() }
@@ -30,7 +31,8 @@ public enum AtomicFile {
       unlink(temporary)
       throw error
     }
-    let folder = open((path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent, O_RDONLY)
+    let parent = (path as NSString).deletingLastPathComponent
+    let folder = open(parent.isEmpty ? "." : parent, O_RDONLY)
     if folder >= 0 {
       fsync(folder)
       close(folder)

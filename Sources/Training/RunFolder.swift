@@ -56,6 +56,14 @@ package struct RunFolder: Sendable {
     try Data(text.utf8).write(to: URL(fileURLWithPath: recipe), options: .atomic)
   }
 
+  /// Removes what a killed run left half-written.
+  package func removeLeftovers() {
+    let folder = path + "/checkpoints"
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(".partial") {
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
+  }
+
   /// Keeps the two newest checkpoints, and `keeping` if it is among the older ones.
   package func removeOldCheckpoints(keeping: Int?) {
     for step in checkpointSteps.dropLast(2) where step != keeping {

@@ -58,6 +58,7 @@ struct Train: ParsableCommand {
       Data("\(recipe.encoder.kind) + \(recipe.policy.kind): \(count) parameters\n".utf8))
     if dryRun { return }
 
+    folder.removeLeftovers()
     if checkpoint == nil { try folder.create(recipe: recipe.text) }
     let trainer = Trainer(
       recipe: recipe, folder: folder, blueprint: data.blueprint, normalizer: loaded.normalizer, policy: policy,

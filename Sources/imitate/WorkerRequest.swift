@@ -127,7 +127,8 @@ final class Workbench {
       default: return try learned()
       }
     } watch: { observation in
-      if request.film != nil { film.append(Image.beside(observation.images.sorted { $0.key < $1.key }.map(\.value))) }
+      // Cameras above one another, so that a strip of moments stays readable.
+      if request.film != nil { film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1)) }
     }
     if let folder = request.film { try FilmStrip(film).write(to: folder, result) }
     return .tried(result)

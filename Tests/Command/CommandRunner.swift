@@ -1,0 +1,134 @@
+import Demonstrations
+import Foundation
+import Imitation
+import Tensors
+
+/// Runs the real executable in a folder of its own.
+struct CommandRunner {
+  struct Result {
+    var status: Int32
+    var output: String
+    var errors: String
+    /// The complaint: the line that starts with the command's name.
+    var complaint: String { errors.split(separator: "\n").last.map(String.init) ?? "" }
+  }
+
+  let folder: String
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.path + "/imitate-tests-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  func remove() {
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  /// The command built beside these tests.
+  static let executable = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().appending(path: "imitate").path
+
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+  func start(_ arguments: [String], executable: String = CommandRunner.executable, log: String) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: executable)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    for (name, isErrors) in [(log + ".out", false), (log + ".err", true)] {
+      _ = FileManager.default.createFile(atPath: folder + "/" + name, contents: nil)
+      let handle = FileHandle(forWritingAtPath: folder + "/" + name)
+      if isErrors { process.standardError = handle } else { process.standardOutput = handle }
+    }
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  @discardableResult
+  func run(_ arguments: String..., executable: String = CommandRunner.executable) throws -> Result {
+    let log = UUID().uuidString
+    let process = try start(arguments, executable: executable, log: log)
+    process.waitUntilExit()
+    func text(_ ending: String) -> String {
+      (try? String(contentsOfFile: "\(folder)/\(log).\(ending)", encoding: .utf8)) ?? ""
+    }
+    return Result(status: process.terminationStatus, output: text("out"), errors: text("err"))
+  }
+
+  func write(_ text: String, to name: String) throws {
+    let path = folder + "/" + name
+    try FileManager.default.createDirectory(
+      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+  }
+
+  func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: folder + "/" + name) }
+
+  /// A registry of one task, a small recipe for it, and demonstrations that follow a rule a policy can learn.
+  func writeSmallProject(demos: Int = 4, damage: (inout RecordedEpisode, Int) -> Void = { _, _ in }) throws {
+    try write(
+      """
+      name: small
+      about: for tests
+      splits:
+        some: {folder: files, key: \(demos)_demos, about: all of them}
+      tasks:
+        - {name: OpenDrawer, group: drawers, horizon: 120, file: OpenDrawer.hdf5}
+
+      """, to: "Datasets/small.yaml")
+    try write(CommandRunner.recipe, to: "recipe.yaml")
+    let store = try EpisodeStore(folder: folder + "/parts")
+    for demo in 0..<demos {
+      var random = Random(seed: UInt64(demo))
+      var episode = RecordedEpisode(
+        actionWidth: 12,
+        description: EpisodeDescription(
+          metadata: "{\"lang\": \"open the \(demo % 2 == 0 ? "left" : "right") drawer\", \"layout_id\": 1}", model: "<mujoco/>"))
+      for step in 0..<12 {
+        let x = Float(random.uniform(-1...1))
+        let image = Image(width: 20, height: 20, red: UInt8(step * 20), green: UInt8((x + 1) * 120), blue: 9)
+        episode.append(
+          Observation(
+            images: ["robot0_agentview_left_image": image], vectors: ["robot0_base_to_eef_pos": [x, 0.5, -x]]),
+          action: [x / 2] + Array(repeating: 0, count: 10) + [-1], state: [Double(step)], success: step == 11)
+      }
+      damage(&episode, demo)
+      try store.write(episode, at: demo)
+    }
+    try FileManager.default.createDirectory(
+      atPath: folder + "/Datasets/small/files", withIntermediateDirectories: true)
+    try store.assemble(
+      Array(0..<demos), to: folder + "/Datasets/small/files/OpenDrawer.hdf5",
+      environmentArguments: "{\"env_name\": \"OpenDrawer\", \"type\": 1, \"env_kwargs\": {}}", seed: 1)
+  }
+
+  static let recipe = """
+    name: small
+    data:
+      registry: small
+      split: some
+      tasks: [OpenDrawer]
+      validation: 0.25
+    observations:
+      images: [robot0_agentview_left_image]
+      vectors: [robot0_base_to_eef_pos]
+      normalization: gaussian
+    actions: {normalization: min_max, execute: 2}
+    encoder: {kind: small, crop: 18, channels: 16}
+    policy: {kind: bc-transformer, context: 2, horizon: 4, width: 16, layers: 1, heads: 2}
+    training:
+      steps: 24
+      batch: 4
+      learning_rate: 1.0e-3
+      average_power: 0.75
+      log_every: 4
+      validate_every: 8
+      checkpoint_every: 2
+    evaluation:
+      simulator: {kind: kitchenette, image_size: 20}
+      episodes: 1
+
+    """
+}
