@@ -1,0 +1,154 @@
+import Evaluation
+import Foundation
+import Imitation
+import Testing
+
+/// Counts to three and is solved, unless told to break.
+private final class Counting: Environment {
+  var breaks = false
+  var count = 0
+  let schema = ObservationSchema(images: [:], vectors: ["n": 1])
+  let actionSchema = ActionSchema(dimensions: [.init(name: "a", unit: "1")], controlHertz: 1)
+  var description: EpisodeDescription { .init(metadata: "{}", model: "") }
+  var state: [Double] { [Double(count)] }
+  struct Broken: Error, CustomStringConvertible { var description: String { "the arm came off" } }
+
+  func arguments(task: String) -> String { "{}" }
+  func reset(task: String, seed: UInt64, pool: ScenePool) -> Observation {
+    count = 0
+    return Observation(vectors: ["n": [0]], instruction: "count")
+  }
+  func step(_ action: [Float]) throws -> EnvironmentStep {
+    if breaks { throw Broken() }
+    count += 1
+    return .init(observation: Observation(vectors: ["n": [Float(count)]]), success: count == 3)
+  }
+  func expert(seed: UInt64, noise: Double) -> (any Behavior)? { nil }
+}
+
+@Suite struct EvaluationTests {
+  let blank = EpisodeResult(task: "t", split: "s", policy: "p", episode: 0, seed: 7)
+
+  /// Newcombe 1998, table I, score method: 81/263, 15/148, 0/20, 1/29.
+  @Test(arguments: [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)])
+  func wilsonIntervalsAreThePublishedOnes(_ successes: Int, _ episodes: Int, _ low: Double, _ high: Double) {
+    let interval = SuccessRate(successes: successes, episodes: episodes).interval
+    #expect(abs(interval.lowerBound - low) < 5e-5 && abs(interval.upperBound - high) < 5e-5)
+  }
+
+  @Test func stopsAtTheFirstSuccess() {
+    let environment = Counting()
+    let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {
+      RandomBehavior(schema: environment.actionSchema)
+    }
+    #expect(result.success && result.steps == 3 && result.error == nil && result.instruction == "count")
+  }
+
+  @Test func failsAtTheHorizon() {
+    let environment = Counting()
+    let result = Rollout(horizon: 2, pool: .evaluation).run(blank, in: environment) {
+      RandomBehavior(schema: environment.actionSchema)
+    }
+    #expect(!result.success && result.steps == 2)
+  }
+
+  @Test func anErrorIsAFailedEpisodeAndIsTold() {
+    let environment = Counting()
+    environment.breaks = true
+    let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {
+      RandomBehavior(schema: environment.actionSchema)
+    }
+    #expect(!result.success && result.error == "the arm came off")
+    let rows = EvaluationResult.rows(of: [result])
+    #expect(rows[0].episodes == 1 && rows[0].successes == 0 && rows[0].errors == 1)
+  }
+
+  @Test func everyPolicyMeetsTheSameScenes() {
+    let seeds = (0..<50).map { EpisodeResult.seed(3, task: "OpenDrawer", episode: $0) }
+    #expect(Set(seeds).count == 50)
+    #expect(seeds == (0..<50).map { EpisodeResult.seed(3, task: "OpenDrawer", episode: $0) })
+    #expect(seeds[0] != EpisodeResult.seed(4, task: "OpenDrawer", episode: 0))
+    #expect(seeds.allSatisfy { $0 < 1 << 53 })
+  }
+
+  /// A report's numbers are those of its episodes.
+  @Test func reportsWhatTheEpisodesSay() throws {
+    var episodes: [EpisodeResult] = []
+    for (policy, solved) in [("mine", 13), ("expert", 20)] {
+      for episode in 0..<20 {
+        var result = EpisodeResult(
+          task: "Open<Drawer>", split: "expert-10", policy: policy, episode: episode, seed: UInt64(episode))
+        result.success = episode < solved
+        result.steps = 40
+        episodes.append(result)
+      }
+    }
+    let result = EvaluationResult(
+      toolkit: "0", date: "today", simulator: "fake", step: 5, seed: 1, pool: "evaluation", episodes: episodes)
+    let report = Report(
+      title: "A & B", result: result, recipe: "name: <x>", trainingLoss: [.init(step: 1, value: 3), .init(step: 100, value: 1)],
+      validationLoss: [], facts: [("fact", "\"quoted\"")],
+      films: [.init(episode: episodes[0], jpeg: Data([0xff, 0xd8]))])
+    let page = report.html
+    #expect(page.contains("13/20") && page.contains("65 %") && page.contains("20/20") && page.contains("100 %"))
+    #expect(page.contains("Open&lt;Drawer&gt;") && !page.contains("Open<Drawer>"))
+    #expect(page.contains("A &amp; B") && page.contains("&quot;quoted&quot;") && page.contains("name: &lt;x&gt;"))
+    for link in ["http:", "https:", "src=\"/", "href="] { #expect(!page.contains(link), "\(link)") }
+    #expect(report.markdown.contains("| Open<Drawer> | 13/20 = 65 % (43 % to 82 %) | 20/20 = 100 % (84 % to 100 %) |"))
+    let data = try JSONEncoder().encode(result)
+    let json = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let row = try #require((json["rows"] as? [[String: Any]])?.first)
+    #expect(Set(["task", "split", "episodes", "successes", "rate", "low", "high"]).isSubset(of: row.keys))
+    #expect(row["rate"] as? Double == 0.65)
+  }
+}
+
+/// The pool against small scripts that stand in for workers.
+@Suite struct WorkerPoolTests {
+  struct Request: Codable, Sendable { var n: Int }
+  struct Response: Codable, Sendable, Equatable { var twice: Int }
+
+  func pool(_ script: String, workers: Int = 2) -> WorkerPool {
+    WorkerPool(executable: "/bin/bash", arguments: ["-c", script], workers: workers)
+  }
+
+  /// Reads `{"n":K}` and answers; `special` may do something else with a number first.
+  func script(_ special: String) -> String {
+    """
+    while read -r line; do n=${line//[^0-9]/}; \(special); echo "{\\"response\\":{\\"twice\\":$((2 * n))}}"; done
+    """
+  }
+
+  func numbers(_ outcomes: [WorkerOutcome<Response>]) -> [Int?] {
+    outcomes.map { if case .success(let response) = $0 { response.twice } else { nil } }
+  }
+
+  @Test func resultsComeInTheOrderOfTheRequests() {
+    let outcomes = pool(script("[ $n = 0 ] && sleep 0.3")).run((0..<12).map { Request(n: $0) }, responding: Response.self) {
+      _, _ in
+    }
+    #expect(numbers(outcomes) == (0..<12).map { 2 * $0 })
+  }
+
+  @Test(arguments: [
+    ("[ $n = 4 ] && exit 3", "exit code 3"), ("[ $n = 4 ] && kill -SEGV $$", "signal 11"),
+    ("[ $n = 4 ] && { echo nonsense; continue; }", "something else than a result"),
+    ("[ $n = 4 ] && { echo last words >&2; exit 1; }", "last words"),
+    ("[ $n = 4 ] && { echo '{\"error\":\"no drawer\"}'; continue; }", "no drawer"),
+  ])
+  func aFailureTakesOneJobAndIsTold(_ special: String, _ words: String) {
+    let outcomes = pool(script(special)).run((0..<8).map { Request(n: $0) }, responding: Response.self) { _, _ in }
+    #expect(numbers(outcomes) == (0..<8).map { $0 == 4 ? nil : 2 * $0 })
+    guard case .failure(let reason) = outcomes[4] else {
+      Issue.record("job 4 did not fail")
+      return
+    }
+    #expect(reason.contains(words), "\(reason)")
+  }
+
+  @Test func stopsBetweenJobs() {
+    let outcomes = pool(script(":"), workers: 1).run(
+      (0..<5).map { Request(n: $0) }, responding: Response.self, shouldStop: { true }) { _, _ in }
+    #expect(numbers(outcomes) == [nil, nil, nil, nil, nil])
+  }
+}
