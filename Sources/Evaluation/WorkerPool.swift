@@ -111,23 +111,35 @@ struct WorkerFailure: Error, CustomStringConvertible {
 
 /// A child and its pipes, used from one thread.
 private final class WorkerProcess {
-  private let process = Process()
-  private let input = Pipe()
-  private let output = Pipe()
+  private let process: Process
+  private let input: Pipe
+  private let output: Pipe
   private let errors: String
   private var buffer = Data()
+
+  /// One child is started at a time: one that inherited another's pipe would keep it open for ever.
+  private static let starting = Mutex(())
 
   init(_ pool: WorkerPool) throws {
     // Standard error goes to a file, so that a chatty child cannot block and its last words can be told.
     errors = NSTemporaryDirectory() + "/imitate-worker-\(UUID().uuidString).log"
     _ = FileManager.default.createFile(atPath: errors, contents: nil)
+    let process = Process()
+    self.process = process
     process.executableURL = URL(fileURLWithPath: pool.executable)
     process.arguments = pool.arguments
     process.environment = ProcessInfo.processInfo.environment.merging(pool.environment) { _, new in new }
-    process.standardInput = input
-    process.standardOutput = output
     process.standardError = FileHandle(forWritingAtPath: errors)
-    try process.run()
+    (input, output) = try WorkerProcess.starting.withLock { _ in
+      let (input, output) = (Pipe(), Pipe())
+      for end in [input.fileHandleForWriting, output.fileHandleForReading] {
+        _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC)
+      }
+      process.standardInput = input
+      process.standardOutput = output
+      try process.run()
+      return (input, output)
+    }
   }
 
   func exchange(_ request: Data) throws -> Data {

@@ -94,22 +94,20 @@ final class Workbench {
     expert.begin(seed: request.seed)
     var episode = RecordedEpisode(
       actionWidth: simulator.actionSchema.count, description: simulator.description)
-    // As human collection does, go on for a moment after success, so that the end is held and not just touched.
-    var held = 0
-    for _ in 0..<request.horizon where held < Workbench.hold {
+    // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
+    var solved = false
+    while !solved, episode.length < request.horizon {
       let action = try expert.action(for: observation)
       let state = simulator.state
       let step = try simulator.step(action)
       episode.append(observation, action: action, state: state, success: step.success)
       observation = step.observation
-      held = step.success ? held + 1 : 0
+      solved = step.success
     }
-    guard held == Workbench.hold else { return .notSolved }
+    guard solved else { return .notSolved }
     try EpisodeStore(folder: request.store).write(episode, at: request.attempt)
     return .recorded(steps: episode.length)
   }
-
-  static let hold = 5
 
   private func rollout(_ request: RolloutRequest) throws -> WorkerResponse {
     let drawing = request.blank.policy != "expert" && request.blank.policy != "random"

@@ -32,7 +32,7 @@ def digest(path):
 
 def write(path):
     random = np.random.default_rng(3)
-    with h5py.File(path, "w", libver="latest" if "latest" in path else None) as file:
+    with h5py.File(path, "w", libver=("v110", "v110") if "v110" in path else None) as file:
         data = file.create_group("data")
         total = 0
         # 1-based names with a gap; one demo contiguous, as left by renumbering; states of varying width.
