@@ -157,7 +157,8 @@ private final class WorkerProcess {
 
   /// What went wrong, with how the child ended and its last line.
   func epitaph(_ error: any Error) -> String {
-    if process.isRunning { process.terminate() }
+    // One that talks nonsense may not listen either, and children inherit blocked signals.
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
     let how =
       process.terminationReason == .uncaughtSignal
