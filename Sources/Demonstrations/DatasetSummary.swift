@@ -84,7 +84,9 @@ package struct DatasetSummary: Codable, Sendable {
         }
         for key in file.observationKeys(demo) {
           let found = try file.hdf5.shape("data/\(demo)/obs/\(key)")
-          if found.first != rows { problems.append("\(demo): '\(key)' has \(found.first ?? 0) rows, actions have \(rows)") }
+          if found.first != rows {
+            problems.append("\(demo): '\(key)' has \(found.first ?? 0) rows, actions have \(rows)")
+          }
           shapes[key, default: []].insert(Array(found.dropFirst()))
           if found.count == 4, found[3] == 3, let problem = try DatasetSummary.frameProblem(file, demo, key, rows) {
             problems.append(problem)
@@ -121,7 +123,9 @@ package struct DatasetSummary: Codable, Sendable {
     steps = total
     shortest = lengths.min() ?? 0
     longest = lengths.max() ?? 0
-    keys = shapes.sorted { $0.key < $1.key }.map { Key(name: $0.key, shape: $0.value.sorted { $0.count < $1.count }[0]) }
+    keys = shapes.sorted { $0.key < $1.key }.map {
+      Key(name: $0.key, shape: $0.value.sorted { $0.count < $1.count }[0])
+    }
     actions = ranges
     instructions = texts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { Count(text: $0.key, count: $0.value) }
     self.layouts = layouts.sorted()
@@ -130,7 +134,9 @@ package struct DatasetSummary: Codable, Sendable {
   }
 
   /// A black or unchanging camera, from its first, middle and last frame.
-  private static func frameProblem(_ file: DemonstrationFile, _ demo: String, _ key: String, _ rows: Int) throws -> String? {
+  private static func frameProblem(_ file: DemonstrationFile, _ demo: String, _ key: String, _ rows: Int) throws
+    -> String?
+  {
     guard rows > 2 else { return nil }
     let frames = try [0, rows / 2, rows - 1].map { try file.hdf5.bytes("data/\(demo)/obs/\(key)", rows: $0..<$0 + 1) }
     if frames.contains(where: { frame in frame.allSatisfy { $0 == frame[0] } }) {
@@ -154,7 +160,9 @@ package struct DatasetSummary: Codable, Sendable {
           + (range.isConstant ? "  constant" : ""))
     }
     lines += ["", "filter keys"]
-    for mask in masks { lines.append("  \(mask.name.padding(toLength: 20, withPad: " ", startingAt: 0)) \(mask.count)") }
+    for mask in masks {
+      lines.append("  \(mask.name.padding(toLength: 20, withPad: " ", startingAt: 0)) \(mask.count)")
+    }
     lines += ["", "instructions"]
     for entry in instructions.prefix(20) { lines.append("  \(entry.count)  \(entry.text)") }
     if instructions.count > 20 { lines.append("  and \(instructions.count - 20) more") }

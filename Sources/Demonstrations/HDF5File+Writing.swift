@@ -33,7 +33,9 @@ extension HDF5File {
 
   /// Contiguous without a chunk shape; gzip level 4 with one, as robomimic writes. No time stamps: equal content makes
   /// equal files.
-  private func write<Value: BitwiseCopyable>(_ values: [Value], shape: [Int], type: hid_t, to name: String, chunk: [Int]?) throws {
+  private func write<Value: BitwiseCopyable>(
+    _ values: [Value], shape: [Int], type: hid_t, to name: String, chunk: [Int]?
+  ) throws {
     precondition(values.count == shape.reduce(1, *), "write: \(values.count) values for shape \(shape)")
     try HDF5.locked {
       let space = H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil)

@@ -164,7 +164,8 @@ extension HDF5File {
       let stored = H5Dget_type(dataset)
       defer { H5Tclose(stored) }
       let found = H5Tget_class(stored)
-      guard found == kind ?? found, found == H5T_INTEGER || found == H5T_FLOAT, size.map({ H5Tget_size(stored) == $0 }) ?? true
+      guard found == kind ?? found, found == H5T_INTEGER || found == H5T_FLOAT,
+        size.map({ H5Tget_size(stored) == $0 }) ?? true
       else { throw HDF5Error.wrongType(file: self.path, path: path, wanted: wanted) }
       let shape = HDF5File.shape(of: dataset)
       var counts = shape.map { hsize_t($0) }
@@ -177,7 +178,8 @@ extension HDF5File {
       }
       guard let rows, let first = shape.first else {
         var values = [Value](repeating: zero, count: total)
-        guard total == 0 || H5Dread(dataset, type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), &values) >= 0 else {
+        guard total == 0 || H5Dread(dataset, type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), &values) >= 0
+        else {
           throw HDF5Error.damaged(file: self.path, path: path)
         }
         return values
@@ -274,7 +276,8 @@ extension HDF5File {
     }
   }
 
-  private func withAttribute<Result>(_ path: String, _ name: String, _ body: (hid_t) throws -> Result) throws -> Result {
+  private func withAttribute<Result>(_ path: String, _ name: String, _ body: (hid_t) throws -> Result) throws -> Result
+  {
     try HDF5.locked {
       let object = H5Oopen(id, path, hid_t(H5P_DEFAULT))
       guard object >= 0 else { throw HDF5Error.missing(file: self.path, path: path, available: []) }

@@ -31,7 +31,8 @@ extension Report {
     var legend = ""
     for (index, policy) in policies.enumerated() {
       let x = left + Double(index) * 170
-      legend += "<rect x=\"\(x)\" y=\"\(height + 6)\" width=\"12\" height=\"12\" rx=\"2\" fill=\"var(--c\(min(index, 2)))\"/>"
+      legend +=
+        "<rect x=\"\(x)\" y=\"\(height + 6)\" width=\"12\" height=\"12\" rx=\"2\" fill=\"var(--c\(min(index, 2)))\"/>"
       legend += "<text x=\"\(x + 18)\" y=\"\(height + 17)\">\(Report.escaped(policy))</text>"
     }
     return """
@@ -60,9 +61,11 @@ extension Report {
       let y = top + height * Double(tick) / 4
       shapes += "<line class=\"grid\" x1=\"\(left)\" y1=\"\(y)\" x2=\"\(left + width)\" y2=\"\(y)\"/>"
       let value = high - span * Double(tick) / 4
-      shapes += "<text class=\"dim\" x=\"\(left - 8)\" y=\"\(y + 4)\" text-anchor=\"end\">\(String(format: "%.1f", value))</text>"
+      shapes +=
+        "<text class=\"dim\" x=\"\(left - 8)\" y=\"\(y + 4)\" text-anchor=\"end\">\(String(format: "%.1f", value))</text>"
       let x = left + width * Double(tick) / 4
-      shapes += "<text class=\"dim\" x=\"\(x)\" y=\"\(top + height + 20)\" text-anchor=\"middle\">\(last * tick / 4)</text>"
+      shapes +=
+        "<text class=\"dim\" x=\"\(x)\" y=\"\(top + height + 20)\" text-anchor=\"middle\">\(last * tick / 4)</text>"
     }
     for (index, curve) in [trainingLoss, validationLoss].enumerated() where curve.count > 1 {
       let points = curve.filter(\.value.isFinite).map(place).joined(separator: " ")
@@ -71,7 +74,8 @@ extension Report {
         """
       let y = top + 18 + Double(index) * 18
       let name = index == 0 ? "training loss" : "held-out loss"
-      shapes += "<text x=\"\(left + width - 8)\" y=\"\(y)\" text-anchor=\"end\" style=\"fill: var(--c\(index))\">\(name)</text>"
+      shapes +=
+        "<text x=\"\(left + width - 8)\" y=\"\(y)\" text-anchor=\"end\" style=\"fill: var(--c\(index))\">\(name)</text>"
     }
     return """
       <svg viewBox="0 0 760 290" role="img" aria-label="Loss by training step">\(shapes)\

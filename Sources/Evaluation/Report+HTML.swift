@@ -95,7 +95,8 @@ extension Report {
     let rows = result.episodes.filter { $0.policy == learned }.map { episode in
       let outcome =
         episode.success
-        ? "<span class=\"yes\">solved</span>" : "<span class=\"no\">\(episode.error == nil ? "failed" : "broke off")</span>"
+        ? "<span class=\"yes\">solved</span>"
+        : "<span class=\"no\">\(episode.error == nil ? "failed" : "broke off")</span>"
       return """
         <tr><td>\(Report.escaped(episode.task))</td><td class="n">\(episode.episode)</td><td class="n">\(episode.seed)</td>\
         <td>\(outcome)</td><td class="n">\(episode.steps)</td><td>\(Report.escaped(episode.instruction))</td>\

@@ -163,7 +163,8 @@ private final class WorkerProcess {
     let how =
       process.terminationReason == .uncaughtSignal
       ? "signal \(process.terminationStatus)" : "exit code \(process.terminationStatus)"
-    let words = (try? String(contentsOfFile: errors, encoding: .utf8))?
+    let words =
+      (try? String(contentsOfFile: errors, encoding: .utf8))?
       .split(separator: "\n").last.map { ": \($0.prefix(300))" } ?? ""
     return "worker \(error) (\(how))\(words)"
   }

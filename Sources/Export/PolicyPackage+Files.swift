@@ -111,8 +111,12 @@ extension PolicyPackage {
         + "\(description.parameters) parameters\(description.averagedWeights ? ", averaged weights" : "").", "",
       "Check it: `imitate verify FOLDER`, or `sha256sum -c SHA256SUMS`.", "", "## Sees", "",
     ]
-    for camera in description.observation.images { lines.append("- `\(camera.key)`: \(camera.width)x\(camera.height) RGB") }
-    for vector in description.observation.vectors { lines.append("- `\(vector.key)`: \(vector.width) numbers, \(vector.unit)") }
+    for camera in description.observation.images {
+      lines.append("- `\(camera.key)`: \(camera.width)x\(camera.height) RGB")
+    }
+    for vector in description.observation.vectors {
+      lines.append("- `\(vector.key)`: \(vector.width) numbers, \(vector.unit)")
+    }
     lines += ["- \(description.observation.steps) frame(s) of history", "", "## Does", ""]
     for (index, dimension) in description.action.dimensions.enumerated() {
       lines.append("- \(index): \(dimension.name), \(dimension.low) to \(dimension.high), +1 is \(dimension.unit)")

@@ -91,7 +91,9 @@ public struct Catalog: Sendable {
       let known = entries.keys.sorted()
       throw SettingError.invalid(
         path: "\(path).kind", line: choice.options.line,
-        reason: "unknown kind '\(choice.kind)'; known: \(known.isEmpty ? "none in this build" : known.joined(separator: ", "))")
+        reason:
+          "unknown kind '\(choice.kind)'; known: \(known.isEmpty ? "none in this build" : known.joined(separator: ", "))"
+      )
     }
     return entry
   }

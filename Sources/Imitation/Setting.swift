@@ -68,7 +68,8 @@ public enum SettingError: Error, Equatable, CustomStringConvertible {
     case .unknownKey(let path, let line, let allowed):
       "line \(line): unknown key '\(path)'; allowed here: \(allowed.joined(separator: ", "))"
     case .missingKey(let path, let line): "line \(line): '\(path)' is missing"
-    case .wrongType(let path, let line, let wanted, let found): "line \(line): '\(path)' must be \(wanted), not \(found)"
+    case .wrongType(let path, let line, let wanted, let found):
+      "line \(line): '\(path)' must be \(wanted), not \(found)"
     case .invalid(let path, let line, let reason):
       path.isEmpty ? "line \(line): \(reason)" : "line \(line): '\(path)': \(reason)"
     case .inFile(let file, let error): "\(file), \(error)"

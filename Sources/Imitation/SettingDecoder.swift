@@ -6,7 +6,8 @@ public struct SettingDecoder: Sendable {
 
   /// - Parameter path: how the setting is called in messages, for example `encoder`.
   /// - Throws: `SettingError`.
-  public func decode<Record: Decodable>(_ type: Record.Type, from setting: Setting, path: String = "") throws -> Record {
+  public func decode<Record: Decodable>(_ type: Record.Type, from setting: Setting, path: String = "") throws -> Record
+  {
     let usage = KeyUsage()
     let position = Position(setting: setting, path: path, usage: usage)
     do {
@@ -112,7 +113,8 @@ private struct Position: Decoder {
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
     switch setting.value {
-    case .map(let entries): KeyedDecodingContainer(Group(position: self, entries: entries, id: usage.open(self, Key.self)))
+    case .map(let entries):
+      KeyedDecodingContainer(Group(position: self, entries: entries, id: usage.open(self, Key.self)))
     // `encoder:` with nothing below it is a group without keys.
     case .null: KeyedDecodingContainer(Group(position: self, entries: [], id: usage.open(self, Key.self)))
     default: throw wrongType("a group of keys")

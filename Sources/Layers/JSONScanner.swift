@@ -82,7 +82,8 @@ struct JSONScanner {
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if ["true", "false", "null"].contains(text) { return .word(text) }
     let digits = text.hasPrefix("-") ? text.dropFirst() : Substring(text)
-    guard let first = digits.first, first.isASCII, first.isNumber, digits == "0" || first != "0" || digits.hasPrefix("0."),
+    guard let first = digits.first, first.isASCII, first.isNumber,
+      digits == "0" || first != "0" || digits.hasPrefix("0."),
       Double(text) != nil
     else { throw refused("not a value") }
     return .number(text)
@@ -124,7 +125,8 @@ struct JSONScanner {
         guard let scalar = UnicodeScalar(high) else { throw refused("half a surrogate pair") }
         return scalar
       }
-      guard position + 2 < bytes.count, bytes[position + 1] == UInt8(ascii: "\\"), bytes[position + 2] == UInt8(ascii: "u")
+      guard position + 2 < bytes.count, bytes[position + 1] == UInt8(ascii: "\\"),
+        bytes[position + 2] == UInt8(ascii: "u")
       else { throw refused("half a surrogate pair") }
       position += 2
       let low = try fourDigits()

@@ -24,7 +24,8 @@ package final class MetricsLog {
     }
     try handle.seekToEnd()
     self.handle = handle
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name.hasPrefix("events.out.tfevents") {
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name.hasPrefix("events.out.tfevents")
+    {
       try FileManager.default.removeItem(atPath: folder + "/" + name)
     }
     let now = Date().timeIntervalSince1970

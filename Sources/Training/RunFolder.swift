@@ -8,7 +8,8 @@ package enum RunError: Error, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .notARun(let folder): "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
+    case .notARun(let folder):
+      "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
     case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
     }
   }

@@ -17,7 +17,8 @@ package final class TrainingData {
   ///   - progress: how many episodes have been opened.
   /// - Throws: `RegistryError`, `HDF5Error` or `DemonstrationError`.
   package init(
-    _ recipe: Recipe, registry: DatasetRegistry, root: String, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    _ recipe: Recipe, registry: DatasetRegistry, root: String,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     self.recipe = recipe
     let split = try registry.split(recipe.data.split)

@@ -19,13 +19,16 @@ struct Benchmark: ParsableCommand {
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
   func run() throws {
-    let chosen = try cases.isEmpty ? BenchmarkCase.all : cases.map { name in
-      guard let found = BenchmarkCase.all.first(where: { $0.name == name }) else {
-        throw CommandFailure(
-          "no case '\(name)'; cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", "))")
+    let chosen =
+      try cases.isEmpty
+      ? BenchmarkCase.all
+      : cases.map { name in
+        guard let found = BenchmarkCase.all.first(where: { $0.name == name }) else {
+          throw CommandFailure(
+            "no case '\(name)'; cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", "))")
+        }
+        return found
       }
-      return found
-    }
     let threads = ProcessInfo.processInfo.activeProcessorCount
     for one in chosen {
       let result = try one.measure(threads: threads, seconds: seconds)
@@ -43,7 +46,8 @@ struct Benchmark: ParsableCommand {
   private func line(_ result: BenchmarkResult, about: String) -> String {
     var parts = [
       result.case.padding(toLength: 24, withPad: " ", startingAt: 0),
-      String(format: "%10.3f ms (best %.3f, %d runs)", result.medianSeconds * 1e3, result.minimumSeconds * 1e3, result.runs),
+      String(
+        format: "%10.3f ms (best %.3f, %d runs)", result.medianSeconds * 1e3, result.minimumSeconds * 1e3, result.runs),
     ]
     if let gflops = result.gflops { parts.append(String(format: "%.1f GFLOP/s", gflops)) }
     if let bytes = result.bytes { parts.append(String(format: "%.1f GB/s", bytes / result.medianSeconds / 1e9)) }

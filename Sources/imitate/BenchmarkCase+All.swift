@@ -14,7 +14,8 @@ extension BenchmarkCase {
     return cases
   }
 
-  static let gemm = BenchmarkCase(name: "gemm-1024", about: "one product, 1024 cubed, against OpenBLAS called directly") {
+  static let gemm = BenchmarkCase(name: "gemm-1024", about: "one product, 1024 cubed, against OpenBLAS called directly")
+  {
     var random = Random(seed: 1)
     let a = Tensor.normal([1024, 1024], random: &random)
     let b = Tensor.normal([1024, 1024], random: &random)
@@ -102,7 +103,9 @@ extension BenchmarkCase {
         // Smooth pictures with some noise compress about as rendered ones do.
         for step in 0..<60 {
           let noise = UInt8(random.below(256))
-          let pixels = (0..<128 * 128 * 3).map { UInt8(truncatingIfNeeded: $0 / 384 + step) ^ ($0 % 29 == 0 ? noise : 0) }
+          let pixels = (0..<128 * 128 * 3).map {
+            UInt8(truncatingIfNeeded: $0 / 384 + step) ^ ($0 % 29 == 0 ? noise : 0)
+          }
           let image = Image(width: 128, height: 128, pixels: pixels)
           episode.append(
             Observation(images: Dictionary(uniqueKeysWithValues: cameras.map { ($0, image) })),

@@ -15,7 +15,8 @@ struct DatasetPlace: ParsableArguments {
     guard FileManager.default.fileExists(atPath: path) else {
       let known = (try? registryNames()) ?? []
       throw SettingError.unreadable(
-        file: path, reason: "no such registry; known in \(datasets): \(known.isEmpty ? "none" : known.joined(separator: ", "))")
+        file: path,
+        reason: "no such registry; known in \(datasets): \(known.isEmpty ? "none" : known.joined(separator: ", "))")
     }
     do {
       return try SettingDecoder().decode(DatasetRegistry.self, from: SettingsFile.read(path).setting)
@@ -28,7 +29,9 @@ struct DatasetPlace: ParsableArguments {
 
   func registryNames() throws -> [String] {
     let names = try? FileManager.default.contentsOfDirectory(atPath: datasets)
-    guard let names else { throw SettingError.unreadable(file: datasets, reason: "no such folder; name it with --datasets") }
+    guard let names else {
+      throw SettingError.unreadable(file: datasets, reason: "no such folder; name it with --datasets")
+    }
     return names.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
   }
 }

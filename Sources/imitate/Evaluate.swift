@@ -108,7 +108,9 @@ extension EvaluationResult {
       ]
     }
     for policy in policies {
-      lines.append(["mean", rows.first { $0.policy == policy }!.split, policy, "", percent(mean(of: policy)!), "", "", ""])
+      lines.append([
+        "mean", rows.first { $0.policy == policy }!.split, policy, "", percent(mean(of: policy)!), "", "", "",
+      ])
     }
     return table(["task", "split", "policy", "solved", "rate", "95 % interval", "steps", ""], lines)
   }

@@ -71,7 +71,8 @@ struct Verify: ParsableCommand {
     let recipe = try Recipe(path: text)
     let schema = ObservationSchema(
       images: Dictionary(
-        uniqueKeysWithValues: description.observation.images.map { ($0.key, .init(height: $0.height, width: $0.width)) }),
+        uniqueKeysWithValues: description.observation.images.map { ($0.key, .init(height: $0.height, width: $0.width)) }
+      ),
       vectors: Dictionary(uniqueKeysWithValues: description.observation.vectors.map { ($0.key, $0.width) }))
     let loaded = try LoadedPolicy(
       recipe: recipe,

@@ -14,7 +14,8 @@ public struct ImitateCommand: ParsableCommand {
     abstract: "Learn robot policies from demonstrations.",
     version: Toolkit.version,
     subcommands: [
-      Tasks.self, Inspect.self, Record.self, Train.self, Evaluate.self, WriteReport.self, ExportPolicy.self, Verify.self, Benchmark.self,
+      Tasks.self, Inspect.self, Record.self, Train.self, Evaluate.self, WriteReport.self, ExportPolicy.self,
+      Verify.self, Benchmark.self,
       Worker.self,
     ])
 

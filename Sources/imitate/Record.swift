@@ -33,7 +33,8 @@ struct Record: ParsableCommand {
     }
     for task in recipe.data.tasks where !known.contains(where: { $0.name == task }) {
       throw CommandFailure(
-        "\(recipe.evaluation.simulator.kind) has no task '\(task)'; its tasks: \(known.map(\.name).joined(separator: ", "))")
+        "\(recipe.evaluation.simulator.kind) has no task '\(task)'; its tasks: \(known.map(\.name).joined(separator: ", "))"
+      )
     }
     let interruption = Interruption()
     // Workers read the recipe from a file, changes included.
@@ -65,7 +66,9 @@ struct Record: ParsableCommand {
     // Attempts are numbered; the first `count` that succeed are kept, whichever worker was faster.
     var failed = Set(store.failedAttempts)
     var attempts = count + failed.count
-    let bar = ProgressBar("record \(task)", total: count, unit: "demos", first: count - min(count, store.missing(of: attempts).count - failed.count))
+    let bar = ProgressBar(
+      "record \(task)", total: count, unit: "demos",
+      first: count - min(count, store.missing(of: attempts).count - failed.count))
     while true {
       let open = store.missing(of: attempts).filter { !failed.contains($0) }
       if open.isEmpty { break }
@@ -91,7 +94,9 @@ struct Record: ParsableCommand {
         case .notStarted: return
         }
       }
-      if failed.count > count + 20 { throw CommandFailure("\(task): the expert failed \(failed.count) times; giving up") }
+      if failed.count > count + 20 {
+        throw CommandFailure("\(task): the expert failed \(failed.count) times; giving up")
+      }
       attempts = count + failed.count
     }
     let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)

@@ -32,7 +32,11 @@ struct WriteReport: ParsableCommand {
     if let median = latencies.compactMap(\.latencyP50).sorted().dropFirst(latencies.count / 2).first,
       let worst = latencies.compactMap(\.latencyP99).max()
     {
-      facts.append(("latency of one action", String(format: "median %.1f ms, slowest episode's 99th percentile %.0f ms", median, worst)))
+      facts.append(
+        (
+          "latency of one action",
+          String(format: "median %.1f ms, slowest episode's 99th percentile %.0f ms", median, worst)
+        ))
     }
     facts.append(("to repeat", "imitate train \(folder.recipe) --run NEW && imitate evaluate NEW"))
     let report = Report(
@@ -53,7 +57,8 @@ struct WriteReport: ParsableCommand {
     for task in result.rows.filter({ $0.policy == policy }).map(\.task) {
       for success in [true, false] {
         let episode = result.episodes.first { $0.policy == policy && $0.task == task && $0.success == success }
-        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(FilmStrip.name(episode))") else {
+        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(FilmStrip.name(episode))")
+        else {
           continue
         }
         films.append(.init(episode: episode, jpeg: jpeg))

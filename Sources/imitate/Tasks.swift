@@ -32,8 +32,9 @@ struct Tasks: ParsableCommand {
     for name in names {
       let registry = try place.registry(name)
       for task in registry.tasks {
-        for (split, facts) in registry.splits.sorted(by: { $0.key.localizedStandardCompare($1.key) == .orderedAscending })
-        {
+        for (split, facts) in registry.splits.sorted(by: {
+          $0.key.localizedStandardCompare($1.key) == .orderedAscending
+        }) {
           let path = try registry.path(task: task.name, split: split, root: place.datasets)
           let found = FileManager.default.fileExists(atPath: path)
           rows.append(

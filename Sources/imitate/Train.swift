@@ -36,7 +36,8 @@ struct Train: ParsableCommand {
 
     let opening = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let data = try TrainingData(recipe, registry: place.registry(recipe.data.registry), root: place.datasets) { done, total in
+    let data = try TrainingData(recipe, registry: place.registry(recipe.data.registry), root: place.datasets) {
+      done, total in
       opened = total
       opening.update(done, of: total)
     }

@@ -126,7 +126,9 @@ final class Workbench {
       }
     } watch: { observation in
       // Cameras above one another, so that a strip of moments stays readable.
-      if request.film != nil { film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1)) }
+      if request.film != nil {
+        film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
+      }
     }
     if let folder = request.film { try FilmStrip(film).write(to: folder, result) }
     return .tried(result)

@@ -154,11 +154,17 @@ import Testing
     try runner.writeSmallProject { episode, demo in
       if demo == 1 { episode.actions[12] = .nan }
       if demo == 2 { episode.actions[0] = 1.5 }
-      if demo == 3 { episode.cameras["robot0_agentview_left_image"]!.pixels.withUnsafeMutableBufferPointer { $0.update(repeating: 0) } }
+      if demo == 3 {
+        episode.cameras["robot0_agentview_left_image"]!.pixels.withUnsafeMutableBufferPointer {
+          $0.update(repeating: 0)
+        }
+      }
     }
     let result = try runner.run("inspect", Self.file, "--sheet", "sheet.png")
     #expect(result.status == 0)
-    for words in ["demo_1: actions: not a number in row 1", "demo_2: actions: 1.5", "demo_3: 'robot0_agentview_left_image'"] {
+    for words in [
+      "demo_1: actions: not a number in row 1", "demo_2: actions: 1.5", "demo_3: 'robot0_agentview_left_image'",
+    ] {
       #expect(result.output.contains(words), "\(words)")
     }
     #expect(try #require(runner.bytes("sheet.png")).starts(with: [0x89, 0x50, 0x4e, 0x47]))

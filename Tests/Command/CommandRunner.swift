@@ -85,7 +85,8 @@ struct CommandRunner {
       var episode = RecordedEpisode(
         actionWidth: 12,
         description: EpisodeDescription(
-          metadata: "{\"lang\": \"open the \(demo % 2 == 0 ? "left" : "right") drawer\", \"layout_id\": 1}", model: "<mujoco/>"))
+          metadata: "{\"lang\": \"open the \(demo % 2 == 0 ? "left" : "right") drawer\", \"layout_id\": 1}",
+          model: "<mujoco/>"))
       for step in 0..<12 {
         let x = Float(random.uniform(-1...1))
         let image = Image(width: 20, height: 20, red: UInt8(step * 20), green: UInt8((x + 1) * 120), blue: 9)

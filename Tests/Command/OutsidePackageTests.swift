@@ -8,7 +8,8 @@
     defer { runner.remove() }
     let scratch = CommandRunner.root + "/.build-outside"
     let build = try runner.run(
-      "swift", "build", "-c", "release", "--package-path", CommandRunner.root + "/Tests/Command/Outside", "--scratch-path",
+      "swift", "build", "-c", "release", "--package-path", CommandRunner.root + "/Tests/Command/Outside",
+      "--scratch-path",
       scratch, executable: "/usr/bin/env")
     #expect(build.status == 0, "\(build.output.suffix(3000)) \(build.errors.suffix(1000))")
     try runner.writeSmallProject()

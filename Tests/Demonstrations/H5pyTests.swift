@@ -64,7 +64,8 @@ import Testing
       for _ in 0..<(3 + demo) {
         let image = Image(width: 6, height: 5, pixels: (0..<90).map { _ in UInt8(random.below(256)) })
         episode.append(
-          Observation(images: ["robot0_agentview_left_image": image], vectors: ["robot0_eef_pos": [1, Float(random.normal()), 3]]),
+          Observation(
+            images: ["robot0_agentview_left_image": image], vectors: ["robot0_eef_pos": [1, Float(random.normal()), 3]]),
           action: (0..<12).map { _ in Float(random.uniform(-1...1)) }, state: [random.normal(), 2], success: false)
       }
       try store.write(episode, at: demo)

@@ -42,7 +42,9 @@ private struct Told: DemonstrationSource {
     )
   }
 
-  @Test(arguments: [(1, 1), (10, 10), (2, 15), (3, 1), (1, 8)]) func equalsRobomimic(_ stack: Int, _ sequence: Int) throws {
+  @Test(arguments: [(1, 1), (10, 10), (2, 15), (3, 1), (1, 8)]) func equalsRobomimic(_ stack: Int, _ sequence: Int)
+    throws
+  {
     let told = Told(lengths: [1, 4, 23])
     let window = Window(observations: (1 - stack)...0, actions: 0...(sequence - 1))
     for (episode, length) in [1, 4, 23].enumerated() {
@@ -53,7 +55,8 @@ private struct Told: DemonstrationSource {
         let done = Array(expected.rows.suffix(sequence))
         #expect(batch.observations.vectors["v"]!.scalars == seen.flatMap { [Float(episode), Float($0)] })
         #expect(
-          batch.observations.images["c"]!.pixels == seen.flatMap { Array(repeating: UInt8(episode * 50 + $0), count: 6) })
+          batch.observations.images["c"]!.pixels
+            == seen.flatMap { Array(repeating: UInt8(episode * 50 + $0), count: 6) })
         #expect(batch.actions.scalars == done.flatMap { [Float($0), Float(-$0), Float(episode)] })
         #expect(batch.mask.scalars == expected.mask.suffix(sequence).map(Float.init))
         #expect(batch.observations.instructions == ["do \(episode)"])
@@ -96,7 +99,8 @@ private struct Told: DemonstrationSource {
         var episode = RecordedEpisode(actionWidth: 7, description: .init(metadata: "{}", model: ""))
         for _ in 0..<6 {
           let image = Image(width: 4, height: 4, pixels: (0..<48).map { _ in UInt8(random.below(256)) })
-          episode.append(Observation(images: ["c": image]), action: Array(repeating: 0, count: 7), state: [0], success: false)
+          episode.append(
+            Observation(images: ["c": image]), action: Array(repeating: 0, count: 7), state: [0], success: false)
         }
         try file.write(episode, as: "data/demo_\(demo)")
       }

@@ -10,7 +10,8 @@ import Testing
   static let context = EncoderContext(
     schema: ObservationSchema(
       images: [
-        "robot0_agentview_left_image": .init(height: 40, width: 40), "robot0_eye_in_hand_image": .init(height: 40, width: 40),
+        "robot0_agentview_left_image": .init(height: 40, width: 40),
+        "robot0_eye_in_hand_image": .init(height: 40, width: 40),
       ], vectors: ["robot0_base_to_eef_pos": 3, "robot0_gripper_qpos": 2]),
     vocabulary: ["close", "drawer", "left", "open", "right", "the"])
 

@@ -30,7 +30,9 @@ private final class Counting: Environment {
   let blank = EpisodeResult(task: "t", split: "s", policy: "p", episode: 0, seed: 7)
 
   /// Newcombe 1998, table I, score method: 81/263, 15/148, 0/20, 1/29.
-  @Test(arguments: [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)])
+  @Test(arguments: [
+    (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718),
+  ])
   func wilsonIntervalsAreThePublishedOnes(_ successes: Int, _ episodes: Int, _ low: Double, _ high: Double) {
     let interval = SuccessRate(successes: successes, episodes: episodes).interval
     #expect(abs(interval.lowerBound - low) < 5e-5 && abs(interval.upperBound - high) < 5e-5)
@@ -86,7 +88,8 @@ private final class Counting: Environment {
     let result = EvaluationResult(
       toolkit: "0", date: "today", simulator: "fake", step: 5, seed: 1, pool: "evaluation", episodes: episodes)
     let report = Report(
-      title: "A & B", result: result, recipe: "name: <x>", trainingLoss: [.init(step: 1, value: 3), .init(step: 100, value: 1)],
+      title: "A & B", result: result, recipe: "name: <x>",
+      trainingLoss: [.init(step: 1, value: 3), .init(step: 100, value: 1)],
       validationLoss: [], facts: [("fact", "\"quoted\"")],
       films: [.init(episode: episodes[0], jpeg: Data([0xff, 0xd8]))])
     let page = report.html
@@ -124,7 +127,9 @@ private final class Counting: Environment {
   }
 
   @Test func resultsComeInTheOrderOfTheRequests() {
-    let outcomes = pool(script("[ $n = 0 ] && sleep 0.3")).run((0..<12).map { Request(n: $0) }, responding: Response.self) {
+    let outcomes = pool(script("[ $n = 0 ] && sleep 0.3")).run(
+      (0..<12).map { Request(n: $0) }, responding: Response.self
+    ) {
       _, _ in
     }
     #expect(numbers(outcomes) == (0..<12).map { 2 * $0 })
@@ -148,7 +153,8 @@ private final class Counting: Environment {
 
   @Test func stopsBetweenJobs() {
     let outcomes = pool(script(":"), workers: 1).run(
-      (0..<5).map { Request(n: $0) }, responding: Response.self, shouldStop: { true }) { _, _ in }
+      (0..<5).map { Request(n: $0) }, responding: Response.self, shouldStop: { true }
+    ) { _, _ in }
     #expect(numbers(outcomes) == [nil, nil, nil, nil, nil])
   }
 }

@@ -16,7 +16,8 @@ import Testing
       description: .init(
         toolkit: "0", name: "trial", encoder: "small", policy: "bc-transformer", parameters: 2, averagedWeights: true,
         observation: .init(
-          images: [.init(key: "c", size: .init(height: 2, width: 3))], vectors: [.init(key: "robot0_eef_pos", width: 3)],
+          images: [.init(key: "c", size: .init(height: 2, width: 3))],
+          vectors: [.init(key: "robot0_eef_pos", width: 3)],
           steps: 2),
         action: .init(schema: .roboCasa, predicted: 10, executed: 4), vocabulary: ["open"],
         datasets: [.init(task: "t", file: "f", sha256: "00", key: "k", episodes: 1)],

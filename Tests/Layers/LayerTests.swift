@@ -31,7 +31,9 @@ import Testing
     let numbers: [Float]
 
     init(random: inout Random) {
-      list = [Linear(inputs: 2, outputs: 3, random: &random), Linear(inputs: 3, outputs: 1, bias: false, random: &random)]
+      list = [
+        Linear(inputs: 2, outputs: 3, random: &random), Linear(inputs: 3, outputs: 1, bias: false, random: &random),
+      ]
       named = ["b": RMSNorm(4), "a": LayerNorm(2)]
       maybe = Linear(inputs: 1, outputs: 1, random: &random)
       nothing = nil
@@ -114,7 +116,9 @@ import Testing
   }
 
   /// The decays that Diffusion Policy's formula gives, computed apart.
-  @Test(arguments: [(1, 0.0), (2, 0.40540), (3, 0.56131), (10, 0.82217), (100, 0.96838), (1000, 0.99438), (100_000, 0.99982)])
+  @Test(arguments: [
+    (1, 0.0), (2, 0.40540), (3, 0.56131), (10, 0.82217), (100, 0.96838), (1000, 0.99438), (100_000, 0.99982),
+  ])
   func powerDecay(_ updates: Int, _ expected: Double) {
     #expect(abs(AverageDecay.power(0.75).value(updates: updates) - expected) < 1e-5)
   }

@@ -14,7 +14,8 @@ import Testing
     let path = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString).safetensors"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let tensors = [
-      "b.weight": Tensor([1, -2, .infinity, 4, 5, 6], shape: [2, 3]), "a": Tensor(7), "empty": Tensor([], shape: [0, 3]),
+      "b.weight": Tensor([1, -2, .infinity, 4, 5, 6], shape: [2, 3]), "a": Tensor(7),
+      "empty": Tensor([], shape: [0, 3]),
     ]
     try Safetensors.write(tensors, metadata: ["note": "quote \" slash \\ line\nü"], to: path)
     let (read, metadata) = try Safetensors.read(path)
@@ -39,8 +40,14 @@ import Testing
     ("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,4],\"data_offsets\":[0,8]}}", 8),
     ("{\"a\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8),
     ("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8),
-    ("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4),
-    ("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8),
+    (
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+      4
+    ),
+    (
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+      8
+    ),
     ("{\"__metadata__\":{\"a\":1}}", 0),
     (String(repeating: "[", count: 100_000), 0), ("{\"a\":\"\\ud800\"}", 0), ("{\"a\":01}", 0),
   ])

@@ -35,12 +35,15 @@ struct PassThrough: ObservationEncoder {
   }
 
   /// reference/policies: 6 x 512 backbone with robomimic's heads.
-  @Test(arguments: [(137, 19_021_387), (19, 18_960_971)]) func hasRobomimicsParameters(_ features: Int, _ count: Int) throws {
+  @Test(arguments: [(137, 19_021_387), (19, 18_960_971)]) func hasRobomimicsParameters(_ features: Int, _ count: Int)
+    throws
+  {
     #expect(try policy("{}", features: features, actions: 7).parameterCount == count)
   }
 
   @Test(arguments: [
-    ("same", "{\"context\": 4, \"horizon\": 4", 4, 4), ("causal", "{\"context\": 4, \"horizon\": 4, \"causal\": true", 4, 4),
+    ("same", "{\"context\": 4, \"horizon\": 4", 4, 4),
+    ("causal", "{\"context\": 4, \"horizon\": 4, \"causal\": true", 4, 4),
     ("queries", "{\"context\": 2, \"horizon\": 6", 2, 6),
   ])
   func equalsPyTorch(_ name: String, _ json: String, _ context: Int, _ horizon: Int) throws {
@@ -49,7 +52,8 @@ struct PassThrough: ObservationEncoder {
       json + ", \"width\": 32, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"dropout\": 0}", features: 7, actions: 5)
     policy.fillWithWaves()
     let batch = Batch(
-      observations: observations(wave([3, context, 7], 100, scale: 1)), actions: wave([3, horizon, 5], 101, scale: 0.8),
+      observations: observations(wave([3, context, 7], 100, scale: 1)),
+      actions: wave([3, horizon, 5], 101, scale: 0.8),
       mask: .ones([3, horizon]))
     let (loss, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
     #expect(relativeError(loss.reshaped([1]), golden["bc-\(name)/loss"]) < 1e-4)
@@ -98,7 +102,8 @@ struct PassThrough: ObservationEncoder {
     let other = Tensor(changed, shape: [2, 3, 2])
     for (json, same) in [("false", false), ("true", true)] {
       let policy = try policy(
-        "{\"context\": 2, \"horizon\": 3, \"width\": 16, \"layers\": 1, \"heads\": 2, \"mask_padding\": \(json)}", features: 4,
+        "{\"context\": 2, \"horizon\": 3, \"width\": 16, \"layers\": 1, \"heads\": 2, \"mask_padding\": \(json)}",
+        features: 4,
         actions: 2)
       let losses = [actions, other].map {
         policy.loss(on: Batch(observations: observations(x), actions: $0, mask: mask)).loss.item
@@ -110,7 +115,8 @@ struct PassThrough: ObservationEncoder {
   /// Components are drawn by their weights: after training on two answers to one question, both are given.
   @Test func samplesItsModes() throws {
     let policy = try policy(
-      "{\"context\": 1, \"horizon\": 2, \"width\": 32, \"layers\": 1, \"heads\": 2, \"modes\": 2, \"dropout\": 0}", features: 2,
+      "{\"context\": 1, \"horizon\": 2, \"width\": 32, \"layers\": 1, \"heads\": 2, \"modes\": 2, \"dropout\": 0}",
+      features: 2,
       actions: 1)
     let x = Tensor.ones([8, 1, 2])
     let targets = (0..<8).flatMap { row in [Float](repeating: row % 4 == 0 ? 0.7 : -0.7, count: 2) }

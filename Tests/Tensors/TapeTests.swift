@@ -27,7 +27,9 @@ import Testing
 
   @Test func aParameterUsedTwiceGetsBothGradients() {
     let parameter = Parameter(Tensor([2, 3], shape: [2]))
-    let (_, gradients) = withGradients(random: Random(seed: 1)) { (parameter.value * parameter.value).sum() + parameter.value.sum() }
+    let (_, gradients) = withGradients(random: Random(seed: 1)) {
+      (parameter.value * parameter.value).sum() + parameter.value.sum()
+    }
     #expect(gradients[parameter]!.scalars == [5, 7])
   }
 
@@ -73,7 +75,8 @@ import Testing
       let (value, gradients) = withGradients(random: Random(seed: 3)) {
         let image = x.value.conv2d(weight.value, padding: 1).groupNorm(groups: 2, scale: scale.value, bias: nil).gelu()
         let rows = square.value.matmul(square.value).softmax().dropout(0.1).layerNorm(scale: nil, bias: nil)
-        return image.square().mean() + (rows * rows).sum() + image.maxPool2d(size: 3, stride: 2).sum(axes: [0, 1]).square().mean()
+        return image.square().mean() + (rows * rows).sum()
+          + image.maxPool2d(size: 3, stride: 2).sum(axes: [0, 1]).square().mean()
       }
       return ([value] + [x, weight, scale, square].map { gradients[$0]! }).map { $0.scalars.map(\.bitPattern) }
     }
@@ -82,7 +85,10 @@ import Testing
 
   @Test func extremesStayFinite() {
     let x = Tensor([-1000, -100, -20, 0, 20, 100, 1000], shape: [7])
-    for result in [x.softplus(), x.sigmoid(), x.tanh(), x.gelu(), x.silu(), x.mish(), x.softmax(), x.logSoftmax(), x.logSumExp(axis: 0)] {
+    for result in [
+      x.softplus(), x.sigmoid(), x.tanh(), x.gelu(), x.silu(), x.mish(), x.softmax(), x.logSoftmax(),
+      x.logSumExp(axis: 0),
+    ] {
       #expect(result.isFinite)
     }
     #expect(x.softplus().scalars[6] == 1000 && x.softplus().scalars[0] < 1e-30)
