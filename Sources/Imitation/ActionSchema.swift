@@ -36,4 +36,12 @@ public struct ActionSchema: Codable, Sendable, Equatable {
       Dimension(name: "base_y", unit: "velocity"), Dimension(name: "base_yaw", unit: "velocity"),
       Dimension(name: "torso", unit: "lift"), Dimension(name: "mode", unit: "-1 arm, +1 base"),
     ], controlHertz: 20)
+
+  /// What is known of `width` numbers without a simulator to ask: RoboCasa's for the first twelve, no more for others.
+  public static func roboCasa(width: Int) -> ActionSchema {
+    ActionSchema(
+      dimensions: (0..<width).map { index in
+        index < roboCasa.count ? roboCasa.dimensions[index] : Dimension(name: "action_\(index)", unit: "as recorded")
+      }, controlHertz: roboCasa.controlHertz)
+  }
 }

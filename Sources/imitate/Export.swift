@@ -19,7 +19,7 @@ struct ExportPolicy: ParsableCommand {
     let checkpoint = try folder.lastCheckpoint()
     let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
     let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
-    let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    let simulator = try? Session.catalog.makeSimulator(recipe.evaluation.simulator)
     let evaluation = try? EvaluationResult.read(folder.evaluation)
     let instruction = context.vocabulary.prefix(5).joined(separator: " ")
     var golden = GoldenExample(
@@ -34,7 +34,7 @@ struct ExportPolicy: ParsableCommand {
         vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
         steps: loaded.policy.window.observations.count),
       action: .init(
-        schema: simulator.actionSchema, predicted: golden.actions.shape[0], executed: recipe.actions.execute),
+        schema: simulator?.actionSchema ?? .roboCasa(width: loaded.blueprint.actionWidth), predicted: golden.actions.shape[0], executed: recipe.actions.execute),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {
         .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)

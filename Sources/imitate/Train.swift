@@ -23,7 +23,13 @@ struct Train: ParsableCommand {
     let recipe = try Recipe(path: recipe, changes: changes)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let catalog = Session.catalog
-    _ = try catalog.tasks(of: recipe.evaluation.simulator)
+    // A build without the simulator still trains for it.
+    if catalog.simulatorNames.contains(recipe.evaluation.simulator.kind) {
+      _ = try catalog.tasks(of: recipe.evaluation.simulator)
+    } else {
+      FileHandle.standardError.write(
+        Data("this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated\n".utf8))
+    }
     let interruption = Interruption()
 
     if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
