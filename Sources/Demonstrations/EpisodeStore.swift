@@ -70,7 +70,8 @@ package struct EpisodeStore: Sendable {
         try write("valid", order.suffix(held))
       }
     }
-    try FileManager.default.removeItem(atPath: folder)
+    // A worker of a killed recording may be writing here still; what it leaves does no harm.
+    try? FileManager.default.removeItem(atPath: folder)
   }
 }
 

@@ -66,7 +66,11 @@ struct Train: ParsableCommand {
     if dryRun { return }
 
     folder.removeLeftovers()
-    if checkpoint == nil { try folder.create(recipe: recipe.text) }
+    if checkpoint == nil {
+      try folder.create(recipe: recipe.text)
+      // What was measured with other weights says nothing of these.
+      try? FileManager.default.removeItem(atPath: folder.evaluation)
+    }
     let trainer = Trainer(
       recipe: recipe, folder: folder, blueprint: data.blueprint, normalizer: loaded.normalizer, policy: policy,
       batch: batches, validation: data.validation(window: policy.window))
