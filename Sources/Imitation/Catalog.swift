@@ -89,10 +89,11 @@ public struct Catalog: Sendable {
   private func find<Entry>(_ choice: Choice, in entries: [String: Entry], path: String) throws -> Entry {
     guard let entry = entries[choice.kind] else {
       let known = entries.keys.sorted()
+      let none = "none in this build (a simulator needs libmujoco-dev and libosmesa6-dev: ./run build)"
       throw SettingError.invalid(
         path: "\(path).kind", line: choice.options.line,
         reason:
-          "unknown kind '\(choice.kind)'; known: \(known.isEmpty ? "none in this build" : known.joined(separator: ", "))"
+          "unknown kind '\(choice.kind)'; known: \(known.isEmpty ? none : known.joined(separator: ", "))"
       )
     }
     return entry
