@@ -16,6 +16,8 @@ package struct Recipe: Decodable, Sendable {
   package var evaluation: EvaluationSettings
   /// The text it was read from, stored with every run.
   package var text = ""
+  /// The file it was read from, for complaints.
+  package var path = ""
 
   /// - Parameter changes: `path.to.key=value` pairs, applied before decoding.
   /// - Throws: `SettingError`, naming file and line.
@@ -27,6 +29,7 @@ package struct Recipe: Decodable, Sendable {
       throw SettingError.inFile(path, error)
     }
     self.text = text
+    self.path = path
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {

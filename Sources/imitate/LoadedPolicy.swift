@@ -14,9 +14,13 @@ struct LoadedPolicy {
   /// Untrained, with the initial weights that the recipe's seed gives.
   init(recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, catalog: Catalog) throws {
     var random = Random(seed: recipe.seed).split("weights")
-    let encoder = try catalog.makeEncoder(recipe.encoder, context: blueprint.encoder, random: &random)
-    self.policy = try catalog.makePolicy(
-      recipe.policy, encoder: encoder, actionWidth: blueprint.actionWidth, random: &random)
+    do {
+      let encoder = try catalog.makeEncoder(recipe.encoder, context: blueprint.encoder, random: &random)
+      self.policy = try catalog.makePolicy(
+        recipe.policy, encoder: encoder, actionWidth: blueprint.actionWidth, random: &random)
+    } catch let error as SettingError {
+      throw SettingError.inFile(recipe.path, error)
+    }
     self.recipe = recipe
     self.blueprint = blueprint
     self.normalizer = normalizer
