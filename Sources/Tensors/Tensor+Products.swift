@@ -36,8 +36,24 @@ extension Tensor {
 
   /// `self weight + bias` over the last axis; `weight` is `[in, out]`.
   public func linear(_ weight: Tensor, bias: Tensor?) -> Tensor {
-    let product = (rank == 1 ? unsqueezed(0) : self).matmul(weight)
-    let result = rank == 1 ? product.squeezed(0) : product
-    return bias.map { result + $0 } ?? result
+    precondition(
+      rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[0],
+      "linear: shapes \(shape) and \(weight.shape)")
+    guard let bias else { return (rank == 1 ? unsqueezed(0) : self).matmul(weight).reshaped(shape.dropLast() + [-1]) }
+    let (k, n) = (weight.shape[0], weight.shape[1])
+    let m = count / max(k, 1)
+    let result = Kernel.products(
+      batch: 1, m, n, k, self, false, weight, false, bias: bias, shape: shape.dropLast() + [n])
+    return result.recorded("linear", from: [self, weight, bias]) {
+      [
+        x = detached.reshaped([m, k]), weight = weight.detached, shape = shape, wantsX = isRecorded,
+        wantsWeight = weight.isRecorded, wantsBias = bias.isRecorded
+      ] upstream in
+      let rows = upstream.reshaped([m, n])
+      return [
+        wantsX ? rows.matmul(weight, transposingOther: true).reshaped(shape) : nil,
+        wantsWeight ? x.matmul(rows, transposingSelf: true) : nil, wantsBias ? rows.sum(axes: [0]) : nil,
+      ]
+    }
   }
 }

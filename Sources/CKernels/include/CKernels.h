@@ -2,7 +2,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Vector loops, compiled for several processors and chosen when the program starts. All arrays are contiguous floats.
+// Vector kernels, compiled for several processors and chosen when the program starts. Arrays are contiguous floats.
+
+typedef enum { ck_baseline, ck_avx2, ck_avx512 } ck_variant;
+
+// The fastest that this processor runs.
+ck_variant ck_best_variant(void);
+// The one in use; setting one the processor lacks does nothing. For tests and comparisons, between calls only.
+ck_variant ck_current_variant(void);
+void ck_use_variant(ck_variant variant);
 
 typedef enum {
   ck_negate, ck_exp, ck_log, ck_sqrt, ck_square, ck_absolute, ck_sine, ck_cosine, ck_reciprocal,
@@ -65,3 +73,43 @@ void ck_row_normalize_parameters(const float *x, float mean, float factor, const
                                  size_t n);
 // y[i] = x[i] / (1 - rate) where a random word of (key, first + i) says keep, else 0.
 void ck_dropout(const float *x, float *y, size_t n, uint64_t key, uint64_t first, float rate);
+
+// Matrices are row-major; `as`, `bs`, `cs` are the distances between their rows.
+
+// to[j][i] = from[i][j]
+void ck_transpose(size_t rows, size_t columns, const float *from, size_t fs, float *to, size_t ts);
+// C = A B, A [m, k] (stored [k, m] when transposed), B [k, n] (stored [n, k] when transposed). Starts from the bias of
+// each column (or null), or from what C holds when accumulating. Sums run over k in order, whatever m and n.
+void ck_product(size_t m, size_t n, size_t k, const float *a, size_t as, int a_transposed, const float *b, size_t bs,
+                int b_transposed, float *c, size_t cs, const float *bias, int accumulate, float *scratch);
+// How many floats of scratch that takes.
+size_t ck_product_scratch(size_t m, size_t k, int a_transposed);
+// B in the layout that products read it in, for using it more than once.
+void ck_pack(size_t k, size_t n, const float *b, size_t bs, int transposed, float *to);
+size_t ck_packed_size(size_t k, size_t n);
+void ck_product_packed(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, float *c, size_t cs,
+                       const float *bias, int accumulate);
+
+// Winograd's F(4x4, 3x3), channels last, in multiples of 16.
+// The 6x6 pixels at (y, x) of an image, zeros outside, to 36 rows of channels, `step` apart.
+void ck_winograd_data(const float *image, int height, int width, size_t channels, int y, int x, float *to, size_t step);
+// 36 rows to the 4x4 pixels at (y, x) of an image, those inside it; bias may be null.
+void ck_winograd_result(const float *from, size_t step, float *image, int height, int width, size_t channels, int y,
+                        int x, const float *bias);
+// The 4x4 pixels at (y, x) of the result's gradient to 36 rows.
+void ck_winograd_upstream(const float *image, int height, int width, size_t channels, int y, int x, float *to,
+                          size_t step);
+// Inputs first..<last of [3, 3, inputs, outputs] to 36 packed matrices.
+void ck_winograd_weights(const float *weight, size_t inputs, size_t outputs, size_t first, size_t last, float *to);
+// Numbers first..<last of 36 matrices of `count` to those of the nine of the weight's gradient.
+void ck_winograd_weight_gradient(const float *from, size_t count, size_t first, size_t last, float *to);
+
+// How a window moves over an image, channels last.
+typedef struct {
+  int height, width, channels, kernel_height, kernel_width, stride_y, stride_x, padding_y, padding_x;
+  int columns;  // of the result
+} ck_window;
+// The windows of result pixels first..<last as rows; writes up to 15 numbers beyond the last row.
+void ck_gather(const ck_window *w, const float *image, size_t first, size_t last, float *to);
+// Adds rows back to where the windows lie.
+void ck_scatter(const ck_window *w, const float *rows, size_t first, size_t last, float *image);

@@ -9,164 +9,201 @@ struct ConvolutionPlan: Sendable {
   var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
   var outputWidth: Int { (width + 2 * paddingX - kernelWidth) / strideX + 1 }
   var outputPixels: Int { outputHeight * outputWidth }
+  var inputPixels: Int { height * width }
   /// The length of one row of patches.
   var patch: Int { kernelHeight * kernelWidth * inputs }
-  var isProduct: Bool {
-    kernelHeight == 1 && kernelWidth == 1 && strideY == 1 && strideX == 1 && paddingY == 0 && paddingX == 0
+
+  /// The ways to work a convolution out, chosen by what each has to multiply and to copy.
+  enum Method {
+    /// One window a pixel: a plain product.
+    case product
+    /// 3x3 windows at every pixel: a quarter of the multiplications.
+    case winograd
+    /// Small pictures, many of them: one product for each position of the window and pixel of the result, over all
+    /// pictures. Nothing is copied, and windows that hang over the edge multiply no zeros.
+    case positions
+    /// Blocks of windows, copied next to each other.
+    case patches
   }
-  /// Output pixels whose patches stay in the second-level cache together (about half a megabyte).
-  var block: Int { max(16, min(1024, 131_072 / max(patch, 1))) }
+
+  var method: Method {
+    let point = kernelHeight == 1 && kernelWidth == 1 && paddingY == 0 && paddingX == 0
+    if point, strideY == 1, strideX == 1 { return .product }
+    let wide = kernelHeight == 3 && kernelWidth == 3 && strideY == 1 && strideX == 1
+    if wide, paddingY <= 2, paddingX <= 2, inputs % 16 == 0, outputs % 16 == 0, outputPixels >= 16 {
+      return .winograd
+    }
+    return !point && images >= 8 && outputPixels <= 36 ? .positions : .patches
+  }
+
+  var window: ck_window {
+    ck_window(
+      height: Int32(height), width: Int32(width), channels: Int32(inputs), kernel_height: Int32(kernelHeight),
+      kernel_width: Int32(kernelWidth), stride_y: Int32(strideY), stride_x: Int32(strideX), padding_y: Int32(paddingY),
+      padding_x: Int32(paddingX), columns: Int32(outputWidth))
+  }
+
+  /// Result pixels whose patches stay in the second-level cache together (about half a megabyte).
+  var block: Int { max(14, min(1008, 131_072 / max(patch, 1) / 14 * 14)) }
 }
 
 extension Kernel {
-  /// Copies the patches of output pixels `range` of one image: `[range, kernel, inputs]`.
-  private static func gather(
-    _ plan: ConvolutionPlan, _ image: UnsafePointer<Float>, _ range: Range<Int>, to: UnsafeMutablePointer<Float>
-  ) {
-    let run = plan.kernelWidth * plan.inputs
-    for pixel in range {
-      let (oy, ox) = (pixel / plan.outputWidth, pixel % plan.outputWidth)
-      let x0 = ox * plan.strideX - plan.paddingX
-      let first = max(0, -x0)
-      let last = min(plan.kernelWidth, plan.width - x0)
-      var target = to + (pixel - range.lowerBound) * plan.patch
-      for ky in 0..<plan.kernelHeight {
-        let y = oy * plan.strideY - plan.paddingY + ky
-        if y < 0 || y >= plan.height || first >= last {
-          target.update(repeating: 0, count: run)
-        } else {
-          if first > 0 { target.update(repeating: 0, count: first * plan.inputs) }
-          (target + first * plan.inputs).update(
-            from: image + (y * plan.width + x0 + first) * plan.inputs, count: (last - first) * plan.inputs)
-          if last < plan.kernelWidth {
-            (target + last * plan.inputs).update(repeating: 0, count: (plan.kernelWidth - last) * plan.inputs)
-          }
-        }
-        target += run
-      }
-    }
-  }
-
-  /// Adds patches back to where they came from.
-  private static func scatter(
-    _ plan: ConvolutionPlan, _ patches: UnsafePointer<Float>, _ range: Range<Int>, to image: UnsafeMutablePointer<Float>
-  ) {
-    let run = plan.kernelWidth * plan.inputs
-    for pixel in range {
-      let (oy, ox) = (pixel / plan.outputWidth, pixel % plan.outputWidth)
-      let x0 = ox * plan.strideX - plan.paddingX
-      let first = max(0, -x0)
-      let last = min(plan.kernelWidth, plan.width - x0)
-      guard first < last else { continue }
-      let source = patches + (pixel - range.lowerBound) * plan.patch
-      for ky in 0..<plan.kernelHeight {
-        let y = oy * plan.strideY - plan.paddingY + ky
-        guard y >= 0, y < plan.height else { continue }
-        ck_accumulate(
-          source + ky * run + first * plan.inputs, image + (y * plan.width + x0 + first) * plan.inputs,
-          (last - first) * plan.inputs)
-      }
-    }
-  }
-
-  /// `[images, outputHeight, outputWidth, outputs]`, the bias added while a block is in cache.
+  /// `[images, outputHeight, outputWidth, outputs]`; the bias is where the sums start.
   static func convolution(_ plan: ConvolutionPlan, _ x: Tensor, _ weight: Tensor, bias: Tensor?) -> Tensor {
-    _ = OpenBLAS.ready
-    return Tensor(shape: [plan.images, plan.outputHeight, plan.outputWidth, plan.outputs]) { buffer in
-      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
-      let imageSize = plan.height * plan.width * plan.inputs
-      let block = plan.block
-      let perImage = (plan.outputPixels + block - 1) / block
-      // Small images share a chunk, so that a chunk is worth its start.
-      let work = plan.outputPixels * plan.patch * plan.outputs / perImage
-      parallel(count: plan.images * perImage, grain: max(1, 2_000_000 / max(work, 1))) { units in
-        let scratch = plan.isProduct ? nil : Storage(count: block * plan.patch)
-        for unit in units {
-          let (image, part) = (unit / perImage, unit % perImage)
-          let range = part * block..<min(plan.outputPixels, (part + 1) * block)
-          let target = to + (image * plan.outputPixels + range.lowerBound) * plan.outputs
-          let patches: UnsafePointer<Float>
-          if let scratch {
-            gather(plan, from + image * imageSize, range, to: scratch.pointer)
-            patches = UnsafePointer(scratch.pointer)
-          } else {
-            patches = UnsafePointer(from + image * imageSize + range.lowerBound * plan.inputs)
-          }
-          if let bias {
-            for row in 0..<range.count {
-              (target + row * plan.outputs).update(from: bias.storage.pointer, count: plan.outputs)
-            }
-          }
-          gemm(
-            range.count, plan.outputs, plan.patch, patches, false, weight.storage.pointer, false, target,
-            accumulating: bias != nil)
-        }
+    let shape = [plan.images, plan.outputHeight, plan.outputWidth, plan.outputs]
+    switch plan.method {
+    case .product:
+      return products(
+        batch: 1, plan.images * plan.inputPixels, plan.outputs, plan.inputs, x, false, weight, false, bias: bias,
+        shape: shape)
+    case .winograd: return winograd(plan, x, weight, bias: bias)
+    case .positions: return positions(plan, x, weight, bias: bias)
+    case .patches:
+      return Tensor(shape: shape) { buffer in
+        guard buffer.count > 0 else { return }
+        patches(plan, x.storage.pointer, weight, bias: bias, to: buffer.baseAddress!)
       }
     }
   }
 
   static func convolutionInputGradient(_ plan: ConvolutionPlan, _ upstream: Tensor, _ weight: Tensor) -> Tensor {
-    _ = OpenBLAS.ready
-    return Tensor(shape: [plan.images, plan.height, plan.width, plan.inputs]) { buffer in
+    let shape = [plan.images, plan.height, plan.width, plan.inputs]
+    switch plan.method {
+    case .product:
+      return products(
+        batch: 1, plan.images * plan.inputPixels, plan.inputs, plan.outputs, upstream, false, weight, true, shape: shape)
+    case .winograd:
+      // The convolution of the gradient with the kernel turned around.
+      var back = plan
+      (back.height, back.width, back.inputs, back.outputs) = (
+        plan.outputHeight, plan.outputWidth, plan.outputs, plan.inputs
+      )
+      (back.paddingY, back.paddingX) = (2 - plan.paddingY, 2 - plan.paddingX)
+      return winograd(back, upstream, turned(weight), bias: nil)
+    case .positions: return positionsInputGradient(plan, upstream, weight)
+    case .patches: return patchesInputGradient(plan, upstream, weight)
+    }
+  }
+
+  static func convolutionWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+    let shape = [plan.kernelHeight, plan.kernelWidth, plan.inputs, plan.outputs]
+    switch plan.method {
+    case .product:
+      return products(
+        batch: 1, plan.inputs, plan.outputs, plan.images * plan.inputPixels, x, true, upstream, false, shape: shape)
+    case .winograd: return winogradWeightGradient(plan, x, upstream)
+    case .positions: return positionsWeightGradient(plan, x, upstream)
+    case .patches: return patchesWeightGradient(plan, x, upstream)
+    }
+  }
+}
+
+// Blocks of patches.
+extension Kernel {
+  private static func patches(
+    _ plan: ConvolutionPlan, _ x: UnsafePointer<Float>, _ weight: Tensor, bias: Tensor?,
+    to: UnsafeMutablePointer<Float>
+  ) {
+    nonisolated(unsafe) let (from, to) = (x, to)
+    let filter = Matrix(weight.storage.pointer, step: plan.outputs)
+    let imageSize = plan.inputPixels * plan.inputs
+    let block = plan.block
+    let perImage = (plan.outputPixels + block - 1) / block
+    var window = plan.window
+    guard plan.images * perImage >= 4 else {
+      // One picture: the product is what is split over cores.
+      return withScratch(plan.outputPixels * plan.patch + 16) { rows in
+        for image in 0..<plan.images {
+          ck_gather(&window, from + image * imageSize, 0, plan.outputPixels, rows)
+          product(
+            plan.outputPixels, plan.outputs, plan.patch, Matrix(rows, step: plan.patch), filter,
+            to: to + image * plan.outputPixels * plan.outputs, step: plan.outputs, bias: bias?.storage.pointer)
+        }
+      }
+    }
+    // Small images share a chunk, so that a chunk is worth its start.
+    let work = plan.outputPixels * plan.patch * plan.outputs / perImage
+    parallel(count: plan.images * perImage, grain: max(1, 2_000_000 / max(work, 1))) { [window] units in
+      var window = window
+      let size = block * plan.patch + 16
+      withScratch(size + ck_product_scratch(block, plan.patch, 0)) { scratch in
+        let product = (rows: Matrix(scratch, step: plan.patch), scratch: scratch + size)
+        for unit in units {
+          let (image, part) = (unit / perImage, unit % perImage)
+          let range = part * block..<min(plan.outputPixels, (part + 1) * block)
+          ck_gather(&window, from + image * imageSize, range.lowerBound, range.upperBound, scratch)
+          Kernel.product(
+            range.count, plan.outputs, plan.patch, product.rows, filter,
+            to: to + (image * plan.outputPixels + range.lowerBound) * plan.outputs, step: plan.outputs,
+            bias: bias?.storage.pointer, scratch: product.scratch)
+        }
+      }
+    }
+  }
+
+  private static func patchesInputGradient(_ plan: ConvolutionPlan, _ upstream: Tensor, _ weight: Tensor) -> Tensor {
+    Tensor(shape: [plan.images, plan.height, plan.width, plan.inputs]) { buffer in
+      guard buffer.count > 0 else { return }
       nonisolated(unsafe) let (from, to) = (upstream.storage.pointer, buffer.baseAddress!)
-      let imageSize = plan.height * plan.width * plan.inputs
+      let filter = Matrix(weight.storage.pointer, step: plan.outputs, transposed: true)
+      let imageSize = plan.inputPixels * plan.inputs
       let block = plan.block
       let work = plan.outputPixels * plan.patch * plan.outputs
       parallel(count: plan.images, grain: max(1, 2_000_000 / max(work, 1))) { images in
-        let scratch = plan.isProduct ? nil : Storage(count: block * plan.patch)
-        for image in images {
-          let target = to + image * imageSize
-          let above = from + image * plan.outputPixels * plan.outputs
-          guard let scratch else {
-            gemm(plan.outputPixels, plan.inputs, plan.outputs, above, false, weight.storage.pointer, true, target)
-            continue
-          }
-          target.update(repeating: 0, count: imageSize)
-          for start in stride(from: 0, to: plan.outputPixels, by: block) {
-            let range = start..<min(plan.outputPixels, start + block)
-            gemm(
-              range.count, plan.patch, plan.outputs, above + start * plan.outputs, false, weight.storage.pointer, true,
-              scratch.pointer)
-            scatter(plan, scratch.pointer, range, to: target)
+        var window = plan.window
+        let size = block * plan.patch
+        withScratch(size + ck_product_scratch(block, plan.outputs, 0)) { scratch in
+          for image in images {
+            let target = to + image * imageSize
+            target.update(repeating: 0, count: imageSize)
+            for start in stride(from: 0, to: plan.outputPixels, by: block) {
+              let end = min(plan.outputPixels, start + block)
+              let above = Matrix(from + (image * plan.outputPixels + start) * plan.outputs, step: plan.outputs)
+              product(
+                end - start, plan.patch, plan.outputs, above, filter, to: scratch, step: plan.patch,
+                scratch: scratch + size)
+              ck_scatter(&window, scratch, start, end, target)
+            }
           }
         }
       }
     }
   }
 
-  static func convolutionWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
-    _ = OpenBLAS.ready
+  private static func patchesWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
     let size = plan.patch * plan.outputs
     // Partial sums over a fixed number of groups of images, added in order.
     let group = max(1, (plan.images + 7) / 8)
     let groups = (plan.images + group - 1) / group
-    let partial = Storage(count: groups * size)
     let block = plan.block
-    parallel(count: groups, grain: 1) { range in
-      let scratch = plan.isProduct ? nil : Storage(count: block * plan.patch)
-      for index in range {
-        let sum = partial.pointer + index * size
-        var fresh = true
-        for image in index * group..<min(plan.images, (index + 1) * group) {
-          let source = x.storage.pointer + image * plan.height * plan.width * plan.inputs
-          let above = upstream.storage.pointer + image * plan.outputPixels * plan.outputs
-          for start in stride(from: 0, to: plan.outputPixels, by: block) {
-            let pixels = start..<min(plan.outputPixels, start + block)
-            var patches = UnsafePointer(source + start * plan.inputs)
-            if let scratch {
-              gather(plan, source, pixels, to: scratch.pointer)
-              patches = UnsafePointer(scratch.pointer)
+    return Tensor(shape: [plan.kernelHeight, plan.kernelWidth, plan.inputs, plan.outputs]) { buffer in
+      withScratch((groups - 1) * size) { others in
+        nonisolated(unsafe) let (first, others) = (buffer.baseAddress!, others)
+        parallel(count: groups, grain: 1) { range in
+          var window = plan.window
+          let rows = block * plan.patch + 16
+          withScratch(rows + ck_product_scratch(plan.patch, block, 1)) { scratch in
+            for index in range {
+              let sum = index == 0 ? first : others + (index - 1) * size
+              var fresh = true
+              for image in index * group..<min(plan.images, (index + 1) * group) {
+                let source = x.storage.pointer + image * plan.inputPixels * plan.inputs
+                let above = upstream.storage.pointer + image * plan.outputPixels * plan.outputs
+                for start in stride(from: 0, to: plan.outputPixels, by: block) {
+                  let end = min(plan.outputPixels, start + block)
+                  ck_gather(&window, source, start, end, scratch)
+                  product(
+                    plan.patch, plan.outputs, end - start, Matrix(scratch, step: plan.patch, transposed: true),
+                    Matrix(above + start * plan.outputs, step: plan.outputs), to: sum, step: plan.outputs,
+                    accumulating: !fresh, scratch: scratch + rows)
+                  fresh = false
+                }
+              }
             }
-            gemm(
-              plan.patch, plan.outputs, pixels.count, patches, true, above + start * plan.outputs, false, sum,
-              accumulating: !fresh)
-            fresh = false
           }
         }
+        for index in 1..<max(groups, 1) { ck_accumulate(others + (index - 1) * size, first, size) }
       }
     }
-    for index in 1..<max(groups, 1) { ck_accumulate(partial.pointer + index * size, partial.pointer, size) }
-    return Tensor(shape: [groups, size], storage: partial).sliced(axis: 0, 0..<1)
-      .reshaped([plan.kernelHeight, plan.kernelWidth, plan.inputs, plan.outputs])
   }
 }

@@ -1,9 +1,31 @@
+import CKernels
 import COpenBLAS
 
-/// OpenBLAS, set up once: one thread each call, since `parallel` splits the work in blocks that do not depend on the
-/// number of cores.
+/// A matrix in memory: rows `step` numbers apart; transposed, its rows are columns there.
+struct Matrix: @unchecked Sendable {
+  var pointer: UnsafePointer<Float>
+  var step: Int
+  var isTransposed = false
+
+  init(_ pointer: UnsafePointer<Float>, step: Int, transposed: Bool = false) {
+    self.pointer = pointer
+    self.step = step
+    isTransposed = transposed
+  }
+
+  func rows(from row: Int) -> Matrix {
+    Matrix(pointer + (isTransposed ? row : row * step), step: step, transposed: isTransposed)
+  }
+
+  func columns(from column: Int) -> Matrix {
+    Matrix(pointer + (isTransposed ? column * step : column), step: step, transposed: isTransposed)
+  }
+}
+
+/// OpenBLAS, set up once with one thread a call.
+///
+/// It multiplies where there are no vector kernels of ours for the processor, and is what they are compared with.
 enum OpenBLAS {
-  /// Forces the set-up; call before the first product.
   static let ready: Bool = {
     openblas_set_num_threads(1)
     return true
@@ -11,65 +33,94 @@ enum OpenBLAS {
 }
 
 extension Kernel {
-  /// `C = A B` (+ `C` when `accumulating`), row-major, one thread.
-  @inline(__always)
-  static func gemm(
-    _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ aTransposed: Bool, _ b: UnsafePointer<Float>,
-    _ bTransposed: Bool, _ c: UnsafeMutablePointer<Float>, accumulating: Bool = false, leading: Int? = nil
+  /// `C = A B + bias`, or `C + A B` when `accumulating`, on this thread.
+  ///
+  /// - Parameter scratch: `scratchCount(m, k, a)` numbers.
+  static func product(
+    _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, to c: UnsafeMutablePointer<Float>, step: Int,
+    bias: UnsafePointer<Float>? = nil, accumulating: Bool = false, scratch: UnsafeMutablePointer<Float>
   ) {
-    cblas_sgemm(
-      CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans, bTransposed ? CblasTrans : CblasNoTrans, Int32(m),
-      Int32(n),
-      Int32(k), 1, a, Int32(aTransposed ? m : k), b, Int32(bTransposed ? k : n), accumulating ? 1 : 0, c,
-      Int32(leading ?? n))
+    guard m > 0, n > 0 else { return }
+    if ck_current_variant() == ck_baseline {
+      _ = OpenBLAS.ready
+      if let bias { for row in 0..<m { (c + row * step).update(from: bias, count: n) } }
+      cblas_sgemm(
+        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans, Int32(m),
+        Int32(n), Int32(k), 1, a.pointer, Int32(a.step), b.pointer, Int32(b.step), accumulating || bias != nil ? 1 : 0,
+        c, Int32(step))
+    } else {
+      ck_product(
+        m, n, k, a.pointer, a.step, a.isTransposed ? 1 : 0, b.pointer, b.step, b.isTransposed ? 1 : 0, c, step, bias,
+        accumulating ? 1 : 0, scratch)
+    }
+  }
+
+  static func scratchCount(_ m: Int, _ k: Int, _ a: Matrix) -> Int {
+    ck_product_scratch(m, k, a.isTransposed ? 1 : 0)
   }
 
   /// `batch` products of `[m, k]` and `[k, n]`, split over cores in blocks that the sizes alone decide.
   static func products(
     batch: Int, _ m: Int, _ n: Int, _ k: Int, _ a: Tensor, _ aTransposed: Bool, _ b: Tensor, _ bTransposed: Bool,
-    shape: [Int]
+    bias: Tensor? = nil, shape: [Int]
   ) -> Tensor {
-    _ = OpenBLAS.ready
-    return Tensor(shape: shape) { buffer in
+    Tensor(shape: shape) { buffer in
       guard buffer.count > 0 else { return }
       guard k > 0 else { return buffer.update(repeating: 0) }
-      nonisolated(unsafe) let (x, y, to) = (a.storage.pointer, b.storage.pointer, buffer.baseAddress!)
-      if batch > 1 {
-        parallel(count: batch, grain: max(1, 500_000 / max(m * n * k, 1))) { range in
+      let left = Matrix(a.storage.pointer, step: aTransposed ? m : k, transposed: aTransposed)
+      let right = Matrix(b.storage.pointer, step: bTransposed ? k : n, transposed: bTransposed)
+      nonisolated(unsafe) let to = buffer.baseAddress!
+      guard batch > 1 else {
+        return product(m, n, k, left, right, to: to, step: n, bias: bias?.storage.pointer)
+      }
+      parallel(count: batch, grain: max(1, 1_000_000 / max(m * n * k, 1))) { range in
+        withScratch(scratchCount(m, k, left)) { scratch in
           for i in range {
-            gemm(m, n, k, x + i * m * k, aTransposed, y + i * k * n, bTransposed, to + i * m * n)
+            var (x, y) = (left, right)
+            x.pointer += i * m * k
+            y.pointer += i * k * n
+            product(m, n, k, x, y, to: to + i * m * n, step: n, bias: bias?.storage.pointer, scratch: scratch)
           }
         }
-      } else {
-        product(m, n, k, x, aTransposed, y, bTransposed, to)
       }
     }
   }
 
-  /// One product, cut in two along its longer side: more pieces would pack the other operand again for each.
+  /// One product on all cores, cut into rectangles of the result.
   static func product(
-    _ m: Int, _ n: Int, _ k: Int, _ x: UnsafePointer<Float>, _ aTransposed: Bool, _ y: UnsafePointer<Float>,
-    _ bTransposed: Bool, _ to: UnsafeMutablePointer<Float>
+    _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, to c: UnsafeMutablePointer<Float>, step: Int,
+    bias: UnsafePointer<Float>? = nil, accumulating: Bool = false
   ) {
-    nonisolated(unsafe) let (x, y, to) = (x, y, to)
-    let pieces = m * n * k < 200_000 ? 1 : max(2, min(8, m * n * k / 500_000_000))
-    if m >= n {
-      let rows = ((m + pieces - 1) / pieces + 15) / 16 * 16
-      parallel(count: m, grain: rows) { range in
-        cblas_sgemm(
-          CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans, bTransposed ? CblasTrans : CblasNoTrans,
-          Int32(range.count), Int32(n), Int32(k), 1, aTransposed ? x + range.lowerBound : x + range.lowerBound * k,
-          Int32(aTransposed ? m : k), y, Int32(bTransposed ? k : n), 0, to + range.lowerBound * n, Int32(n))
-      }
-    } else {
-      let columns = ((n + pieces - 1) / pieces + 15) / 16 * 16
-      parallel(count: n, grain: columns) { range in
-        cblas_sgemm(
-          CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans, bTransposed ? CblasTrans : CblasNoTrans, Int32(m),
-          Int32(range.count), Int32(k), 1, x, Int32(aTransposed ? m : k),
-          bTransposed ? y + range.lowerBound * k : y + range.lowerBound, Int32(bTransposed ? k : n), 0,
-          to + range.lowerBound, Int32(n))
+    guard m > 0, n > 0 else { return }
+    let (rows, columns) = rectangle(m, n, k, copiesRows: a.isTransposed)
+    let across = (n + columns - 1) / columns
+    nonisolated(unsafe) let (to, bias) = (c, bias)
+    parallel(count: (m + rows - 1) / rows * across, grain: 1) { range in
+      withScratch(scratchCount(rows, k, a)) { scratch in
+        for cell in range {
+          let (row, column) = (cell / across * rows, cell % across * columns)
+          product(
+            min(rows, m - row), min(columns, n - column), k, a.rows(from: row), b.columns(from: column),
+            to: to + row * step + column, step: step, bias: bias.map { $0 + column }, accumulating: accumulating,
+            scratch: scratch)
+        }
       }
     }
+  }
+
+  /// Rectangles of a product, about a dozen where there is work for them: each copies its columns of B, and its rows of
+  /// A where `copiesRows`, into the order that the kernel reads; the fewer numbers are copied in all, the better.
+  private static func rectangle(_ m: Int, _ n: Int, _ k: Int, copiesRows: Bool) -> (rows: Int, columns: Int) {
+    let wanted = max(1, min(12, m * n * k / 500_000))
+    var best = (rows: m, columns: n, copied: Int.max)
+    for across in 1...max(1, min(wanted, n / 64)) {
+      let down = max((wanted + across - 1) / across, m * min(k, 1024) / 1_000_000)
+      let copied = (copiesRows ? across * m : 0) + min(down, (m + 13) / 14) * n
+      guard copied < best.copied else { continue }
+      best = (
+        max(14, ((m + down - 1) / down + 13) / 14 * 14), max(64, ((n + across - 1) / across + 63) / 64 * 64), copied
+      )
+    }
+    return (best.rows, best.columns)
   }
 }

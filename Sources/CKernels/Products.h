@@ -1,0 +1,179 @@
+// Products of matrices. C is worked out in tiles of ROWS x PANEL numbers that stay in registers: each step of `k` loads
+// one row of a panel of B (PANEL numbers), and multiplies it with one number of each row of A. A is read where it lies,
+// or, when it is transposed, from blocks of ROWS numbers.
+
+typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
+enum { PANEL = 2 * WIDTH, DEPTH = 1024 };
+
+INLINE vec load(const float *p) { return *(const vec *)p; }
+INLINE void store(float *p, vec v) { *(vec *)p = v; }
+INLINE vec splat(float x) { return x - (vec){0}; }
+
+// `rows` (a constant after inlining) rows of a tile. `packed`: A is [k][ROWS]; else rows are `as` numbers apart.
+INLINE void tile(const int rows, const int packed, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
+  vec s0[ROWS], s1[ROWS];
+  if (accumulate) {
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { s0[i] = load(c + i * cs); s1[i] = load(c + i * cs + WIDTH); }
+  } else if (bias) {
+    vec b0 = load(bias), b1 = load(bias + WIDTH);
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { s0[i] = b0; s1[i] = b1; }
+  } else {
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { s0[i] = (vec){0}; s1[i] = (vec){0}; }
+  }
+  if (packed) {
+    for (size_t p = 0; p < k; p++, b += bs, a += ROWS) {
+      vec b0 = load(b), b1 = load(b + WIDTH);
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { float x = a[i]; s0[i] += x * b0; s1[i] += x * b1; }
+    }
+  } else {
+    // Five pointers and two distances reach every row, and fit into registers.
+    const float *a0 = a, *a3 = a + 3 * as;
+    #if ROWS > 6
+    const float *a6 = a + 6 * as, *a9 = a + 9 * as, *a12 = a + 12 * as;
+    #endif
+    size_t one = as, two = 2 * as;
+    #define ROW(I, FROM, AT) if (rows > I) { float x = FROM[AT]; s0[I] += x * b0; s1[I] += x * b1; }
+    for (size_t p = 0; p < k; p++, b += bs) {
+      vec b0 = load(b), b1 = load(b + WIDTH);
+      ROW(0, a0, 0) ROW(1, a0, one) ROW(2, a0, two)
+      ROW(3, a3, 0) ROW(4, a3, one) ROW(5, a3, two)
+      #if ROWS > 6
+      ROW(6, a6, 0) ROW(7, a6, one) ROW(8, a6, two)
+      ROW(9, a9, 0) ROW(10, a9, one) ROW(11, a9, two)
+      ROW(12, a12, 0) ROW(13, a12, one)
+      a6++; a9++; a12++;
+      #endif
+      a0++; a3++;
+    }
+    #undef ROW
+  }
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { store(c + i * cs, s0[i]); store(c + i * cs + WIDTH, s1[i]); }
+}
+// Part of a row of a tile, to where it belongs. Steps of 4 and 1 are read back from the tile's vectors without a stall.
+INLINE void keep(const float *restrict from, size_t width, const float *restrict bias, int accumulate, float *restrict to) {
+  typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
+  size_t j = 0;
+  for (; j + 4 <= width; j += 4) {
+    vec4 v = *(const vec4 *)(from + j);
+    if (bias) v += *(const vec4 *)(bias + j);
+    if (accumulate) v += *(const vec4 *)(to + j);
+    *(vec4 *)(to + j) = v;
+  }
+  _Pragma("clang loop vectorize(disable)") for (; j < width; j++) {
+    float v = from[j];
+    if (bias) v += bias[j];
+    if (accumulate) v += to[j];
+    to[j] = v;
+  }
+}
+static __attribute__((noinline)) void VARIANT(tiles)(size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  #define TILE(R) case R: tile(R, 0, k, a, as, b, bs, c, cs, bias, accumulate); break;
+  for (; rows >= ROWS; rows -= ROWS, a += ROWS * as, c += ROWS * cs) tile(ROWS, 0, k, a, as, b, bs, c, cs, bias, accumulate);
+  switch (rows) {
+    TILE(1) TILE(2) TILE(3) TILE(4) TILE(5)
+    #if ROWS > 6
+    TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13)
+    #endif
+  }
+  #undef TILE
+}
+static __attribute__((noinline)) void VARIANT(packed_tiles)(size_t rows, size_t k, const float *a, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  for (; rows >= ROWS; rows -= ROWS, a += ROWS * k, c += ROWS * cs) tile(ROWS, 1, k, a, 0, b, bs, c, cs, bias, accumulate);
+  if (rows) {  // The block is filled up with zeros: work a whole tile out, keep the rows that are wanted.
+    float whole[ROWS * PANEL];
+    tile(ROWS, 1, k, a, 0, b, bs, whole, PANEL, bias, 0);
+    for (size_t i = 0; i < rows; i++) keep(whole + i * PANEL, PANEL, 0, accumulate, c + i * cs);
+  }
+}
+
+// One panel of columns of the product. `width` < PANEL at the right edge only.
+INLINE void panel(size_t m, size_t width, size_t k, const float *a, size_t as, int packed, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  if (width == PANEL) {
+    if (packed) VARIANT(packed_tiles)(m, k, a, b, bs, c, cs, bias, accumulate);
+    else VARIANT(tiles)(m, k, a, as, b, bs, c, cs, bias, accumulate);
+    return;
+  }
+  float part[ROWS * PANEL];
+  for (size_t i = 0; i < m; i += ROWS) {
+    size_t rows = m - i < ROWS ? m - i : ROWS;
+    if (packed) VARIANT(packed_tiles)(rows, k, a + i * k, b, bs, part, PANEL, 0, 0);
+    else VARIANT(tiles)(rows, k, a + i * as, as, b, bs, part, PANEL, 0, 0);
+    for (size_t r = 0; r < rows; r++) keep(part + r * PANEL, width, bias, accumulate, c + (i + r) * cs);
+  }
+}
+
+// An 8 x 8 block, transposed.
+typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
+INLINE void transpose8(const float *from, size_t fs, float *to, size_t ts) {
+  vec8 r[8], t[8];
+  for (int i = 0; i < 8; i++) r[i] = *(const vec8 *)(from + i * fs);
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+  for (int i = 0; i < 8; i += 4) for (int j = 0; j < 2; j++) {
+    r[i + j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+    r[i + j + 2] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+  }
+  for (int j = 0; j < 4; j++) {
+    *(vec8 *)(to + j * ts) = __builtin_shufflevector(r[j], r[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    *(vec8 *)(to + (j + 4) * ts) = __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+void VARIANT(ck_transpose)(size_t rows, size_t columns, const float *from, size_t fs, float *to, size_t ts) {
+  size_t i = 0;
+  for (; i + 8 <= rows; i += 8) {
+    size_t j = 0;
+    for (; j + 8 <= columns; j += 8) transpose8(from + i * fs + j, fs, to + j * ts + i, ts);
+    for (; j < columns; j++) for (size_t r = i; r < i + 8; r++) to[j * ts + r] = from[r * fs + j];
+  }
+  for (; i < rows; i++) for (size_t j = 0; j < columns; j++) to[j * ts + i] = from[i * fs + j];
+}
+
+// Columns `width` of B, at most a panel, as [k][PANEL], filled up with zeros.
+INLINE void pack_panel(size_t k, size_t width, const float *b, size_t bs, int transposed, float *to) {
+  if (width < PANEL) for (size_t i = 0; i < k * PANEL; i++) to[i] = 0;
+  if (transposed) VARIANT(ck_transpose)(width, k, b, bs, to, PANEL);
+  else if (width == PANEL) for (size_t p = 0; p < k; p++) { store(to + p * PANEL, load(b + p * bs)); store(to + p * PANEL + WIDTH, load(b + p * bs + WIDTH)); }
+  else for (size_t p = 0; p < k; p++) keep(b + p * bs, width, 0, 0, to + p * PANEL);
+}
+size_t VARIANT(ck_packed_size)(size_t k, size_t n) { return (n + PANEL - 1) / PANEL * PANEL * k; }
+void VARIANT(ck_pack)(size_t k, size_t n, const float *b, size_t bs, int transposed, float *to) {
+  for (size_t j = 0; j < n; j += PANEL) pack_panel(k, n - j < PANEL ? n - j : PANEL, transposed ? b + j * bs : b + j, bs, transposed, to + j * k);
+}
+void VARIANT(ck_product_packed)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, float *c, size_t cs, const float *bias, int accumulate) {
+  for (size_t j = 0; j < n; j += PANEL) panel(m, n - j < PANEL ? n - j : PANEL, k, a, as, 0, packed + j * k, PANEL, c + j, cs, bias ? bias + j : 0, accumulate);
+}
+
+size_t VARIANT(ck_product_scratch)(size_t m, size_t k, int a_transposed) {
+  size_t depth = k < DEPTH ? k : DEPTH;
+  return depth * PANEL + (a_transposed ? (m + ROWS - 1) / ROWS * ROWS * depth + WIDTH : 0);
+}
+void VARIANT(ck_product)(size_t m, size_t n, size_t k, const float *a, size_t as, int a_transposed, const float *b, size_t bs, int b_transposed, float *c, size_t cs, const float *bias, int accumulate, float *scratch) {
+  size_t blocks = (k + DEPTH - 1) / DEPTH, depth = (k + blocks - 1) / blocks;
+  float *columns = scratch, *rows = scratch + depth * PANEL;
+  for (size_t p = 0; p < k; p += depth) {
+    size_t now = k - p < depth ? k - p : depth;
+    const float *left = a_transposed ? rows : a + p;
+    if (a_transposed) {
+      for (size_t i = 0; i < m; i += ROWS) {
+        size_t count = m - i < ROWS ? m - i : ROWS;
+        float *to = rows + i * now;
+        if (count < ROWS) for (size_t q = 0; q < now * ROWS; q++) to[q] = 0;
+        for (size_t q = 0; q < now; q++) for (size_t r = 0; r < count; r++) to[q * ROWS + r] = a[(p + q) * as + i + r];
+      }
+    }
+    for (size_t j = 0; j < n; j += PANEL) {
+      size_t width = n - j < PANEL ? n - j : PANEL;
+      const float *right = b_transposed ? b + j * bs + p : b + p * bs + j;
+      size_t step = bs;
+      // Packing pays when several tiles read the panel; with few rows it is read once, where it lies.
+      if (b_transposed || width < PANEL || m > ROWS) {
+        pack_panel(now, width, right, bs, b_transposed, columns);
+        right = columns;
+        step = PANEL;
+      }
+      panel(m, width, now, left, as, a_transposed, right, step, c + j, cs, bias && p == 0 ? bias + j : 0, accumulate || p > 0);
+    }
+  }
+}
