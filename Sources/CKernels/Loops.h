@@ -75,6 +75,12 @@ INLINE float error_function(float x) {
   float y = a < 0.7f ? s * x : large;
   return x != x ? x : y;
 }
+// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2).
+INLINE float mish_factor(float x) {
+  float e = exponential(x > 20.0f ? 20.0f : x);
+  float n = e * (e + 2.0f);
+  return x != x ? x : n / (n + 2.0f);
+}
 INLINE float soft_plus(float x) {
   float a = x < 0 ? -x : x;
   float e = exponential(-a);
@@ -99,7 +105,7 @@ void VARIANT(ck_unary)(ck_unary_operation op, const float *restrict x, float *re
     case ck_gelu: UNARY(0.5f * v * (1.0f + error_function(v * 0.707106781f)))
     case ck_gelu_tanh: UNARY(0.5f * v * (1.0f + hyperbolic_tangent(0.797884561f * (v + 0.044715f * v * v * v))))
     case ck_silu: UNARY(v * logistic(v))
-    case ck_mish: UNARY(v * hyperbolic_tangent(soft_plus(v)))
+    case ck_mish: UNARY(v * mish_factor(v))
     case ck_softplus: UNARY(soft_plus(v))
     case ck_tanh: UNARY(hyperbolic_tangent(v))
     case ck_sigmoid: UNARY(logistic(v))
@@ -115,7 +121,7 @@ INLINE float gelu_tanh_slope(float v) {
   return 0.5f * (1.0f + t) + 0.5f * v * (1.0f - t * t) * 0.797884561f * (1.0f + 0.134145f * v * v);
 }
 INLINE float mish_slope(float v) {
-  float t = hyperbolic_tangent(soft_plus(v));
+  float t = mish_factor(v);
   return t + v * (1.0f - t * t) * logistic(v);
 }
 #define SLOPE(EXPRESSION) for (size_t i = 0; i < n; i++) { float v = x[i]; dx[i] = dy[i] * (EXPRESSION); } break;
@@ -191,19 +197,25 @@ void VARIANT(ck_moments)(const float *x, size_t n, float *mean, float *variance)
 }
 void VARIANT(ck_standardize)(const float *restrict x, float mean, float factor, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor; }
 void VARIANT(ck_bytes)(const uint8_t *restrict x, float scale, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (float)x[i] * scale; }
-void VARIANT(ck_adamw)(const float *restrict p, const float *restrict g, const float *restrict m, const float *restrict v, float *restrict np, float *restrict nm, float *restrict nv, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2) {
+INLINE void adamw(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, float *restrict mean, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2, float share) {
   float step = rate / correction1, root = 1.0f / __builtin_sqrtf(correction2), keep = 1.0f - rate * decay;
   for (size_t i = 0; i < n; i++) {
     float d = g[i] * scale;
     float first = beta1 * m[i] + (1.0f - beta1) * d;
     float second = beta2 * v[i] + (1.0f - beta2) * d * d;
-    nm[i] = first;
-    nv[i] = second;
-    np[i] = p[i] * keep - step * first / (__builtin_sqrtf(second) * root + epsilon);
+    float value = p[i] * keep - step * first / (__builtin_sqrtf(second) * root + epsilon);
+    m[i] = first;
+    v[i] = second;
+    p[i] = value;
+    if (mean) mean[i] += (value - mean[i]) * share;
   }
 }
-void VARIANT(ck_mix)(const float *restrict a, const float *restrict b, float share, float *restrict y, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = a[i] + (b[i] - a[i]) * share;
+void VARIANT(ck_adamw)(float *p, const float *g, float *m, float *v, float *mean, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2, float share) {
+  if (mean) adamw(p, g, m, v, mean, n, scale, rate, beta1, beta2, epsilon, decay, correction1, correction2, share);
+  else adamw(p, g, m, v, 0, n, scale, rate, beta1, beta2, epsilon, decay, correction1, correction2, share);
+}
+void VARIANT(ck_mix)(const float *restrict b, float share, float *restrict y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] += (b[i] - y[i]) * share;
 }
 void VARIANT(ck_scale)(float s, float *y, size_t n) { for (size_t i = 0; i < n; i++) y[i] *= s; }
 void VARIANT(ck_softmax_gradient)(const float *restrict y, const float *restrict dy, float dot, float *restrict dx, size_t n) {
@@ -215,18 +227,106 @@ void VARIANT(ck_channel_sums)(const float *restrict x, size_t pixels, size_t c, 
 void VARIANT(ck_channel_squares)(const float *restrict x, const float *restrict mean, size_t pixels, size_t c, float *restrict sums) {
   for (size_t p = 0; p < pixels; p++) for (size_t i = 0; i < c; i++) { float d = x[p * c + i] - mean[i]; sums[i] += d * d; }
 }
-void VARIANT(ck_channel_affine)(const float *restrict x, const float *restrict a, const float *restrict b, float *restrict y, size_t pixels, size_t c) {
-  for (size_t p = 0; p < pixels; p++) for (size_t i = 0; i < c; i++) y[p * c + i] = x[p * c + i] * a[i] + b[i];
-}
-void VARIANT(ck_channel_dots)(const float *restrict x, const float *restrict mean, const float *restrict dy, size_t pixels, size_t c, float *restrict sums, float *restrict dots) {
-  for (size_t p = 0; p < pixels; p++) for (size_t i = 0; i < c; i++) {
-    float d = dy[p * c + i];
-    sums[i] += d;
-    dots[i] += d * (x[p * c + i] - mean[i]);
+// Applies to z and, on the way back, to z and the gradient above it.
+INLINE float finished(ck_finish finish, float z) {
+  switch (finish) {
+    case ck_no_finish: return z;
+    case ck_finish_relu: return z < 0 ? 0 : z;
+    case ck_finish_mish: return z * mish_factor(z);
+    case ck_finish_silu: return z * logistic(z);
   }
 }
-void VARIANT(ck_channel_gradient)(const float *restrict x, const float *restrict dy, const float *restrict a, const float *restrict b, const float *restrict d, float *restrict dx, size_t pixels, size_t c) {
-  for (size_t p = 0; p < pixels; p++) for (size_t i = 0; i < c; i++) dx[p * c + i] = dy[p * c + i] * a[i] + x[p * c + i] * b[i] + d[i];
+INLINE float finish_slope(ck_finish finish, float z) {
+  switch (finish) {
+    case ck_no_finish: return 1;
+    case ck_finish_relu: return z > 0 ? 1.0f : 0.0f;
+    case ck_finish_mish: return mish_slope(z);
+    case ck_finish_silu: return logistic(z) * (1.0f + z * (1.0f - logistic(z)));
+  }
+}
+INLINE void channel_affine(ck_finish finish, const float *restrict x, const float *restrict a, const float *restrict b, const float *restrict r, float *restrict y, size_t pixels, size_t c) {
+  for (size_t p = 0; p < pixels; p++, x += c, y += c) {
+    if (b && r) { for (size_t i = 0; i < c; i++) y[i] = finished(finish, x[i] * a[i] + b[i] + r[i]); }
+    else if (b) { for (size_t i = 0; i < c; i++) y[i] = finished(finish, x[i] * a[i] + b[i]); }
+    else if (r) { for (size_t i = 0; i < c; i++) y[i] = finished(finish, x[i] * a[i] + r[i]); }
+    else { for (size_t i = 0; i < c; i++) y[i] = finished(finish, x[i] * a[i]); }
+    if (r) r += c;
+  }
+}
+void VARIANT(ck_channel_affine)(ck_finish finish, const float *x, const float *a, const float *b, const float *r, float *y, size_t pixels, size_t c) {
+  switch (finish) {
+    case ck_no_finish: return channel_affine(ck_no_finish, x, a, b, r, y, pixels, c);
+    case ck_finish_relu: return channel_affine(ck_finish_relu, x, a, b, r, y, pixels, c);
+    case ck_finish_mish: return channel_affine(ck_finish_mish, x, a, b, r, y, pixels, c);
+    case ck_finish_silu: return channel_affine(ck_finish_silu, x, a, b, r, y, pixels, c);
+  }
+}
+INLINE void channel_upstream(ck_finish finish, const float *restrict x, const float *restrict a, const float *restrict b, const float *restrict r, const float *restrict dy, const float *restrict mean, float *restrict dz, float *restrict sums, float *restrict dots, size_t pixels, size_t c) {
+  for (size_t p = 0; p < pixels; p++, x += c, dy += c, dz += c) {
+    for (size_t i = 0; i < c; i++) {
+      float d = dy[i];
+      if (finish != ck_no_finish) d *= finish_slope(finish, x[i] * a[i] + (b ? b[i] : 0) + (r ? r[i] : 0));
+      dz[i] = d;
+      sums[i] += d;
+      dots[i] += d * (mean ? x[i] - mean[i] : x[i]);
+    }
+    if (r) r += c;
+  }
+}
+void VARIANT(ck_channel_upstream)(ck_finish finish, const float *x, const float *a, const float *b, const float *r, const float *dy, const float *mean, float *dz, float *sums, float *dots, size_t pixels, size_t c) {
+  #define UPSTREAM(FINISH) \
+    if (b && r) channel_upstream(FINISH, x, a, b, r, dy, mean, dz, sums, dots, pixels, c); \
+    else if (b && mean) channel_upstream(FINISH, x, a, b, 0, dy, mean, dz, sums, dots, pixels, c); \
+    else if (b) channel_upstream(FINISH, x, a, b, 0, dy, 0, dz, sums, dots, pixels, c); \
+    else channel_upstream(FINISH, x, a, b, r, dy, mean, dz, sums, dots, pixels, c); \
+    return;
+  switch (finish) {
+    case ck_no_finish: UPSTREAM(ck_no_finish)
+    case ck_finish_relu: UPSTREAM(ck_finish_relu)
+    case ck_finish_mish: UPSTREAM(ck_finish_mish)
+    case ck_finish_silu: UPSTREAM(ck_finish_silu)
+  }
+  #undef UPSTREAM
+}
+void VARIANT(ck_channel_gradient)(const float *restrict x, const float *dz, const float *restrict a, const float *restrict b, const float *restrict d, float *dx, size_t pixels, size_t c) {
+  for (size_t p = 0; p < pixels; p++, x += c, dz += c, dx += c) {
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < c; i++) dx[i] = dz[i] * a[i] + x[i] * b[i] + d[i];
+  }
+}
+void VARIANT(ck_channel_scale)(const float *dz, const float *restrict a, float *dx, size_t pixels, size_t c) {
+  for (size_t p = 0; p < pixels; p++, dz += c, dx += c) {
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < c; i++) dx[i] = dz[i] * a[i];
+  }
+}
+void VARIANT(ck_max_pool)(const float *image, int height, int width, size_t c, int size, int stride, int padding, int row, int columns, float *y) {
+  int top = row * stride - padding, bottom = top + size < height ? top + size : height;
+  for (int column = 0; column < columns; column++, y += c) {
+    int left = column * stride - padding, right = left + size < width ? left + size : width, first = 1;
+    for (int v = top < 0 ? 0 : top; v < bottom; v++) for (int u = left < 0 ? 0 : left; u < right; u++) {
+      const float *restrict from = image + ((size_t)v * width + u) * c;
+      float *restrict to = y;
+      if (first) for (size_t i = 0; i < c; i++) to[i] = from[i];
+      else for (size_t i = 0; i < c; i++) to[i] = from[i] > to[i] ? from[i] : to[i];
+      first = 0;
+    }
+  }
+}
+// The gradient goes to the first pixel of the window that holds the largest number; `rest` is scratch, c numbers.
+void VARIANT(ck_max_pool_gradient)(const float *image, const float *y, const float *dy, int height, int width, size_t c, int size, int stride, int padding, int row, int columns, float *rest, float *dx) {
+  int top = row * stride - padding, bottom = top + size < height ? top + size : height;
+  for (int column = 0; column < columns; column++, y += c, dy += c) {
+    int left = column * stride - padding, right = left + size < width ? left + size : width;
+    for (size_t i = 0; i < c; i++) rest[i] = dy[i];
+    for (int v = top < 0 ? 0 : top; v < bottom; v++) for (int u = left < 0 ? 0 : left; u < right; u++) {
+      const float *restrict from = image + ((size_t)v * width + u) * c, *restrict largest = y;
+      float *restrict to = dx + ((size_t)v * width + u) * c, *restrict left_over = rest;
+      for (size_t i = 0; i < c; i++) {
+        float share = from[i] == largest[i] ? left_over[i] : 0;
+        to[i] += share;
+        left_over[i] -= share;
+      }
+    }
+  }
 }
 void VARIANT(ck_row_normalize)(const float *restrict x, float mean, float factor, const float *restrict scale, const float *restrict bias, float *restrict y, size_t n) {
   if (scale && bias) for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * scale[i] + bias[i];
@@ -247,8 +347,25 @@ void VARIANT(ck_row_normalize_parameters)(const float *restrict x, float mean, f
     dbias[i] += dy[i];
   }
 }
+// One row of attention's probabilities, in place; returns the logarithm of the sum, from which they can be found again.
+float VARIANT(ck_attention_row)(float *restrict s, const float *restrict mask, float scale, size_t n) {
+  if (mask) for (size_t i = 0; i < n; i++) s[i] = s[i] * scale + mask[i];
+  else for (size_t i = 0; i < n; i++) s[i] *= scale;
+  float largest = VARIANT(ck_largest)(s, n);
+  for (size_t i = 0; i < n; i++) s[i] = exponential(s[i] - largest);
+  float sum = VARIANT(ck_sum)(s, n), factor = 1.0f / sum;
+  for (size_t i = 0; i < n; i++) s[i] *= factor;
+  return largest + logarithm(sum);
+}
+void VARIANT(ck_attention_again)(float *restrict s, const float *restrict mask, float scale, float total, size_t n) {
+  if (mask) for (size_t i = 0; i < n; i++) s[i] = exponential(s[i] * scale + mask[i] - total);
+  else for (size_t i = 0; i < n; i++) s[i] = exponential(s[i] * scale - total);
+}
+void VARIANT(ck_attention_gradient)(const float *restrict p, float *restrict dp, float dot, float scale, size_t n) {
+  for (size_t i = 0; i < n; i++) dp[i] = p[i] * (dp[i] - dot) * scale;
+}
 // Philox4x32-10 of (key, block); see Tensors/Random.swift. Sixteen blocks at a time for the vector units.
-void VARIANT(ck_dropout)(const float *restrict x, float *restrict y, size_t n, uint64_t key, uint64_t first, float rate) {
+void VARIANT(ck_dropout)(const float *x, float *y, size_t n, uint64_t key, uint64_t first, float rate) {
   enum { W = 16 };
   float keep = 1.0f / (1.0f - rate);
   uint32_t limit = (uint32_t)((double)rate * 4294967296.0);

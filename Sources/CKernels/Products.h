@@ -141,8 +141,8 @@ size_t VARIANT(ck_packed_size)(size_t k, size_t n) { return (n + PANEL - 1) / PA
 void VARIANT(ck_pack)(size_t k, size_t n, const float *b, size_t bs, int transposed, float *to) {
   for (size_t j = 0; j < n; j += PANEL) pack_panel(k, n - j < PANEL ? n - j : PANEL, transposed ? b + j * bs : b + j, bs, transposed, to + j * k);
 }
-void VARIANT(ck_product_packed)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, float *c, size_t cs, const float *bias, int accumulate) {
-  for (size_t j = 0; j < n; j += PANEL) panel(m, n - j < PANEL ? n - j : PANEL, k, a, as, 0, packed + j * k, PANEL, c + j, cs, bias ? bias + j : 0, accumulate);
+void VARIANT(ck_product_packed)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, size_t depth, float *c, size_t cs, const float *bias, int accumulate) {
+  for (size_t j = 0; j < n; j += PANEL) panel(m, n - j < PANEL ? n - j : PANEL, k, a, as, 0, packed + j * depth, PANEL, c + j, cs, bias ? bias + j : 0, accumulate);
 }
 
 size_t VARIANT(ck_product_scratch)(size_t m, size_t k, int a_transposed) {

@@ -82,7 +82,7 @@ public struct SmallEncoder: ObservationEncoder {
     }
 
     func callAsFunction(_ frames: Tensor, condition: Tensor) -> Tensor {
-      var x = stages[0](stemNorm(stem(frames - 0.5)).relu(), condition: condition)
+      var x = stages[0](stemNorm(stem(frames - 0.5), finish: .relu), condition: condition)
       for stage in stages.dropFirst() { x = x + stage(x, condition: condition) }
       // Where things are, and what there is at all.
       return projection(Tensor.concatenated([keypoints(x), x.mean(axes: [1, 2])], axis: 1))

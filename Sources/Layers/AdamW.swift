@@ -2,10 +2,21 @@ import Tensors
 
 /// One rule for changing parameters.
 public protocol Optimizer {
-  mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float)
+  /// - Parameters:
+  ///   - gradientScale: multiplies every gradient first: the factor that clipping found.
+  ///   - average: updated with the new values, in the same pass over memory where the rule allows it.
+  mutating func step(
+    _ gradients: Gradients, learningRate: Float, gradientScale: Float, average: inout ExponentialMovingAverage?)
   /// Everything needed to go on with the same bits.
   func state() -> [String: Tensor]
   mutating func restore(_ state: [String: Tensor]) throws
+}
+
+extension Optimizer {
+  public mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float = 1) {
+    var none: ExponentialMovingAverage?
+    step(gradients, learningRate: learningRate, gradientScale: gradientScale, average: &none)
+  }
 }
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch computes it.
@@ -31,29 +42,34 @@ public struct AdamW: Optimizer {
     self.groups = groups
     self.betas = betas
     self.epsilon = epsilon
-    for group in groups {
-      for (name, parameter) in group.parameters {
-        let shape = parameter.value.shape
-        moments[name] = (.zeros(shape), .zeros(shape))
+    Memory.counting(as: .optimizer) {
+      for group in groups {
+        for (name, parameter) in group.parameters {
+          let shape = parameter.value.shape
+          moments[name] = (.zeros(shape), .zeros(shape))
+        }
       }
     }
   }
 
-  /// - Parameters:
-  ///   - gradientScale: multiplies every gradient first: the factor that clipping found.
-  public mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float = 1) {
+  public mutating func step(
+    _ gradients: Gradients, learningRate: Float, gradientScale: Float, average: inout ExponentialMovingAverage?
+  ) {
     steps += 1
+    average?.begin()
     for group in groups {
+      let update = AdamWStep(
+        learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: group.weightDecay, step: steps,
+        gradientScale: gradientScale)
       for (name, parameter) in group.parameters {
-        guard let gradient = gradients[parameter], let old = moments[name] else { continue }
-        let new = AdamWStep(
-          learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: group.weightDecay, step: steps,
-          gradientScale: gradientScale
-        ).callAsFunction(parameter.value, gradient, old.first, old.second)
-        parameter.value = new.parameter
-        moments[name] = (new.first, new.second)
+        guard let gradient = gradients[parameter], var moment = moments.removeValue(forKey: name) else { continue }
+        var (mean, share) = average?.take(name) ?? (nil, 0)
+        update.update(parameter, gradient, first: &moment.first, second: &moment.second, average: &mean, share: share)
+        moments[name] = moment
+        if let mean { average?.give(name, mean) }
       }
     }
+    average?.finish()
   }
 
   public func state() -> [String: Tensor] {

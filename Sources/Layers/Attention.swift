@@ -9,9 +9,9 @@ public struct RotaryPositions: Sendable {
     self.base = base
   }
 
-  /// Turns `[batch, heads, tokens, width]`; number `i` of the first half and of the second are a pair.
+  /// Turns `[batch, tokens, heads, width]`; number `i` of the first half and of the second are a pair.
   public func callAsFunction(_ input: Tensor, first: Int = 0) -> Tensor {
-    let (tokens, width) = (input.shape[2], input.shape[3])
+    let (tokens, width) = (input.shape[1], input.shape[3])
     precondition(width % 2 == 0, "RotaryPositions: width \(width) is odd")
     let half = width / 2
     var cosines = [Float](repeating: 0, count: tokens * width)
@@ -28,7 +28,7 @@ public struct RotaryPositions: Sendable {
     let left = input.sliced(axis: 3, 0..<half)
     let right = input.sliced(axis: 3, half..<width)
     let turned = Tensor.concatenated([-right, left], axis: 3)
-    return input * Tensor(cosines, shape: [tokens, width]) + turned * Tensor(sines, shape: [tokens, width])
+    return input * Tensor(cosines, shape: [tokens, 1, width]) + turned * Tensor(sines, shape: [tokens, 1, width])
   }
 }
 
@@ -79,12 +79,12 @@ public struct MultiHeadAttention: Module {
     if let queryNorm, let keyNorm { (q, k) = (queryNorm(q), keyNorm(k)) }
     if let rotary { (q, k) = (rotary(q), rotary(k)) }
     let mixed = q.attention(keys: k, values: split(value(source)), mask: mask, dropout: dropout)
-    return output(mixed.permuted([0, 2, 1, 3]).reshaped(input.shape.dropLast() + [-1]))
+    return output(mixed.reshaped(input.shape.dropLast() + [-1]))
   }
 
-  /// `[batch, tokens, heads * width]` to `[batch, heads, tokens, width]`.
+  /// `[batch, tokens, heads * width]` to `[batch, tokens, heads, width]`.
   private func split(_ rows: Tensor) -> Tensor {
-    rows.reshaped([rows.shape[0], rows.shape[1], heads, -1]).permuted([0, 2, 1, 3])
+    rows.reshaped([rows.shape[0], rows.shape[1], heads, -1])
   }
 
   /// Minus infinity where a key lies after its query: `[tokens, tokens]`.

@@ -25,20 +25,52 @@ public struct ExponentialMovingAverage {
   public private(set) var weights: [String: Tensor]
   /// How many updates have been made: part of the state, since the decay depends on it.
   public private(set) var updates = 0
+  private let parameters: [(name: String, parameter: Parameter)]
+  /// During an update: how much of the old average stays, and which weights still wait.
+  private var kept: Float = 0
+  private var waiting: Set<String> = []
 
   public init(_ decay: AverageDecay, of module: some Module) {
     self.decay = decay
     weights = module.snapshot()
+    parameters = module.parameters()
   }
 
-  public mutating func update(from parameters: [(name: String, parameter: Parameter)]) {
-    let kept = Float(decay.value(updates: updates))
+  /// Moves every weight towards the module's present one.
+  public mutating func update() {
+    begin()
+    finish()
+  }
+
+  // An optimiser opens the update, takes out the weights that it moves in its own pass, and closes it.
+
+  mutating func begin() {
+    kept = Float(decay.value(updates: updates))
     updates += 1
-    for (name, parameter) in parameters {
+    waiting = Set(parameters.map(\.name))
+  }
+
+  /// The average to be moved by `share` in place; nil when it is copied later instead.
+  mutating func take(_ name: String) -> (weight: Tensor?, share: Float)? {
+    // Nothing kept means an exact copy.
+    guard kept > 0, waiting.remove(name) != nil, let weight = weights.removeValue(forKey: name) else { return nil }
+    return (weight, 1 - kept)
+  }
+
+  mutating func give(_ name: String, _ weight: Tensor) {
+    weights[name] = weight
+  }
+
+  mutating func finish() {
+    for (name, parameter) in parameters where waiting.contains(name) {
       let value = parameter.value
-      // Nothing kept means an exact copy.
-      weights[name] = parameter.isTrainable && kept > 0 ? weights[name]!.mixed(with: value, share: 1 - kept) : value
+      if parameter.isTrainable, kept > 0 {
+        weights[name]!.mix(value, share: 1 - kept)
+      } else {
+        weights[name] = value
+      }
     }
+    waiting = []
   }
 
   public func state() -> [String: Tensor] {

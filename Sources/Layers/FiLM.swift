@@ -15,9 +15,9 @@ public struct FiLM: Module {
   ///   - input: `[images, height, width, channels]`.
   ///   - condition: `[images, condition]`.
   public func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
-    let both = projection(condition).reshaped([input.shape[0], 1, 1, 2 * channels])
-    let beta = both.sliced(axis: 3, 0..<channels)
-    let gamma = both.sliced(axis: 3, channels..<2 * channels)
-    return (input * (gamma + 1) + beta).relu()
+    let both = projection(condition)
+    let beta = both.sliced(axis: 1, 0..<channels)
+    let gamma = both.sliced(axis: 1, channels..<2 * channels)
+    return input.modulated(scale: gamma + 1, bias: beta, finish: .relu)
   }
 }

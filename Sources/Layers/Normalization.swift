@@ -32,8 +32,18 @@ public struct RMSNorm: Layer {
   }
 }
 
+/// A normalisation by channel, channels last, that takes what follows it along: one pass instead of three.
+public protocol ChannelNorm: Layer {
+  /// `finish(normalised + adding)`.
+  func callAsFunction(_ input: Tensor, adding: Tensor?, finish: Finish) -> Tensor
+}
+
+extension ChannelNorm {
+  public func callAsFunction(_ input: Tensor) -> Tensor { self(input, adding: nil, finish: .none) }
+}
+
 /// Mean 0 and variance 1 over each image and group of channels, channels last.
-public struct GroupNorm: Layer {
+public struct GroupNorm: ChannelNorm {
   public let scale: Parameter
   public let bias: Parameter
   let groups: Int
@@ -47,13 +57,14 @@ public struct GroupNorm: Layer {
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ input: Tensor) -> Tensor {
-    input.groupNorm(groups: groups, scale: scale.value, bias: bias.value, epsilon: epsilon)
+  public func callAsFunction(_ input: Tensor, adding: Tensor? = nil, finish: Finish) -> Tensor {
+    input.groupNorm(
+      groups: groups, scale: scale.value, bias: bias.value, epsilon: epsilon, adding: adding, finish: finish)
   }
 }
 
 /// Mean 0 and variance 1 of each channel over the batch while a tape records; by the running statistics otherwise.
-public struct BatchNorm2d: Layer {
+public struct BatchNorm2d: ChannelNorm {
   public let scale: Parameter
   public let bias: Parameter
   /// Running statistics: saved with the weights, not trained.
@@ -71,12 +82,14 @@ public struct BatchNorm2d: Layer {
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ input: Tensor) -> Tensor {
+  public func callAsFunction(_ input: Tensor, adding: Tensor? = nil, finish: Finish) -> Tensor {
     guard Tape.isRecording, scale.isTrainable else {
       return input.batchNorm(
-        mean: mean.value, variance: variance.value, scale: scale.value, bias: bias.value, epsilon: epsilon)
+        mean: mean.value, variance: variance.value, scale: scale.value, bias: bias.value, epsilon: epsilon,
+        adding: adding, finish: finish)
     }
-    let batch = input.batchNormTraining(scale: scale.value, bias: bias.value, epsilon: epsilon)
+    let batch = input.batchNormTraining(
+      scale: scale.value, bias: bias.value, epsilon: epsilon, adding: adding, finish: finish)
     mean.value = mean.value * (1 - momentum) + batch.mean * momentum
     variance.value = variance.value * (1 - momentum) + batch.variance * momentum
     return batch.output

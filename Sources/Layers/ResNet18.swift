@@ -6,7 +6,7 @@ public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
   /// Groups of 16 channels: does not mix the images of a batch, and goes together with averaged weights.
   case group
 
-  func layer(_ channels: Int) -> any Layer {
+  func layer(_ channels: Int) -> any ChannelNorm {
     switch self {
     case .batch: BatchNorm2d(channels)
     case .group: GroupNorm(groups: channels / 16, channels: channels)
@@ -17,11 +17,11 @@ public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
 /// Two 3x3 convolutions with a way around them (He et al. 2016).
 public struct BasicBlock: Module {
   public let conv1: Conv2d
-  public let norm1: any Layer
+  public let norm1: any ChannelNorm
   public let conv2: Conv2d
-  public let norm2: any Layer
+  public let norm2: any ChannelNorm
   public let shortcut: Conv2d?
-  public let shortcutNorm: (any Layer)?
+  public let shortcutNorm: (any ChannelNorm)?
 
   public init(inputs: Int, outputs: Int, stride: Int, norm: TrunkNorm, random: inout Random) {
     conv1 = Conv2d(
@@ -43,7 +43,7 @@ public struct BasicBlock: Module {
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
     let around = shortcut.map { shortcutNorm!($0(input)) } ?? input
-    return (norm2(conv2(norm1(conv1(input)).relu())) + around).relu()
+    return norm2(conv2(norm1(conv1(input), adding: nil, finish: .relu)), adding: around, finish: .relu)
   }
 }
 
@@ -54,7 +54,7 @@ public struct ResNet18: Module {
   public static let channels = 512
 
   public let stem: Conv2d
-  public let stemNorm: any Layer
+  public let stemNorm: any ChannelNorm
   /// Four stages of two blocks.
   public let blocks: [BasicBlock]
   /// One after each block, when there is a condition.
@@ -84,7 +84,7 @@ public struct ResNet18: Module {
 
   /// - Parameter condition: `[images, condition]` when built with one.
   public func callAsFunction(_ input: Tensor, condition: Tensor? = nil) -> Tensor {
-    var x = stemNorm(stem(input)).relu().maxPool2d(size: 3, stride: 2, padding: 1)
+    var x = stemNorm(stem(input), adding: nil, finish: .relu).maxPool2d(size: 3, stride: 2, padding: 1)
     for (index, block) in blocks.enumerated() {
       x = block(x)
       if !films.isEmpty, let condition { x = films[index](x, condition: condition) }

@@ -1,6 +1,6 @@
 import CKernels
 
-/// One AdamW update of one tensor, in one pass over memory.
+/// One AdamW update of one tensor with its average, in one pass over memory.
 package struct AdamWStep: Sendable {
   package var learningRate: Float
   package var betas: (Float, Float)
@@ -21,23 +21,24 @@ package struct AdamWStep: Sendable {
     self.gradientScale = gradientScale
   }
 
-  package func callAsFunction(
-    _ parameter: Tensor, _ gradient: Tensor, _ first: Tensor, _ second: Tensor
-  ) -> (parameter: Tensor, first: Tensor, second: Tensor) {
-    let count = parameter.count
-    let new = (Storage(count: count), Storage(count: count), Storage(count: count))
+  /// - Parameters:
+  ///   - average: moved towards the new value by `share`.
+  package func update(
+    _ parameter: Parameter, _ gradient: Tensor, first: inout Tensor, second: inout Tensor, average: inout Tensor?,
+    share: Float
+  ) {
     let correction = (1 - power(betas.0, step), 1 - power(betas.1, step))
-    parallel(count: count, grain: 65_536) { range in
-      let start = range.lowerBound
-      ck_adamw(
-        parameter.storage.pointer + start, gradient.storage.pointer + start, first.storage.pointer + start,
-        second.storage.pointer + start, new.0.pointer + start, new.1.pointer + start, new.2.pointer + start,
-        range.count, gradientScale, learningRate, betas.0, betas.1, epsilon, weightDecay, correction.0, correction.1)
+    nonisolated(unsafe) let (m, v) = (first.mutate(), second.mutate())
+    nonisolated(unsafe) let mean = average?.mutate()
+    parameter.mutate { count, values in
+      nonisolated(unsafe) let values = values
+      parallel(count: count, grain: 65_536) { range in
+        let start = range.lowerBound
+        ck_adamw(
+          values + start, gradient.storage.pointer + start, m + start, v + start, mean.map { $0 + start }, range.count,
+          gradientScale, learningRate, betas.0, betas.1, epsilon, weightDecay, correction.0, correction.1, share)
+      }
     }
-    return (
-      Tensor(shape: parameter.shape, storage: new.0), Tensor(shape: parameter.shape, storage: new.1),
-      Tensor(shape: parameter.shape, storage: new.2)
-    )
   }
 
   private func power(_ base: Float, _ exponent: Int) -> Float {
@@ -52,23 +53,45 @@ package struct AdamWStep: Sendable {
 }
 
 extension Tensor {
-  /// Summed in double precision, in order.
+  /// Summed in double precision, in parts whose order does not depend on the number of cores.
   package var sumOfSquares: Double {
     let part = 65_536
-    return stride(from: 0, to: count, by: part).reduce(0) {
-      $0 + ck_sum_of_squares(storage.pointer + $1, min(part, count - $1))
+    let parts = (count + part - 1) / part
+    guard parts > 1 else { return ck_sum_of_squares(storage.pointer, count) }
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: parts) { sums in
+      nonisolated(unsafe) let sums = sums.baseAddress!
+      parallel(count: parts, grain: 1) {
+        for i in $0 { sums[i] = ck_sum_of_squares(storage.pointer + i * part, min(part, count - i * part)) }
+      }
+      return (0..<parts).reduce(0) { $0 + sums[$1] }
     }
   }
 
-  /// `self * (1 - share) + other * share`, in one pass.
-  package func mixed(with other: Tensor, share: Float) -> Tensor {
-    precondition(shape == other.shape, "mixed: shapes \(shape) and \(other.shape)")
-    let result = Storage(count: count)
+  /// `self = self * (1 - share) + other * share`, in one pass.
+  package mutating func mix(_ other: Tensor, share: Float) {
+    precondition(shape == other.shape, "mix: shapes \(shape) and \(other.shape)")
+    nonisolated(unsafe) let values = mutate()
     parallel(count: count, grain: 65_536) { range in
-      ck_mix(
-        storage.pointer + range.lowerBound, other.storage.pointer + range.lowerBound, share,
-        result.pointer + range.lowerBound, range.count)
+      ck_mix(other.storage.pointer + range.lowerBound, share, values + range.lowerBound, range.count)
     }
-    return Tensor(shape: shape, storage: result)
+  }
+
+  /// The numbers, to be changed: copied first when another tensor shares them.
+  mutating func mutate() -> UnsafeMutablePointer<Float> {
+    if !isKnownUniquelyReferenced(&storage) {
+      let copy = Storage(count: count)
+      nonisolated(unsafe) let (from, to) = (storage.pointer, copy.pointer)
+      parallel(count: count, grain: 262_144) {
+        (to + $0.lowerBound).update(from: from + $0.lowerBound, count: $0.count)
+      }
+      storage = copy
+    }
+    return storage.pointer
+  }
+}
+
+extension Parameter {
+  fileprivate func mutate(_ body: (Int, UnsafeMutablePointer<Float>) -> Void) {
+    changeStored { body($0.count, $0.mutate()) }
   }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 /// What has been computed from parameters, in order: the way back to their gradients.
@@ -15,9 +16,15 @@ public final class Tape: Sendable {
     var pullback: Pullback?
     var operation: StaticString
   }
+  private struct Entry: @unchecked Sendable {
+    let parameter: Parameter
+    let index: Int
+  }
   private struct State {
     var records: [Record] = []
-    var parameters: [ObjectIdentifier: Int] = [:]
+    var parameters: [ObjectIdentifier: Entry] = [:]
+    /// The parameters in the order of their first use.
+    var order: [ObjectIdentifier] = []
     var random: Random
   }
 
@@ -27,8 +34,12 @@ public final class Tape: Sendable {
   let id = Tape.ids.add(1, ordering: .relaxed).newValue
   private let state: Mutex<State>
 
-  init(random: Random) {
+  /// Whether ways back are kept; without them the tape only learns which parameters are read.
+  private let keepsPullbacks: Bool
+
+  init(random: Random, keepsPullbacks: Bool = true) {
     state = Mutex(State(random: random))
+    self.keepsPullbacks = keepsPullbacks
   }
 
   public static var isRecording: Bool { current != nil }
@@ -44,18 +55,25 @@ public final class Tape: Sendable {
   func register(_ parameter: Parameter, value: Tensor) -> Tensor {
     let identity = ObjectIdentifier(parameter)
     let index = state.withLock { state in
-      if let index = state.parameters[identity] { return index }
+      if let entry = state.parameters[identity] { return entry.index }
       let index = state.records.count
       state.records.append(Record(inputs: [], pullback: nil, operation: "parameter"))
-      state.parameters[identity] = index
+      state.parameters[identity] = Entry(parameter: parameter, index: index)
+      state.order.append(identity)
       return index
     }
     return Tensor(shape: value.shape, storage: value.storage, slot: Slot(tape: id, index: index))
   }
 
+  /// `value` as something a gradient is wanted for.
+  private func leaf(_ value: Tensor) -> Tensor {
+    Tensor(
+      shape: value.shape, storage: value.storage, slot: record("leaf", inputs: []) { _ in [] })
+  }
+
   func record(_ operation: StaticString, inputs: [Int?], pullback: @escaping Pullback) -> Slot {
     state.withLock { state in
-      state.records.append(Record(inputs: inputs, pullback: pullback, operation: operation))
+      state.records.append(Record(inputs: inputs, pullback: keepsPullbacks ? pullback : nil, operation: operation))
       return Slot(tape: id, index: state.records.count - 1)
     }
   }
@@ -68,24 +86,62 @@ public final class Tape: Sendable {
   }
 
   func gradients(of value: Tensor) -> Gradients {
+    Memory.counting(as: .gradients) {
+      let (upstream, parameters) = walk(from: value, upstream: .filled(value.shape, with: 1))
+      return Gradients(values: parameters.compactMapValues { upstream[$0.index] })
+    }
+  }
+
+  /// Walks back from `value`; each record is let go as soon as it has been passed.
+  /// - Returns: the gradients that arrived at parameters and leaves, by index.
+  private func walk(
+    from value: Tensor, upstream seed: Tensor
+  ) -> (upstream: [Tensor?], parameters: [ObjectIdentifier: Entry]) {
     var (records, parameters) = state.withLock { state in
       defer { state.records = [] }
       return (state.records, state.parameters)
     }
-    guard let slot = value.slot, slot.tape == id else { return Gradients(values: [:]) }
     var upstream = [Tensor?](repeating: nil, count: records.count)
-    upstream[slot.index] = .filled(value.shape, with: 1)
+    guard let slot = value.slot, slot.tape == id else { return (upstream, parameters) }
+    upstream[slot.index] = seed
     for index in stride(from: slot.index, through: 0, by: -1) {
-      guard let gradient = upstream[index], let pullback = records[index].pullback else { continue }
+      guard let pullback = records[index].pullback, !records[index].inputs.isEmpty, let gradient = upstream[index]
+      else { continue }
       upstream[index] = nil
       for (input, part) in zip(records[index].inputs, pullback(gradient)) {
         guard let input, let part else { continue }
-        upstream[input] = upstream[input].map { $0 + part } ?? part
+        upstream[input].accumulate(part)
       }
       records[index].pullback = nil
     }
-    return Gradients(values: parameters.compactMapValues { upstream[$0] })
+    return (upstream, parameters)
   }
+
+  /// See `recomputed(_:_:)`.
+  fileprivate static func recomputed(_ input: Tensor, _ body: @escaping @Sendable (Tensor) -> Tensor) -> Tensor {
+    guard let random = withRandom({ Random(seed: $0.next()) }) else { return body(input) }
+    let probe = Tape(random: random, keepsPullbacks: false)
+    let value = $current.withValue(probe) { body(probe.leaf(input)) }
+    let used = probe.state.withLock { state in state.order.map { state.parameters[$0]! } }
+    let result = value.detached.recorded("recomputed", from: [input] + used.map { $0.parameter.value }) {
+      [input = input.detached] upstream in
+      let tape = Tape(random: random)
+      let leaf = tape.leaf(input)
+      let value = Memory.counting(as: .activations) { $current.withValue(tape) { body(leaf) } }
+      let (found, parameters) = tape.walk(from: value, upstream: upstream)
+      return [found[leaf.slot!.index]] + used.map { parameters[ObjectIdentifier($0.parameter)].flatMap { found[$0.index] } }
+    }
+    return result
+  }
+}
+
+/// `body(input)` of which a tape keeps the input only: what lies between is worked out again on the way back, for the
+/// price of a second forward pass through it. Dropout falls the same way both times.
+///
+/// - Parameter body: reads parameters, changes nothing (no running statistics).
+public func recomputed(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
+  nonisolated(unsafe) let body = body
+  return Tape.recomputed(input) { body($0) }
 }
 
 /// Records `body`, walks back from the scalar it returns, and gives its value and the gradients of every parameter it read.
@@ -94,7 +150,7 @@ public func withGradients(
 ) rethrows -> (value: Tensor, gradients: Gradients) {
   precondition(Tape.current == nil, "withGradients: a tape is recording already")
   let tape = Tape(random: random)
-  let value = try Tape.$current.withValue(tape) { try body() }
+  let value = try Memory.counting(as: .activations) { try Tape.$current.withValue(tape) { try body() } }
   precondition(value.count == 1, "withGradients: the body must return one number, not shape \(value.shape)")
   return (value.detached, tape.gradients(of: value))
 }
@@ -124,6 +180,26 @@ public final class Parameter {
       precondition(
         newValue.shape == stored.shape, "Parameter: shape \(newValue.shape) for one of shape \(stored.shape)")
       stored = newValue.detached
+    }
+  }
+
+  /// Changes the value where it lies, unless something else holds it too.
+  func changeStored(_ body: (inout Tensor) -> Void) { body(&stored) }
+}
+
+extension Tensor? {
+  /// Adds a part of a gradient, in place where nothing else holds what there is.
+  fileprivate mutating func accumulate(_ part: Tensor) {
+    guard var sum = self else { return self = part }
+    self = nil
+    if isKnownUniquelyReferenced(&sum.storage) {
+      nonisolated(unsafe) let (from, to) = (part.storage.pointer, sum.storage.pointer)
+      parallel(count: sum.count, grain: Kernel.grain) {
+        ck_accumulate(from + $0.lowerBound, to + $0.lowerBound, $0.count)
+      }
+      self = sum
+    } else {
+      self = sum + part
     }
   }
 }

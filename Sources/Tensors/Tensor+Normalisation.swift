@@ -31,39 +31,99 @@ extension Tensor {
   }
 
   /// Mean 0 and variance 1 over each image and group of channels, then `scale` and `bias` by channel. Channels last.
-  public func groupNorm(groups: Int, scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5) -> Tensor {
+  ///
+  /// - Parameters:
+  ///   - adding: added before the finish; of this shape.
+  ///   - finish: done to the result.
+  public func groupNorm(
+    groups: Int, scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5, adding: Tensor? = nil, finish: Finish = .none
+  ) -> Tensor {
     precondition(rank >= 2 && shape[rank - 1] % groups == 0, "groupNorm: \(groups) groups for shape \(shape)")
-    let (result, moments) = Kernel.groupNorm(self, groups: groups, scale: scale, bias: bias, epsilon: epsilon)
-    let nothing = Tensor(0)
-    return result.recorded("groupNorm", from: [self, scale ?? nothing, bias ?? nothing]) {
-      [x = detached, scale = scale?.detached] upstream in
-      let gradient = Kernel.groupNormGradient(x, groups: groups, moments: moments, scale: scale, upstream)
-      return [gradient.x, scale == nil ? nil : gradient.scale, bias == nil ? nil : gradient.bias]
-    }
+    return channelNorm(
+      "groupNorm", groups: groups, together: false, scale: scale, bias: bias, epsilon: epsilon, adding: adding,
+      finish: finish
+    ).output
   }
 
-  /// Normalised by given statistics of each channel: how a trained network acts.
+  /// Normalised by given statistics of each channel, then `scale` and `bias`: how a trained network acts. Channels last.
   public func batchNorm(
-    mean: Tensor, variance: Tensor, scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5
+    mean: Tensor, variance: Tensor, scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5, adding: Tensor? = nil,
+    finish: Finish = .none
   ) -> Tensor {
-    var result = (self - mean) / (variance + epsilon).sqrt()
-    if let scale { result = result * scale }
-    if let bias { result = result + bias }
-    return result
+    let deviation = (variance + epsilon).sqrt()
+    let factor = scale.map { $0 / deviation } ?? deviation.reciprocal()
+    let shift = bias.map { $0 - mean * factor } ?? -(mean * factor)
+    return modulated(scale: factor, bias: shift, adding: adding, finish: finish)
   }
 
   /// Normalised by the statistics of this batch; also gives them, the variance unbiased, for the running average.
   public func batchNormTraining(
-    scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5
+    scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5, adding: Tensor? = nil, finish: Finish = .none
   ) -> (output: Tensor, mean: Tensor, variance: Tensor) {
-    let axes = Array(0..<rank - 1)
-    let mean = mean(axes: axes)
-    let centred = self - mean
-    let variance = centred.square().mean(axes: axes)
-    var result = centred / (variance + epsilon).sqrt()
-    if let scale { result = result * scale }
-    if let bias { result = result + bias }
-    let size = Float(count / shape[rank - 1])
-    return (result, mean.detached, variance.detached * (size / max(size - 1, 1)))
+    let (channels, size) = (shape[rank - 1], Float(count / shape[rank - 1]))
+    let (output, moments, variance) = channelNorm(
+      "batchNormTraining", groups: channels, together: true, scale: scale, bias: bias, epsilon: epsilon, adding: adding,
+      finish: finish)
+    let mean = moments.sliced(axis: 1, 0..<1).reshaped([channels])
+    return (output, mean, variance.reshaped([channels]) * (size / max(size - 1, 1)))
+  }
+
+  private func channelNorm(
+    _ name: StaticString, groups: Int, together: Bool, scale: Tensor?, bias: Tensor?, epsilon: Float, adding: Tensor?,
+    finish: Finish
+  ) -> (output: Tensor, moments: Tensor, variance: Tensor) {
+    precondition(adding == nil || adding!.shape == shape, "\(name): adding \(adding!.shape) to \(shape)")
+    let plan = ChannelPlan(self, finish: finish)
+    let (moments, variance) = Kernel.channelMoments(
+      plan, self, groups: groups, together: together, epsilon: epsilon)
+    let factors = Kernel.channelFactors(moments, scale: scale, bias: bias)
+    let result = Kernel.channelAffine(
+      plan, self, a: factors.storage.pointer, b: UnsafePointer(factors.storage.pointer + plan.channels),
+      step: together ? 0 : 2 * plan.channels, adding: adding)
+    let nothing = Tensor(0)
+    let output = result.recorded(name, from: [self, scale ?? nothing, bias ?? nothing, adding ?? nothing]) {
+      [
+        x = detached, scale = scale?.detached, bias = bias?.detached, adding = adding?.detached,
+        wantsAdded = adding?.isRecorded ?? false
+      ] upstream in
+      let gradient = Kernel.channelNormGradient(
+        plan, x, moments: moments, groups: groups, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded,
+        upstream)
+      return [
+        gradient.x, scale == nil ? nil : gradient.scale, bias == nil ? nil : gradient.bias, gradient.added,
+      ]
+    }
+    return (output, moments, variance)
+  }
+
+  /// `finish(self * scale + bias + adding)` with a scale and a bias for each channel, of all images or of each: FiLM,
+  /// adaptive normalisation, gates. Channels last.
+  ///
+  /// - Parameters:
+  ///   - scale: `[channels]`, or `[images, channels]` where this tensor is `[images, ..., channels]`.
+  ///   - bias: of the same shape as `scale`.
+  ///   - adding: of this tensor's shape.
+  public func modulated(
+    scale: Tensor, bias: Tensor? = nil, adding: Tensor? = nil, finish: Finish = .none
+  ) -> Tensor {
+    let plan = ChannelPlan(self, finish: finish)
+    precondition(
+      scale.shape == [plan.channels] || scale.shape == [plan.images, plan.channels],
+      "modulated: scale \(scale.shape) for \(shape)")
+    precondition(bias == nil || bias!.shape == scale.shape, "modulated: bias \(bias!.shape), scale \(scale.shape)")
+    precondition(adding == nil || adding!.shape == shape, "modulated: adding \(adding!.shape) to \(shape)")
+    let result = Kernel.channelAffine(
+      plan, self, a: scale.storage.pointer, b: bias.map { UnsafePointer($0.storage.pointer) },
+      step: scale.rank == 1 ? 0 : plan.channels, adding: adding)
+    let nothing = Tensor(0)
+    return result.recorded("modulated", from: [self, scale, bias ?? nothing, adding ?? nothing]) {
+      [
+        x = detached, scale = scale.detached, bias = bias?.detached, adding = adding?.detached,
+        wantsAdded = adding?.isRecorded ?? false
+      ] upstream in
+      let gradient = Kernel.channelAffineGradient(
+        plan, x, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded, upstream)
+      return [gradient.x, gradient.scale, bias == nil ? nil : gradient.bias, gradient.added]
+    }
   }
 }

@@ -1,3 +1,5 @@
+import CKernels
+
 extension Tensor {
   /// The largest of each window of `[images, height, width, channels]`; padding never wins.
   public func maxPool2d(size: Int, stride: Int, padding: Int = 0) -> Tensor {
@@ -6,42 +8,37 @@ extension Tensor {
     let rows = (height + 2 * padding - size) / stride + 1
     let columns = (width + 2 * padding - size) / stride + 1
     let imageSize = height * width * channels
-    let places = UnsafeMutableBufferPointer<Int32>.allocate(capacity: images * rows * columns * channels)
-    let owner = PlaceOwner(places)
+    let rowSize = columns * channels
+    let (size32, stride32, padding32) = (Int32(size), Int32(stride), Int32(padding))
     let result = Tensor(shape: [images, rows, columns, channels]) { buffer in
-      nonisolated(unsafe) let (from, to, at) = (storage.pointer, buffer.baseAddress!, places.baseAddress!)
-      parallel(count: images * rows, grain: max(1, Kernel.grain / (columns * channels * size))) { range in
+      guard buffer.count > 0 else { return }
+      nonisolated(unsafe) let (from, to) = (storage.pointer, buffer.baseAddress!)
+      parallel(count: images * rows, grain: max(1, Kernel.grain / (rowSize * size))) { range in
         for unit in range {
-          let (image, row) = (unit / rows, unit % rows)
-          let source = from + image * imageSize
-          for column in 0..<columns {
-            let target = (unit * columns + column) * channels
-            var first = true
-            for y in max(0, row * stride - padding)..<min(height, row * stride - padding + size) {
-              for x in max(0, column * stride - padding)..<min(width, column * stride - padding + size) {
-                let base = (y * width + x) * channels
-                for c in 0..<channels where first || source[base + c] > to[target + c] {
-                  to[target + c] = source[base + c]
-                  at[target + c] = Int32(base + c)
-                }
-                first = false
-              }
-            }
-          }
+          ck_max_pool(
+            from + unit / rows * imageSize, Int32(height), Int32(width), channels, size32, stride32, padding32,
+            Int32(unit % rows), Int32(columns), to + unit * rowSize)
         }
       }
     }
-    return result.recorded("maxPool2d", from: [self]) { [shape] upstream in
+    // Where the largest lay is found again on the way back rather than kept.
+    return result.recorded("maxPool2d", from: [self]) { [x = detached] upstream in
       [
-        Tensor(shape: shape) { buffer in
-          buffer.update(repeating: 0)
-          let each = rows * columns * channels
-          nonisolated(unsafe) let (from, to, at) = (
-            upstream.storage.pointer, buffer.baseAddress!, owner.places.baseAddress!
-          )
-          parallel(count: images, grain: max(1, Kernel.grain / each)) { range in
-            for image in range {
-              for i in image * each..<(image + 1) * each { to[image * imageSize + Int(at[i])] += from[i] }
+        Tensor(shape: x.shape) { buffer in
+          guard buffer.count > 0 else { return }
+          nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
+          parallel(count: images, grain: max(1, Kernel.grain / (rows * rowSize))) { range in
+            Kernel.withScratch(channels) { rest in
+              for image in range {
+                (to + image * imageSize).update(repeating: 0, count: imageSize)
+                for row in 0..<rows {
+                  let start = (image * rows + row) * rowSize
+                  ck_max_pool_gradient(
+                    from + image * imageSize, result.storage.pointer + start, upstream.storage.pointer + start,
+                    Int32(height), Int32(width), channels, size32, stride32, padding32, Int32(row), Int32(columns),
+                    rest, to + image * imageSize)
+                }
+              }
             }
           }
         }
@@ -75,13 +72,6 @@ extension Tensor {
       ]
     }
   }
-}
-
-/// Keeps the winners' places as long as a pullback needs them.
-private final class PlaceOwner: @unchecked Sendable {
-  let places: UnsafeMutableBufferPointer<Int32>
-  init(_ places: UnsafeMutableBufferPointer<Int32>) { self.places = places }
-  deinit { places.deallocate() }
 }
 
 extension Kernel {

@@ -4,7 +4,7 @@
 /// they came about, so that gradients can be found.
 public struct Tensor: Sendable {
   public let shape: [Int]
-  let storage: Storage
+  var storage: Storage
   let slot: Tape.Slot?
 
   init(shape: [Int], storage: Storage, slot: Tape.Slot? = nil) {

@@ -43,7 +43,6 @@ package struct Trainer {
     var optimizer = AdamW(
       [.init(parameters, weightDecay: Float(settings.weightDecay))],
       betas: (Float(settings.betas[0]), Float(settings.betas[1])))
-    let everything = policy.parameters()
     var average = settings.averaging.map { ExponentialMovingAverage($0, of: policy) }
     if let checkpoint {
       try policy.load(checkpoint.weights)
@@ -77,8 +76,7 @@ package struct Trainer {
           step: step, tensor: culprit(loss: loss, gradients, parameters),
           lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint))
       }
-      optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor)
-      average?.update(from: everything)
+      optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
       samples += settings.batch
 
       let last = step == settings.steps

@@ -137,7 +137,7 @@ import Testing
         try restored.restore(average.state())
         average = restored
       }
-      average.update(from: module.parameters())
+      average.update()
       let s = Double(max(0, update - 1))
       let decay = s <= 0 ? 0 : 1 - pow(1 + s, -0.75)
       expected = decay * expected + (1 - decay) * Double(update)

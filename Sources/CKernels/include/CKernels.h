@@ -42,12 +42,12 @@ void ck_moments(const float *x, size_t n, float *mean, float *variance);
 // y = (x - mean) * factor
 void ck_standardize(const float *x, float mean, float factor, float *y, size_t n);
 void ck_bytes(const uint8_t *x, float scale, float *y, size_t n);
-// One step of AdamW on n parameters, from the old three to the new three; see Tensors/AdamWStep.swift.
-void ck_adamw(const float *parameter, const float *gradient, const float *first, const float *second, float *new_parameter,
-              float *new_first, float *new_second, size_t n, float scale, float rate, float beta1, float beta2,
-              float epsilon, float decay, float correction1, float correction2);
-// y = a * (1 - share) + b * share
-void ck_mix(const float *a, const float *b, float share, float *y, size_t n);
+// One step of AdamW on n parameters in place, and of their average when mean is not null; see Tensors/AdamWStep.swift.
+void ck_adamw(float *parameter, const float *gradient, float *first, float *second, float *mean, size_t n, float scale,
+              float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2,
+              float share);
+// y += (b - y) * share
+void ck_mix(const float *b, float share, float *y, size_t n);
 // y *= s
 void ck_scale(float s, float *y, size_t n);
 // dx = y * (dy - dot)
@@ -56,13 +56,26 @@ void ck_softmax_gradient(const float *y, const float *dy, float dot, float *dx, 
 void ck_channel_sums(const float *x, size_t pixels, size_t c, float *sums);
 // sums += (x - mean)^2
 void ck_channel_squares(const float *x, const float *mean, size_t pixels, size_t c, float *sums);
-// y = x * a + b
-void ck_channel_affine(const float *x, const float *a, const float *b, float *y, size_t pixels, size_t c);
-// sums += dy, dots += dy * (x - mean)
-void ck_channel_dots(const float *x, const float *mean, const float *dy, size_t pixels, size_t c, float *sums, float *dots);
-// dx = dy * a + x * b + d
-void ck_channel_gradient(const float *x, const float *dy, const float *a, const float *b, const float *d, float *dx,
+// What is done to a number before it is written.
+typedef enum { ck_no_finish, ck_finish_relu, ck_finish_mish, ck_finish_silu } ck_finish;
+// y = finish(x * a + b + r); b [c] and r [pixels, c] may be null.
+void ck_channel_affine(ck_finish finish, const float *x, const float *a, const float *b, const float *r, float *y,
+                       size_t pixels, size_t c);
+// dz = dy * finish'(x * a + b + r), sums += dz, dots += dz * (x - mean); mean may be null.
+void ck_channel_upstream(ck_finish finish, const float *x, const float *a, const float *b, const float *r,
+                         const float *dy, const float *mean, float *dz, float *sums, float *dots, size_t pixels,
+                         size_t c);
+// dx = dz * a + x * b + d; dx may be dz.
+void ck_channel_gradient(const float *x, const float *dz, const float *a, const float *b, const float *d, float *dx,
                          size_t pixels, size_t c);
+// dx = dz * a; dx may be dz.
+void ck_channel_scale(const float *dz, const float *a, float *dx, size_t pixels, size_t c);
+// One row of the result of pooling an image [height, width, c].
+void ck_max_pool(const float *image, int height, int width, size_t c, int size, int stride, int padding, int row,
+                 int columns, float *y);
+// Adds that row's gradient to the image's; `rest` is scratch of c numbers.
+void ck_max_pool_gradient(const float *image, const float *y, const float *dy, int height, int width, size_t c, int size,
+                          int stride, int padding, int row, int columns, float *rest, float *dx);
 // One row of layer normalisation: xhat = (x - mean) * factor, y = xhat * scale + bias (either may be null).
 void ck_row_normalize(const float *x, float mean, float factor, const float *scale, const float *bias, float *y, size_t n);
 // Its gradient: g = dy * scale, dx = factor * (g - shift - xhat * slope).
@@ -71,6 +84,12 @@ void ck_row_normalize_gradient(const float *x, float mean, float factor, const f
 // dscale += dy * xhat, dbias += dy
 void ck_row_normalize_parameters(const float *x, float mean, float factor, const float *dy, float *dscale, float *dbias,
                                  size_t n);
+// One row of attention's scores to probabilities: s = softmax(s * scale + mask), mask may be null. Returns log Σ exp.
+float ck_attention_row(float *s, const float *mask, float scale, size_t n);
+// The same from the sum's logarithm.
+void ck_attention_again(float *s, const float *mask, float scale, float total, size_t n);
+// dp = p * (dp - dot) * scale
+void ck_attention_gradient(const float *p, float *dp, float dot, float scale, size_t n);
 // y[i] = x[i] / (1 - rate) where a random word of (key, first + i) says keep, else 0.
 void ck_dropout(const float *x, float *y, size_t n, uint64_t key, uint64_t first, float rate);
 
@@ -87,8 +106,9 @@ size_t ck_product_scratch(size_t m, size_t k, int a_transposed);
 // B in the layout that products read it in, for using it more than once.
 void ck_pack(size_t k, size_t n, const float *b, size_t bs, int transposed, float *to);
 size_t ck_packed_size(size_t k, size_t n);
-void ck_product_packed(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, float *c, size_t cs,
-                       const float *bias, int accumulate);
+// `depth` rows were packed, of which the first k count.
+void ck_product_packed(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, size_t depth,
+                       float *c, size_t cs, const float *bias, int accumulate);
 
 // Winograd's F(4x4, 3x3), channels last, in multiples of 16.
 // The 6x6 pixels at (y, x) of an image, zeros outside, to 36 rows of channels, `step` apart.

@@ -71,7 +71,7 @@ extension Kernel {
               ck_pack(depth, width, strip.pointer, strip.step, strip.isTransposed ? 1 : 0, packed)
               for pair in pairs {
                 ck_product_packed(
-                  height, width, depth, from + (pair.from * images + row) * depth, depth, packed,
+                  height, width, depth, from + (pair.from * images + row) * depth, depth, packed, depth,
                   to + (pair.to * images + row) * columns + column, columns,
                   fresh[pair.to] ? bias.map { UnsafePointer($0.storage.pointer + column) } : nil,
                   fresh[pair.to] ? 0 : 1)

@@ -43,7 +43,7 @@ extension Kernel {
             }
             for part in 0..<36 {
               ck_product_packed(
-                range.count, outputs, inputs, data + part * block * inputs, inputs, filters + part * size,
+                range.count, outputs, inputs, data + part * block * inputs, inputs, filters + part * size, inputs,
                 results + part * block * outputs, outputs, nil, 0)
             }
             for tile in range {

@@ -66,7 +66,7 @@ extension Kernel {
 
   /// Memory for the length of `body`, from the pool.
   static func withScratch<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
-    let storage = Storage(count: count)
+    let storage = Storage(count: count, kind: .scratch)
     return withExtendedLifetime(storage) { body(storage.pointer) }
   }
 }

@@ -1,0 +1,86 @@
+import Synchronization
+
+/// What a buffer is held for.
+public enum MemoryKind: String, Sendable, CaseIterable, Codable {
+  /// Parameters, averaged weights, batches: what was made outside of a tape.
+  case values
+  /// What a tape that records holds for the way back.
+  case activations
+  case gradients
+  /// An optimiser's state.
+  case optimizer
+  /// Held within one operation.
+  case scratch
+}
+
+/// The memory that tensors took since `Memory.startCounting`: buffers of 32 KB and more, in bytes.
+public struct MemoryReport: Sendable, Equatable {
+  /// The most held at one time.
+  public var peak: Int
+  /// What that was made of.
+  public var peakByKind: [MemoryKind: Int]
+  /// Asked from the system rather than reused: 0 after a first step.
+  public var fresh: Int
+}
+
+/// Counts what tensors hold.
+public enum Memory {
+  private static let current = Atomic<Int>(0)
+
+  static var kind: MemoryKind { MemoryKind.allCases[current.load(ordering: .relaxed)] }
+
+  /// Counts what `body` makes as `kind`.
+  package static func counting<Result>(as kind: MemoryKind, _ body: () throws -> Result) rethrows -> Result {
+    let outer = current.exchange(MemoryKind.allCases.firstIndex(of: kind)!, ordering: .relaxed)
+    defer { current.store(outer, ordering: .relaxed) }
+    return try body()
+  }
+
+  /// Forgets the peak so far: call it before a step, and `report` after it.
+  public static func startCounting() {
+    BufferPool.shared.withAccount { $0.restart() }
+  }
+
+  public static var report: MemoryReport {
+    BufferPool.shared.withAccount {
+      MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh)
+    }
+  }
+}
+
+/// Bytes held, by kind, in the order of `MemoryKind.allCases`.
+struct MemoryAccount: Sendable {
+  private var held = SIMD8<Int>()
+  private var total = 0
+  private(set) var atPeak = SIMD8<Int>()
+  private(set) var peak = 0
+  private(set) var fresh = 0
+
+  private func place(_ kind: MemoryKind) -> Int {
+    switch kind {
+    case .values: 0
+    case .activations: 1
+    case .gradients: 2
+    case .optimizer: 3
+    case .scratch: 4
+    }
+  }
+
+  mutating func took(_ bytes: Int, _ kind: MemoryKind, fresh isFresh: Bool) {
+    held[place(kind)] += bytes
+    total += bytes
+    if isFresh { fresh += bytes }
+    if total > peak { (peak, atPeak) = (total, held) }
+  }
+
+  mutating func gave(_ bytes: Int, _ kind: MemoryKind) {
+    held[place(kind)] -= bytes
+    total -= bytes
+  }
+
+  mutating func restart() { (peak, atPeak, fresh) = (total, held, 0) }
+
+  func byKind(_ values: SIMD8<Int>) -> [MemoryKind: Int] {
+    Dictionary(uniqueKeysWithValues: MemoryKind.allCases.map { ($0, values[place($0)]) })
+  }
+}
