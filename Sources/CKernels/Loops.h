@@ -95,7 +95,7 @@ void VARIANT(ck_unary)(ck_unary_operation op, const float *restrict x, float *re
     case ck_negate: UNARY(-v)
     case ck_exp: UNARY(v != v ? v : exponential(v))
     case ck_log: UNARY(v != v ? v : logarithm(v))
-    case ck_sqrt: UNARY(__builtin_sqrtf(v))
+    case ck_sqrt: UNARY(__builtin_elementwise_sqrt(v))
     case ck_square: UNARY(v * v)
     case ck_absolute: UNARY(v < 0 ? -v : v)
     case ck_sine: UNARY(__builtin_sinf(v))
@@ -130,7 +130,7 @@ void VARIANT(ck_unary_gradient)(ck_unary_operation op, const float *restrict x, 
     case ck_negate: SLOPE(-1.0f + 0 * v)
     case ck_exp: SLOPE(exponential(v))
     case ck_log: SLOPE(1.0f / v)
-    case ck_sqrt: SLOPE(0.5f / __builtin_sqrtf(v))
+    case ck_sqrt: SLOPE(0.5f / __builtin_elementwise_sqrt(v))
     case ck_square: SLOPE(2.0f * v)
     case ck_absolute: SLOPE(v > 0 ? 1.0f : (v < 0 ? -1.0f : 0.0f))
     case ck_sine: SLOPE(__builtin_cosf(v))
@@ -198,12 +198,12 @@ void VARIANT(ck_moments)(const float *x, size_t n, float *mean, float *variance)
 void VARIANT(ck_standardize)(const float *restrict x, float mean, float factor, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor; }
 void VARIANT(ck_bytes)(const uint8_t *restrict x, float scale, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (float)x[i] * scale; }
 INLINE void adamw(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, float *restrict mean, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2, float share) {
-  float step = rate / correction1, root = 1.0f / __builtin_sqrtf(correction2), keep = 1.0f - rate * decay;
+  float step = rate / correction1, root = 1.0f / __builtin_elementwise_sqrt(correction2), keep = 1.0f - rate * decay;
   for (size_t i = 0; i < n; i++) {
     float d = g[i] * scale;
     float first = beta1 * m[i] + (1.0f - beta1) * d;
     float second = beta2 * v[i] + (1.0f - beta2) * d * d;
-    float value = p[i] * keep - step * first / (__builtin_sqrtf(second) * root + epsilon);
+    float value = p[i] * keep - step * first / (__builtin_elementwise_sqrt(second) * root + epsilon);
     m[i] = first;
     v[i] = second;
     p[i] = value;

@@ -57,17 +57,25 @@ public struct AdamW: Optimizer {
   ) {
     steps += 1
     average?.begin()
+    var names: [String] = []
+    var targets: [AdamWStep.Target] = []
     for group in groups {
-      let update = AdamWStep(
-        learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: group.weightDecay, step: steps,
-        gradientScale: gradientScale)
       for (name, parameter) in group.parameters {
-        guard let gradient = gradients[parameter], var moment = moments.removeValue(forKey: name) else { continue }
-        var (mean, share) = average?.take(name) ?? (nil, 0)
-        update.update(parameter, gradient, first: &moment.first, second: &moment.second, average: &mean, share: share)
-        moments[name] = moment
-        if let mean { average?.give(name, mean) }
+        guard let gradient = gradients[parameter], let moment = moments.removeValue(forKey: name) else { continue }
+        let mean = average?.take(name)
+        names.append(name)
+        targets.append(
+          .init(
+            parameter: parameter, gradient: gradient, first: moment.first, second: moment.second, average: mean?.weight,
+            share: mean?.share ?? 0, weightDecay: group.weightDecay))
       }
+    }
+    AdamWStep(
+      learningRate: learningRate, betas: betas, epsilon: epsilon, step: steps, gradientScale: gradientScale
+    ).update(&targets)
+    for (name, target) in zip(names, targets) {
+      moments[name] = (target.first, target.second)
+      if let mean = target.average { average?.give(name, mean) }
     }
     average?.finish()
   }

@@ -82,6 +82,13 @@ public struct MultiHeadAttention: Module {
     return output(mixed.reshaped(input.shape.dropLast() + [-1]))
   }
 
+  /// Attention to one token, `[batch, 1, memoryWidth]`: a softmax over one key is 1 whatever the query, so the queries are
+  /// not worked out, and get no gradient (it would be zero).
+  func sole(_ memory: Tensor, tokens: Int) -> Tensor {
+    let row = output(value(memory))
+    return row.broadcast(to: [row.shape[0], tokens, row.shape[2]])
+  }
+
   /// `[batch, tokens, heads * width]` to `[batch, tokens, heads, width]`.
   private func split(_ rows: Tensor) -> Tensor {
     rows.reshaped([rows.shape[0], rows.shape[1], heads, -1])

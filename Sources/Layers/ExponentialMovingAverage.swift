@@ -51,7 +51,7 @@ public struct ExponentialMovingAverage {
   }
 
   /// The average to be moved by `share` in place; nil when it is copied later instead.
-  mutating func take(_ name: String) -> (weight: Tensor?, share: Float)? {
+  mutating func take(_ name: String) -> (weight: Tensor, share: Float)? {
     // Nothing kept means an exact copy.
     guard kept > 0, waiting.remove(name) != nil, let weight = weights.removeValue(forKey: name) else { return nil }
     return (weight, 1 - kept)

@@ -1,42 +1,84 @@
 import CKernels
 
-/// One AdamW update of one tensor with its average, in one pass over memory.
+/// One AdamW update with the averages of the weights, in one pass over memory.
 package struct AdamWStep: Sendable {
   package var learningRate: Float
   package var betas: (Float, Float)
   package var epsilon: Float
-  package var weightDecay: Float
   /// Counted from 1.
   package var step: Int
   package var gradientScale: Float
 
   package init(
-    learningRate: Float, betas: (Float, Float), epsilon: Float, weightDecay: Float, step: Int, gradientScale: Float
+    learningRate: Float, betas: (Float, Float), epsilon: Float, step: Int, gradientScale: Float
   ) {
     self.learningRate = learningRate
     self.betas = betas
     self.epsilon = epsilon
-    self.weightDecay = weightDecay
     self.step = step
     self.gradientScale = gradientScale
   }
 
-  /// - Parameters:
-  ///   - average: moved towards the new value by `share`.
-  package func update(
-    _ parameter: Parameter, _ gradient: Tensor, first: inout Tensor, second: inout Tensor, average: inout Tensor?,
-    share: Float
-  ) {
+  /// What one step changes: taken out of its owner, changed in place, and put back.
+  package struct Target {
+    package let parameter: Parameter
+    package let gradient: Tensor
+    package var first: Tensor
+    package var second: Tensor
+    /// Moved towards the new value by `share`.
+    package var average: Tensor?
+    package var share: Float
+    package var weightDecay: Float
+
+    package init(
+      parameter: Parameter, gradient: Tensor, first: Tensor, second: Tensor, average: Tensor?, share: Float,
+      weightDecay: Float
+    ) {
+      self.parameter = parameter
+      self.gradient = gradient
+      self.first = first
+      self.second = second
+      self.average = average
+      self.share = share
+      self.weightDecay = weightDecay
+    }
+  }
+
+  private struct Piece: @unchecked Sendable {
+    var values, first, second: UnsafeMutablePointer<Float>
+    var average: UnsafeMutablePointer<Float>?
+    var gradient: UnsafePointer<Float>
+    var count: Int
+    var share, weightDecay: Float
+  }
+
+  /// All targets at once, in pieces of a size that keeps every core busy.
+  package func update(_ targets: inout [Target]) {
     let correction = (1 - power(betas.0, step), 1 - power(betas.1, step))
-    nonisolated(unsafe) let (m, v) = (first.mutate(), second.mutate())
-    nonisolated(unsafe) let mean = average?.mutate()
-    parameter.mutate { count, values in
-      nonisolated(unsafe) let values = values
-      parallel(count: count, grain: 65_536) { range in
-        let start = range.lowerBound
-        ck_adamw(
-          values + start, gradient.storage.pointer + start, m + start, v + start, mean.map { $0 + start }, range.count,
-          gradientScale, learningRate, betas.0, betas.1, epsilon, weightDecay, correction.0, correction.1, share)
+    let most = 65_536
+    var pieces: [Piece] = []
+    for index in targets.indices {
+      let (first, second) = (targets[index].first.mutate(), targets[index].second.mutate())
+      let average = targets[index].average?.mutate()
+      let target = targets[index]
+      target.parameter.changeStored { stored in
+        let values = stored.mutate()
+        for start in stride(from: 0, to: stored.count, by: most) {
+          pieces.append(
+            Piece(
+              values: values + start, first: first + start, second: second + start, average: average.map { $0 + start },
+              gradient: UnsafePointer(target.gradient.storage.pointer + start), count: min(most, stored.count - start),
+              share: target.share, weightDecay: target.weightDecay))
+        }
+      }
+    }
+    withExtendedLifetime(targets) {
+      parallel(count: pieces.count, grain: 2) { [pieces] range in
+        for piece in pieces[range] {
+          ck_adamw(
+            piece.values, piece.gradient, piece.first, piece.second, piece.average, piece.count, gradientScale,
+            learningRate, betas.0, betas.1, epsilon, piece.weightDecay, correction.0, correction.1, piece.share)
+        }
       }
     }
   }
@@ -87,11 +129,5 @@ extension Tensor {
       storage = copy
     }
     return storage.pointer
-  }
-}
-
-extension Parameter {
-  fileprivate func mutate(_ body: (Int, UnsafeMutablePointer<Float>) -> Void) {
-    changeStored { body($0.count, $0.mutate()) }
   }
 }

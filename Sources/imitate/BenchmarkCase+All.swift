@@ -7,7 +7,7 @@ import Tensors
 
 extension BenchmarkCase {
   static var all: [BenchmarkCase] {
-    var cases = [gemm, resNetForward, resNetTraining, transformerTraining, windows]
+    var cases = [gemm] + networks + [optimizer, windows]
     #if Kitchenette
       cases += [kitchenette("kitchenette-blind", cameras: 0), kitchenette("kitchenette-cameras", cameras: 3)]
     #endif
@@ -26,65 +26,20 @@ extension BenchmarkCase {
       reference: ("OpenBLAS", { plain.run(threads: threads) }), run: { _ = a.matmul(b) })
   }
 
-  /// Multiplications and additions of one 84-pixel picture through the trunk, counted layer by layer.
-  private static func resNetOperations(size: Int) -> Double {
-    func convolution(_ out: Int, _ kernel: Int, _ inputs: Int, _ outputs: Int) -> Double {
-      2 * Double(out * out * kernel * kernel * inputs * outputs)
-    }
-    var side = (size + 1) / 2
-    var total = convolution(side, 7, 3, 64)
-    side = (side + 1) / 2
-    var inputs = 64
-    for (stage, outputs) in [64, 128, 256, 512].enumerated() {
-      if stage > 0 {
-        side = (side + 1) / 2
-        total += convolution(side, 1, inputs, outputs)
-      }
-      total += convolution(side, 3, inputs, outputs) + 3 * convolution(side, 3, outputs, outputs)
-      inputs = outputs
-    }
-    return total
-  }
-
-  static let resNetForward = BenchmarkCase(
-    name: "resnet18-forward", about: "ResNet-18 trunk with GroupNorm, 32 pictures of 84x84, no gradient"
-  ) {
+  /// The parameters of six blocks of width 512, with gradients that stay the same.
+  static let optimizer = BenchmarkCase(name: "adamw-19m", about: "one AdamW step over 19 M parameters") {
     var random = Random(seed: 1)
-    let trunk = ResNet18(norm: .group, random: &random)
-    let pictures = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
-    return Subject(operations: 32 * resNetOperations(size: 84), items: 32, unit: "images") { _ = trunk(pictures) }
-  }
-
-  static let resNetTraining = BenchmarkCase(
-    name: "resnet18-train", about: "the same, forward and backward"
-  ) {
-    var random = Random(seed: 1)
-    let trunk = ResNet18(norm: .group, random: &random)
-    let pictures = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
-    return Subject(operations: 3 * 32 * resNetOperations(size: 84), items: 32, unit: "images") {
-      _ = withGradients(random: Random(seed: 1)) { trunk(pictures).square().mean() }
+    let matrices = Array(repeating: [512, 512], count: 24) + Array(repeating: [512, 2048], count: 12)
+    let vectors = Array(repeating: [512], count: 60) + Array(repeating: [2048], count: 6)
+    let parameters = (matrices + vectors).enumerated().map { index, shape in
+      (name: "\(index)", parameter: Parameter(Tensor.uniform(shape, -1...1, random: &random)))
     }
-  }
-
-  private struct Stack: Module {
-    let blocks: [TransformerBlock]
-  }
-
-  static let transformerTraining = BenchmarkCase(
-    name: "transformer-train", about: "6 blocks of width 512, 8 heads, 16x10 tokens, forward, backward and AdamW"
-  ) {
-    var random = Random(seed: 1)
-    let stack = Stack(blocks: (0..<6).map { _ in TransformerBlock(width: 512, heads: 8, random: &random) })
-    let tokens = Tensor.normal([16, 10, 512], random: &random)
-    let parameters = stack.parameters()
+    let (_, gradients) = withGradients(random: random) {
+      parameters.reduce(Tensor(0)) { $0 + $1.parameter.value.square().mean() }
+    }
     var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
-    let products = Double(parameters.reduce(0) { $0 + $1.parameter.value.count })
-    return Subject(operations: 6 * 160 * products, items: 160, unit: "tokens") {
-      let (_, gradients) = withGradients(random: Random(seed: 1)) {
-        stack.blocks.reduce(tokens) { $1($0) }.square().mean()
-      }
-      optimizer.step(gradients, learningRate: 1e-4)
-    }
+    let count = parameters.reduce(0) { $0 + $1.parameter.value.count }
+    return Subject(bytes: Double(7 * 4 * count)) { optimizer.step(gradients, learningRate: 1e-4) }
   }
 
   /// Windows read at random from a file of the layout that `imitate record` writes, nothing kept in memory.

@@ -1,0 +1,179 @@
+import Foundation
+import Imitation
+import Layers
+import Policies
+import Tensors
+
+// Whole networks, of the sizes of the PyTorch twins in Tests/Peers/pytorch_benchmark.py.
+extension BenchmarkCase {
+  static let networks = [
+    resNetForward, resNetTraining, transformerTraining, diffusionTransformerTraining, diffusionTransformerForward,
+    unetTraining, denoising,
+  ]
+
+  /// Multiplications and additions of one 84-pixel picture through the trunk, counted layer by layer.
+  private static func resNetOperations(size: Int) -> Double {
+    func convolution(_ out: Int, _ kernel: Int, _ inputs: Int, _ outputs: Int) -> Double {
+      2 * Double(out * out * kernel * kernel * inputs * outputs)
+    }
+    var side = (size + 1) / 2
+    var total = convolution(side, 7, 3, 64)
+    side = (side + 1) / 2
+    var inputs = 64
+    for (stage, outputs) in [64, 128, 256, 512].enumerated() {
+      if stage > 0 {
+        side = (side + 1) / 2
+        total += convolution(side, 1, inputs, outputs)
+      }
+      total += convolution(side, 3, inputs, outputs) + 3 * convolution(side, 3, outputs, outputs)
+      inputs = outputs
+    }
+    return total
+  }
+
+  static let resNetForward = BenchmarkCase(
+    name: "resnet18-forward", about: "ResNet-18 trunk with GroupNorm, 32 pictures of 84x84, no gradient"
+  ) {
+    var random = Random(seed: 1)
+    let trunk = ResNet18(norm: .group, random: &random)
+    let pictures = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
+    return Subject(operations: 32 * resNetOperations(size: 84), items: 32, unit: "images") { _ = trunk(pictures) }
+  }
+
+  static let resNetTraining = BenchmarkCase(
+    name: "resnet18-train", about: "the same, forward and backward"
+  ) {
+    var random = Random(seed: 1)
+    let trunk = ResNet18(norm: .group, random: &random)
+    let pictures = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
+    return Subject(operations: 3 * 32 * resNetOperations(size: 84), items: 32, unit: "images") {
+      _ = withGradients(random: Random(seed: 1)) { trunk(pictures).square().mean() }
+    }
+  }
+
+  private struct Stack: Module {
+    let blocks: [TransformerBlock]
+  }
+
+  static let transformerTraining = BenchmarkCase(
+    name: "transformer-train", about: "6 blocks of width 512, 8 heads, 16x10 tokens, forward, backward and AdamW"
+  ) {
+    var random = Random(seed: 1)
+    let stack = Stack(blocks: (0..<6).map { _ in TransformerBlock(width: 512, heads: 8, random: &random) })
+    let tokens = Tensor.normal([16, 10, 512], random: &random)
+    let parameters = stack.parameters()
+    var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
+    let products = Double(parameters.reduce(0) { $0 + $1.parameter.value.count })
+    return Subject(operations: 6 * 160 * products, items: 160, unit: "tokens") {
+      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+        stack.blocks.reduce(tokens) { $1($0) }.square().mean()
+      }
+      optimizer.step(gradients, learningRate: 1e-4)
+    }
+  }
+
+  /// 12 blocks of width 384 over 512 tokens of 64 numbers, a noise level, and one token for the action.
+  private struct DiffusionTransformer: Module {
+    let embed, action, noiseFirst, noiseSecond: Linear
+    let positions: Parameter
+    let blocks: [DiffusionTransformerBlock]
+    let modulation, head: Linear
+
+    init(random: inout Random) {
+      let width = 384
+      embed = Linear(inputs: 64, outputs: width, random: &random)
+      action = Linear(inputs: 12, outputs: width, random: &random)
+      noiseFirst = Linear(inputs: 256, outputs: width, random: &random)
+      noiseSecond = Linear(inputs: width, outputs: width, random: &random)
+      positions = Parameter(.normal([512, width], deviation: 0.02, random: &random))
+      blocks = (0..<12).map { _ in
+        DiffusionTransformerBlock(width: width, heads: 6, condition: width, memoryWidth: width, random: &random)
+      }
+      modulation = Linear(inputs: width, outputs: 2 * width, random: &random)
+      head = Linear(inputs: width, outputs: 64, random: &random)
+    }
+
+    func callAsFunction(_ input: Tensor, noise: [Float], action: Tensor) -> Tensor {
+      let condition = noiseSecond(noiseFirst(SinusoidalEmbedding(width: 256, sinesFirst: false)(noise)).silu()).silu()
+      let memory = self.action(action).unsqueezed(1)
+      var x = embed(input) + positions.value
+      for block in blocks { x = block(x, condition: condition, memory: memory) }
+      let both = modulation(condition)
+      let (shift, scale) = (both.sliced(axis: 1, 0..<384), both.sliced(axis: 1, 384..<768))
+      return head(x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6).modulated(scale: scale + 1, bias: shift))
+    }
+
+    /// Multiplications and additions of one token that do not fall away: a cross-attention to one token needs no queries.
+    static let operationsPerToken = Double(12 * 2 * 12 * 384 * 384) + Double(12 * 4 * 512 * 384)
+  }
+
+  static let diffusionTransformerTraining = BenchmarkCase(
+    name: "dit-train", about: "12 AdaLN-Zero blocks of width 384, 4x512 tokens, forward, backward and AdamW"
+  ) {
+    var random = Random(seed: 1)
+    let network = DiffusionTransformer(random: &random)
+    let (x, action) = (Tensor.normal([4, 512, 64], random: &random), Tensor.normal([4, 12], random: &random))
+    var optimizer = AdamW([.init(network.parameters(), weightDecay: 0.01)])
+    return Subject(operations: 3 * 2048 * DiffusionTransformer.operationsPerToken, items: 2048, unit: "tokens") {
+      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+        network(x, noise: [0.1, 0.2, 0.3, 0.4], action: action).square().mean()
+      }
+      optimizer.step(gradients, learningRate: 1e-4)
+    }
+  }
+
+  static let diffusionTransformerForward = BenchmarkCase(
+    name: "dit-forward", about: "the same, one item, no gradient"
+  ) {
+    var random = Random(seed: 1)
+    let network = DiffusionTransformer(random: &random)
+    let (x, action) = (Tensor.normal([1, 512, 64], random: &random), Tensor.normal([1, 12], random: &random))
+    return Subject(operations: 512 * DiffusionTransformer.operationsPerToken, items: 512, unit: "tokens") {
+      _ = network(x, noise: [0.1], action: action)
+    }
+  }
+
+  private static func unet(_ random: inout Random) -> ConditionalUnet1D {
+    ConditionalUnet1D(actions: 10, condition: 274, embedding: 128, widths: [256, 512, 1024], random: &random)
+  }
+
+  static let unetTraining = BenchmarkCase(
+    name: "unet1d-train", about: "Diffusion Policy's U-Net, 67 M parameters, 64x16x10, with AdamW and averaging"
+  ) {
+    var random = Random(seed: 1)
+    let network = unet(&random)
+    let (actions, condition) = (Tensor.normal([64, 16, 10], random: &random), Tensor.normal([64, 274], random: &random))
+    var optimizer = AdamW([.init(network.parameters(), weightDecay: 1e-6)], betas: (0.95, 0.999))
+    var average = Optional(ExponentialMovingAverage(.constant(0.99), of: network))
+    return Subject(items: 64, unit: "windows") {
+      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+        network(actions, step: (0..<64).map(Float.init), condition: condition).square().mean()
+      }
+      optimizer.step(gradients, learningRate: 1e-4, gradientScale: 1, average: &average)
+    }
+  }
+
+  static let denoising = BenchmarkCase(
+    name: "ddim-10", about: "ten steps of DDIM with it, one window: reads all weights ten times"
+  ) {
+    var random = Random(seed: 1)
+    let network = unet(&random)
+    let (start, condition) = (Tensor.normal([1, 16, 10], random: &random), Tensor.normal([1, 274], random: &random))
+    func share(_ u: Double) -> Double { cos((u + 0.008) / 1.008 * .pi / 2) * cos((u + 0.008) / 1.008 * .pi / 2) }
+    var kept: [Float] = []
+    for step in 0..<100 {
+      let beta = min(1 - share(Double(step + 1) / 100) / share(Double(step) / 100), 0.999)
+      kept.append((kept.last ?? 1) * Float(1 - beta))
+    }
+    let bytes = Double(network.parameters().reduce(0) { $0 + $1.parameter.value.count } * 4 * 10)
+    return Subject(bytes: bytes, items: 1, unit: "windows") { [kept] in
+      var x = start
+      for step in stride(from: 90, through: 0, by: -10) {
+        let noise = network(x, step: [Float(step)], condition: condition)
+        let (now, then) = (kept[step], step >= 10 ? kept[step - 10] : 1)
+        let clean = ((x - (1 - now).squareRoot() * noise) / now.squareRoot()).clamped(to: -1...1)
+        x = then.squareRoot() * clean + (1 - then).squareRoot() * noise
+      }
+    }
+  }
+}
