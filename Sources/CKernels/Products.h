@@ -10,7 +10,7 @@ INLINE void store(float *p, vec v) { *(vec *)p = v; }
 INLINE vec splat(float x) { return x - (vec){0}; }
 
 // `rows` (a constant after inlining) rows of a tile. `packed`: A is [k][ROWS]; else rows are `as` numbers apart.
-INLINE void tile(const int rows, const int packed, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
+INLINE void tile(const int rows, const int packed, const int far, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
   vec s0[ROWS], s1[ROWS];
   if (accumulate) {
     _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { s0[i] = load(c + i * cs); s1[i] = load(c + i * cs + WIDTH); }
@@ -34,6 +34,8 @@ INLINE void tile(const int rows, const int packed, size_t k, const float *restri
     size_t one = as, two = 2 * as;
     #define ROW(I, FROM, AT) if (rows > I) { float x = FROM[AT]; s0[I] += x * b0; s1[I] += x * b1; }
     for (size_t p = 0; p < k; p++, b += bs) {
+      // Rows far apart are on pages of their own, which the processor does not fetch ahead by itself.
+      if (far) { __builtin_prefetch(b + 24 * bs); __builtin_prefetch(b + 24 * bs + 16); }
       vec b0 = load(b), b1 = load(b + WIDTH);
       ROW(0, a0, 0) ROW(1, a0, one) ROW(2, a0, two)
       ROW(3, a3, 0) ROW(4, a3, one) ROW(5, a3, two)
@@ -66,9 +68,9 @@ INLINE void keep(const float *restrict from, size_t width, const float *restrict
     to[j] = v;
   }
 }
-static __attribute__((noinline)) void VARIANT(tiles)(size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
-  #define TILE(R) case R: tile(R, 0, k, a, as, b, bs, c, cs, bias, accumulate); break;
-  for (; rows >= ROWS; rows -= ROWS, a += ROWS * as, c += ROWS * cs) tile(ROWS, 0, k, a, as, b, bs, c, cs, bias, accumulate);
+INLINE void some_tiles(const int far, size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  #define TILE(R) case R: tile(R, 0, far, k, a, as, b, bs, c, cs, bias, accumulate); break;
+  for (; rows >= ROWS; rows -= ROWS, a += ROWS * as, c += ROWS * cs) tile(ROWS, 0, far, k, a, as, b, bs, c, cs, bias, accumulate);
   switch (rows) {
     TILE(1) TILE(2) TILE(3) TILE(4) TILE(5)
     #if ROWS > 6
@@ -77,12 +79,42 @@ static __attribute__((noinline)) void VARIANT(tiles)(size_t rows, size_t k, cons
   }
   #undef TILE
 }
+static __attribute__((noinline)) void VARIANT(tiles)(size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  some_tiles(0, rows, k, a, as, b, bs, c, cs, bias, accumulate);
+}
+static __attribute__((noinline)) void VARIANT(far_tiles)(size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  some_tiles(1, rows, k, a, as, b, bs, c, cs, bias, accumulate);
+}
 static __attribute__((noinline)) void VARIANT(packed_tiles)(size_t rows, size_t k, const float *a, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
-  for (; rows >= ROWS; rows -= ROWS, a += ROWS * k, c += ROWS * cs) tile(ROWS, 1, k, a, 0, b, bs, c, cs, bias, accumulate);
+  for (; rows >= ROWS; rows -= ROWS, a += ROWS * k, c += ROWS * cs) tile(ROWS, 1, 0, k, a, 0, b, bs, c, cs, bias, accumulate);
   if (rows) {  // The block is filled up with zeros: work a whole tile out, keep the rows that are wanted.
     float whole[ROWS * PANEL];
-    tile(ROWS, 1, k, a, 0, b, bs, whole, PANEL, bias, 0);
+    tile(ROWS, 1, 0, k, a, 0, b, bs, whole, PANEL, bias, 0);
     for (size_t i = 0; i < rows; i++) keep(whole + i * PANEL, PANEL, 0, accumulate, c + i * cs);
+  }
+}
+
+// Few rows and many columns: the product is as fast as B is read. Two panels at once read longer runs.
+INLINE void wide_tile(const int rows, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
+  vec s[4][4];
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int v = 0; v < 4; v++)
+    s[i][v] = accumulate ? load(c + i * cs + v * WIDTH) : bias ? load(bias + v * WIDTH) : (vec){0};
+  const float *a0 = a, *a1 = a + (rows > 1) * as, *a2 = a + 2 * (rows > 2) * as, *a3 = a + 3 * (rows > 3) * as;
+  for (size_t p = 0; p < k; p++, b += bs) {
+    _Pragma("clang loop unroll(full)") for (int v = 0; v < 4 * WIDTH; v += 16) __builtin_prefetch(b + 32 * bs + v);
+    vec x[4];
+    _Pragma("clang loop unroll(full)") for (int v = 0; v < 4; v++) x[v] = load(b + v * WIDTH);
+    float f[4] = {a0[p], a1[p], a2[p], a3[p]};
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int v = 0; v < 4; v++) s[i][v] += f[i] * x[v];
+  }
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int v = 0; v < 4; v++) store(c + i * cs + v * WIDTH, s[i][v]);
+}
+static __attribute__((noinline)) void VARIANT(wide_tiles)(size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  switch (rows) {
+    case 1: wide_tile(1, k, a, as, b, bs, c, cs, bias, accumulate); break;
+    case 2: wide_tile(2, k, a, as, b, bs, c, cs, bias, accumulate); break;
+    case 3: wide_tile(3, k, a, as, b, bs, c, cs, bias, accumulate); break;
+    case 4: wide_tile(4, k, a, as, b, bs, c, cs, bias, accumulate); break;
   }
 }
 
@@ -90,6 +122,7 @@ static __attribute__((noinline)) void VARIANT(packed_tiles)(size_t rows, size_t 
 INLINE void panel(size_t m, size_t width, size_t k, const float *a, size_t as, int packed, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
   if (width == PANEL) {
     if (packed) VARIANT(packed_tiles)(m, k, a, b, bs, c, cs, bias, accumulate);
+    else if (bs > 256) VARIANT(far_tiles)(m, k, a, as, b, bs, c, cs, bias, accumulate);
     else VARIANT(tiles)(m, k, a, as, b, bs, c, cs, bias, accumulate);
     return;
   }
@@ -167,6 +200,11 @@ void VARIANT(ck_product)(size_t m, size_t n, size_t k, const float *a, size_t as
       size_t width = n - j < PANEL ? n - j : PANEL;
       const float *right = b_transposed ? b + j * bs + p : b + p * bs + j;
       size_t step = bs;
+      if (m <= 4 && !a_transposed && !b_transposed && n - j >= 2 * PANEL) {
+        VARIANT(wide_tiles)(m, now, left, as, right, bs, c + j, cs, bias && p == 0 ? bias + j : 0, accumulate || p > 0);
+        j += PANEL;
+        continue;
+      }
       // Packing pays when several tiles read the panel; with few rows it is read once, where it lies.
       if (b_transposed || width < PANEL || m > ROWS) {
         pack_panel(now, width, right, bs, b_transposed, columns);

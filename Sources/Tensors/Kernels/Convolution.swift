@@ -149,6 +149,18 @@ extension Kernel {
       let imageSize = plan.inputPixels * plan.inputs
       let block = plan.block
       let work = plan.outputPixels * plan.patch * plan.outputs
+      if plan.images < 4 {
+        // Few pictures: the product is what is split over cores.
+        return withScratch(plan.outputPixels * plan.patch) { rows in
+          var window = plan.window
+          for image in 0..<plan.images {
+            let above = Matrix(from + image * plan.outputPixels * plan.outputs, step: plan.outputs)
+            product(plan.outputPixels, plan.patch, plan.outputs, above, filter, to: rows, step: plan.patch)
+            (to + image * imageSize).update(repeating: 0, count: imageSize)
+            ck_scatter(&window, rows, 0, plan.outputPixels, to + image * imageSize)
+          }
+        }
+      }
       parallel(count: plan.images, grain: max(1, 2_000_000 / max(work, 1))) { images in
         var window = plan.window
         let size = block * plan.patch

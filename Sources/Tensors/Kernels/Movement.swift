@@ -17,6 +17,9 @@ extension Kernel {
     for axis in stride(from: x.rank - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * x.shape[axis + 1] }
     let shape = axes.map { x.shape[$0] }
     guard x.rank > 0, x.count > 0 else { return Tensor(shape: shape, storage: x.storage) }
+    if x.rank >= 2, Array(axes.dropLast(2)) == Array(0..<x.rank - 2), axes[x.rank - 1] == x.rank - 2 {
+      return transposed(x, shape: shape)
+    }
     // Innermost axes that stay together are copied as runs.
     var run = 1
     var outer = x.rank
@@ -47,6 +50,25 @@ extension Kernel {
           } else {
             for i in 0..<last { (target + i * runLength).update(from: from + offset + i * lastStep, count: runLength) }
           }
+        }
+      }
+    }
+  }
+
+  /// The last two axes exchanged.
+  private static func transposed(_ x: Tensor, shape: [Int]) -> Tensor {
+    let (rows, columns) = (shape[x.rank - 1], shape[x.rank - 2])
+    let block = max(8, grain / columns / 8 * 8)
+    let blocks = (rows + block - 1) / block
+    return Tensor(shape: shape) { buffer in
+      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
+      let size = rows * columns
+      parallel(count: x.count / size * blocks, grain: max(1, grain / (block * columns))) { range in
+        for cell in range {
+          let (matrix, first) = (cell / blocks, cell % blocks * block)
+          ck_transpose(
+            min(block, rows - first), columns, from + matrix * size + first * columns, columns,
+            to + matrix * size + first, rows)
         }
       }
     }

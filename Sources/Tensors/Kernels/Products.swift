@@ -112,13 +112,16 @@ extension Kernel {
   /// A where `copiesRows`, into the order that the kernel reads; the fewer numbers are copied in all, the better.
   private static func rectangle(_ m: Int, _ n: Int, _ k: Int, copiesRows: Bool) -> (rows: Int, columns: Int) {
     let wanted = max(1, min(12, m * n * k / 500_000))
-    var best = (rows: m, columns: n, copied: Int.max)
+    let tallest = (m + 13) / 14
+    var best = (rows: m, columns: n, pieces: 0, copied: 0)
     for across in 1...max(1, min(wanted, n / 64)) {
-      let down = max((wanted + across - 1) / across, m * min(k, 1024) / 1_000_000)
-      let copied = (copiesRows ? across * m : 0) + min(down, (m + 13) / 14) * n
-      guard copied < best.copied else { continue }
+      let down = min(tallest, max((wanted + across - 1) / across, m * min(k, 1024) / 1_000_000))
+      let pieces = min(wanted, across * down)
+      let copied = (copiesRows ? across * m : 0) + down * n
+      guard pieces > best.pieces || pieces == best.pieces && copied < best.copied else { continue }
       best = (
-        max(14, ((m + down - 1) / down + 13) / 14 * 14), max(64, ((n + across - 1) / across + 63) / 64 * 64), copied
+        max(14, ((m + down - 1) / down + 13) / 14 * 14), max(64, ((n + across - 1) / across + 63) / 64 * 64), pieces,
+        copied
       )
     }
     return (best.rows, best.columns)
