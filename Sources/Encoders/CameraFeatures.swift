@@ -9,12 +9,13 @@ enum CameraFeatures {
   ///
   /// - Parameter trunk: frames `[batch * time, crop, crop, 3]` and their conditions to `[batch * time, features]`.
   static func row(
-    _ observations: ObservationBatch, schema: ObservationSchema, crop: Int?, condition: Tensor,
-    trunk: (_ camera: String, _ frames: Tensor, _ condition: Tensor) -> Tensor
+    _ observations: ObservationBatch, schema: ObservationSchema, crop: Int?, condition: Tensor?,
+    trunk: (_ camera: String, _ frames: Tensor, _ condition: Tensor?) -> Tensor
   ) -> Tensor {
     let (batch, time) = (observations.count, observations.time)
-    let repeated = condition.unsqueezed(1).broadcast(to: [batch, time, condition.shape[1]])
-      .reshaped([batch * time, condition.shape[1]])
+    let repeated = condition.map {
+      $0.unsqueezed(1).broadcast(to: [batch, time, $0.shape[1]]).reshaped([batch * time, $0.shape[1]])
+    }
     var parts = schema.imageKeys.map { camera in
       trunk(camera, Cropping.frames(observations.images[camera]!, crop: crop), repeated).reshaped([batch, time, -1])
     }

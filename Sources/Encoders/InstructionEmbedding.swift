@@ -8,6 +8,8 @@ public enum InstructionOptions: Codable, Sendable, Equatable {
   case words(width: Int)
   /// Rows computed before, for example by CLIP, one tensor named like each instruction: `{kind: table, file: PATH}`.
   case table(file: String)
+  /// Not at all, for data of one task: `{kind: none}`.
+  case none
 
   private enum CodingKeys: String, CodingKey { case kind, width, file }
 
@@ -21,9 +23,10 @@ public enum InstructionOptions: Codable, Sendable, Equatable {
       }
       self = .words(width: width)
     case "table": self = .table(file: try keys.decode(String.self, forKey: .file))
+    case "none": self = .none
     case let kind:
       throw DecodingError.dataCorruptedError(
-        forKey: .kind, in: keys, debugDescription: "unknown kind '\(kind)'; known: table, words")
+        forKey: .kind, in: keys, debugDescription: "unknown kind '\(kind)'; known: none, table, words")
     }
   }
 
@@ -36,6 +39,7 @@ public enum InstructionOptions: Codable, Sendable, Equatable {
     case .table(let file):
       try keys.encode("table", forKey: .kind)
       try keys.encode(file, forKey: .file)
+    case .none: try keys.encode("none", forKey: .kind)
     }
   }
 }
@@ -55,12 +59,13 @@ public enum InstructionError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Turns instructions into rows that modulate a trunk.
+/// Turns instructions into rows that modulate a trunk, or into nothing.
 struct InstructionEmbedding: Module {
   /// Row 0 stands for words that training never saw.
   let words: Embedding?
   let projection: Linear?
-  let width: Int
+  /// Nil when instructions are not used.
+  let width: Int?
   private let vocabulary: [String: Int]
   private let table: [String: Tensor]
   private let file: String
@@ -81,15 +86,19 @@ struct InstructionEmbedding: Module {
       self.width = width
       self.file = file
       self.vocabulary = [:]
+    case .none:
+      (words, projection, width, table, file) = (nil, nil, nil, [:], "")
+      self.vocabulary = [:]
     }
   }
 
   func check(_ instruction: String) throws {
-    if words == nil, table[instruction] == nil { throw InstructionError.notInTable(instruction, file: file) }
+    if words == nil, width != nil, table[instruction] == nil { throw InstructionError.notInTable(instruction, file: file) }
   }
 
   /// `[instructions.count, width]`.
-  func callAsFunction(_ instructions: [String]) -> Tensor {
+  func callAsFunction(_ instructions: [String]) -> Tensor? {
+    guard let width else { return nil }
     guard let words, let projection else {
       return Tensor.stacked(
         instructions.map { table[$0]?.reshaped([width]) ?? .zeros([width]) }, axis: 0)

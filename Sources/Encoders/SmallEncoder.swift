@@ -43,18 +43,19 @@ public struct SmallEncoder: ObservationEncoder {
   struct Stage: Module {
     let convolution: Conv2d
     let norm: GroupNorm
-    let film: FiLM
+    let film: FiLM?
 
-    init(inputs: Int, outputs: Int, stride: Int, condition: Int, random: inout Random) {
+    init(inputs: Int, outputs: Int, stride: Int, condition: Int?, random: inout Random) {
       convolution = Conv2d(
         inputs: inputs, outputs: outputs, kernel: 3, stride: stride, padding: 1, bias: false,
         initialization: .kaimingFanOut, random: &random)
       norm = GroupNorm(groups: outputs / 16, channels: outputs)
-      film = FiLM(condition: condition, channels: outputs, random: &random)
+      film = condition.map { FiLM(condition: $0, channels: outputs, random: &random) }
     }
 
-    func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
-      film(norm(convolution(input)), condition: condition)
+    func callAsFunction(_ input: Tensor, condition: Tensor?) -> Tensor {
+      guard let film, let condition else { return norm(convolution(input), finish: .relu) }
+      return film(norm(convolution(input)), condition: condition)
     }
   }
 
@@ -66,7 +67,7 @@ public struct SmallEncoder: ObservationEncoder {
     let keypoints: SpatialSoftmax
     let projection: Linear
 
-    init(_ options: Options, condition: Int, random: inout Random) {
+    init(_ options: Options, condition: Int?, random: inout Random) {
       let (narrow, wide) = (options.channels, 2 * options.channels)
       stem = Conv2d(
         inputs: 3, outputs: narrow, kernel: 8, stride: 4, padding: 2, bias: false, initialization: .kaimingFanOut,
@@ -81,7 +82,7 @@ public struct SmallEncoder: ObservationEncoder {
       projection = Linear(inputs: 2 * options.keypoints + wide, outputs: options.features, random: &random)
     }
 
-    func callAsFunction(_ frames: Tensor, condition: Tensor) -> Tensor {
+    func callAsFunction(_ frames: Tensor, condition: Tensor?) -> Tensor {
       var x = stages[0](stemNorm(stem(frames - 0.5), finish: .relu), condition: condition)
       for stage in stages.dropFirst() { x = x + stage(x, condition: condition) }
       // Where things are, and what there is at all.

@@ -7,7 +7,7 @@ import Tensors
 
 extension BenchmarkCase {
   static var all: [BenchmarkCase] {
-    var cases = [gemm] + networks + [optimizer, windows]
+    var cases = [gemm] + networks + [imitation, optimizer, windows]
     #if Kitchenette
       cases += [kitchenette("kitchenette-blind", cameras: 0), kitchenette("kitchenette-cameras", cameras: 3)]
     #endif
@@ -46,9 +46,21 @@ extension BenchmarkCase {
   static let windows = BenchmarkCase(
     name: "hdf5-windows", about: "windows of 10 frames from 3 cameras of 128x128, read from the file each time"
   ) {
-    let path = NSTemporaryDirectory() + "/imitate-benchmark-\(ProcessInfo.processInfo.processIdentifier).hdf5"
-    defer { unlink(path) }  // open files stay readable
     let cameras = ["robot0_agentview_left_image", "robot0_agentview_right_image", "robot0_eye_in_hand_image"]
+    let path = try writeDemonstrations(cameras: cameras, size: 128)
+    defer { unlink(path) }  // open files stay readable
+    var random = Random(seed: 1)
+    let demonstrations = try Demonstrations([.init(path: path)], images: cameras, vectors: [], memory: 0)
+    let window = Window(observations: -9...0, actions: 0...9)
+    return Subject(bytes: Double(8 * 10 * 3 * 128 * 128 * 3), items: 8, unit: "windows") {
+      let indices = (0..<8).map { _ in WindowSampler.Index(episode: random.below(4), step: 9 + random.below(50)) }
+      _ = try demonstrations.batch(indices, window: window)
+    }
+  }
+
+  /// Four demonstrations of 60 steps in a temporary file.
+  static func writeDemonstrations(cameras: [String], size: Int, vectors: [String: Int] = [:]) throws -> String {
+    let path = NSTemporaryDirectory() + "/imitate-benchmark-\(ProcessInfo.processInfo.processIdentifier).hdf5"
     var random = Random(seed: 1)
     try HDF5File.atomically(path) { file in
       try file.createGroup("data")
@@ -58,24 +70,21 @@ extension BenchmarkCase {
         // Smooth pictures with some noise compress about as rendered ones do.
         for step in 0..<60 {
           let noise = UInt8(random.below(256))
-          let pixels = (0..<128 * 128 * 3).map {
-            UInt8(truncatingIfNeeded: $0 / 384 + step) ^ ($0 % 29 == 0 ? noise : 0)
+          let pixels = (0..<size * size * 3).map {
+            UInt8(truncatingIfNeeded: $0 / (3 * size) + step) ^ ($0 % 29 == 0 ? noise : 0)
           }
-          let image = Image(width: 128, height: 128, pixels: pixels)
+          let image = Image(width: size, height: size, pixels: pixels)
           episode.append(
-            Observation(images: Dictionary(uniqueKeysWithValues: cameras.map { ($0, image) })),
-            action: Array(repeating: 0, count: 12), state: [0], success: false)
+            Observation(
+              images: Dictionary(uniqueKeysWithValues: cameras.map { ($0, image) }),
+              vectors: vectors.mapValues { width in (0..<width).map { _ in Float(random.normal()) } }),
+            action: (0..<12).map { _ in Float(random.uniform(-1...1)) }, state: [0], success: false)
         }
         try file.write(episode, as: "data/demo_\(demo)")
       }
       try file.setText("{\"env_name\": \"benchmark\"}", of: "data", "env_args")
     }
-    let demonstrations = try Demonstrations([.init(path: path)], images: cameras, vectors: [], memory: 0)
-    let window = Window(observations: -9...0, actions: 0...9)
-    return Subject(bytes: Double(8 * 10 * 3 * 128 * 128 * 3), items: 8, unit: "windows") {
-      let indices = (0..<8).map { _ in WindowSampler.Index(episode: random.below(4), step: 9 + random.below(50)) }
-      _ = try demonstrations.batch(indices, window: window)
-    }
+    return path
   }
 
   #if Kitchenette

@@ -1,3 +1,5 @@
+import Demonstrations
+import Encoders
 import Foundation
 import Imitation
 import Layers
@@ -174,6 +176,40 @@ extension BenchmarkCase {
         let clean = ((x - (1 - now).squareRoot() * noise) / now.squareRoot()).clamped(to: -1...1)
         x = then.squareRoot() * clean + (1 - then).squareRoot() * noise
       }
+    }
+  }
+
+  /// A training step of the whole path, as robomimic's `BC_Transformer_GMM`.
+  static let imitation = BenchmarkCase(
+    name: "bc-transformer-step",
+    about: "BC-Transformer-GMM, 41.4 M parameters, 2 ResNet-18 on 16x10 frames cropped to 76, read from HDF5"
+  ) {
+    let cameras = ["robot0_agentview_left_image", "robot0_eye_in_hand_image"]
+    let vectors = ["robot0_base_to_eef_pos": 3, "robot0_base_to_eef_quat": 4, "robot0_gripper_qpos": 2]
+    let path = try writeDemonstrations(cameras: cameras, size: 84, vectors: vectors)
+    defer { unlink(path) }  // open files stay readable
+    let demonstrations = try Demonstrations(
+      [.init(path: path)], images: cameras, vectors: vectors.keys.sorted(), memory: 1 << 30)
+    let decoder = JSONDecoder()
+    var random = Random(seed: 1)
+    let encoder = try ResNet18Encoder(
+      options: decoder.decode(
+        ResNet18Encoder.Options.self, from: Data(#"{"crop": 76, "instruction": {"kind": "none"}}"#.utf8)),
+      context: EncoderContext(schema: demonstrations.schema, vocabulary: []), random: &random)
+    let policy = try BCTransformer(
+      options: decoder.decode(BCTransformer.Options.self, from: Data(#"{"causal": true}"#.utf8)), encoder: encoder,
+      actionWidth: 12, random: &random)
+    let parameters = policy.parameters().filter { $0.parameter.isTrainable }
+    var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
+    let sampler = WindowSampler(
+      episodes: demonstrations.episodes.enumerated().map { ($0, $1.length) }, batch: 16, seed: 1)
+    var order: (epoch: Int, order: [Int])?
+    var step = 0
+    return Subject(items: 16, unit: "windows") {
+      let batch = try demonstrations.batch(sampler(step, order: &order), window: policy.window)
+      step += 1
+      let (_, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
+      optimizer.step(gradients, learningRate: 1e-4)
     }
   }
 }

@@ -1,6 +1,5 @@
 """One case of `imitate benchmark`, done in PyTorch as well as PyTorch can: prints one JSON object.
 
-    pytorch_benchmark.py CASE [--threads N] [--seconds S] [--file HDF5]
 
 Shapes, precision and threads are those of the Swift case of the same name (Sources/imitate/Benchmark*.swift).
 """
@@ -359,12 +358,11 @@ def main():
     parser.add_argument("case")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--file")
     arguments = parser.parse_args()
     torch.manual_seed(1)
     if arguments.case == "bc-transformer-step":
         from robomimic_step import prepare
-        run = prepare(arguments.file, arguments.threads)
+        run = prepare(arguments.threads)
     else:
         torch.set_num_threads(arguments.threads)
         run = CASES[arguments.case]()
