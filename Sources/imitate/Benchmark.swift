@@ -6,8 +6,9 @@ struct Benchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Time the parts of the toolkit on this machine.",
     discussion: """
-      Every case is warmed up, then timed several times. Machines are noisy: compare ratios of runs made side by side, \
-      never single times. Cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", ")).
+      Every case is warmed up, then timed several times: median, best, rates, and the peak of memory, which grows from \
+      case to case within one run. Machines are noisy: compare ratios of runs made side by side, never single times. \
+      --format json adds what tensors held by kind and the page faults of a run. Cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", ")).
       """)
 
   @Argument(help: "Cases to run; all when left out.")
@@ -15,6 +16,9 @@ struct Benchmark: ParsableCommand {
 
   @Option(help: "At least how long to time each case, in seconds.")
   var seconds = 2.0
+
+  @Flag(help: "Use one core.")
+  var serial = false
 
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
@@ -29,9 +33,8 @@ struct Benchmark: ParsableCommand {
         }
         return found
       }
-    let threads = ProcessInfo.processInfo.activeProcessorCount
     for one in chosen {
-      let result = try one.measure(threads: threads, seconds: seconds)
+      let result = try one.measure(serial: serial, seconds: seconds)
       switch format {
       case .json:
         let encoder = JSONEncoder()
@@ -57,6 +60,8 @@ struct Benchmark: ParsableCommand {
     if let ratio = result.ratio, let reference = result.reference {
       parts.append(String(format: "%.2f of %@", ratio, reference))
     }
+    parts.append(String(format: "%.0f MB peak", Double(result.peakMemoryBytes) / 1e6))
+    parts.append("\(result.threads) \(result.threads == 1 ? "thread" : "threads")")
     return parts.joined(separator: "  ") + "  — " + about
   }
 }

@@ -7,7 +7,7 @@ import Tensors
 
 extension BenchmarkCase {
   static var all: [BenchmarkCase] {
-    var cases = [gemm] + networks + [imitation, optimizer, windows]
+    var cases = [gemm] + networks + [imitation, optimizer, smallOperation, windows]
     #if Kitchenette
       cases += [kitchenette("kitchenette-blind", cameras: 0), kitchenette("kitchenette-cameras", cameras: 3)]
     #endif
@@ -20,10 +20,23 @@ extension BenchmarkCase {
     let a = Tensor.normal([1024, 1024], random: &random)
     let b = Tensor.normal([1024, 1024], random: &random)
     let plain = PlainProduct(size: 1024)
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = Threads.isSerial ? 1 : ProcessInfo.processInfo.activeProcessorCount
     return Subject(
       operations: 2 * 1024 * 1024 * 1024, bytes: 3 * 4 * 1024 * 1024,
       reference: ("OpenBLAS", { plain.run(threads: threads) }), run: { _ = a.matmul(b) })
+  }
+
+  static let smallOperation = BenchmarkCase(
+    name: "recorded-operation", about: "10,000 additions of eight numbers, recorded, one after another"
+  ) {
+    let (start, one) = (Parameter(.ones([8])), Tensor.ones([8]))
+    return Subject(items: 10_000, unit: "operations") {
+      _ = withGradients(random: Random(seed: 1)) {
+        var x = start.value
+        for _ in 0..<10_000 { x = x + one }
+        return Tensor(x.scalars[0])  // not walked back: this is the price of recording
+      }
+    }
   }
 
   /// The parameters of six blocks of width 512, with gradients that stay the same.

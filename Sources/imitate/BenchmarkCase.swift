@@ -1,4 +1,5 @@
 import Foundation
+import Tensors
 
 /// One thing that `imitate benchmark` times.
 struct BenchmarkCase: Sendable {
@@ -36,7 +37,11 @@ struct BenchmarkResult: Encodable {
   /// Reference time divided by ours, medians of runs in turn; above 1 is faster than the reference.
   var ratio: Double?
   var reference: String?
+  /// The largest resident size of the process, and the most that tensors held during the timed runs, by kind.
   var peakMemoryBytes: Int
+  var tensors: MemoryReport
+  /// Of the timed runs, each: minor faults, which are pages the system had to hand out.
+  var pageFaultsPerRun: Double
 
   private struct Key: CodingKey {
     var stringValue: String
@@ -59,46 +64,70 @@ struct BenchmarkResult: Encodable {
     try keys.encodeIfPresent(reference, forKey: Key("reference"))
     try keys.encodeIfPresent(ratio, forKey: Key("ratio"))
     try keys.encode(peakMemoryBytes, forKey: Key("peak_memory_bytes"))
+    try keys.encode(tensors.peak, forKey: Key("tensor_peak_bytes"))
+    try keys.encode(tensors.fresh, forKey: Key("tensor_fresh_bytes"))
+    for (kind, bytes) in tensors.peakByKind { try keys.encode(bytes, forKey: Key("tensor_\(kind.rawValue)_bytes")) }
+    try keys.encode(pageFaultsPerRun, forKey: Key("page_faults_per_run"))
   }
 }
 
 extension BenchmarkCase {
   /// Warms up, then times runs until they fill `seconds`, at least `minimumRuns`.
-  func measure(threads: Int, seconds: Double = 2, minimumRuns: Int = 5) throws -> BenchmarkResult {
-    let subject = try prepare()
-    try subject.run()
-    try subject.reference?.run()
-    var times: [Double] = []
-    var references: [Double] = []
-    func time(_ work: () throws -> Void) rethrows -> Double {
-      let start = ContinuousClock.now
-      try work()
-      return (ContinuousClock.now - start) / .seconds(1)
+  ///
+  /// A reference is timed in turn with it, in blocks with a pause between: OpenBLAS's threads go on spinning for a while
+  /// after a product and would take the cores away from what follows.
+  func measure(serial: Bool, seconds: Double = 2, minimumRuns: Int = 5) throws -> BenchmarkResult {
+    try Threads.$isSerial.withValue(serial) {
+      let subject = try prepare()
+      for _ in 0..<2 { try subject.run() }
+      try subject.reference?.run()
+      let blocks = subject.reference == nil ? 1 : 4
+      var (times, references): ([Double], [Double]) = ([], [])
+      var faults = 0
+      Memory.startCounting()
+      for block in 0..<blocks {
+        let before = BenchmarkCase.usage().ru_minflt
+        times += try BenchmarkCase.time(subject.run, seconds: seconds / Double(blocks), atLeast: minimumRuns)
+        faults += BenchmarkCase.usage().ru_minflt - before
+        if let reference = subject.reference {
+          if block == 0 { try reference.run() }
+          references += try BenchmarkCase.time(reference.run, seconds: seconds / Double(blocks), atLeast: minimumRuns)
+          usleep(100_000)
+        }
+      }
+      let middle = BenchmarkCase.median(times)
+      var rates: [String: Double] = [:]
+      if let items = subject.items, let unit = subject.unit { rates["\(unit)_per_second"] = items / middle }
+      return BenchmarkResult(
+        case: name, medianSeconds: middle, minimumSeconds: times.min()!, runs: times.count,
+        threads: serial ? 1 : ProcessInfo.processInfo.activeProcessorCount,
+        gflops: subject.operations.map { $0 / middle / 1e9 }, bytes: subject.bytes, rates: rates,
+        ratio: references.isEmpty ? nil : BenchmarkCase.median(references) / middle,
+        reference: subject.reference?.name, peakMemoryBytes: BenchmarkCase.usage().ru_maxrss * 1024,
+        tensors: Memory.report, pageFaultsPerRun: Double(faults) / Double(times.count))
     }
-    var spent = 0.0
-    while times.count < minimumRuns || spent < seconds, times.count < 1000 {
-      times.append(try time(subject.run))
-      if let reference = subject.reference { references.append(try time(reference.run)) }
-      spent += times.last! + (references.last ?? 0)
-    }
-    func median(_ values: [Double]) -> Double {
-      let sorted = values.sorted()
-      return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-    }
-    let middle = median(times)
-    var rates: [String: Double] = [:]
-    if let items = subject.items, let unit = subject.unit { rates["\(unit)_per_second"] = items / middle }
-    return BenchmarkResult(
-      case: name, medianSeconds: middle, minimumSeconds: times.min()!, runs: times.count, threads: threads,
-      gflops: subject.operations.map { $0 / middle / 1e9 }, bytes: subject.bytes, rates: rates,
-      ratio: references.isEmpty ? nil : median(references) / middle, reference: subject.reference?.name,
-      peakMemoryBytes: BenchmarkCase.peakMemory())
   }
 
-  /// The largest resident size of this process so far.
-  static func peakMemory() -> Int {
+  private static func time(_ work: () throws -> Void, seconds: Double, atLeast: Int) rethrows -> [Double] {
+    var times: [Double] = []
+    var spent = 0.0
+    while times.count < atLeast || spent < seconds, times.count < 1000 {
+      let start = ContinuousClock.now
+      try work()
+      times.append((ContinuousClock.now - start) / .seconds(1))
+      spent += times.last!
+    }
+    return times
+  }
+
+  private static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+  }
+
+  private static func usage() -> rusage {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss * 1024
+    return usage
   }
 }
