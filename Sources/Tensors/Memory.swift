@@ -21,6 +21,8 @@ public struct MemoryReport: Sendable, Equatable {
   public var peakByKind: [MemoryKind: Int]
   /// Asked from the system rather than reused: 0 after a first step.
   public var fresh: Int
+  /// Held now, in use or kept for reuse.
+  public var reserved: Int
 }
 
 /// Counts what tensors hold.
@@ -43,7 +45,7 @@ public enum Memory {
 
   public static var report: MemoryReport {
     BufferPool.shared.withAccount {
-      MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh)
+      MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh, reserved: $0.reserved)
     }
   }
 }
@@ -55,6 +57,7 @@ struct MemoryAccount: Sendable {
   private(set) var atPeak = SIMD8<Int>()
   private(set) var peak = 0
   private(set) var fresh = 0
+  private(set) var reserved = 0
 
   private func place(_ kind: MemoryKind) -> Int {
     switch kind {
@@ -66,10 +69,11 @@ struct MemoryAccount: Sendable {
     }
   }
 
-  mutating func took(_ bytes: Int, _ kind: MemoryKind, fresh isFresh: Bool) {
+  mutating func took(_ bytes: Int, _ kind: MemoryKind, fresh unused: Int) {
     held[place(kind)] += bytes
     total += bytes
-    if isFresh { fresh += bytes }
+    fresh += unused
+    reserved += unused
     if total > peak { (peak, atPeak) = (total, held) }
   }
 

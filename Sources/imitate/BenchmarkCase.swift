@@ -66,6 +66,7 @@ struct BenchmarkResult: Encodable {
     try keys.encode(peakMemoryBytes, forKey: Key("peak_memory_bytes"))
     try keys.encode(tensors.peak, forKey: Key("tensor_peak_bytes"))
     try keys.encode(tensors.fresh, forKey: Key("tensor_fresh_bytes"))
+    try keys.encode(tensors.reserved, forKey: Key("tensor_reserved_bytes"))
     for (kind, bytes) in tensors.peakByKind { try keys.encode(bytes, forKey: Key("tensor_\(kind.rawValue)_bytes")) }
     try keys.encode(pageFaultsPerRun, forKey: Key("page_faults_per_run"))
   }
