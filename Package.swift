@@ -32,7 +32,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CMuJoCo", providers: [.apt(["libmujoco-dev"])]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
-    .target(name: "COffscreen", linkerSettings: [.linkedLibrary("OSMesa")]),
+    .target(name: "COffscreen", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CKernels"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),

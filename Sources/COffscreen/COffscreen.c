@@ -4,10 +4,30 @@
 #include "COffscreen.h"
 
 #include <GL/osmesa.h>
+#include <dlfcn.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+// OSMesa brings a compiler along, a hundred megabytes that most verbs have no use for: it is loaded when a camera is first
+// wanted. MuJoCo looks its functions up among the process's global names.
+static struct {
+  OSMesaContext (*create)(GLenum, GLint, GLint, GLint, OSMesaContext);
+  GLboolean (*activate)(OSMesaContext, void *, GLenum, GLsizei, GLsizei);
+  void (*destroy)(OSMesaContext);
+} mesa;
+
+static int load_mesa(void) {
+  if (mesa.destroy != NULL) return 0;
+  void *library = dlopen("libOSMesa.so.8", RTLD_NOW | RTLD_GLOBAL);
+  if (library == NULL) library = dlopen("libOSMesa.so", RTLD_NOW | RTLD_GLOBAL);
+  if (library == NULL) return -1;
+  *(void **)&mesa.create = dlsym(library, "OSMesaCreateContextExt");
+  *(void **)&mesa.activate = dlsym(library, "OSMesaMakeCurrent");
+  *(void **)&mesa.destroy = dlsym(library, "OSMesaDestroyContext");
+  return mesa.create != NULL && mesa.activate != NULL && mesa.destroy != NULL ? 0 : -1;
+}
 
 // MuJoCo draws into a framebuffer object of its own; the context's own buffer only has to exist.
 enum { side = 16 };
@@ -24,12 +44,16 @@ static void explain(char *message, int size, const char *reason) {
 OffscreenContext *offscreen_create(char *message, int message_size) {
   // One drawing thread: for small pictures it is faster than several, and work is spread over processes.
   setenv("LP_NUM_THREADS", "1", 1);
+  if (load_mesa() != 0) {
+    explain(message, message_size, "OSMesa is not installed (libosmesa6)");
+    return NULL;
+  }
   OffscreenContext *result = calloc(1, sizeof(OffscreenContext));
   if (result == NULL) {
     explain(message, message_size, "out of memory");
     return NULL;
   }
-  result->context = OSMesaCreateContextExt(OSMESA_RGBA, 24, 8, 0, NULL);
+  result->context = mesa.create(OSMESA_RGBA, 24, 8, 0, NULL);
   if (result->context == NULL) {
     explain(message, message_size, "OSMesa cannot create a context");
     free(result);
@@ -44,12 +68,12 @@ OffscreenContext *offscreen_create(char *message, int message_size) {
 }
 
 int offscreen_activate(OffscreenContext *context) {
-  return OSMesaMakeCurrent(context->context, context->pixels, GL_UNSIGNED_BYTE, side, side) ? 0 : -1;
+  return mesa.activate(context->context, context->pixels, GL_UNSIGNED_BYTE, side, side) ? 0 : -1;
 }
 
 void offscreen_destroy(OffscreenContext *context) {
   if (context == NULL) return;
-  OSMesaDestroyContext(context->context);
+  mesa.destroy(context->context);
   free(context);
 }
 
