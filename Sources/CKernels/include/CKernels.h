@@ -133,3 +133,12 @@ typedef struct {
 void ck_gather(const ck_window *w, const float *image, size_t first, size_t last, float *to);
 // Adds rows back to where the windows lie.
 void ck_scatter(const ck_window *w, const float *rows, size_t first, size_t last, float *image);
+
+// Tells the processor that this is a loop that waits.
+static inline void ck_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
