@@ -1,42 +1,29 @@
 // Chooses the kernels for the processor: one table of functions for each kind, one pointer to the table in use.
 #include "CKernels.h"
 
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_baseline PARAMETERS;
-#include "Kernels.h"
-#undef KERNEL
+#define DECLARE_BASELINE(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_baseline PARAMETERS;
+#define DECLARE_AVX2(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_avx2 PARAMETERS;
+#define DECLARE_AVX512(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_avx512 PARAMETERS;
+#define LIST_BASELINE(RESULT, NAME, PARAMETERS, ARGUMENTS) NAME##_baseline,
+#define LIST_AVX2(RESULT, NAME, PARAMETERS, ARGUMENTS) NAME##_avx2,
+#define LIST_AVX512(RESULT, NAME, PARAMETERS, ARGUMENTS) NAME##_avx512,
+#define FORWARD(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME PARAMETERS { return current->NAME ARGUMENTS; }
+
+CK_KERNELS(DECLARE_BASELINE)
 #if defined(__x86_64__)
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_avx2 PARAMETERS; RESULT NAME##_avx512 PARAMETERS;
-#include "Kernels.h"
-#undef KERNEL
+CK_KERNELS(DECLARE_AVX2)
+CK_KERNELS(DECLARE_AVX512)
 #endif
 
-typedef struct {
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT(*NAME) PARAMETERS;
-#include "Kernels.h"
-#undef KERNEL
-} table;
-
-static const table tables[] = {
-    [ck_baseline] = {
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) NAME##_baseline,
-#include "Kernels.h"
-#undef KERNEL
-    },
+static const ck_table tables[] = {
+    [ck_baseline] = {CK_KERNELS(LIST_BASELINE)},
 #if defined(__x86_64__)
-    [ck_avx2] = {
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) NAME##_avx2,
-#include "Kernels.h"
-#undef KERNEL
-    },
-    [ck_avx512] = {
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) NAME##_avx512,
-#include "Kernels.h"
-#undef KERNEL
-    },
+    [ck_avx2] = {CK_KERNELS(LIST_AVX2)},
+    [ck_avx512] = {CK_KERNELS(LIST_AVX512)},
 #endif
 };
 
-static const table *current = &tables[ck_baseline];
+static const ck_table *current = &tables[ck_baseline];
 
 ck_variant ck_best_variant(void) {
 #if defined(__x86_64__)
@@ -51,10 +38,12 @@ ck_variant ck_best_variant(void) {
 
 __attribute__((constructor)) static void choose(void) { current = &tables[ck_best_variant()]; }
 
-ck_variant ck_current_variant(void) { return (ck_variant)(current - tables); }
-void ck_use_variant(ck_variant variant) {
-  if (variant >= ck_baseline && variant <= ck_best_variant()) current = &tables[variant];
+const ck_table *ck_kernels(ck_variant variant) {
+  ck_variant best = ck_best_variant();
+  return &tables[variant < best ? variant : best];
 }
 
-#define KERNEL(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME PARAMETERS { return current->NAME ARGUMENTS; }
-#include "Kernels.h"
+ck_variant ck_current_variant(void) { return (ck_variant)(current - tables); }
+void ck_use_variant(ck_variant variant) { current = ck_kernels(variant); }
+
+CK_KERNELS(FORWARD)

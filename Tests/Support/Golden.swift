@@ -7,8 +7,14 @@ package struct Golden: Sendable {
   package let tensors: [String: Tensor]
   package let metadata: [String: String]
 
-  package init(_ name: String) throws {
-    (tensors, metadata) = try Safetensors.read(Golden.folder + "/\(name).safetensors")
+  package init(_ names: String...) throws {
+    var (tensors, metadata): ([String: Tensor], [String: String]) = ([:], [:])
+    for name in names {
+      let file = try Safetensors.read(Golden.folder + "/\(name).safetensors")
+      tensors.merge(file.tensors) { first, _ in first }
+      metadata.merge(file.metadata) { first, _ in first }
+    }
+    (self.tensors, self.metadata) = (tensors, metadata)
   }
 
   /// The tensor `name`; a missing one is a mistake in the test.

@@ -10,8 +10,10 @@ struct Operation: Sendable, CustomTestStringConvertible {
 }
 
 extension Operation {
-  /// Every operation. The names are those of Tests/Golden/make_tensors.py, which holds inputs and expected numbers.
-  static let all: [Operation] = arithmetic + activations + reductions + products + shapes + norms + convolutions
+  /// Every operation. The names are those of Tests/Golden/make_tensors.py and make_kernels.py, which hold inputs and
+  /// expected numbers.
+  static let all: [Operation] =
+    arithmetic + activations + reductions + products + shapes + norms + convolutions + ways + finishes
 
   private static func row(_ name: String, _ apply: @escaping @Sendable ([Tensor]) -> Tensor) -> Operation {
     Operation(name: name, apply: apply)
@@ -88,5 +90,48 @@ extension Operation {
     row("convTransposed1d") { $0[0].convTransposed1d($0[1], bias: $0[2], stride: 2, padding: 1) },
     row("maxPool2d") { $0[0].maxPool2d(size: 3, stride: 2, padding: 1) },
     row("averagePool2d") { $0[0].averagePool2d(size: 2, stride: 2) },
+  ]
+
+  /// The other ways to work the same out: see `ConvolutionPlan.Method`, `AttentionPlan`.
+  private static let ways = [
+    row("conv2d winograd") { $0[0].conv2d($0[1], bias: $0[2], padding: 1) },
+    row("conv2d winograd unpadded") { $0[0].conv2d($0[1], bias: $0[2]) },
+    row("conv2d winograd far") { $0[0].conv2d($0[1], bias: $0[2], padding: 2) },
+    row("conv2d positions") { $0[0].conv2d($0[1], bias: $0[2], padding: 1) },
+    row("conv2d positions strided") { $0[0].conv2d($0[1], bias: $0[2], stride: 2, padding: 1) },
+    row("conv1d positions") { $0[0].conv1d($0[1], bias: $0[2], padding: 2) },
+    row("conv1d positions strided") { $0[0].conv1d($0[1], bias: $0[2], stride: 2, padding: 1) },
+    row("convTransposed1d positions") { $0[0].convTransposed1d($0[1], bias: $0[2], stride: 2, padding: 1) },
+    row("attention blocks") {
+      $0[0].attention(
+        keys: $0[1], values: $0[2],
+        mask: Tensor((0..<400).map { $0 % 20 > $0 / 20 ? -.infinity : 0 }, shape: [20, 20]))
+    },
+    row("attention biased") {
+      $0[0].attention(
+        keys: $0[1], values: $0[2], mask: Tensor((0..<60).map { -1 + 2 * Float($0) / 59 }, shape: [1, 2, 5, 6]))
+    },
+    row("recomputed") { recomputed($0[0]) { $0.gelu() * $0 } },
+    row("linear rows") { $0[0].linear($0[1], bias: $0[2]) }, row("matmul wide") { $0[0].matmul($0[1]) },
+  ]
+
+  /// What a pass over channels takes along.
+  private static let finishes = [
+    row("groupNorm relu added") {
+      $0[0].groupNorm(groups: 3, scale: $0[1], bias: $0[2], adding: $0[3], finish: .relu)
+    },
+    row("groupNorm mish") { $0[0].groupNorm(groups: 3, scale: $0[1], bias: $0[2], finish: .mish) },
+    row("groupNorm silu added") {
+      $0[0].groupNorm(groups: 3, scale: $0[1], bias: $0[2], adding: $0[3], finish: .silu)
+    },
+    row("groupNorm plain added") { $0[0].groupNorm(groups: 3, scale: $0[1], bias: $0[2], adding: $0[3]) },
+    row("batchNormTraining relu added") {
+      $0[0].batchNormTraining(scale: $0[1], bias: $0[2], adding: $0[3], finish: .relu).output
+    },
+    row("modulated") { $0[0].modulated(scale: $0[1]) },
+    row("modulated images") { $0[0].modulated(scale: $0[1], bias: $0[2]) },
+    row("modulated mish") { $0[0].modulated(scale: $0[1], bias: $0[2], finish: .mish) },
+    row("modulated gate") { $0[0].modulated(scale: $0[1], adding: $0[2]) },
+    row("modulated relu added") { $0[0].modulated(scale: $0[1], bias: $0[2], adding: $0[3], finish: .relu) },
   ]
 }

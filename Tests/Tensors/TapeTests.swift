@@ -95,3 +95,93 @@ import Testing
     #expect(!Tensor([.nan], shape: [1]).softplus().isFinite && !Tensor([.nan], shape: [1]).gelu().isFinite)
   }
 }
+
+@Suite struct RecomputationTests {
+  @Test func givesTheSameGradients() {
+    var random = Random(seed: 3)
+    let weight = Parameter(.normal([16, 16], random: &random))
+    let bias = Parameter(.normal([16], random: &random))
+    let x = Parameter(.normal([12, 16], random: &random))
+    func block(_ x: Tensor) -> Tensor { x.linear(weight.value, bias: bias.value).gelu() + x }
+    func gradients(_ apply: (Tensor) -> Tensor) -> (value: Float, all: [Tensor]) {
+      let (value, gradients) = withGradients(random: Random(seed: 5)) {
+        apply(apply(x.value).tanh()).square().mean()
+      }
+      return (value.item, [weight, bias, x].map { gradients[$0]! })
+    }
+    let (again, kept) = (gradients { recomputed($0, block) }, gradients(block))
+    #expect(again.value == kept.value)
+    for (a, b) in zip(again.all, kept.all) { #expect(relativeError(a, b) < 1e-6) }
+  }
+
+  @Test func dropsTheSamePlacesTwice() {
+    var random = Random(seed: 3)
+    let x = Parameter(.uniform([50, 40], 1...2, random: &random))
+    var output = Tensor(0)
+    let (_, gradients) = withGradients(random: Random(seed: 5)) {
+      output = recomputed(x.value) { $0.dropout(0.3) }
+      return output.sum()
+    }
+    // Each number times its own slope is what came out.
+    #expect(relativeError(gradients[x]! * x.value, output.detached) < 1e-6)
+    #expect(output.scalars.contains(0))
+  }
+
+  @Test func keepsNothingOfWhatLiesBetween() {
+    let weight = Parameter(.ones([4, 4]))
+    let names = Tape.operations { _ = recomputed(weight.value) { $0.matmul(weight.value).gelu().square() } }
+    #expect(names == ["parameter", "recomputed"])
+  }
+}
+
+@Suite struct ParallelTests {
+  /// Every chunk once, whatever runs at the same time and inside.
+  @Test func everyChunkRunsOnce() async {
+    await withTaskGroup(of: Bool.self) { group in
+      for task in 0..<4 {
+        group.addTask {
+          for round in 0..<200 {
+            let count = 1 + (task * 37 + round * 11) % 97
+            let marks = UnsafeMutablePointer<Int32>.allocate(capacity: count)
+            defer { marks.deallocate() }
+            marks.initialize(repeating: 0, count: count)
+            nonisolated(unsafe) let target = marks
+            parallel(count: count, grain: 1 + round % 3) { range in
+              for i in range {
+                parallel(count: 3, grain: 1) { inner in for _ in inner where i % 2 == 0 { continue } }
+                target[i] += 1
+              }
+            }
+            if (0..<count).contains(where: { marks[$0] != 1 }) { return false }
+          }
+          return true
+        }
+      }
+      for await good in group { #expect(good) }
+    }
+  }
+
+  @Test func bitsDoNotDependOnTheNumberOfCores() {
+    var random = Random(seed: 3)
+    let x = Parameter(.normal([9, 12, 12, 16], random: &random))
+    let wide = Parameter(.normal([3, 3, 16, 32], random: &random))
+    let strided = Parameter(.normal([3, 3, 32, 48], random: &random))
+    let scale = Parameter(.ones([32]))
+    let bias = Parameter(.zeros([32]))
+    let out = Parameter(.normal([48, 96], random: &random))
+    func gradients() -> [[Float]] {
+      let (value, gradients) = withGradients(random: Random(seed: 5)) {
+        let y = x.value.conv2d(wide.value, padding: 1)
+          .groupNorm(groups: 2, scale: scale.value, bias: bias.value, finish: .relu)
+        let z = y.conv2d(strided.value, stride: 2, padding: 1).reshaped([9, 36, 48])
+        let rows = z.reshaped([9, 36, 4, 12])
+        let mixed = rows.attention(keys: rows, values: rows).reshaped([9, 36, 48])
+        return mixed.matmul(out.value).layerNorm(scale: nil, bias: nil).dropout(0.2).square().mean()
+      }
+      return [value.scalars] + [x, wide, strided, scale, bias, out].map { gradients[$0]!.scalars }
+    }
+    let all = gradients()
+    #expect(all == Threads.$isSerial.withValue(true) { gradients() })
+    #expect(all.allSatisfy { $0.allSatisfy(\.isFinite) })
+  }
+}

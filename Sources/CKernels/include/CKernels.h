@@ -1,4 +1,6 @@
 #pragma once
+#include "Kernels.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -8,7 +10,7 @@ typedef enum { ck_baseline, ck_avx2, ck_avx512 } ck_variant;
 
 // The fastest that this processor runs.
 ck_variant ck_best_variant(void);
-// The one in use; setting one the processor lacks does nothing. For tests and comparisons, between calls only.
+// The one in use. Setting it is for comparisons, between calls only.
 ck_variant ck_current_variant(void);
 void ck_use_variant(ck_variant variant);
 
@@ -133,6 +135,14 @@ typedef struct {
 void ck_gather(const ck_window *w, const float *image, size_t first, size_t last, float *to);
 // Adds rows back to where the windows lie.
 void ck_scatter(const ck_window *w, const float *rows, size_t first, size_t last, float *image);
+
+// The kernels of one variant, by name (the best one in place of those that the processor lacks).
+#define CK_FIELD(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT(*NAME) PARAMETERS;
+typedef struct {
+  CK_KERNELS(CK_FIELD)
+} ck_table;
+#undef CK_FIELD
+const ck_table *ck_kernels(ck_variant variant);
 
 // Tells the processor that this is a loop that waits.
 static inline void ck_pause(void) {
