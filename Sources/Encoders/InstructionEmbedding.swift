@@ -93,7 +93,9 @@ struct InstructionEmbedding: Module {
   }
 
   func check(_ instruction: String) throws {
-    if words == nil, width != nil, table[instruction] == nil { throw InstructionError.notInTable(instruction, file: file) }
+    if words == nil, width != nil, table[instruction] == nil {
+      throw InstructionError.notInTable(instruction, file: file)
+    }
   }
 
   /// `[instructions.count, width]`.

@@ -42,7 +42,9 @@ public struct DiffusionTransformerBlock: Module {
     var x = input
     x = attention(normed(x, 0)).modulated(scale: part(2), adding: x)
     // The queries, and the norm before them, matter only when there is a choice of what to attend to.
-    let attended = memory.shape[1] == 1 ? crossAttention.sole(memory, tokens: x.shape[1])
+    let attended =
+      memory.shape[1] == 1
+      ? crossAttention.sole(memory, tokens: x.shape[1])
       : crossAttention(normed(x, 1), memory: memory)
     x = attended.modulated(scale: part(5), adding: x)
     return contract(expand(normed(x, 2)).geluTanh()).modulated(scale: part(8), adding: x)

@@ -32,7 +32,8 @@ final class BufferPool: Sendable {
     return state.withLock { state in
       var best: (segment: Int, place: Int, size: Int)?
       for (number, segment) in state.segments.enumerated() {
-        for (place, stretch) in segment.free.enumerated() where stretch.size >= size && stretch.size < best?.size ?? .max {
+        for (place, stretch) in segment.free.enumerated()
+        where stretch.size >= size && stretch.size < best?.size ?? .max {
           best = (number, place, stretch.size)
         }
       }

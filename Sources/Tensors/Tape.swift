@@ -129,7 +129,8 @@ public final class Tape: Sendable {
       let leaf = tape.leaf(input)
       let value = Memory.counting(as: .activations) { $current.withValue(tape) { body(leaf) } }
       let (found, parameters) = tape.walk(from: value, upstream: upstream)
-      return [found[leaf.slot!.index]] + used.map { parameters[ObjectIdentifier($0.parameter)].flatMap { found[$0.index] } }
+      return [found[leaf.slot!.index]]
+        + used.map { parameters[ObjectIdentifier($0.parameter)].flatMap { found[$0.index] } }
     }
     return result
   }

@@ -54,6 +54,7 @@ package struct Trainer {
     var step = checkpoint?.step ?? 0
     var clock = ContinuousClock.now
     var samples = 0
+    Memory.startCounting()
 
     func save() throws {
       let path = folder.checkpoint(step: step)
@@ -84,11 +85,12 @@ package struct Trainer {
         let seconds = (ContinuousClock.now - clock) / .seconds(1)
         let row = TrainingMetrics(
           step: step, loss: Double(loss.item), gradientNorm: Double(norm), learningRate: rate,
-          samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+          samplesPerSecond: Double(samples) / max(seconds, 1e-9), memoryBytes: memory())
         try log.append(row)
         report(.logged(row))
         clock = .now
         samples = 0
+        Memory.startCounting()
       }
       if step % settings.validateEvery == 0 || last {
         let live = try validationLoss()
@@ -102,6 +104,12 @@ package struct Trainer {
     }
     if step < settings.steps, folder.checkpointSteps.last != step, step > 0 { try save() }
     return step
+  }
+
+  private func memory() -> [String: Int] {
+    let report = Memory.report
+    let kinds = report.peakByKind.map { ($0.key.rawValue, $0.value) }
+    return Dictionary(uniqueKeysWithValues: kinds).merging(["peak": report.peak]) { $1 }
   }
 
   /// The mean loss over the held-out windows with the present weights; no tape, so no dropout and centred crops.

@@ -15,6 +15,8 @@ package struct TrainingMetrics: Codable, Sendable {
   /// On held-out episodes, with the live weights and with the averaged ones.
   package var validationLoss: Double?
   package var averagedValidationLoss: Double?
+  /// The most that tensors held during one step since the last row, in bytes: `peak`, and by kind what that was made of.
+  package var memoryBytes: [String: Int]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case step, loss
@@ -23,6 +25,7 @@ package struct TrainingMetrics: Codable, Sendable {
     case samplesPerSecond = "samples_per_second"
     case validationLoss = "validation_loss"
     case averagedValidationLoss = "averaged_validation_loss"
+    case memoryBytes = "memory_bytes"
   }
 }
 

@@ -144,7 +144,9 @@ extension BenchmarkCase {
   ) {
     var random = Random(seed: 1)
     let network = unet(&random)
-    let (actions, condition) = (Tensor.normal([64, 16, 10], random: &random), Tensor.normal([64, 274], random: &random))
+    let (actions, condition) = (
+      Tensor.normal([64, 16, 10], random: &random), Tensor.normal([64, 274], random: &random)
+    )
     var optimizer = AdamW([.init(network.parameters(), weightDecay: 1e-6)], betas: (0.95, 0.999))
     var average = Optional(ExponentialMovingAverage(.constant(0.99), of: network))
     return Subject(items: 64, unit: "windows") {

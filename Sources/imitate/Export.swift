@@ -34,7 +34,8 @@ struct ExportPolicy: ParsableCommand {
         vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
         steps: loaded.policy.window.observations.count),
       action: .init(
-        schema: simulator?.actionSchema ?? .roboCasa(width: loaded.blueprint.actionWidth), predicted: golden.actions.shape[0], executed: recipe.actions.execute),
+        schema: simulator?.actionSchema ?? .roboCasa(width: loaded.blueprint.actionWidth),
+        predicted: golden.actions.shape[0], executed: recipe.actions.execute),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {
         .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)

@@ -28,7 +28,9 @@ struct Train: ParsableCommand {
       _ = try catalog.tasks(of: recipe.evaluation.simulator)
     } else {
       FileHandle.standardError.write(
-        Data("this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated\n".utf8))
+        Data(
+          "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated\n"
+            .utf8))
     }
     let interruption = Interruption()
 

@@ -60,6 +60,21 @@ struct PassThrough: ObservationEncoder {
     #expect(largestRelativeDifference(policy.gradientNorms(gradients), golden["bc-\(name)/norms"]) < 1e-3)
   }
 
+  @Test func recomputedBlocksGiveTheSameGradients() throws {
+    let small =
+      "{\"context\": 4, \"horizon\": 4, \"width\": 32, \"layers\": 3, \"heads\": 4, \"modes\": 3, \"dropout\": 0"
+    let batch = Batch(
+      observations: observations(wave([3, 4, 7], 100, scale: 1)), actions: wave([3, 4, 5], 101, scale: 0.8),
+      mask: .ones([3, 4]))
+    let norms = try ["}", ", \"recompute\": true}"].map { ending in
+      let policy = try policy(small + ending, features: 7, actions: 5)
+      policy.fillWithWaves()
+      let (_, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
+      return policy.gradientNorms(gradients)
+    }
+    #expect(largestRelativeDifference(norms[1], norms[0]) < 1e-5)
+  }
+
   @Test func windowsAreTheReferences() throws {
     let same = try policy("{}", features: 3, actions: 2)
     #expect(same.window == Window(observations: -9...0, actions: 0...9))

@@ -41,13 +41,15 @@ import Testing
       let operation = ck_unary_operation(rawValue: code)
       let input = operation == ck_log || operation == ck_sqrt ? positive : x
       results.keep("ck_unary", "\(code)", filled(n) { kernels.ck_unary(operation, input, $0, n) })
-      results.keep("ck_unary_gradient", "\(code)", filled(n) { kernels.ck_unary_gradient(operation, positive, y, $0, n) })
+      results.keep(
+        "ck_unary_gradient", "\(code)", filled(n) { kernels.ck_unary_gradient(operation, positive, y, $0, n) })
     }
     for code in 0...ck_minimum.rawValue {
       let operation = ck_binary_operation(rawValue: code)
       results.keep("ck_binary", "\(code)", filled(n) { kernels.ck_binary(operation, x, positive, $0, n) })
       results.keep("ck_binary_scalar", "\(code)", filled(n) { kernels.ck_binary_scalar(operation, x, 0.7, $0, n) })
-      results.keep("ck_scalar_binary", "\(code)", filled(n) { kernels.ck_scalar_binary(operation, 0.7, positive, $0, n) })
+      results.keep(
+        "ck_scalar_binary", "\(code)", filled(n) { kernels.ck_scalar_binary(operation, 0.7, positive, $0, n) })
     }
     func changed(_ start: [Float], _ body: (UnsafeMutablePointer<Float>) -> Void) -> [Float] {
       filled(start.count) { target in
@@ -200,7 +202,8 @@ import Testing
       filled(9 * 64) { kernels.ck_winograd_weight_gradient(floats(36 * 64, 20), 64, 0, 64, $0) })
 
     var window = ck_window(
-      height: 6, width: 7, channels: Int32(c), kernel_height: 3, kernel_width: 2, stride_y: 2, stride_x: 1, padding_y: 1,
+      height: 6, width: 7, channels: Int32(c), kernel_height: 3, kernel_width: 2, stride_y: 2, stride_x: 1,
+      padding_y: 1,
       padding_x: 1, columns: 8)
     let rows = 20 * 6 * c
     let patches = filled(rows + 16) { kernels.ck_gather(&window, picture, 2, 22, $0) }

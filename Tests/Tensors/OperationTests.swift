@@ -32,7 +32,9 @@ import Testing
   /// Central differences of the sum in double precision. In 32-bit arithmetic they are good to a few parts in a thousand
   /// at best, so the error is measured over the whole gradient.
   /// Where a sum is rectified a step of a hundredth may cross the corner: those rows have PyTorch's numbers only.
-  @Test(arguments: Operation.all.filter { !$0.name.hasSuffix("relu added") }) func equalsFiniteDifferences(_ operation: Operation) throws {
+  @Test(arguments: Operation.all.filter { !$0.name.hasSuffix("relu added") }) func equalsFiniteDifferences(
+    _ operation: Operation
+  ) throws {
     let inputs = inputs(operation.name)
     let upstream = Self.golden["\(operation.name)/up"].scalars
     func total(_ values: [Tensor]) -> Double {

@@ -71,7 +71,8 @@ extension Kernel {
     switch plan.method {
     case .product:
       return products(
-        batch: 1, plan.images * plan.inputPixels, plan.inputs, plan.outputs, upstream, false, weight, true, shape: shape)
+        batch: 1, plan.images * plan.inputPixels, plan.inputs, plan.outputs, upstream, false, weight, true, shape: shape
+      )
     case .winograd:
       // The convolution of the gradient with the kernel turned around.
       var back = plan
