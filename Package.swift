@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),
     .target(name: "Layers", dependencies: ["Tensors"]),
     .target(name: "Imitation", dependencies: ["Layers", "Tensors", "CJPEG", "CZlib"]),
-    .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5"]),
+    .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5", "CZlib"]),
     .target(name: "Encoders", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),
     .target(

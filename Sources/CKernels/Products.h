@@ -193,7 +193,13 @@ void VARIANT(ck_product)(size_t m, size_t n, size_t k, const float *a, size_t as
         size_t count = m - i < ROWS ? m - i : ROWS;
         float *to = rows + i * now;
         if (count < ROWS) for (size_t q = 0; q < now * ROWS; q++) to[q] = 0;
-        for (size_t q = 0; q < now; q++) for (size_t r = 0; r < count; r++) to[q * ROWS + r] = a[(p + q) * as + i + r];
+        const float *from = a + p * as + i;
+        // Whole vectors where more columns follow: what is too much is overwritten by the next row.
+        if (count == ROWS && m - i >= (ROWS + WIDTH - 1) / WIDTH * WIDTH) {
+          for (size_t q = 0; q < now; q++, from += as) for (size_t r = 0; r < ROWS; r += WIDTH) store(to + q * ROWS + r, load(from + r));
+        } else {
+          for (size_t q = 0; q < now; q++, from += as) for (size_t r = 0; r < count; r++) to[q * ROWS + r] = from[r];
+        }
       }
     }
     for (size_t j = 0; j < n; j += PANEL) {

@@ -1,14 +1,17 @@
+import Foundation
 import Imitation
 
-/// Which tasks a collection of demonstrations has, and where the files of each split lie.
+/// Which tasks a collection of demonstrations has, and where their files lie.
 ///
-/// A registry is a YAML file in `Datasets/`; the demonstrations themselves are beside it and not committed. The file of
-/// a task is `ROOT/REGISTRY/FOLDER/FILE`, FOLDER coming from the split and FILE from the task.
+/// A registry is a YAML file in `Datasets/`. It names sources (who made the demonstrations) with the path of a task's file
+/// under the registry's root, and tasks with what that path is filled with. A split is `SOURCE-N`, the N demonstrations
+/// that the file's filter key `N_demos` names, or `SOURCE`, all of them.
 package struct DatasetRegistry: Decodable, Sendable {
-  package struct Split: Decodable, Sendable {
-    package var folder: String
-    /// The filter key (`mask/KEY`) that names the split's episodes.
-    package var key: String
+  package struct Source: Decodable, Sendable {
+    /// `{task}`, `{folder}`, `{date}`, `{run}` and `{file}` stand for the task's.
+    package var path: String
+    /// The file's name unless the task has another.
+    package var file: String?
     package var about: String
   }
 
@@ -17,12 +20,28 @@ package struct DatasetRegistry: Decodable, Sendable {
     package var group: String
     /// Steps after which an attempt counts as failed.
     package var horizon: Int
-    package var file: String
+    package var folder: String?
+    package var date: String?
+    package var run: String?
+    package var file: String?
+    /// The sources that have this task; all when left out.
+    package var sources: [String]?
+    /// Something to know about it, for example that a paper's mean leaves it out.
+    package var note: String?
+  }
+
+  package struct Split: Sendable, Equatable {
+    package var source: String
+    package var count: Int?
+    /// The filter key (`mask/KEY`) that names the split's episodes; nil for all.
+    package var key: String? { count.map { "\($0)_demos" } }
   }
 
   package var name: String
   package var about: String
-  package var splits: [String: Split]
+  package var sources: [String: Source]
+  /// Those that `imitate tasks` lists; others of the same form work as well.
+  package var splits: [String]
   package var tasks: [Entry]
 
   /// The entry of `task`.
@@ -35,31 +54,63 @@ package struct DatasetRegistry: Decodable, Sendable {
   }
 
   /// - Throws: `RegistryError`.
-  package func split(_ name: String) throws -> Split {
-    guard let split = splits[name] else {
-      throw RegistryError.unknownSplit(name, registry: self.name, known: splits.keys.sorted())
+  package func split(_ text: String) throws -> Split {
+    if sources[text] != nil { return Split(source: text, count: nil) }
+    if let dash = text.lastIndex(of: "-"), let count = Int(text[text.index(after: dash)...]), count > 0,
+      sources[String(text[..<dash])] != nil
+    {
+      return Split(source: String(text[..<dash]), count: count)
     }
-    return split
+    throw RegistryError.unknownSplit(text, registry: name, known: splits, sources: sources.keys.sorted())
+  }
+
+  /// Whether `split` has `task`.
+  package func has(task: String, split: String) throws -> Bool {
+    let (entry, split) = (try entry(task), try self.split(split))
+    return entry.sources?.contains(split.source) ?? true
   }
 
   /// Where the file of `task` in `split` belongs under `root`.
   /// - Throws: `RegistryError`.
   package func path(task: String, split: String, root: String) throws -> String {
-    "\(root)/\(name)/\(try self.split(split).folder)/\(try entry(task).file)"
+    let entry = try entry(task)
+    let source = try self.split(split).source
+    guard try has(task: task, split: split) else {
+      throw RegistryError.noSuchSource(task, source: source, registry: name, has: entry.sources ?? [])
+    }
+    let facts = sources[source]!
+    var path = facts.path.replacingOccurrences(of: "{task}", with: entry.name)
+    let values = [
+      ("{folder}", entry.folder), ("{date}", entry.date), ("{run}", entry.run), ("{file}", entry.file ?? facts.file),
+    ]
+    for (mark, value) in values where path.contains(mark) {
+      guard let value else {
+        throw RegistryError.incomplete(task, registry: name, lacks: String(mark.dropFirst().dropLast()))
+      }
+      path = path.replacingOccurrences(of: mark, with: value)
+    }
+    return "\(root)/\(path)"
   }
 }
 
-/// A name that the registry does not have.
+/// What the registry does not have.
 package enum RegistryError: Error, Equatable, CustomStringConvertible {
   case unknownTask(String, registry: String, known: [String])
-  case unknownSplit(String, registry: String, known: [String])
+  case unknownSplit(String, registry: String, known: [String], sources: [String])
+  case noSuchSource(String, source: String, registry: String, has: [String])
+  case incomplete(String, registry: String, lacks: String)
 
   package var description: String {
     switch self {
     case .unknownTask(let task, let registry, let known):
       "'\(task)' is not a task of \(registry); its tasks: \(known.joined(separator: ", "))"
-    case .unknownSplit(let split, let registry, let known):
-      "'\(split)' is not a split of \(registry); its splits: \(known.joined(separator: ", "))"
+    case .unknownSplit(let split, let registry, let known, let sources):
+      "'\(split)' is not a split of \(registry); its splits: \(known.joined(separator: ", ")), and any "
+        + sources.map { "\($0)-N" }.joined(separator: " or ")
+    case .noSuchSource(let task, let source, let registry, let has):
+      "\(registry) has no '\(source)' demonstrations of \(task), only: \(has.joined(separator: ", "))"
+    case .incomplete(let task, let registry, let lacks):
+      "\(registry): the path of \(task) needs a '\(lacks)'"
     }
   }
 }

@@ -61,4 +61,18 @@ package struct DemonstrationFile: Sendable {
   package func length(_ demo: String) throws -> Int {
     try hdf5.shape("data/\(demo)/actions").first ?? 0
   }
+
+  /// A demo's cameras, and its rows of numbers.
+  /// - Throws: `HDF5Error`.
+  package func observations(of demo: String) throws -> (images: [String], vectors: [String]) {
+    var (images, vectors): ([String], [String]) = ([], [])
+    for key in observationKeys(demo) {
+      switch try hdf5.shape("data/\(demo)/obs/\(key)").count {
+      case 4: images.append(key)
+      case 1, 2: vectors.append(key)
+      default: break
+      }
+    }
+    return (images, vectors)
+  }
 }

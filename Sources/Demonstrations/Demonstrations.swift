@@ -139,19 +139,17 @@ package final class Demonstrations: DemonstrationSource {
     let name = "\(episode)/\(key)"
     let total = episodes[episode].length * frame
     let path = "data/\(place.demo)/obs/\(key)"
-    if let all = try cached(name, bytes: total, read: { try files[place.file].hdf5.bytes(path) }) {
+    if let all = try cached(name, bytes: total, read: { try files[place.file].hdf5.frames(path) }) {
       var result = [UInt8]()
       result.reserveCapacity(rows.count * frame)
       for row in rows { result += all[row * frame..<(row + 1) * frame] }
       return result
     }
-    var frames: [Int: [UInt8]] = [:]
-    return try rows.flatMap { row in
-      if let known = frames[row] { return known }
-      let read = try files[place.file].hdf5.bytes(path, rows: row..<row + 1)
-      frames[row] = read
-      return read
-    }
+    // A window's rows lie together, its first or last ones perhaps repeated: one read.
+    guard let first = rows.min(), let last = rows.max() else { return [] }
+    let read = try files[place.file].hdf5.frames(path, rows: first..<last + 1)
+    if rows.count == last - first + 1, rows == Array(first...last) { return read }
+    return rows.flatMap { read[($0 - first) * frame..<($0 - first + 1) * frame] }
   }
 
   /// The whole array from memory, read now if there is room for it; nil without room.

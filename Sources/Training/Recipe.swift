@@ -62,11 +62,13 @@ package struct DataSettings: Decodable, Sendable {
   package var tasks: [String]
   /// The share of each task's episodes held out for the validation loss.
   package var validation: Double
+  /// Where the registry's files are, when not beside it.
+  package var root: String?
   /// How much decoded image data is kept in memory.
   package var memoryGigabytes: Double
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case registry, split, tasks, validation
+    case registry, split, tasks, validation, root
     case memoryGigabytes = "memory_gigabytes"
   }
 
@@ -76,6 +78,7 @@ package struct DataSettings: Decodable, Sendable {
     split = try keys.decode(String.self, forKey: .split)
     tasks = try keys.decode([String].self, forKey: .tasks)
     validation = try keys.decodeIfPresent(Double.self, forKey: .validation) ?? 0.05
+    root = try keys.decodeIfPresent(String.self, forKey: .root)
     memoryGigabytes = try keys.decodeIfPresent(Double.self, forKey: .memoryGigabytes) ?? 4
     guard !tasks.isEmpty else { throw keys.refused(.tasks, "names no task") }
     guard Set(tasks).count == tasks.count else { throw keys.refused(.tasks, "names a task twice") }

@@ -66,8 +66,10 @@ package struct Trainer {
       report(.saved(step: step, path: path))
     }
 
+    let batches = Prefetcher(from: step, to: settings.steps, batch)
+    defer { batches.stop() }
     while step < settings.steps, !shouldStop() {
-      let batch = try normalizer.normalized(batch(step))
+      let batch = try normalizer.normalized(batches(step))
       let rate = settings.learningRate * settings.schedule.factor(at: step)
       let (loss, gradients) = withGradients(random: random.split(step)) { policy.loss(on: batch).loss }
       step += 1

@@ -10,10 +10,12 @@ package final class TrainingData {
   package let training: [Int]
   package let heldOut: [Int]
   package let fingerprints: [DatasetFingerprint]
+  /// What the person who trains should know: splits that hold fewer demonstrations than their name says.
+  package let notes: [String]
   private let recipe: Recipe
 
   /// - Parameters:
-  ///   - root: the folder of the registries.
+  ///   - root: where the registry's files are.
   ///   - progress: how many episodes have been opened.
   /// - Throws: `RegistryError`, `HDF5Error` or `DemonstrationError`.
   package init(
@@ -32,11 +34,16 @@ package final class TrainingData {
     self.demonstrations = demonstrations
     (training, heldOut) = TrainingData.divide(
       demonstrations.episodes, share: recipe.data.validation, seed: recipe.seed)
+    notes = recipe.data.tasks.compactMap { task in
+      let found = demonstrations.episodes.count { $0.task == task }
+      guard let count = split.count, found < count else { return nil }
+      return "\(task): '\(recipe.data.split)' holds \(found) demonstrations, not \(count)"
+    }
     fingerprints = try selections.map { selection in
       let (bytes, sha) = try TrainingData.digest(selection.path)
       return DatasetFingerprint(
         task: selection.task!, file: (selection.path as NSString).lastPathComponent, bytes: bytes, sha256: sha,
-        key: split.key, episodes: demonstrations.episodes.count { $0.file == selection.path })
+        key: split.key ?? "all", episodes: demonstrations.episodes.count { $0.file == selection.path })
     }
   }
 

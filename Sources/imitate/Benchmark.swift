@@ -17,19 +17,25 @@ struct Benchmark: ParsableCommand {
   @Option(help: "At least how long to time each case, in seconds.")
   var seconds = 2.0
 
+  @Option(help: "A demonstration file: times reading it (the case 'loader').")
+  var file: String?
+
   @Flag(help: "Use one core.")
   var serial = false
 
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
   func run() throws {
+    let all = BenchmarkCase.all + (file.map { [BenchmarkCase.loader(file: $0)] } ?? [])
     let chosen =
       try cases.isEmpty
-      ? BenchmarkCase.all
+      ? file == nil ? all : all.suffix(1)
       : cases.map { name in
-        guard let found = BenchmarkCase.all.first(where: { $0.name == name }) else {
+        guard let found = all.first(where: { $0.name == name }) else {
           throw CommandFailure(
-            "no case '\(name)'; cases: \(BenchmarkCase.all.map(\.name).joined(separator: ", "))")
+            name == "loader"
+              ? "the case 'loader' needs --file"
+              : "no case '\(name)'; cases: \(all.map(\.name).joined(separator: ", "))")
         }
         return found
       }

@@ -71,6 +71,28 @@ extension BenchmarkCase {
     }
   }
 
+  /// Random windows of a file, after one pass over all of it.
+  static func loader(file path: String) -> BenchmarkCase {
+    BenchmarkCase(name: "loader", about: "windows of 10 frames and 10 actions at random, 16 a batch, from \(path)") {
+      let file = try DemonstrationFile(path: path)
+      let (images, vectors) = try file.observations(of: file.demos[0])
+      let start = ContinuousClock.now
+      let demonstrations = try Demonstrations([.init(path: path)], images: images, vectors: vectors, memory: 4 << 30)
+      let window = Window(observations: -9...0, actions: 0...9)
+      for (number, episode) in demonstrations.episodes.enumerated() {
+        _ = try demonstrations.batch([.init(episode: number, step: episode.length - 1)], window: window)
+      }
+      let firstPass = (ContinuousClock.now - start) / .seconds(1)
+      let sampler = WindowSampler(
+        episodes: demonstrations.episodes.enumerated().map { ($0, $1.length) }, batch: 16, seed: 1)
+      var (step, order): (Int, (epoch: Int, order: [Int])?) = (0, nil)
+      return Subject(items: 16, unit: "windows", facts: ["first_pass_seconds": firstPass]) {
+        _ = try demonstrations.batch(sampler(step, order: &order), window: window)
+        step += 1
+      }
+    }
+  }
+
   /// Four demonstrations of 60 steps in a temporary file.
   static func writeDemonstrations(cameras: [String], size: Int, vectors: [String: Int] = [:]) throws -> String {
     let path = NSTemporaryDirectory() + "/imitate-benchmark-\(ProcessInfo.processInfo.processIdentifier).hdf5"

@@ -17,6 +17,8 @@ struct BenchmarkCase: Sendable {
     /// How many of `unit` one run does.
     var items: Double?
     var unit: String?
+    /// What was measured on the way, by name.
+    var facts: [String: Double] = [:]
     /// The same work without the toolkit, timed in turn with it.
     var reference: (name: String, run: () throws -> Void)?
     var run: () throws -> Void
@@ -97,7 +99,7 @@ extension BenchmarkCase {
         }
       }
       let middle = BenchmarkCase.median(times)
-      var rates: [String: Double] = [:]
+      var rates = subject.facts
       if let items = subject.items, let unit = subject.unit { rates["\(unit)_per_second"] = items / middle }
       return BenchmarkResult(
         case: name, medianSeconds: middle, minimumSeconds: times.min()!, runs: times.count,

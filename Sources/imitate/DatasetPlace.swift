@@ -6,8 +6,24 @@ import Training
 
 /// Where registries and demonstrations are.
 struct DatasetPlace: ParsableArguments {
-  @Option(help: "The folder of the registries and the demonstration files.")
+  @Option(help: "The folder of the registries.")
   var datasets = "Datasets"
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the demonstration files of the registry are.",
+      discussion:
+        "When left out: the recipe's data.root, the environment's IMITATE_ROOT, or the registry's name as a folder beside it."
+    ))
+  var root: String?
+
+  /// Where the files of `registry` are.
+  ///
+  /// - Parameter recipe: what a recipe says.
+  func root(of registry: DatasetRegistry, recipe: String? = nil) -> String {
+    let variable = ProcessInfo.processInfo.environment["IMITATE_ROOT"].flatMap { $0.isEmpty ? nil : $0 }
+    return root ?? recipe ?? variable ?? "\(datasets)/\(registry.name)"
+  }
 
   /// - Throws: `SettingError`, naming the known registries when there is no such file.
   func registry(_ name: String) throws -> DatasetRegistry {

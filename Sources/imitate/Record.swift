@@ -28,7 +28,7 @@ struct Record: ParsableCommand {
     let known = try catalog.tasks(of: recipe.evaluation.simulator)
     let registry = try place.registry(recipe.data.registry)
     let split = try registry.split(recipe.data.split)
-    guard let count = episodes ?? split.key.split(separator: "_").first.flatMap({ Int($0) }), count > 0 else {
+    guard let count = episodes ?? split.count, count > 0 else {
       throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
     }
     for task in recipe.data.tasks where !known.contains(where: { $0.name == task }) {
@@ -44,7 +44,8 @@ struct Record: ParsableCommand {
     let pool = WorkerPool.imitate(
       recipe: written, run: nil, workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
     for task in recipe.data.tasks {
-      let path = try registry.path(task: task, split: recipe.data.split, root: place.datasets)
+      let path = try registry.path(
+        task: task, split: recipe.data.split, root: place.root(of: registry, recipe: recipe.data.root))
       if let file = try? DemonstrationFile(path: path), try file.mask("\(count)_demos") != nil {
         FileHandle.standardError.write(Data("\(task): \(file.demos.count) demonstrations in \(path)\n".utf8))
         continue

@@ -21,9 +21,34 @@ struct Tasks: ParsableCommand {
     var horizon: Int
     var split: String
     var file: String
-    var found: Bool
-    /// How many episodes the split's filter key really names.
+    var state: State
+    var note: String?
+  }
+
+  /// What is on the disk.
+  struct State: Codable {
+    /// How many episodes the split's filter key really names, of those that are there.
     var demonstrations: Int?
+    /// What is wrong: a file of another task, a key that is missing or names missing demos, fewer demos than it says.
+    var problem: String?
+  }
+
+  /// Never throws: a file that does not open is what the list is there to tell.
+  private func state(of path: String, task: String, split: DatasetRegistry.Split) -> State {
+    guard FileManager.default.fileExists(atPath: path) else { return State() }
+    do {
+      let file = try DemonstrationFile(path: path)
+      guard file.task == task else { return State(problem: "holds \(file.task.isEmpty ? "no task name" : file.task)") }
+      guard let key = split.key else { return State(demonstrations: file.demos.count) }
+      guard let names = try file.mask(key) else { return State(problem: "no filter key \(key)") }
+      let there = Set(file.demos).intersection(names).count
+      if there < names.count {
+        return State(demonstrations: there, problem: "\(key) names \(names.count - there) demos that are not there")
+      }
+      return State(demonstrations: there, problem: there < split.count ?? 0 ? "fewer than \(split.count!)" : nil)
+    } catch {
+      return State(problem: "\(error)")
+    }
   }
 
   func run() throws {
@@ -32,15 +57,12 @@ struct Tasks: ParsableCommand {
     for name in names {
       let registry = try place.registry(name)
       for task in registry.tasks {
-        for (split, facts) in registry.splits.sorted(by: {
-          $0.key.localizedStandardCompare($1.key) == .orderedAscending
-        }) {
-          let path = try registry.path(task: task.name, split: split, root: place.datasets)
-          let found = FileManager.default.fileExists(atPath: path)
+        for split in registry.splits where try registry.has(task: task.name, split: split) {
+          let path = try registry.path(task: task.name, split: split, root: place.root(of: registry))
           rows.append(
             Row(
               registry: name, task: task.name, group: task.group, horizon: task.horizon, split: split, file: path,
-              found: found, demonstrations: found ? try DemonstrationFile(path: path).mask(facts.key)?.count : nil))
+              state: state(of: path, task: task.name, split: try registry.split(split)), note: task.note))
         }
       }
     }
@@ -50,12 +72,16 @@ struct Tasks: ParsableCommand {
       print(
         table(
           ["registry", "task", "group", "horizon", "split", "demos", "file"],
-          rows.map {
-            [
-              $0.registry, $0.task, $0.group, "\($0.horizon)", $0.split,
-              $0.demonstrations.map(String.init) ?? ($0.found ? "no such key" : "-"), $0.file,
+          rows.map { row in
+            let state = [row.state.demonstrations.map(String.init), row.state.problem].compactMap { $0 }
+            return [
+              row.registry, row.task + (row.note == nil ? "" : " *"), row.group, "\(row.horizon)", row.split,
+              state.isEmpty ? "-" : state.joined(separator: ", "), row.file,
             ]
           }))
+      for row in rows where row.note != nil && row.split == rows.first(where: { $0.task == row.task })?.split {
+        print("* \(row.task): \(row.note!)")
+      }
     }
   }
 }

@@ -44,13 +44,15 @@ struct Train: ParsableCommand {
 
     let opening = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let data = try TrainingData(recipe, registry: place.registry(recipe.data.registry), root: place.datasets) {
+    let registry = try place.registry(recipe.data.registry)
+    let data = try TrainingData(recipe, registry: registry, root: place.root(of: registry, recipe: recipe.data.root)) {
       done, total in
       opened = total
       opening.update(done, of: total)
     }
     opening.update(opened, of: opened)
     opening.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
+    for note in data.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: data.blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(),
       catalog: catalog)

@@ -47,11 +47,7 @@ import Testing
   }
 
   @Test func missingFilterKey() throws {
-    let line = try complaint { runner in
-      let path = runner.folder + "/Datasets/small.yaml"
-      let text = try String(contentsOfFile: path, encoding: .utf8)
-      try runner.write(text.replacingOccurrences(of: "4_demos", with: "3000_demos"), to: "Datasets/small.yaml")
-    }
+    let line = try complaint { try change($0, "split: some-4", "split: some-3000") }
     #expect(line.contains("3000_demos") && line.contains("4_demos"))
   }
 

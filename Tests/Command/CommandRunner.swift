@@ -72,13 +72,15 @@ struct CommandRunner {
       """
       name: small
       about: for tests
-      splits:
-        some: {folder: files, key: \(demos)_demos, about: all of them}
+      sources:
+        some: {path: "files/{task}.hdf5", about: a rule}
+      splits: [some-\(demos)]
       tasks:
-        - {name: OpenDrawer, group: drawers, horizon: 120, file: OpenDrawer.hdf5}
+        - {name: OpenDrawer, group: drawers, horizon: 120}
 
       """, to: "Datasets/small.yaml")
-    try write(CommandRunner.recipe, to: "recipe.yaml")
+    try write(
+      CommandRunner.recipe.replacingOccurrences(of: "split: some", with: "split: some-\(demos)"), to: "recipe.yaml")
     let store = try EpisodeStore(folder: folder + "/parts")
     for demo in 0..<demos {
       var random = Random(seed: UInt64(demo))

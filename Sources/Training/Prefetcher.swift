@@ -1,0 +1,66 @@
+import Foundation
+import Imitation
+import Tensors
+
+/// Makes the next few batches on a thread of its own while the present one is learned from.
+///
+/// Batch `n` is the same whoever makes it and when, so results do not depend on it.
+final class Prefetcher: @unchecked Sendable {
+  private let condition = NSCondition()
+  // Guarded by `condition`.
+  private var ready: [Int: Result<Batch, any Error>] = [:]
+  private var next: Int
+  private var taken: Int
+  private var isStopped = false
+
+  /// - Parameters:
+  ///   - first: the first batch that will be asked for; the others follow in order.
+  ///   - last: no batch from here on is made.
+  ///   - depth: how many wait at most.
+  init(from first: Int, to last: Int, depth: Int = 2, _ make: @escaping (Int) throws -> Batch) {
+    next = first
+    taken = first
+    nonisolated(unsafe) let make = make
+    let thread = Thread { [self] in
+      // One core is enough for this, and the pool belongs to the training step.
+      Threads.$isSerial.withValue(true) {
+        while let number = wanted(before: last, depth: depth) {
+          let batch = Result { try make(number) }
+          condition.lock()
+          ready[number] = batch
+          condition.broadcast()
+          condition.unlock()
+        }
+      }
+    }
+    thread.name = "batches"
+    thread.start()
+  }
+
+  private func wanted(before last: Int, depth: Int) -> Int? {
+    condition.lock()
+    defer { condition.unlock() }
+    while !isStopped, next < last, next >= taken + depth { condition.wait() }
+    guard !isStopped, next < last else { return nil }
+    defer { next += 1 }
+    return next
+  }
+
+  /// Batch `number`; waits until it is made.
+  func callAsFunction(_ number: Int) throws -> Batch {
+    condition.lock()
+    defer { condition.unlock() }
+    while ready[number] == nil { condition.wait() }
+    let batch = ready.removeValue(forKey: number)!
+    taken = number + 1
+    condition.broadcast()
+    return try batch.get()
+  }
+
+  func stop() {
+    condition.lock()
+    isStopped = true
+    condition.broadcast()
+    condition.unlock()
+  }
+}

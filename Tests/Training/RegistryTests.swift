@@ -1,0 +1,44 @@
+import Demonstrations
+import Foundation
+import Imitation
+import Testing
+import Training
+
+@Suite struct RegistryTests {
+  func registry(_ name: String) throws -> DatasetRegistry {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../Datasets/\(name).yaml").standardizedFileURL.path
+    return try SettingDecoder().decode(DatasetRegistry.self, from: SettingsFile.read(path).setting)
+  }
+
+  @Test func hasRoboCasasTasks() throws {
+    let robocasa = try registry("robocasa")
+    #expect(robocasa.tasks.count == 30)
+    #expect(robocasa.tasks.count { $0.group != "composite" } == 25)
+    let generated = try robocasa.tasks.filter { try robocasa.has(task: $0.name, split: "generated-3000") }
+    #expect(generated.count == 24 && !generated.contains { $0.name == "NavigateKitchen" })
+    // Every path is complete.
+    for task in robocasa.tasks { _ = try robocasa.path(task: task.name, split: "human-50", root: "/data") }
+    for task in generated { _ = try robocasa.path(task: task.name, split: "generated-300", root: "/data") }
+    #expect(
+      try robocasa.path(task: "PnPSinkToCounter", split: "human-50", root: "/data")
+        == "/data/v0.1/single_stage/kitchen_pnp/PnPSinkToCounter/2024-04-26_2/demo_gentex_im128_randcams.hdf5")
+    #expect(
+      try robocasa.path(task: "PreSoakPan", split: "human", root: "/data")
+        == "/data/v0.1/multi_stage/washing_dishes/PreSoakPan/2024-05-10/demo_im128.hdf5")
+    #expect(try robocasa.entry("OpenDoubleDoor").horizon == 1000)
+  }
+
+  @Test func anyNumberIsASplit() throws {
+    let robocasa = try registry("robocasa")
+    #expect(try robocasa.split("generated-3000").key == "3000_demos")
+    #expect(try robocasa.split("human-7").key == "7_demos")
+    #expect(try robocasa.split("human").key == nil)
+    for wrong in ["robots-50", "human-", "human-0", "human-many", ""] {
+      #expect(throws: RegistryError.self) { try robocasa.split(wrong) }
+    }
+    #expect(throws: RegistryError.self) {
+      try robocasa.path(task: "NavigateKitchen", split: "generated-3000", root: "/data")
+    }
+  }
+}
