@@ -1,6 +1,11 @@
 // Chooses the kernels for the processor: one table of functions for each kind, one pointer to the table in use.
 #include "CKernels.h"
 
+#include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #define DECLARE_BASELINE(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_baseline PARAMETERS;
 #define DECLARE_AVX2(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_avx2 PARAMETERS;
 #define DECLARE_AVX512(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT NAME##_avx512 PARAMETERS;
@@ -47,3 +52,10 @@ ck_variant ck_current_variant(void) { return (ck_variant)(current - tables); }
 void ck_use_variant(ck_variant variant) { current = ck_kernels(variant); }
 
 CK_KERNELS(FORWARD)
+
+void ck_keep_freed_memory(void) {
+#if defined(__GLIBC__)
+  mallopt(M_TRIM_THRESHOLD, 1 << 29);
+  mallopt(M_MMAP_THRESHOLD, 1 << 25);  // the largest it takes
+#endif
+}

@@ -87,8 +87,9 @@ package struct DatasetSummary: Codable, Sendable {
           if found.first != rows {
             problems.append("\(demo): '\(key)' has \(found.first ?? 0) rows, actions have \(rows)")
           }
-          shapes[key, default: []].insert(Array(found.dropFirst()))
-          if found.count == 4, found[3] == 3, let problem = try DatasetSummary.frameProblem(file, demo, key, rows) {
+          let frame = try file.hdf5.frameShape("data/\(demo)/obs/\(key)")
+          shapes[key, default: []].insert(frame.map { [$0.height, $0.width, 3] } ?? Array(found.dropFirst()))
+          if frame != nil, let problem = try DatasetSummary.frameProblem(file, demo, key, rows) {
             problems.append(problem)
           }
         }
@@ -138,7 +139,9 @@ package struct DatasetSummary: Codable, Sendable {
     -> String?
   {
     guard rows > 2 else { return nil }
-    let frames = try [0, rows / 2, rows - 1].map { try file.hdf5.bytes("data/\(demo)/obs/\(key)", rows: $0..<$0 + 1) }
+    let frames = try [0, rows / 2, rows - 1].map {
+      try file.hdf5.pictures("data/\(demo)/obs/\(key)", rows: $0..<$0 + 1)
+    }
     if frames.contains(where: { frame in frame.allSatisfy { $0 == frame[0] } }) {
       return "\(demo): '\(key)' has frames of one colour"
     }
@@ -178,14 +181,13 @@ package struct DatasetSummary: Codable, Sendable {
     for demo in file.demos.prefix(demos) {
       let rows = try file.length(demo)
       for key in file.observationKeys(demo) {
-        let shape = try file.hdf5.shape("data/\(demo)/obs/\(key)")
-        guard shape.count == 4, shape[3] == 3, rows > 0 else { continue }
+        guard rows > 0, let shape = try file.hdf5.frameShape("data/\(demo)/obs/\(key)") else { continue }
         for moment in 0..<moments {
           let row = moment * (rows - 1) / max(moments - 1, 1)
           pictures.append(
             Image(
-              width: shape[2], height: shape[1],
-              pixels: try file.hdf5.bytes("data/\(demo)/obs/\(key)", rows: row..<row + 1)))
+              width: shape.width, height: shape.height,
+              pixels: try file.hdf5.pictures("data/\(demo)/obs/\(key)", rows: row..<row + 1)))
         }
       }
     }

@@ -67,10 +67,11 @@ package struct DemonstrationFile: Sendable {
   package func observations(of demo: String) throws -> (images: [String], vectors: [String]) {
     var (images, vectors): ([String], [String]) = ([], [])
     for key in observationKeys(demo) {
-      switch try hdf5.shape("data/\(demo)/obs/\(key)").count {
-      case 4: images.append(key)
-      case 1, 2: vectors.append(key)
-      default: break
+      let path = "data/\(demo)/obs/\(key)"
+      if try hdf5.frameShape(path) != nil {
+        images.append(key)
+      } else if try hdf5.shape(path).count <= 2 {
+        vectors.append(key)
       }
     }
     return (images, vectors)

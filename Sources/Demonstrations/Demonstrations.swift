@@ -134,22 +134,30 @@ package final class Demonstrations: DemonstrationSource {
 
   package func images(_ key: String, episode: Int, rows: [Int]) throws -> [UInt8] {
     let size = schema.images[key]!
+    let count = rows.count * size.height * size.width * 3
+    return try [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+      try copyImages(key, episode: episode, rows: rows, to: .init(rebasing: buffer[..<count]))
+      written = count
+    }
+  }
+
+  package func copyImages(
+    _ key: String, episode: Int, rows: [Int], to target: UnsafeMutableBufferPointer<UInt8>
+  ) throws {
+    guard let first = rows.min(), let last = rows.max() else { return }
+    let size = schema.images[key]!
     let frame = size.height * size.width * 3
     let place = places[episode]
-    let name = "\(episode)/\(key)"
-    let total = episodes[episode].length * frame
+    let file = files[place.file].hdf5
     let path = "data/\(place.demo)/obs/\(key)"
-    if let all = try cached(name, bytes: total, read: { try files[place.file].hdf5.frames(path) }) {
-      var result = [UInt8]()
-      result.reserveCapacity(rows.count * frame)
-      for row in rows { result += all[row * frame..<(row + 1) * frame] }
-      return result
+    let all = try cached("\(episode)/\(key)", bytes: episodes[episode].length * frame) { try file.pictures(path) }
+    // Without room for the episode: a window's rows lie together, its ends perhaps repeated, so one read has them all.
+    let (read, start) = try all.map { ($0, 0) } ?? (try file.pictures(path, rows: first..<last + 1), first)
+    read.withUnsafeBufferPointer { read in
+      for (number, row) in rows.enumerated() {
+        (target.baseAddress! + number * frame).update(from: read.baseAddress! + (row - start) * frame, count: frame)
+      }
     }
-    // A window's rows lie together, its first or last ones perhaps repeated: one read.
-    guard let first = rows.min(), let last = rows.max() else { return [] }
-    let read = try files[place.file].hdf5.frames(path, rows: first..<last + 1)
-    if rows.count == last - first + 1, rows == Array(first...last) { return read }
-    return rows.flatMap { read[($0 - first) * frame..<($0 - first + 1) * frame] }
   }
 
   /// The whole array from memory, read now if there is room for it; nil without room.
@@ -203,10 +211,10 @@ private struct Findings {
     }
     for key in images {
       let found = try shapeOf(key)
-      guard found.count == 4, found[3] == 3 else {
+      guard let frame = try file.hdf5.frameShape("data/\(demo)/obs/\(key)") else {
         throw DemonstrationError.notAnImage(file: file.path, demo: demo, key: key, shape: found)
       }
-      let size = ObservationSchema.ImageSize(height: found[1], width: found[2])
+      let size = ObservationSchema.ImageSize(height: frame.height, width: frame.width)
       if let known = sizes[key], known != size {
         throw DemonstrationError.differs(
           file: file.path, demo: demo, key: key, expected: "\(known.width)x\(known.height)",

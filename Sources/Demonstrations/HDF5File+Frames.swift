@@ -78,7 +78,7 @@ extension HDF5File {
       guard filters == 1 else { return .other }
       var (flags, count, values): (UInt32, Int, [UInt32]) = (0, 8, Array(repeating: 0, count: 8))
       let filter = H5Pget_filter2(list, 0, &flags, &count, &values, 0, nil, nil)
-      return filter == 1 /* H5Z_FILTER_DEFLATE */ ? .chunked(shape, deflated: true) : .other
+      return filter == H5Z_FILTER_DEFLATE ? .chunked(shape, deflated: true) : .other
     default: return .other
     }
   }

@@ -6,14 +6,14 @@ import Synchronization
 enum HDF5 {
   private static let lock: NSRecursiveLock = {
     H5open()
-    // Errors come back as values; the library would print them as well.
-    H5Eset_auto2(0, nil, nil)
     return NSRecursiveLock()
   }()
 
   static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
     lock.lock()
     defer { lock.unlock() }
+    // Errors come back as values; the library would print them as well, a setting that some builds keep by thread.
+    H5Eset_auto2(0, nil, nil)
     return try body()
   }
 }

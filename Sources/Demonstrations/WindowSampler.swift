@@ -51,10 +51,14 @@ extension DemonstrationSource {
     let time = window.observations.count
     var images: [String: ImageBatch] = [:]
     for (key, size) in schema.images {
-      var pixels: [UInt8] = []
-      pixels.reserveCapacity(indices.count * time * size.height * size.width * 3)
-      for index in indices {
-        pixels += try self.images(key, episode: index.episode, rows: rows(window.observations, index))
+      let each = time * size.height * size.width * 3
+      let pixels = try [UInt8](unsafeUninitializedCapacity: indices.count * each) { buffer, count in
+        for index in indices {
+          try copyImages(
+            key, episode: index.episode, rows: rows(window.observations, index),
+            to: .init(rebasing: buffer[count..<count + each]))
+          count += each
+        }
       }
       images[key] = ImageBatch(batch: indices.count, time: time, size: size, pixels: pixels)
     }

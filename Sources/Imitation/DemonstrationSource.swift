@@ -25,8 +25,20 @@ public protocol DemonstrationSource: Sendable {
   var episodes: [Episode] { get }
   /// `[rows.count, height, width, 3]` bytes of the camera `key`, one entry per row asked for, repeats included.
   func images(_ key: String, episode: Int, rows: [Int]) throws -> [UInt8]
+  /// The same, written to `target`, which holds exactly that many bytes. Sources that keep frames in memory save a copy.
+  func copyImages(
+    _ key: String, episode: Int, rows: [Int], to target: UnsafeMutableBufferPointer<UInt8>
+  ) throws
   /// `[length, width]` values of the whole episode, row by row.
   func vectors(_ key: String, episode: Int) throws -> [Float]
   /// `[length, actionWidth]` values of the whole episode, row by row.
   func actions(episode: Int) throws -> [Float]
+}
+
+extension DemonstrationSource {
+  public func copyImages(
+    _ key: String, episode: Int, rows: [Int], to target: UnsafeMutableBufferPointer<UInt8>
+  ) throws {
+    _ = target.update(fromContentsOf: try images(key, episode: episode, rows: rows))
+  }
 }

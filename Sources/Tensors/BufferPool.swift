@@ -79,7 +79,8 @@ final class BufferPool: Sendable {
       raw != MAP_FAILED
     else { fatalError("out of memory: \(size) bytes") }
     let base = UnsafeMutableRawPointer(bitPattern: (UInt(bitPattern: raw) + UInt(large) - 1) & ~UInt(large - 1))!
-    madvise(base, size, 14 /* MADV_HUGEPAGE */)
+    let hugePages: Int32 = 14  // MADV_HUGEPAGE
+    madvise(base, size, hugePages)
     return Segment(base: base, size: size, free: [(0, size)])
   }
 }

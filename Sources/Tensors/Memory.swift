@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 /// What a buffer is held for.
@@ -37,6 +38,10 @@ public enum Memory {
     defer { current.store(outer, ordering: .relaxed) }
     return try body()
   }
+
+  /// Lets the C library keep what is freed, for the whole process. Batches of pictures are allocated and freed many times
+  /// a second; it would give such blocks back to the system and pay for every page again.
+  package static func keepFreed() { ck_keep_freed_memory() }
 
   /// Forgets the peak so far: call it before a step, and `report` after it.
   public static func startCounting() {

@@ -20,13 +20,16 @@ struct Benchmark: ParsableCommand {
   @Option(help: "A demonstration file: times reading it (the case 'loader').")
   var file: String?
 
+  @Option(help: "Gigabytes of frames that the case 'loader' keeps.")
+  var memory = 4.0
+
   @Flag(help: "Use one core.")
   var serial = false
 
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
   func run() throws {
-    let all = BenchmarkCase.all + (file.map { [BenchmarkCase.loader(file: $0)] } ?? [])
+    let all = BenchmarkCase.all + (file.map { [BenchmarkCase.loader(file: $0, memoryGigabytes: memory)] } ?? [])
     let chosen =
       try cases.isEmpty
       ? file == nil ? all : all.suffix(1)

@@ -72,12 +72,13 @@ extension BenchmarkCase {
   }
 
   /// Random windows of a file, after one pass over all of it.
-  static func loader(file path: String) -> BenchmarkCase {
+  static func loader(file path: String, memoryGigabytes: Double) -> BenchmarkCase {
     BenchmarkCase(name: "loader", about: "windows of 10 frames and 10 actions at random, 16 a batch, from \(path)") {
       let file = try DemonstrationFile(path: path)
       let (images, vectors) = try file.observations(of: file.demos[0])
       let start = ContinuousClock.now
-      let demonstrations = try Demonstrations([.init(path: path)], images: images, vectors: vectors, memory: 4 << 30)
+      let demonstrations = try Demonstrations(
+        [.init(path: path)], images: images, vectors: vectors, memory: Int(memoryGigabytes * 1e9))
       let window = Window(observations: -9...0, actions: 0...9)
       for (number, episode) in demonstrations.episodes.enumerated() {
         _ = try demonstrations.batch([.init(episode: number, step: episode.length - 1)], window: window)

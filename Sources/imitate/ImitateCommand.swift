@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Imitation
 import Synchronization
+import Tensors
 
 /// The command `imitate`. Another package runs it with plug-ins of its own:
 ///
@@ -14,7 +15,8 @@ public struct ImitateCommand: ParsableCommand {
     abstract: "Learn robot policies from demonstrations.",
     version: Toolkit.version,
     subcommands: [
-      Tasks.self, Inspect.self, Record.self, Train.self, Evaluate.self, WriteReport.self, ExportPolicy.self,
+      Tasks.self, Inspect.self, Record.self, Repack.self, Train.self, Evaluate.self, WriteReport.self,
+      ExportPolicy.self,
       Verify.self, Benchmark.self,
       Worker.self,
     ])
@@ -25,6 +27,7 @@ public struct ImitateCommand: ParsableCommand {
   public static func main(catalog: Catalog) -> Never {
     // A reader that goes away (`imitate tasks | head`) ends in a write error, not in a signal.
     signal(SIGPIPE, SIG_IGN)
+    Memory.keepFreed()
     do {
       var command = try ImitateCommand.parseAsRoot()
       try Session.$catalog.withValue(catalog) { try command.run() }

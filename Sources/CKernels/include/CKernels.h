@@ -152,3 +152,6 @@ static inline void ck_pause(void) {
   __asm__ volatile("yield");
 #endif
 }
+
+// Lets the C library keep freed blocks of up to 32 MB rather than give them back to the system.
+void ck_keep_freed_memory(void);
