@@ -7,6 +7,8 @@
     let runner = try CommandRunner()
     defer { runner.remove() }
     let scratch = CommandRunner.root + "/.build-outside"
+    // The plan of an earlier build does not know of files that were added to this package since.
+    try? FileManager.default.removeItem(atPath: scratch + "/release.yaml")
     let build = try runner.run(
       "swift", "build", "-c", "release", "--package-path", CommandRunner.root + "/Tests/Command/Outside",
       "--scratch-path",
