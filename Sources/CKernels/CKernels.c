@@ -2,6 +2,7 @@
 #include "CKernels.h"
 
 #include <stdlib.h>
+#include <string.h>
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -41,7 +42,16 @@ ck_variant ck_best_variant(void) {
   return ck_baseline;
 }
 
-__attribute__((constructor)) static void choose(void) { current = &tables[ck_best_variant()]; }
+static const char *const names[] = {[ck_baseline] = "baseline", [ck_avx2] = "avx2", [ck_avx512] = "avx512"};
+
+// IMITATE_KERNELS names another variant than the best: to compare them, or to have the bits of another machine.
+__attribute__((constructor)) static void choose(void) {
+  const char *wanted = getenv("IMITATE_KERNELS");
+  ck_variant best = ck_best_variant();
+  current = &tables[best];
+  for (int variant = ck_baseline; wanted != NULL && variant <= (int)best; variant++)
+    if (strcmp(wanted, names[variant]) == 0) current = &tables[variant];
+}
 
 const ck_table *ck_kernels(ck_variant variant) {
   ck_variant best = ck_best_variant();
@@ -49,7 +59,6 @@ const ck_table *ck_kernels(ck_variant variant) {
 }
 
 ck_variant ck_current_variant(void) { return (ck_variant)(current - tables); }
-void ck_use_variant(ck_variant variant) { current = ck_kernels(variant); }
 
 CK_KERNELS(FORWARD)
 

@@ -43,6 +43,8 @@ extension HDF5File {
     }
     let row = try size(of: Array(shape.dropFirst()), path)
     guard row > 0, !rows.isEmpty else { return [] }
+    // No picture is that large, no chunk either: the header is wrong.
+    guard row < 1 << 28 else { throw HDF5Error.damaged(file: self.path, path: path) }
     switch storage {
     case .contiguous(let offset):
       return try plain(path, at: offset + rows.lowerBound * row, count: rows.count * row)
@@ -106,6 +108,7 @@ extension HDF5File {
   ) throws -> [UInt8] {
     let (stored, chunks) = try fetch(path, shape: shape, chunk: chunk, deflated: deflated, rows: rows)
     let size = try size(of: chunk, path)
+    guard size < 1 << 28 else { throw HDF5Error.damaged(file: self.path, path: path) }
     var result = [UInt8](repeating: 0, count: rows.count * row)
     let isDamaged = Atomic<Bool>(false)
     result.withUnsafeMutableBufferPointer { target in

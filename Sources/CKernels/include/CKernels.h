@@ -10,9 +10,8 @@ typedef enum { ck_baseline, ck_avx2, ck_avx512 } ck_variant;
 
 // The fastest that this processor runs.
 ck_variant ck_best_variant(void);
-// The one in use. Setting it is for comparisons, between calls only.
+// The one in use: the best, unless the environment's IMITATE_KERNELS names another (baseline, avx2, avx512).
 ck_variant ck_current_variant(void);
-void ck_use_variant(ck_variant variant);
 
 typedef enum {
   ck_negate, ck_exp, ck_log, ck_sqrt, ck_square, ck_absolute, ck_sine, ck_cosine, ck_reciprocal,
