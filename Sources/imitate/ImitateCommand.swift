@@ -15,7 +15,7 @@ public struct ImitateCommand: ParsableCommand {
     abstract: "Learn robot policies from demonstrations.",
     version: Toolkit.version,
     subcommands: [
-      Tasks.self, Inspect.self, Record.self, Repack.self, Train.self, Evaluate.self, WriteReport.self,
+      Tasks.self, Inspect.self, Play.self, Record.self, Repack.self, Train.self, Evaluate.self, WriteReport.self,
       ExportPolicy.self,
       Verify.self, Benchmark.self,
       Worker.self,
