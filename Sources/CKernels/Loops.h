@@ -160,8 +160,6 @@ void VARIANT(ck_binary)(ck_binary_operation op, const float *restrict a, const f
 void VARIANT(ck_binary_scalar)(ck_binary_operation op, const float *restrict a, float b, float *restrict y, size_t n) { BINARY(a[i], b) }
 void VARIANT(ck_scalar_binary)(ck_binary_operation op, float a, const float *restrict b, float *restrict y, size_t n) { BINARY(a, b[i]) }
 void VARIANT(ck_accumulate)(const float *restrict a, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] += a[i]; }
-void VARIANT(ck_accumulate_scaled)(float s, const float *restrict a, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] += s * a[i]; }
-void VARIANT(ck_accumulate_product)(const float *restrict a, const float *restrict b, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] += a[i] * b[i]; }
 
 // Thirty-two running sums in a fixed order, so that the compiler may use vectors and every processor adds alike.
 #define LANES 32
@@ -195,7 +193,6 @@ void VARIANT(ck_moments)(const float *x, size_t n, float *mean, float *variance)
   *mean = m;
   *variance = lanes[0] / (float)n;
 }
-void VARIANT(ck_standardize)(const float *restrict x, float mean, float factor, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor; }
 void VARIANT(ck_bytes)(const uint8_t *restrict x, float scale, float *restrict y, size_t n) { for (size_t i = 0; i < n; i++) y[i] = (float)x[i] * scale; }
 INLINE void adamw(float *restrict p, const float *restrict g, float *restrict m, float *restrict v, float *restrict mean, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2, float share) {
   float step = rate / correction1, root = 1.0f / __builtin_elementwise_sqrt(correction2), keep = 1.0f - rate * decay;

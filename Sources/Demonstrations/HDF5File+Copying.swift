@@ -47,17 +47,6 @@ extension HDF5File {
     }
   }
 
-  /// Whether there is a group of this name (and not a dataset).
-  func isGroup(_ name: String) -> Bool {
-    HDF5.locked {
-      guard exists(name) else { return false }
-      let group = H5Gopen2(id, name, hid_t(H5P_DEFAULT))
-      guard group >= 0 else { return false }
-      H5Gclose(group)
-      return true
-    }
-  }
-
   /// Rows of bytes of any length each, as variable-length lists: how frames are kept as JPEG.
   func writeLists(_ lists: [[UInt8]], to name: String) throws {
     try HDF5.locked {

@@ -4,30 +4,12 @@
 
 In the form of make_tensors.py, in double precision: channels last here, first in PyTorch.
 """
-import os
-
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+
+from cases import case, r, save
 
 torch.manual_seed(8)
-saved = {}
-
-
-def case(name, function, *inputs):
-    inputs = [i.float().double().requires_grad_(True) for i in inputs]
-    out = function(*inputs)
-    up = torch.randn(out.shape, dtype=torch.float64).float().double()
-    grads = torch.autograd.grad((out * up).sum(), inputs)
-    for i, (x, g) in enumerate(zip(inputs, grads)):
-        saved[f"{name}/in{i}"] = x.detach().float().contiguous()
-        saved[f"{name}/grad{i}"] = g.float().contiguous()
-    saved[f"{name}/up"] = up.float().contiguous()
-    saved[f"{name}/out"] = out.detach().float().contiguous()
-
-
-def r(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
 
 
 def conv2d(stride, padding):
@@ -91,4 +73,4 @@ case("recomputed", lambda x: F.gelu(x) * x, r(3, 4))
 case("linear rows", lambda x, w, b: x @ w + b, r(2, 9, 7), r(7, 35), r(35))
 case("matmul wide", lambda x, w: x @ w, r(3, 40), r(40, 100))
 
-save_file(saved, os.path.join(os.path.dirname(__file__), "kernels.safetensors"))
+save("kernels.safetensors")

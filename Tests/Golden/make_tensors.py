@@ -6,29 +6,12 @@ For each operation NAME: NAME/in0, in1, ... (inputs), NAME/up (the gradient that
 Images are channels last here and channels first in PyTorch; weights are [kernel, in, out] here.
 """
 import math
-import os
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+
+from cases import case, r, save
 
 torch.manual_seed(7)
-saved = {}
-
-
-def case(name, function, *inputs):
-    inputs = [i.float().double().requires_grad_(True) for i in inputs]
-    out = function(*inputs)
-    up = torch.randn(out.shape, dtype=torch.float64).float().double()
-    grads = torch.autograd.grad((out * up).sum(), inputs)
-    for i, (x, g) in enumerate(zip(inputs, grads)):
-        saved[f"{name}/in{i}"] = x.detach().float().contiguous()
-        saved[f"{name}/grad{i}"] = g.float().contiguous()
-    saved[f"{name}/up"] = up.float().contiguous()
-    saved[f"{name}/out"] = out.detach().float().contiguous()
-
-
-def r(*shape):
-    return torch.randn(*shape, dtype=torch.float64)
 
 
 def away(*shape):  # away from 0, where the slope jumps
@@ -129,6 +112,4 @@ case("attention", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), r(2, 
 case("attention causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask.double()),
      r(2, 2, 4, 5), r(2, 2, 4, 5), r(2, 2, 4, 5))
 
-path = os.path.join(os.path.dirname(__file__), "tensors.safetensors")
-save_file(saved, path)
-print(f"{len(saved)} tensors, {os.path.getsize(path)} bytes, torch {torch.__version__}")
+save("tensors.safetensors")

@@ -58,15 +58,12 @@ import Testing
       }
     }
     results.keep("ck_accumulate", changed(y) { kernels.ck_accumulate(x, $0, n) })
-    results.keep("ck_accumulate_scaled", changed(y) { kernels.ck_accumulate_scaled(0.3, x, $0, n) })
-    results.keep("ck_accumulate_product", changed(y) { kernels.ck_accumulate_product(x, z, $0, n) })
     results.keep("ck_sum", [kernels.ck_sum(positive, n)])
     results.keep("ck_sum_of_squares", [Float(kernels.ck_sum_of_squares(x, n))])
     results.keep("ck_dot", [kernels.ck_dot(positive, positive, n)])
     results.keep("ck_largest", [kernels.ck_largest(x, n)])
     results.keep("ck_exponentials", filled(n + 1) { $0[n] = kernels.ck_exponentials(x, 0.9, $0, n) })
     results.keep("ck_moments", filled(2) { kernels.ck_moments(positive, n, $0, $0 + 1) })
-    results.keep("ck_standardize", filled(n) { kernels.ck_standardize(x, 0.2, 1.7, $0, n) })
     results.keep("ck_bytes", filled(n) { kernels.ck_bytes((0..<n).map { UInt8($0 * 3) }, 1 / 255, $0, n) })
     for average in [true, false] {
       results.keep(

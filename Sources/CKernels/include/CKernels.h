@@ -28,10 +28,6 @@ void ck_binary_scalar(ck_binary_operation op, const float *a, float b, float *y,
 void ck_scalar_binary(ck_binary_operation op, float a, const float *b, float *y, size_t n);
 // y += a
 void ck_accumulate(const float *a, float *y, size_t n);
-// y += s * a
-void ck_accumulate_scaled(float s, const float *a, float *y, size_t n);
-// y += a * b
-void ck_accumulate_product(const float *a, const float *b, float *y, size_t n);
 float ck_sum(const float *x, size_t n);
 double ck_sum_of_squares(const float *x, size_t n);
 float ck_dot(const float *a, const float *b, size_t n);
@@ -40,8 +36,6 @@ float ck_largest(const float *x, size_t n);
 float ck_exponentials(const float *x, float largest, float *y, size_t n);
 // mean and reciprocal deviation of one row
 void ck_moments(const float *x, size_t n, float *mean, float *variance);
-// y = (x - mean) * factor
-void ck_standardize(const float *x, float mean, float factor, float *y, size_t n);
 void ck_bytes(const uint8_t *x, float scale, float *y, size_t n);
 // One step of AdamW on n parameters in place, and of their average when mean is not null; see Tensors/AdamWStep.swift.
 void ck_adamw(float *parameter, const float *gradient, float *first, float *second, float *mean, size_t n, float scale,

@@ -8,15 +8,12 @@
   KERNEL(void, ck_binary_scalar, (ck_binary_operation op, const float *a, float b, float *y, size_t n), (op, a, b, y, n)) \
   KERNEL(void, ck_scalar_binary, (ck_binary_operation op, float a, const float *b, float *y, size_t n), (op, a, b, y, n)) \
   KERNEL(void, ck_accumulate, (const float *a, float *y, size_t n), (a, y, n)) \
-  KERNEL(void, ck_accumulate_scaled, (float s, const float *a, float *y, size_t n), (s, a, y, n)) \
-  KERNEL(void, ck_accumulate_product, (const float *a, const float *b, float *y, size_t n), (a, b, y, n)) \
   KERNEL(float, ck_sum, (const float *x, size_t n), (x, n)) \
   KERNEL(double, ck_sum_of_squares, (const float *x, size_t n), (x, n)) \
   KERNEL(float, ck_dot, (const float *a, const float *b, size_t n), (a, b, n)) \
   KERNEL(float, ck_largest, (const float *x, size_t n), (x, n)) \
   KERNEL(float, ck_exponentials, (const float *x, float largest, float *y, size_t n), (x, largest, y, n)) \
   KERNEL(void, ck_moments, (const float *x, size_t n, float *mean, float *variance), (x, n, mean, variance)) \
-  KERNEL(void, ck_standardize, (const float *x, float mean, float factor, float *y, size_t n), (x, mean, factor, y, n)) \
   KERNEL(void, ck_bytes, (const uint8_t *x, float scale, float *y, size_t n), (x, scale, y, n)) \
   KERNEL(void, ck_adamw, (float *p, const float *g, float *m, float *v, float *mean, size_t n, float scale, float rate, float beta1, float beta2, float epsilon, float decay, float correction1, float correction2, float share), (p, g, m, v, mean, n, scale, rate, beta1, beta2, epsilon, decay, correction1, correction2, share)) \
   KERNEL(void, ck_mix, (const float *b, float share, float *y, size_t n), (b, share, y, n)) \

@@ -25,35 +25,29 @@ extension Kernel {
   }
 
   static func positions(_ plan: ConvolutionPlan, _ x: Tensor, _ weight: Tensor, bias: Tensor?) -> Tensor {
-    let places = Places(plan)
-    let source = exchanged(x, images: plan.images, pixels: plan.inputPixels, channels: plan.inputs)
-    let size = plan.inputs * plan.outputs
-    let result = sums(
-      images: plan.images, pixels: plan.outputPixels, depth: plan.inputs, columns: plan.outputs,
-      places.pairs.map { $0.map { (to: $0.output, from: $0.input) } }, source,
-      { Matrix(weight.storage.pointer + $0 * size, step: plan.outputs) }, bias: bias)
-    return exchanged(result, images: plan.outputPixels, pixels: plan.images, channels: plan.outputs)
-      .reshaped([plan.images, plan.outputHeight, plan.outputWidth, plan.outputs])
+    let pairs = Places(plan).pairs.map { $0.map { (to: $0.output, from: $0.input) } }
+    return sums(
+      images: plan.images, pixels: (from: plan.inputPixels, to: plan.outputPixels),
+      channels: (from: plan.inputs, to: plan.outputs), pairs, x, weight, turned: false, bias: bias
+    ).reshaped([plan.images, plan.outputHeight, plan.outputWidth, plan.outputs])
   }
 
   static func positionsInputGradient(_ plan: ConvolutionPlan, _ upstream: Tensor, _ weight: Tensor) -> Tensor {
-    let places = Places(plan)
-    let source = exchanged(upstream, images: plan.images, pixels: plan.outputPixels, channels: plan.outputs)
-    let size = plan.inputs * plan.outputs
-    let result = sums(
-      images: plan.images, pixels: plan.inputPixels, depth: plan.outputs, columns: plan.inputs,
-      places.pairs.map { $0.map { (to: $0.input, from: $0.output) } }, source,
-      { Matrix(weight.storage.pointer + $0 * size, step: plan.outputs, transposed: true) }, bias: nil)
-    return exchanged(result, images: plan.inputPixels, pixels: plan.images, channels: plan.inputs)
-      .reshaped([plan.images, plan.height, plan.width, plan.inputs])
+    let pairs = Places(plan).pairs.map { $0.map { (to: $0.input, from: $0.output) } }
+    return sums(
+      images: plan.images, pixels: (from: plan.outputPixels, to: plan.inputPixels),
+      channels: (from: plan.outputs, to: plan.inputs), pairs, upstream, weight, turned: true, bias: nil
+    ).reshaped([plan.images, plan.height, plan.width, plan.inputs])
   }
 
-  /// For each place and pair: `result[to] += source[from] · filter(place)`; `[pixels, images, columns]`.
+  /// For each place and pair: `result[to] += x[from] · filter(place)`; `[images, pixels.to, channels.to]`.
   private static func sums(
-    images: Int, pixels: Int, depth: Int, columns: Int, _ pairs: [[(to: Int, from: Int)]], _ source: Tensor,
-    _ filter: @Sendable (_ place: Int) -> Matrix, bias: Tensor?
+    images: Int, pixels: (from: Int, to: Int), channels: (from: Int, to: Int), _ pairs: [[(to: Int, from: Int)]],
+    _ x: Tensor, _ weight: Tensor, turned: Bool, bias: Tensor?
   ) -> Tensor {
-    Tensor(shape: [pixels, images, columns]) { buffer in
+    let source = exchanged(x, images: images, pixels: pixels.from, channels: channels.from)
+    let (depth, columns) = channels
+    let result = Tensor(shape: [pixels.to, images, columns]) { buffer in
       nonisolated(unsafe) let (from, to) = (source.storage.pointer, buffer.baseAddress!)
       // Columns in strips, so that a strip of the filter stays in the first two caches.
       let wide = columns >= 512 ? 64 : 32
@@ -65,9 +59,11 @@ extension Kernel {
           for cell in range {
             let (column, row) = (cell % strips * wide, cell / strips * rows)
             let (width, height) = (min(wide, columns - column), min(rows, images - row))
-            var fresh = [Bool](repeating: true, count: pixels)
+            var fresh = [Bool](repeating: true, count: pixels.to)
             for (place, pairs) in pairs.enumerated() where !pairs.isEmpty {
-              let strip = filter(place).columns(from: column)
+              let filter = Matrix(
+                weight.storage.pointer + place * depth * columns, step: turned ? depth : columns, transposed: turned)
+              let strip = filter.columns(from: column)
               ck_pack(depth, width, strip.pointer, strip.step, strip.isTransposed ? 1 : 0, packed)
               for pair in pairs {
                 ck_product_packed(
@@ -79,7 +75,7 @@ extension Kernel {
               }
             }
             // Pixels that no window reaches.
-            for pixel in 0..<pixels where fresh[pixel] {
+            for pixel in 0..<pixels.to where fresh[pixel] {
               for image in row..<row + height {
                 let target = to + (pixel * images + image) * columns + column
                 if let bias {
@@ -93,6 +89,7 @@ extension Kernel {
         }
       }
     }
+    return exchanged(result, images: pixels.to, pixels: images, channels: columns)
   }
 
   static func positionsWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
