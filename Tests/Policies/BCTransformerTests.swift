@@ -104,7 +104,7 @@ struct PassThrough: ObservationEncoder {
     let actions = policy.actions(for: batch.observations, random: &random)
     // A mixture may leave a row or two at a compromise between its components.
     let near = zip(actions.scalars, batch.actions.scalars).count { abs($0 - $1) < 0.1 }
-    #expect(Double(near) >= 0.8 * Double(actions.count))
+    #expect(Double(near) >= 0.9 * Double(actions.count))
   }
 
   @Test func paddingCountsOnlyWhenAskedTo() throws {
