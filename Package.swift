@@ -66,7 +66,7 @@ let package = Package(
     tests("Tensors", ["Tensors", "CKernels"]),
     tests("Layers", ["Layers", "Tensors"]),
     tests("Imitation", ["Imitation"]),
-    tests("Demonstrations", ["Demonstrations", "Imitation"]),
+    tests("Demonstrations", ["Demonstrations", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     tests("Encoders", ["Encoders", "Imitation"]),
     tests("Policies", ["Policies", "Imitation"]),
     tests("Simulation", ["Simulation", "Imitation"]),

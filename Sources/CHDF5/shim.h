@@ -12,4 +12,5 @@ static inline hid_t h5_group_creation(void) { return H5P_GROUP_CREATE; }
 static inline hid_t h5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t h5_file_creation(void) { return H5P_FILE_CREATE; }
 static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
+static inline unsigned h5_swmr_read(void) { return H5F_ACC_SWMR_READ; }
 static inline unsigned h5_truncate(void) { return H5F_ACC_TRUNC; }

@@ -15,6 +15,9 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case differs(file: String, demo: String, key: String, expected: String, found: String)
   case rows(file: String, demo: String, key: String, expected: Int, found: Int)
   case notANumber(file: String, demo: String, key: String, row: Int)
+  case noSuchColumn(Int, width: Int)
+  case constants(given: Int, leftOut: [Int])
+  case columnMoves(Int, low: Float, high: Float)
   case noEpisodes
 
   package var description: String {
@@ -37,6 +40,13 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
       "\(file): \(demo): '\(key)' has \(found) rows, the actions have \(expected)"
     case .notANumber(let file, let demo, let key, let row):
       "\(file): \(demo): '\(key)' is not a number in row \(row); leave this demo out of the filter key"
+    case .noSuchColumn(let column, let width):
+      "the recipe learns action \(column); the recorded ones are 0 to \(width - 1)"
+    case .constants(let given, let leftOut):
+      "the recipe gives \(given) constants for \(leftOut.count) actions left out: "
+        + leftOut.map(String.init).joined(separator: ", ")
+    case .columnMoves(let column, let low, let high):
+      "action \(column) is left out but moves from \(low) to \(high) in the demonstrations; learn it, or give actions.constants"
     case .noEpisodes: "no demonstrations were chosen"
     }
   }
@@ -62,13 +72,15 @@ package final class Demonstrations: DemonstrationSource {
     }
   }
 
+  package var actionWidth: Int { actionLayout.learned.count }
+
   private struct Place: Sendable {
     var file: Int
     var demo: String
   }
 
   package let schema: ObservationSchema
-  package let actionWidth: Int
+  package let actionLayout: ActionLayout
   package let episodes: [Episode]
   private let files: [DemonstrationFile]
   private let places: [Place]
@@ -80,10 +92,11 @@ package final class Demonstrations: DemonstrationSource {
   ///   - memory: how many bytes of images to keep.
   /// - Throws: `HDF5Error` or `DemonstrationError`.
   package init(
-    _ selections: [Selection], images: [String], vectors: [String], memory: Int,
+    _ selections: [Selection], images: [String], vectors: [String], actions columns: ActionColumns = .init(),
+    memory: Int,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
-    var found = Findings()
+    var found = Findings(columns: columns)
     var files: [DemonstrationFile] = []
     var places: [Place] = []
     for selection in selections {
@@ -110,13 +123,19 @@ package final class Demonstrations: DemonstrationSource {
       progress(number + 1, places.count)
     }
     schema = ObservationSchema(images: found.sizes, vectors: found.widths)
-    actionWidth = found.actionWidth!
+    let layout = try ActionLayout(columns, ranges: found.ranges!)
+    actionLayout = layout
     self.episodes = episodes
     self.files = files
     self.places = places
     self.values = values
-    recordedActions = actions
+    recordedActions = columns.learned == nil ? actions : actions.map { Demonstrations.select(layout, from: $0) }
     cache = Mutex(([:], memory))
+  }
+
+  private static func select(_ layout: ActionLayout, from actions: [Float]) -> [Float] {
+    let width = layout.template.count
+    return (0..<actions.count / width).flatMap { row in layout.learned.map { actions[row * width + $0] } }
   }
 
   private static func demos(of file: DemonstrationFile, key: String?) throws -> [String] {
@@ -183,29 +202,26 @@ package final class Demonstrations: DemonstrationSource {
 private struct Findings {
   var sizes: [String: ObservationSchema.ImageSize] = [:]
   var widths: [String: Int] = [:]
-  var actionWidth: Int?
+  let columns: ActionColumns
+  /// Of every action read so far.
+  private(set) var ranges: ActionRanges?
+  /// The width of each array of actions.
+  private var actionWidths: [Int]?
+
+  init(columns: ActionColumns) { self.columns = columns }
 
   mutating func read(
     _ file: DemonstrationFile, _ demo: String, images: [String], vectors: [String]
   ) throws -> (length: Int, actions: [Float], vectors: [String: [Float]]) {
     let available = file.observationKeys(demo)
-    let shape = try file.hdf5.shape("data/\(demo)/actions")
-    guard shape.count == 2, shape[0] > 0 else {
-      throw DemonstrationError.notAVector(file: file.path, demo: demo, key: "actions", shape: shape)
-    }
-    if let actionWidth, actionWidth != shape[1] {
-      throw DemonstrationError.differs(
-        file: file.path, demo: demo, key: "actions", expected: "\(actionWidth) wide", found: "\(shape[1]) wide")
-    }
-    actionWidth = shape[1]
+    let (length, actions) = try readActions(file, demo)
     func shapeOf(_ key: String) throws -> [Int] {
       guard available.contains(key) else {
         throw DemonstrationError.missingObservation(file: file.path, demo: demo, key: key, available: available)
       }
       let found = try file.hdf5.shape("data/\(demo)/obs/\(key)")
-      guard found.first == shape[0] else {
-        throw DemonstrationError.rows(
-          file: file.path, demo: demo, key: key, expected: shape[0], found: found.first ?? 0)
+      guard found.first == length else {
+        throw DemonstrationError.rows(file: file.path, demo: demo, key: key, expected: length, found: found.first ?? 0)
       }
       return found
     }
@@ -236,8 +252,44 @@ private struct Findings {
       widths[key] = width
       values[key] = try finite(file.hdf5.floats("data/\(demo)/obs/\(key)"), file, demo, key, width: width)
     }
-    let actions = try finite(file.hdf5.floats("data/\(demo)/actions"), file, demo, "actions", width: shape[1])
-    return (shape[0], actions, values)
+    return (length, actions, values)
+  }
+
+  /// The arrays of actions side by side, as many rows as the first has.
+  private mutating func readActions(
+    _ file: DemonstrationFile, _ demo: String
+  ) throws -> (length: Int, values: [Float]) {
+    var parts: [[Float]] = []
+    var widths: [Int] = []
+    var length: Int?
+    for (place, key) in columns.arrays.enumerated() {
+      let shape = try file.hdf5.shape("data/\(demo)/\(key)")
+      guard shape.count <= 2, let rows = shape.first, rows > 0, case let width = shape.count == 2 ? shape[1] : 1,
+        width > 0
+      else { throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, shape: shape) }
+      if let known = actionWidths?[place], known != width {
+        throw DemonstrationError.differs(
+          file: file.path, demo: demo, key: key, expected: "\(known) wide", found: "\(width) wide")
+      }
+      if let length, length != rows {
+        throw DemonstrationError.rows(file: file.path, demo: demo, key: key, expected: length, found: rows)
+      }
+      length = rows
+      widths.append(width)
+      parts.append(try finite(file.hdf5.floats("data/\(demo)/\(key)"), file, demo, key, width: width))
+    }
+    actionWidths = widths
+    let values: [Float]
+    if parts.count == 1 {
+      values = parts[0]
+    } else {
+      values = (0..<length!).flatMap { row in
+        zip(parts, widths).flatMap { part, width in part[row * width..<(row + 1) * width] }
+      }
+    }
+    if ranges == nil { ranges = ActionRanges(width: widths.reduce(0, +)) }
+    ranges!.include(values)
+    return (length!, values)
   }
 
   private func finite(

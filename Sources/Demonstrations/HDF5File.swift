@@ -29,7 +29,10 @@ package final class HDF5File: @unchecked Sendable {
   package init(reading path: String) throws {
     self.path = path
     id = try HDF5.locked {
-      let id = H5Fopen(path, h5_read_only(), hid_t(H5P_DEFAULT))
+      var id = H5Fopen(path, h5_read_only(), hid_t(H5P_DEFAULT))
+      if id < 0, HDF5File.isSharedWhileWritten(path) {
+        id = H5Fopen(path, h5_read_only() | h5_swmr_read(), hid_t(H5P_DEFAULT))
+      }
       guard id >= 0 else { throw HDF5File.reason(path) }
       return id
     }
@@ -58,6 +61,15 @@ package final class HDF5File: @unchecked Sendable {
         throw HDF5Error.notWritten(file: path, reason: String(cString: strerror(errno == 0 ? EIO : errno)))
       }
     }
+  }
+
+  /// Whether the file is marked as written by one and read by many (SWMR): its writer keeps it whole at every moment, and
+  /// the mark stays when that writer is killed. Superblock version 3, bits 0 and 2 of byte 11.
+  private static func isSharedWhileWritten(_ path: String) -> Bool {
+    guard let file = FileHandle(forReadingAtPath: path) else { return false }
+    defer { try? file.close() }
+    guard let start = try? file.read(upToCount: 12), start.count == 12 else { return false }
+    return start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]) && start[8] == 3 && start[11] & 5 == 5
   }
 
   /// Why a file does not open: looks at its bytes for what people really have.

@@ -1,7 +1,8 @@
 import Imitation
 import Tensors
 
-/// Which window to take when: robomimic's index (one window a step of every episode), shuffled anew each epoch.
+/// Which window to take when: each once an epoch, shuffled anew; or, with weights, each as often as its weight says, drawn
+/// with replacement (robomimic samples so, with `SubsetRandomSampler` and `WeightedRandomSampler`).
 ///
 /// Batch number `n` is a function of the seed and `n` alone, so a checkpoint needs no more than the step to go on in the
 /// same order. The windows left over at the end of an epoch are dropped.
@@ -18,12 +19,21 @@ package struct WindowSampler: Sendable {
   }
 
   package let indices: [Index]
+  /// Sums of the weights up to each window, nil when all windows count the same.
+  private let sums: [Double]?
   private let batch: Int
   private let random: Random
 
-  /// - Parameter episodes: their numbers and lengths.
-  package init(episodes: [(number: Int, length: Int)], batch: Int, seed: UInt64) {
-    indices = episodes.flatMap { episode in (0..<episode.length).map { Index(episode: episode.number, step: $0) } }
+  /// - Parameter weights: one for each window, not all 0; nil to draw without replacement.
+  package init(_ indices: [Index], weights: [Double]? = nil, batch: Int, seed: UInt64) {
+    self.indices = indices
+    sums = weights.map { weights in
+      var sum = 0.0
+      return weights.map { weight in
+        sum += weight
+        return sum
+      }
+    }
     self.batch = batch
     random = Random(seed: seed).split("windows")
   }
@@ -35,9 +45,56 @@ package struct WindowSampler: Sendable {
     let (epoch, place) = number.quotientAndRemainder(dividingBy: max(1, batchesPerEpoch))
     if cache?.epoch != epoch {
       var stream = random.split(epoch)
-      cache = (epoch, stream.permutation(indices.count))
+      cache = (epoch, sums.map { draws($0, &stream) } ?? stream.permutation(indices.count))
     }
     return cache!.order[place * batch..<min(indices.count, (place + 1) * batch)].map { indices[$0] }
+  }
+}
+
+extension WindowSampler {
+  /// As many windows as there are, each with the probability of its weight.
+  private func draws(_ sums: [Double], _ stream: inout Random) -> [Int] {
+    indices.indices.map { _ in
+      let mark = stream.uniform(0...sums.last!)
+      // The first window whose sum is above the mark; at the very end the last that has a weight.
+      var (low, high) = (0, sums.count - 1)
+      while low < high {
+        let middle = (low + high) / 2
+        if sums[middle] > mark { high = middle } else { low = middle + 1 }
+      }
+      return sums[low] > mark ? low : sums.firstIndex(of: sums.last!)!
+    }
+  }
+}
+
+/// Whether windows may begin before an episode's first step and end after its last, robomimic's `pad_frame_stack` and
+/// `pad_seq_length`.
+package struct WindowPadding: Decodable, Sendable, Equatable {
+  package var start: Bool
+  package var end: Bool
+
+  package static let both = WindowPadding(start: true, end: true)
+
+  package init(start: Bool, end: Bool) {
+    self.start = start
+    self.end = end
+  }
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case start, end }
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    start = try keys.decodeIfPresent(Bool.self, forKey: .start) ?? true
+    end = try keys.decodeIfPresent(Bool.self, forKey: .end) ?? true
+  }
+
+  /// The present steps of all windows of some episodes, in order; none of an episode that is too short.
+  package func indices(_ episodes: [(number: Int, length: Int)], window: Window) -> [WindowSampler.Index] {
+    episodes.flatMap { episode in
+      let first = start ? 0 : -min(window.observations.lowerBound, window.actions.lowerBound)
+      let end = end ? episode.length : episode.length - max(window.observations.upperBound, window.actions.upperBound)
+      return (first..<max(first, end)).map { WindowSampler.Index(episode: episode.number, step: $0) }
+    }
   }
 }
 

@@ -119,7 +119,10 @@ extension PolicyPackage {
     }
     lines += ["- \(description.observation.steps) frame(s) of history", "", "## Does", ""]
     for (index, dimension) in description.action.dimensions.enumerated() {
-      lines.append("- \(index): \(dimension.name), \(dimension.low) to \(dimension.high), +1 is \(dimension.unit)")
+      let constant = description.action.layout.flatMap { $0.learned.contains(index) ? nil : $0.template[index] }
+      lines.append(
+        "- \(index): \(dimension.name), \(dimension.low) to \(dimension.high), +1 is \(dimension.unit)"
+          + (constant.map { "; not learned, always \($0)" } ?? ""))
     }
     lines += [
       "- \(description.action.controlHertz) actions a second; \(description.action.predicted) predicted at once, "

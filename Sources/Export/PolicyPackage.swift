@@ -112,17 +112,20 @@ package struct PolicyPackage {
     /// Actions predicted at once, and how many of them are executed.
     package var predicted: Int
     package var executed: Int
+    /// Which of the dimensions the weights give and what the others are; nil when they give all.
+    package var layout: ActionLayout?
 
     enum CodingKeys: String, CodingKey {
-      case dimensions, predicted, executed
+      case dimensions, predicted, executed, layout
       case controlHertz = "control_hertz"
     }
 
-    package init(schema: ActionSchema, predicted: Int, executed: Int) {
+    package init(schema: ActionSchema, predicted: Int, executed: Int, layout: ActionLayout? = nil) {
       dimensions = schema.dimensions
       controlHertz = schema.controlHertz
       self.predicted = predicted
       self.executed = executed
+      self.layout = layout
     }
   }
 

@@ -31,6 +31,8 @@ public final class Agent: Behavior {
   public let policy: any Policy
   public let normalizer: Normalizer
   public let schema: ObservationSchema
+  /// Which numbers of the whole action the policy gives; nil for all.
+  public let actions: ActionLayout?
   public let execute: Int
 
   private var history: [Observation] = []
@@ -38,10 +40,13 @@ public final class Agent: Behavior {
   private var random = Random(seed: 0)
 
   /// - Parameter execute: how many actions of each prediction are carried out, 1 or more.
-  public init(policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, execute: Int) {
+  public init(
+    policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, actions: ActionLayout? = nil, execute: Int
+  ) {
     self.policy = policy
     self.normalizer = normalizer
     self.schema = schema
+    self.actions = actions
     self.execute = max(1, execute)
   }
 
@@ -65,11 +70,12 @@ public final class Agent: Behavior {
     let batch = try normalizer.normalized(Agent.batch([rows], schema: schema))
     let actions = policy.actions(for: batch, random: &random)
     let width = actions.shape[2]
+    let layout = self.actions
     let values = actions.scalars
     return try (0..<min(execute, actions.shape[1])).map { step in
       let action = try normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
       guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
-      return action
+      return layout?.whole(action) ?? action
     }
   }
 

@@ -6,13 +6,17 @@ import Tensors
 /// What a policy was built for; with the recipe it rebuilds the modules that weights are loaded into.
 package struct PolicyBlueprint: Codable, Sendable, Equatable {
   package var encoder: EncoderContext
+  /// How many actions it learns; what they are of the whole is in `actions`.
   package var actionWidth: Int
+  /// Nil when it learns the whole action.
+  package var actions: ActionLayout?
   /// The demonstrations the statistics and weights come from.
   package var datasets: [DatasetFingerprint]
 
-  package init(encoder: EncoderContext, actionWidth: Int, datasets: [DatasetFingerprint]) {
+  package init(encoder: EncoderContext, actions: ActionLayout, datasets: [DatasetFingerprint]) {
     self.encoder = encoder
-    self.actionWidth = actionWidth
+    actionWidth = actions.learned.count
+    self.actions = actions.learned == Array(actions.template.indices) ? nil : actions
     self.datasets = datasets
   }
 }

@@ -60,6 +60,7 @@ package final class MetricsLog {
     scalars["train/gradient_norm"] = row.gradientNorm
     scalars["train/learning_rate"] = row.learningRate
     scalars["train/samples_per_second"] = row.samplesPerSecond
+    scalars["train/waiting"] = row.waiting
     for (kind, bytes) in row.memoryBytes ?? [:] { scalars["memory/\(kind)_megabytes"] = Double(bytes) / 1e6 }
     scalars["validation/loss"] = row.validationLoss
     scalars["validation/averaged_loss"] = row.averagedValidationLoss

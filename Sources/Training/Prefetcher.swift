@@ -12,6 +12,8 @@ final class Prefetcher: @unchecked Sendable {
   private var next: Int
   private var taken: Int
   private var isStopped = false
+  /// How long batches were waited for since this was last set to zero.
+  var waited = Duration.zero
 
   /// - Parameters:
   ///   - first: the first batch that will be asked for; the others follow in order.
@@ -50,7 +52,11 @@ final class Prefetcher: @unchecked Sendable {
   func callAsFunction(_ number: Int) throws -> Batch {
     condition.lock()
     defer { condition.unlock() }
-    while ready[number] == nil { condition.wait() }
+    if ready[number] == nil {
+      let start = ContinuousClock.now
+      while ready[number] == nil { condition.wait() }
+      waited += ContinuousClock.now - start
+    }
     let batch = ready.removeValue(forKey: number)!
     taken = number + 1
     condition.broadcast()

@@ -1,3 +1,4 @@
+import Demonstrations
 import Foundation
 import Imitation
 
@@ -62,13 +63,18 @@ package struct DataSettings: Decodable, Sendable {
   package var tasks: [String]
   /// The share of each task's episodes held out for the validation loss.
   package var validation: Double
+  /// How often windows of a task are drawn against the others; 1 for tasks without a weight. Nil: every window as often as
+  /// any other, without replacement.
+  package var weights: SampleWeights?
+  /// Whether windows may reach over the ends of an episode.
+  package var padding: WindowPadding
   /// Where the registry's files are, when not beside it.
   package var root: String?
   /// How much decoded image data is kept in memory.
   package var memoryGigabytes: Double
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case registry, split, tasks, validation, root
+    case registry, split, tasks, validation, root, weights, padding
     case memoryGigabytes = "memory_gigabytes"
   }
 
@@ -79,12 +85,44 @@ package struct DataSettings: Decodable, Sendable {
     tasks = try keys.decode([String].self, forKey: .tasks)
     validation = try keys.decodeIfPresent(Double.self, forKey: .validation) ?? 0.05
     root = try keys.decodeIfPresent(String.self, forKey: .root)
+    weights = try keys.decodeIfPresent(SampleWeights.self, forKey: .weights)
+    padding = try keys.decodeIfPresent(WindowPadding.self, forKey: .padding) ?? .both
     memoryGigabytes = try keys.decodeIfPresent(Double.self, forKey: .memoryGigabytes) ?? 4
     guard !tasks.isEmpty else { throw keys.refused(.tasks, "names no task") }
     guard Set(tasks).count == tasks.count else { throw keys.refused(.tasks, "names a task twice") }
     guard (0..<0.9).contains(validation) else { throw keys.refused(.validation, "must be from 0 to 0.9") }
+    if let weights {
+      if let unknown = weights.tasks.keys.sorted().first(where: { !tasks.contains($0) }) {
+        throw keys.refused(.weights, "'\(unknown)' is not one of data.tasks")
+      }
+      guard tasks.contains(where: { weights.weight(of: $0) > 0 }) else { throw keys.refused(.weights, "are all 0") }
+    }
     guard memoryGigabytes > 0 else { throw keys.refused(.memoryGigabytes, "must be above 0") }
   }
+}
+
+/// robomimic's weights of datasets (`weight`, `normalize_weights_by_ds_size`).
+package struct SampleWeights: Decodable, Sendable {
+  package var tasks: [String: Double]
+  /// Whether a task's weight is shared by its windows, so that tasks with weight 1 come equally often however long their
+  /// demonstrations; otherwise each of its windows has the weight.
+  package var bySize: Bool
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case tasks
+    case bySize = "by_size"
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    tasks = try keys.decodeIfPresent([String: Double].self, forKey: .tasks) ?? [:]
+    bySize = try keys.decodeIfPresent(Bool.self, forKey: .bySize) ?? false
+    guard tasks.values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+      throw keys.refused(.tasks, "a weight must be 0 or more")
+    }
+  }
+
+  package func weight(of task: String) -> Double { tasks[task] ?? 1 }
 }
 
 /// What the policy may see.
@@ -113,8 +151,14 @@ package struct ActionSettings: Decodable, Sendable {
   package var normalization: Normalization = .none
   /// How many actions of each prediction are executed before the policy looks again.
   package var execute = 1
+  /// The arrays of a demo that hold them, put side by side.
+  package var from = ["actions"]
+  /// The columns that the policy learns; nil for all.
+  package var learned: [Int]?
+  /// What the columns left out are when the policy acts; nil for what they are in every demonstration.
+  package var constants: [Float]?
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case normalization, execute }
+  enum CodingKeys: String, CodingKey, CaseIterable { case normalization, execute, from, learned, constants }
 
   package init() {}
 
@@ -122,7 +166,19 @@ package struct ActionSettings: Decodable, Sendable {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     normalization = try keys.decodeIfPresent(Normalization.self, forKey: .normalization) ?? .none
     execute = try keys.decodeIfPresent(Int.self, forKey: .execute) ?? 1
+    from = try keys.decodeIfPresent([String].self, forKey: .from) ?? ["actions"]
+    learned = try keys.decodeIfPresent([Int].self, forKey: .learned)
+    constants = try keys.decodeIfPresent([Float].self, forKey: .constants)
     guard execute >= 1 else { throw keys.refused(.execute, "must be 1 or more") }
+    guard !from.isEmpty, Set(from).count == from.count else {
+      throw keys.refused(.from, "names no array, or one twice")
+    }
+    if let learned, learned.isEmpty || Set(learned).count != learned.count || learned.contains(where: { $0 < 0 }) {
+      throw keys.refused(.learned, "must list actions by their place from 0, each once")
+    }
+    if constants != nil, learned == nil {
+      throw keys.refused(.constants, "nothing is left out: 'actions.learned' is missing")
+    }
   }
 }
 

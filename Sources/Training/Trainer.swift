@@ -87,11 +87,13 @@ package struct Trainer {
         let seconds = (ContinuousClock.now - clock) / .seconds(1)
         let row = TrainingMetrics(
           step: step, loss: Double(loss.item), gradientNorm: Double(norm), learningRate: rate,
-          samplesPerSecond: Double(samples) / max(seconds, 1e-9), memoryBytes: memory())
+          samplesPerSecond: Double(samples) / max(seconds, 1e-9),
+          waiting: batches.waited / .seconds(1) / max(seconds, 1e-9), memoryBytes: memory())
         try log.append(row)
         report(.logged(row))
         clock = .now
         samples = 0
+        batches.waited = .zero
         Memory.startCounting()
       }
       if step % settings.validateEvery == 0 || last {

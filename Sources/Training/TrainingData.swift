@@ -30,6 +30,8 @@ package final class TrainingData {
     }
     let demonstrations = try Demonstrations(
       selections, images: recipe.observations.images, vectors: recipe.observations.vectors,
+      actions: ActionColumns(
+        arrays: recipe.actions.from, learned: recipe.actions.learned, constants: recipe.actions.constants),
       memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
     self.demonstrations = demonstrations
     (training, heldOut) = TrainingData.divide(
@@ -79,7 +81,7 @@ package final class TrainingData {
       encoder: EncoderContext(
         schema: demonstrations.schema,
         vocabulary: Vocabulary.words(of: demonstrations.episodes.map(\.instruction))),
-      actionWidth: demonstrations.actionWidth, datasets: fingerprints)
+      actions: demonstrations.actionLayout, datasets: fingerprints)
   }
 
   /// Statistics over the training episodes only.
@@ -102,9 +104,10 @@ package final class TrainingData {
   /// Batch number `n` for `window`.
   /// - Throws: `TrainingError.tooFewWindows`.
   package func batches(window: Window) throws -> (Int) throws -> Batch {
+    let episodes = training.map { (number: $0, length: demonstrations.episodes[$0].length) }
+    let indices = recipe.data.padding.indices(episodes, window: window)
     let sampler = WindowSampler(
-      episodes: training.map { ($0, demonstrations.episodes[$0].length) }, batch: recipe.training.batch,
-      seed: recipe.seed)
+      indices, weights: weights(of: indices), batch: recipe.training.batch, seed: recipe.seed)
     guard sampler.batchesPerEpoch > 0 else {
       throw TrainingError.tooFewWindows(windows: sampler.indices.count, batch: recipe.training.batch)
     }
@@ -114,11 +117,19 @@ package final class TrainingData {
     }
   }
 
+  /// The weight of each window, nil when none has one.
+  private func weights(of indices: [WindowSampler.Index]) -> [Double]? {
+    guard let weights = recipe.data.weights else { return nil }
+    let tasks = indices.map { demonstrations.episodes[$0.episode].task }
+    var sizes: [String: Int] = [:]
+    for task in tasks { sizes[task, default: 0] += 1 }
+    return tasks.map { weights.weight(of: $0) / (weights.bySize ? Double(sizes[$0]!) : 1) }
+  }
+
   /// Up to 256 windows spread evenly over the held-out episodes, in batches.
   package func validation(window: Window) -> () throws -> [Batch] {
-    let all = heldOut.flatMap { episode in
-      (0..<demonstrations.episodes[episode].length).map { WindowSampler.Index(episode: episode, step: $0) }
-    }
+    let all = recipe.data.padding.indices(
+      heldOut.map { ($0, demonstrations.episodes[$0].length) }, window: window)
     let step = max(1, (all.count + 255) / 256)
     let chosen = stride(from: 0, to: all.count, by: step).map { all[$0] }
     let size = recipe.training.batch

@@ -12,6 +12,8 @@ package struct TrainingMetrics: Codable, Sendable {
   package var gradientNorm: Double?
   package var learningRate: Double?
   package var samplesPerSecond: Double?
+  /// The share of the time since the last row that went into waiting for data.
+  package var waiting: Double?
   /// On held-out episodes, with the live weights and with the averaged ones.
   package var validationLoss: Double?
   package var averagedValidationLoss: Double?
@@ -19,7 +21,7 @@ package struct TrainingMetrics: Codable, Sendable {
   package var memoryBytes: [String: Int]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case step, loss
+    case step, loss, waiting
     case gradientNorm = "gradient_norm"
     case learningRate = "learning_rate"
     case samplesPerSecond = "samples_per_second"

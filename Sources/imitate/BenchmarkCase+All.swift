@@ -84,8 +84,8 @@ extension BenchmarkCase {
         _ = try demonstrations.batch([.init(episode: number, step: episode.length - 1)], window: window)
       }
       let firstPass = (ContinuousClock.now - start) / .seconds(1)
-      let sampler = WindowSampler(
-        episodes: demonstrations.episodes.enumerated().map { ($0, $1.length) }, batch: 16, seed: 1)
+      let episodes = demonstrations.episodes.enumerated().map { (number: $0, length: $1.length) }
+      let sampler = WindowSampler(WindowPadding.both.indices(episodes, window: window), batch: 16, seed: 1)
       var (step, order): (Int, (epoch: Int, order: [Int])?) = (0, nil)
       return Subject(items: 16, unit: "windows", facts: ["first_pass_seconds": firstPass]) {
         _ = try demonstrations.batch(sampler(step, order: &order), window: window)

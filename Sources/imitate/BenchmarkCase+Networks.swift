@@ -203,8 +203,8 @@ extension BenchmarkCase {
       actionWidth: 12, random: &random)
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
-    let sampler = WindowSampler(
-      episodes: demonstrations.episodes.enumerated().map { ($0, $1.length) }, batch: 16, seed: 1)
+    let episodes = demonstrations.episodes.enumerated().map { (number: $0, length: $1.length) }
+    let sampler = WindowSampler(WindowPadding.both.indices(episodes, window: policy.window), batch: 16, seed: 1)
     var order: (epoch: Int, order: [Int])?
     var step = 0
     return Subject(items: 16, unit: "windows") {

@@ -34,8 +34,8 @@ struct ExportPolicy: ParsableCommand {
         vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
         steps: loaded.policy.window.observations.count),
       action: .init(
-        schema: simulator?.actionSchema ?? .roboCasa(width: loaded.blueprint.actionWidth),
-        predicted: golden.actions.shape[0], executed: recipe.actions.execute),
+        schema: simulator?.actionSchema ?? .roboCasa(width: golden.actions.shape[1]),
+        predicted: golden.actions.shape[0], executed: recipe.actions.execute, layout: loaded.blueprint.actions),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {
         .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)
@@ -79,7 +79,7 @@ struct Verify: ParsableCommand {
       recipe: recipe,
       blueprint: PolicyBlueprint(
         encoder: EncoderContext(schema: schema, vocabulary: description.vocabulary),
-        actionWidth: description.action.dimensions.count, datasets: []),
+        actions: description.action.layout ?? .whole(width: description.action.dimensions.count), datasets: []),
       normalizer: package.normalizer, catalog: Session.catalog)
     try loaded.policy.load(package.weights)
     try package.golden.check(package.golden.answer(of: loaded.agent))

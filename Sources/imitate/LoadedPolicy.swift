@@ -36,6 +36,7 @@ struct LoadedPolicy {
 
   var agent: Agent {
     Agent(
-      policy: policy, normalizer: normalizer, schema: blueprint.encoder.schema, execute: recipe.actions.execute)
+      policy: policy, normalizer: normalizer, schema: blueprint.encoder.schema, actions: blueprint.actions,
+      execute: recipe.actions.execute)
   }
 }

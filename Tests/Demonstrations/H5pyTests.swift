@@ -119,4 +119,116 @@ import Testing
     #expect(summary.problems.isEmpty, "\(summary.problems)")
     #expect(summary.demos == 3 && summary.steps == 98 && summary.layouts == [1, 2, 10])
   }
+
+  func written(_ mode: String, _ name: String) throws -> String {
+    let path = temporary(name)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.root + "/.venv/bin/python")
+    process.arguments = [Self.root + "/Tests/Peers/hdf5_peer.py", mode, path]
+    try process.run()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+    return path
+  }
+
+  @Test(arguments: [("seven", 7), ("eight", 8), ("twelve", 12)]) func readsOtherWidthsAndPartsLeftOut(
+    _ name: String, _ width: Int
+  ) throws {
+    let path = try written("odd", name)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let all = try Demonstrations([.init(path: path)], images: [], vectors: ["robot0_eef_pos", "angle"], memory: 0)
+    #expect(all.actionWidth == width && all.episodes.map(\.length) == [9, 14, 6])
+    #expect(all.schema.vectors == ["robot0_eef_pos": 3, "angle": 1])
+    #expect(all.episodes.map(\.instruction) == ["open", "", ""])
+    let train = try Demonstrations([.init(path: path, key: "train")], images: [], vectors: ["angle"], memory: 0)
+    #expect(train.episodes.map(\.name) == ["demo_0", "demo_2"])
+    func error(_ body: @autoclosure () throws -> Any) -> DemonstrationError? {
+      do { _ = try body() } catch { return error as? DemonstrationError }
+      return nil
+    }
+    #expect(
+      error(try Demonstrations([.init(path: path, key: "50_demos")], images: [], vectors: ["angle"], memory: 0))
+        == .danglingKey(file: path, key: "50_demos", demo: "demo_7"))
+    #expect(
+      error(try Demonstrations([.init(path: path)], images: [], vectors: ["sometimes"], memory: 0))
+        == .missingObservation(
+          file: path, demo: "demo_1", key: "sometimes", available: ["angle", "depth", "robot0_eef_pos"]))
+    #expect(
+      error(try Demonstrations([.init(path: path)], images: ["depth"], vectors: [], memory: 0))
+        == .notAnImage(file: path, demo: "demo_0", key: "depth", shape: [9, 6, 6, 1]))
+  }
+
+  @Test func choosesActions() throws {
+    let path = try written("odd", "twelve")
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    func open(_ columns: ActionColumns) throws -> Demonstrations {
+      try Demonstrations([.init(path: path)], images: [], vectors: ["angle"], actions: columns, memory: 0)
+    }
+    let whole = try open(.init())
+    let seven = try open(.init(learned: [6, 0, 1, 2, 3, 4, 5]))
+    #expect(seven.actionWidth == 7)
+    #expect(seven.actionLayout.template == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1])
+    for episode in 0..<3 {
+      let all = try whole.actions(episode: episode)
+      let some = try seven.actions(episode: episode)
+      for row in 0..<whole.episodes[episode].length {
+        let learned = Array(some[row * 7..<(row + 1) * 7])
+        #expect(learned[0] == all[row * 12 + 6])
+        // What the policy learned, put back into the whole, is what was recorded.
+        #expect(seven.actionLayout.whole(learned) == Array(all[row * 12..<(row + 1) * 12]))
+      }
+    }
+    let given = try open(.init(learned: [0, 1, 2, 3, 4, 5], constants: [1, 0, 0, 0, 0, -1]))
+    #expect(given.actionLayout.template == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1])
+    // Absolute actions are another array; parts of the dictionary lie side by side.
+    let absolute = try open(.init(arrays: ["actions_abs"]))
+    #expect(try absolute.actions(episode: 1) == whole.actions(episode: 1).map { $0 * 2 })
+    let parts = try open(
+      .init(arrays: ["action_dict/gripper", "action_dict/rel_pos", "action_dict/rel_rot_axis_angle"]))
+    #expect(parts.actionWidth == 7)
+    #expect(try parts.actions(episode: 2) == seven.actions(episode: 2))
+    do {
+      _ = try open(.init(learned: [0, 1]))
+      Issue.record("a moving action was left out")
+    } catch DemonstrationError.columnMoves(let column, _, _) {
+      #expect(column == 2)
+    }
+    #expect(throws: DemonstrationError.noSuchColumn(12, width: 12)) { try open(.init(learned: [12])) }
+    #expect(throws: DemonstrationError.constants(given: 1, leftOut: [7, 8, 9, 10, 11])) {
+      try open(.init(learned: [0, 1, 2, 3, 4, 5, 6], constants: [0]))
+    }
+  }
+
+  /// The mark that a killed SWMR writer leaves is no reason to refuse; a file that somebody writes plainly is.
+  @Test func readsMarkedFilesAndRefusesThoseBeingWritten() throws {
+    let marked = try written("swmr", "swmr")
+    defer { try? FileManager.default.removeItem(atPath: marked) }
+    #expect(try DemonstrationFile(path: marked).length("demo_0") == 3)
+    // Two at once may read.
+    let (one, two) = (try DemonstrationFile(path: marked), try DemonstrationFile(path: marked))
+    #expect(try one.hdf5.doubles("data/demo_0/actions") == two.hdf5.doubles("data/demo_0/actions"))
+    let open = temporary("open")
+    defer { try? FileManager.default.removeItem(atPath: open) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.root + "/.venv/bin/python")
+    process.arguments = [
+      "-c",
+      """
+      import h5py, sys
+      file = h5py.File(sys.argv[1], "w")
+      file["data/demo_0/actions"] = [[0.0]]
+      file.flush()
+      print("written", flush=True)
+      sys.stdin.read()
+      """, open,
+    ]
+    let (input, output) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    defer { process.waitUntilExit() }
+    #expect(String(decoding: output.fileHandleForReading.readData(ofLength: 8), as: UTF8.self) == "written\n")
+    #expect(throws: HDF5Error.beingWritten(open)) { try DemonstrationFile(path: open) }
+    try input.fileHandleForWriting.close()
+  }
 }

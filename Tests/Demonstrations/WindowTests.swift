@@ -1,3 +1,4 @@
+import Crypto
 import Demonstrations
 import Foundation
 import Imitation
@@ -64,8 +65,70 @@ private struct Told: DemonstrationSource {
     }
   }
 
+  struct Setting: Decodable {
+    var stack: Int
+    var sequence: Int
+    var start: Bool
+    var end: Bool
+    var key: String
+    var windows: Int
+    var sha256: String
+  }
+
+  /// Every array of every window over 216 settings has robomimic 0.3.0's bits: images, vectors, actions and the pad mask.
+  /// `./run peers windows` made the digests.
+  @Test func equalsRobomimicOverASweep() throws {
+    let folder = H5pyTests.root + "/Tests/Golden"
+    let settings = try JSONDecoder().decode(
+      [Setting].self, from: Data(contentsOf: URL(fileURLWithPath: folder + "/windows.json")))
+    #expect(settings.count == 216)
+    for setting in settings {
+      let source = try Demonstrations(
+        [.init(path: folder + "/windows.hdf5", task: "OpenDrawer", key: setting.key.isEmpty ? nil : setting.key)],
+        images: ["robot0_eye_in_hand_image"], vectors: ["robot0_base_to_eef_pos", "robot0_gripper_qpos"],
+        memory: setting.start ? 1 << 20 : 0)
+      let rows = (1 - setting.stack)...(setting.sequence - 1)
+      let window = Window(observations: rows, actions: rows)
+      let indices = WindowPadding(start: setting.start, end: setting.end).indices(
+        source.episodes.enumerated().map { ($0, $1.length) }, window: window)
+      #expect(indices.count == setting.windows)
+      var hash = SHA256()
+      for index in indices {
+        let batch = try source.batch([index], window: window)
+        hash.update(data: batch.observations.images["robot0_eye_in_hand_image"]!.pixels)
+        for tensor in [
+          batch.observations.vectors["robot0_base_to_eef_pos"]!, batch.observations.vectors["robot0_gripper_qpos"]!,
+          batch.actions,
+        ] { tensor.scalars.withUnsafeBytes { hash.update(bufferPointer: $0) } }
+        hash.update(data: batch.mask.scalars.map { UInt8($0) })
+      }
+      #expect(hash.finalize().map { String(format: "%02x", $0) }.joined() == setting.sha256, "\(setting)")
+    }
+  }
+
+  func indices(_ episodes: [(number: Int, length: Int)]) -> [WindowSampler.Index] {
+    WindowPadding.both.indices(episodes, window: Window(observations: 0...0, actions: 0...0))
+  }
+
+  /// Each window as often as its weight among all says; one of weight 0 never. 12 windows, 3000 draws of each epoch's 12.
+  @Test func weightsSayHowOften() {
+    let all = indices([(0, 5), (2, 7)])
+    let weights = [0, 1, 1, 1, 1] + Array(repeating: 2.0, count: 6) + [0]
+    let sampler = WindowSampler(all, weights: weights, batch: 4, seed: 3)
+    var order: (epoch: Int, order: [Int])?
+    var counts: [WindowSampler.Index: Int] = [:]
+    for number in 0..<9000 { for index in sampler(number, order: &order) { counts[index, default: 0] += 1 } }
+    for (index, weight) in zip(all, weights) {
+      let expected = 36_000 * weight / 16
+      // Five standard deviations of a binomial.
+      #expect(abs(Double(counts[index] ?? 0) - expected) <= 5 * (expected * (1 - weight / 16)).squareRoot())
+    }
+    var fresh: (epoch: Int, order: [Int])?
+    #expect(sampler(7001, order: &fresh) == sampler(7001, order: &order))
+  }
+
   @Test func everyStepComesOnceAnEpoch() {
-    let sampler = WindowSampler(episodes: [(0, 5), (2, 7)], batch: 4, seed: 3)
+    let sampler = WindowSampler(indices([(0, 5), (2, 7)]), batch: 4, seed: 3)
     var order: (epoch: Int, order: [Int])?
     #expect(sampler.batchesPerEpoch == 3)
     for epoch in 0..<3 {

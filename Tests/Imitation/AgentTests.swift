@@ -57,6 +57,16 @@ private struct Echo: Policy {
     #expect(try agent.action(for: see(9)) == [9])
   }
 
+  /// The policy gives one number of three; the others are constants.
+  @Test func fillsInWhatThePolicyDoesNotGive() throws {
+    let plain = try agent(execute: 1)
+    let agent = Agent(
+      policy: plain.policy, normalizer: plain.normalizer, schema: schema,
+      actions: ActionLayout(learned: [1], template: [0.5, 0, -1]), execute: 1)
+    agent.begin(seed: 0)
+    #expect(try agent.action(for: see(7)) == [0.5, 7, -1])
+  }
+
   @Test func executesAChunkBeforeItLooksAgain() throws {
     let agent = try agent(execute: 2)
     agent.begin(seed: 0)

@@ -2,6 +2,8 @@
 
     hdf5_peer.py read FILE     prints what h5py finds in FILE as JSON
     hdf5_peer.py write FILE    writes a file as RoboCasa's scripts do, prints what is in it
+    hdf5_peer.py odd FILE      writes what else is met: RoboCasa's optional parts, other widths, missing attributes
+    hdf5_peer.py swmr FILE     leaves a file marked as open for writing, as a killed writer does
 """
 import json
 import sys
@@ -59,6 +61,57 @@ def write(path):
         file.create_dataset("mask/2_demos", data=np.array(["demo_10", "demo_1"], dtype="S"))
 
 
+def odd(path):
+    random = np.random.default_rng(5)
+    width = 8 if "eight" in path else 7 if "seven" in path else 12
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = json.dumps({"env_name": "OpenDrawer", "type": 1})
+        data.attrs["date"] = "2024-05-03"
+        data.attrs["env_info"] = "{}"
+        # Beyond the 64 KB that an attribute may have in an object's header.
+        data.attrs["robosuite_version"] = np.bytes_("1.4.1" + "x" * 100_000)
+        for number, rows in enumerate([9, 14, 6]):
+            demo = data.create_group(f"demo_{number}")
+            actions = random.uniform(-1, 1, (rows, width))
+            if width == 12:
+                actions[:, 7:11] = 0
+                actions[:, 11] = -1
+            demo.create_dataset("actions", data=actions)
+            demo.create_dataset("actions_abs", data=actions * 2)
+            for key, columns in [("rel_pos", slice(0, 3)), ("rel_rot_axis_angle", slice(3, 6)), ("gripper", slice(6, 7))]:
+                demo.create_dataset(f"action_dict/{key}", data=actions[:, columns].astype(np.float32))
+            demo.create_dataset("states", data=random.normal(size=(rows, 30 + number)))
+            demo.create_dataset("datagen_info/object_poses/drawer", data=np.zeros((rows, 4, 4)))
+            demo.create_dataset("obs/robot0_eef_pos", data=random.normal(size=(rows, 3)))
+            demo.create_dataset("obs/angle", data=random.normal(size=rows))
+            demo.create_dataset("obs/depth", data=np.zeros((rows, 6, 6, 1), dtype=np.float32))
+            # Interlaced extras: no rewards, dones, num_samples, model; metadata only here and there.
+            if number == 0:
+                demo.create_dataset("obs/sometimes", data=np.zeros((rows, 2)))
+                demo.attrs["ep_meta"] = json.dumps({"lang": "open", "layout_id": 3, "style_id": 4, "object_cfgs": [
+                    {"name": "obj", "info": {"cat": "apple"}}, {"name": "other", "info": {}}]})
+            if number == 1:
+                demo.attrs["ep_meta"] = "not JSON"
+        file.create_dataset("mask/train", data=np.array(["demo_2", "demo_0"], dtype=h5py.string_dtype()))
+        file.create_dataset("mask/50_demos", data=np.array(["demo_0", "demo_7"], dtype="S"))
+
+
+def swmr(path):
+    import os
+
+    file = h5py.File(path, "w", libver=("v110", "v110"))
+    file.create_dataset("data/demo_0/actions", data=np.zeros((3, 7)))
+    file.swmr_mode = True
+    file.flush()
+    os._exit(0)
+
+
+if sys.argv[1] == "swmr":
+    swmr(sys.argv[2])
+if sys.argv[1] == "odd":
+    odd(sys.argv[2])
+    sys.exit()
 if sys.argv[1] == "write":
     write(sys.argv[2])
 print(json.dumps(digest(sys.argv[2])))

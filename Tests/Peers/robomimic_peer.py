@@ -1,7 +1,13 @@
-"""robomimic 0.3.0 opens our file; every array of every window equals the rule that Tests/Demonstrations/WindowTests states."""
+"""What robomimic 0.3.0's SequenceDataset makes of demonstrations.
+
+    robomimic_peer.py sweep FILE JSON    digests of every window of FILE over a sweep of settings, written to JSON
+    robomimic_peer.py open FILE          opens FILE as robomimic does and reads every window of one setting
+"""
+import hashlib
+import itertools
+import json
 import sys
 
-import h5py
 import numpy as np
 import torch
 
@@ -13,36 +19,49 @@ library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 import robomimic.utils.obs_utils as obs_utils
 from robomimic.utils.dataset import SequenceDataset
 
-path = sys.argv[1]
-keys = ["robot0_agentview_left_image", "robot0_eye_in_hand_image", "robot0_base_to_eef_pos", "robot0_gripper_qpos"]
-obs_utils.initialize_obs_utils_with_obs_specs({"obs": {"rgb": keys[:2], "low_dim": keys[2:]}})
+IMAGES = ["robot0_eye_in_hand_image"]
+VECTORS = ["robot0_base_to_eef_pos", "robot0_gripper_qpos"]
+obs_utils.initialize_obs_utils_with_obs_specs({"obs": {"rgb": IMAGES, "low_dim": VECTORS}})
 
 
-def rule(array, t, stack, sequence):
-    rows = np.clip(np.arange(t - (stack - 1), t + sequence), 0, len(array) - 1)
-    return array[rows]
+def dataset(path, stack, sequence, start, end, key):
+    return SequenceDataset(
+        hdf5_path=path, obs_keys=IMAGES + VECTORS, dataset_keys=["actions"], frame_stack=stack, seq_length=sequence,
+        pad_frame_stack=start, pad_seq_length=end, get_pad_mask=True, hdf5_cache_mode=None, filter_by_attribute=key,
+        load_next_obs=False)
 
 
-compared = 0
-with h5py.File(path, "r", swmr=True, libver="latest") as file:  # as robomimic opens it
-    demos = sorted(file["data"], key=lambda name: int(name[5:]))
-    for stack, sequence in [(1, 1), (10, 10), (2, 15), (3, 1), (1, 8)]:
-        dataset = SequenceDataset(
-            hdf5_path=path, obs_keys=keys, dataset_keys=["actions", "rewards", "dones"], frame_stack=stack,
-            seq_length=sequence, pad_frame_stack=True, pad_seq_length=True, get_pad_mask=True, hdf5_cache_mode=None,
-            load_next_obs=False)
-        index = 0
-        for demo in demos:
-            group = file["data"][demo]
-            for t in range(len(group["actions"])):
-                item = dataset[index]
-                index += 1
-                for key in keys:
-                    expected = rule(group["obs"][key][()], t, stack, sequence)
-                    found = np.asarray(item["obs"][key])
-                    assert found.shape == expected.shape and np.array_equal(found, expected), (stack, sequence, demo, t, key)
-                    compared += 1
-                assert np.allclose(item["actions"], rule(group["actions"][()], t, stack, sequence))
-                compared += 1
-        assert index == len(dataset), (index, len(dataset))
-print(f"robomimic: {compared} arrays equal")
+def sweep(path):
+    settings = []
+    for stack, sequence, start in itertools.product([1, 2, 3, 10], [1, 2, 3, 4, 6, 8, 10, 15, 16], [True, False]):
+        # Without padding robomimic refuses episodes shorter than a window.
+        everywhere = [(True, None), (True, "short")] if start else []
+        for end, key in everywhere + [(True, "long"), (False, "long")]:
+            windows = dataset(path, stack, sequence, start, end, key)
+            digest = hashlib.sha256()
+            for index in range(len(windows)):
+                item = windows[index]
+                for name in IMAGES:
+                    array = np.asarray(item["obs"][name])
+                    assert array.dtype == np.uint8
+                    digest.update(array.tobytes())
+                for array in [item["obs"][name] for name in VECTORS] + [item["actions"]]:
+                    digest.update(np.asarray(array).astype("<f4").tobytes())
+                digest.update(np.asarray(item["pad_mask"]).reshape(-1).astype(np.uint8).tobytes())
+            settings.append({
+                "stack": stack, "sequence": sequence, "start": start, "end": end, "key": key or "",
+                "windows": len(windows), "sha256": digest.hexdigest()})
+    return settings
+
+
+if sys.argv[1] == "sweep":
+    found = sweep(sys.argv[2])
+    with open(sys.argv[3], "w") as file:
+        file.write("[\n" + ",\n".join(json.dumps(setting) for setting in found) + "\n]\n")
+    windows = sum(setting["windows"] for setting in found)
+    print(f"robomimic: {len(found)} settings, {windows} windows, {5 * windows} arrays")
+else:
+    windows = dataset(sys.argv[2], 10, 10, True, True, None)
+    for index in range(len(windows)):
+        windows[index]
+    print(f"robomimic: {len(windows)} windows of {sys.argv[2]}")

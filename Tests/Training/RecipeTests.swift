@@ -34,6 +34,29 @@ let rightRecipe = """
     }
   }
 
+  @Test func readsWeightsPaddingAndActions() throws {
+    let recipe = try recipe(
+      rightRecipe,
+      changes: [
+        "data.tasks=[A, B]", "data.weights={tasks: {B: 2.5}, by_size: true}", "data.padding={end: false}",
+        "actions={learned: [0, 1], constants: [0.5], from: [action_dict/rel_pos]}",
+      ])
+    let weights = try #require(recipe.data.weights)
+    #expect(weights.bySize && weights.weight(of: "B") == 2.5 && weights.weight(of: "A") == 1)
+    #expect(recipe.data.padding.start && !recipe.data.padding.end)
+    #expect(recipe.actions.learned == [0, 1] && recipe.actions.constants == [0.5])
+    #expect(recipe.actions.from == ["action_dict/rel_pos"])
+  }
+
+  @Test(arguments: [
+    "data.weights={tasks: {Other: 1}}", "data.weights={tasks: {OpenDrawer: -1}}",
+    "data.weights={tasks: {OpenDrawer: 0}}",
+    "actions={learned: [1, 1]}", "actions={learned: []}", "actions={constants: [1]}", "actions={from: []}",
+    "data.padding={front: true}",
+  ]) func refusesWeightsAndActionsThatMakeNoSense(_ change: String) {
+    #expect(throws: SettingError.self) { try recipe(rightRecipe, changes: [change]) }
+  }
+
   @Test func readsWithDefaults() throws {
     let recipe = try recipe(rightRecipe)
     #expect(recipe.seed == 1)

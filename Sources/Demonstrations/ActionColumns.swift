@@ -1,0 +1,67 @@
+import Imitation
+
+/// Which recorded numbers are the actions.
+package struct ActionColumns: Sendable, Equatable {
+  /// Arrays of a demo, put side by side: `["actions"]`, `["actions_abs"]`, or parts such as `action_dict/rel_pos`.
+  package var arrays: [String]
+  /// The columns to learn, nil for all.
+  package var learned: [Int]?
+  /// What the other columns are when the policy acts, in their order; nil for what they are in the demonstrations, which
+  /// must then be the same everywhere.
+  package var constants: [Float]?
+
+  package init(arrays: [String] = ["actions"], learned: [Int]? = nil, constants: [Float]? = nil) {
+    self.arrays = arrays
+    self.learned = learned
+    self.constants = constants
+  }
+}
+
+/// What the columns of some actions range over, to see which of them stand still.
+struct ActionRanges {
+  private(set) var low: [Float]
+  private(set) var high: [Float]
+
+  init(width: Int) {
+    low = Array(repeating: .infinity, count: width)
+    high = Array(repeating: -.infinity, count: width)
+  }
+
+  mutating func include(_ values: [Float]) {
+    for (index, value) in values.enumerated() {
+      let column = index % low.count
+      low[column] = min(low[column], value)
+      high[column] = max(high[column], value)
+    }
+  }
+
+  /// A column counts as standing still below robomimic's threshold of normalisation, 1e-4.
+  func varies(_ column: Int) -> Bool { high[column] - low[column] >= 1e-4 }
+}
+
+extension ActionLayout {
+  /// - Throws: `DemonstrationError` when a column is not there, or is left out although it moves.
+  init(_ columns: ActionColumns, ranges: ActionRanges) throws {
+    let width = ranges.low.count
+    let learned = columns.learned ?? Array(0..<width)
+    if let outside = learned.first(where: { !(0..<width).contains($0) }) {
+      throw DemonstrationError.noSuchColumn(outside, width: width)
+    }
+    let others = (0..<width).filter { !learned.contains($0) }
+    var template = [Float](repeating: 0, count: width)
+    if let constants = columns.constants {
+      guard constants.count == others.count else {
+        throw DemonstrationError.constants(given: constants.count, leftOut: others)
+      }
+      for (column, value) in zip(others, constants) { template[column] = value }
+    } else {
+      for column in others {
+        guard !ranges.varies(column) else {
+          throw DemonstrationError.columnMoves(column, low: ranges.low[column], high: ranges.high[column])
+        }
+        template[column] = ranges.low[column]
+      }
+    }
+    self.init(learned: learned, template: template)
+  }
+}
