@@ -21,6 +21,32 @@ package struct DatasetSummary: Codable, Sendable {
     package var isConstant: Bool { maximum - minimum < 1e-9 }
   }
 
+  /// One demo, a row of the table.
+  package struct Demo: Codable, Sendable {
+    package var name: String
+    package var steps: Int
+    package var instruction: String
+    package var layout: Int?
+    package var style: Int?
+    /// The category of the object that the task is about, `object_cfgs` entry `obj` of `ep_meta`.
+    package var category: String?
+  }
+
+  /// A camera over frames spread evenly over every demo.
+  package struct Camera: Codable, Sendable {
+    package var name: String
+    /// How many frames were looked at.
+    package var frames: Int
+    /// Mean of each channel, 0 to 255.
+    package var mean: [Double]
+    /// Standard deviation over all pixels and channels.
+    package var deviation: Double
+    /// Frames of one colour, black ones among them.
+    package var plain: Int
+    /// Frames equal to the one looked at before.
+    package var repeated: Int
+  }
+
   package struct Count: Codable, Sendable {
     package var text: String
     package var count: Int
@@ -38,6 +64,9 @@ package struct DatasetSummary: Codable, Sendable {
   package var instructions: [Count]
   package var layouts: [Int]
   package var styles: [Int]
+  package var categories: [Count]
+  package var cameras: [Camera]
+  package var table: [Demo]
   /// One line each.
   package var problems: [String]
 
@@ -54,6 +83,8 @@ package struct DatasetSummary: Codable, Sendable {
     var layouts: Set<Int> = []
     var styles: Set<Int> = []
     var seen: [[Double]: String] = [:]
+    var table: [Demo] = []
+    var cameras: [String: PictureStatistics] = [:]
     if task.isEmpty { problems.append("data lacks env_args with an env_name") }
     for demo in file.demos {
       do {
@@ -89,8 +120,8 @@ package struct DatasetSummary: Codable, Sendable {
           }
           let frame = try file.hdf5.frameShape("data/\(demo)/obs/\(key)")
           shapes[key, default: []].insert(frame.map { [$0.height, $0.width, 3] } ?? Array(found.dropFirst()))
-          if frame != nil, let problem = try DatasetSummary.frameProblem(file, demo, key, rows) {
-            problems.append(problem)
+          if frame != nil, found.first == rows {
+            problems += try cameras[key, default: PictureStatistics()].look(at: file, demo, key, rows)
           }
         }
       } catch let error as HDF5Error {
@@ -98,6 +129,10 @@ package struct DatasetSummary: Codable, Sendable {
       }
       let metadata = file.metadata(demo)
       let text = metadata["lang"] as? String ?? ""
+      table.append(
+        Demo(
+          name: demo, steps: (try? file.length(demo)) ?? 0, instruction: text, layout: metadata["layout_id"] as? Int,
+          style: metadata["style_id"] as? Int, category: DatasetSummary.category(metadata)))
       texts[text, default: 0] += 1
       if let layout = metadata["layout_id"] as? Int { layouts.insert(layout) }
       if let style = metadata["style_id"] as? Int { styles.insert(style) }
@@ -131,21 +166,17 @@ package struct DatasetSummary: Codable, Sendable {
     instructions = texts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { Count(text: $0.key, count: $0.value) }
     self.layouts = layouts.sorted()
     self.styles = styles.sorted()
+    self.cameras = cameras.sorted { $0.key < $1.key }.map { $0.value.camera($0.key) }
+    self.table = table
+    categories = Dictionary(grouping: table.compactMap(\.category)) { $0 }.mapValues(\.count)
+      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { Count(text: $0.key, count: $0.value) }
     self.problems = problems
   }
 
-  /// A black or unchanging camera, from its first, middle and last frame.
-  private static func frameProblem(_ file: DemonstrationFile, _ demo: String, _ key: String, _ rows: Int) throws
-    -> String?
-  {
-    guard rows > 2 else { return nil }
-    let frames = try [0, rows / 2, rows - 1].map {
-      try file.hdf5.pictures("data/\(demo)/obs/\(key)", rows: $0..<$0 + 1)
-    }
-    if frames.contains(where: { frame in frame.allSatisfy { $0 == frame[0] } }) {
-      return "\(demo): '\(key)' has frames of one colour"
-    }
-    return frames[0] == frames[1] && frames[1] == frames[2] ? "\(demo): '\(key)' does not change" : nil
+  private static func category(_ metadata: [String: Any]) -> String? {
+    let objects = metadata["object_cfgs"] as? [[String: Any]] ?? []
+    let object = objects.first { $0["name"] as? String == "obj" }
+    return (object?["info"] as? [String: Any])?["cat"] as? String
   }
 
   /// The summary for a terminal.
@@ -153,14 +184,27 @@ package struct DatasetSummary: Codable, Sendable {
     var lines = [
       "\(file)", "task          \(task)", "demos         \(demos), \(steps) steps, \(shortest) to \(longest) a demo",
       "layouts       \(layouts.map(String.init).joined(separator: ", "))",
-      "styles        \(styles.map(String.init).joined(separator: ", "))", "", "observations",
+      "styles        \(styles.map(String.init).joined(separator: ", "))",
     ]
+    if !categories.isEmpty {
+      lines.append("objects       \(categories.map { "\($0.text) \($0.count)" }.joined(separator: ", "))")
+    }
+    lines += ["", "observations"]
     for key in keys { lines.append("  \(key.name.padding(toLength: 34, withPad: " ", startingAt: 0)) \(key.shape)") }
     lines += ["", "actions"]
     for range in actions {
       lines.append(
         String(format: "  %2d  %8.4f to %8.4f", range.index, range.minimum, range.maximum)
           + (range.isConstant ? "  constant" : ""))
+    }
+    if !cameras.isEmpty { lines += ["", "cameras"] }
+    for camera in cameras {
+      lines.append(
+        "  " + camera.name.padding(toLength: 34, withPad: " ", startingAt: 0)
+          + String(
+            format: " mean %3.0f %3.0f %3.0f, deviation %3.0f; of %d frames %d of one colour, %d repeated",
+            camera.mean[0], camera.mean[1], camera.mean[2], camera.deviation, camera.frames, camera.plain,
+            camera.repeated))
     }
     lines += ["", "filter keys"]
     for mask in masks {

@@ -158,6 +158,42 @@ import Testing
         == .notAnImage(file: path, demo: "demo_0", key: "depth", shape: [9, 6, 6, 1]))
   }
 
+  @Test func summarisesObjectsCamerasAndDemos() throws {
+    let path = try written("odd", "twelve")
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let odd = try DatasetSummary(DemonstrationFile(path: path))
+    #expect(odd.table.map(\.steps) == [9, 14, 6])
+    #expect(odd.table[0].category == "apple" && odd.table[0].layout == 3 && odd.table[1].category == nil)
+    #expect(odd.categories.map(\.text) == ["apple"])
+    #expect(odd.problems.contains { $0.contains("demo_7") })
+    #expect(odd.actions.filter(\.isConstant).map(\.index) == [7, 8, 9, 10, 11])
+    // Two grey frames and one black one: mean and deviation by hand.
+    let pictures = temporary("pictures")
+    defer { try? FileManager.default.removeItem(atPath: pictures) }
+    try HDF5File.atomically(pictures) { file in
+      try file.createGroup("data")
+      var episode = RecordedEpisode(actionWidth: 7, description: .init(metadata: "{}", model: ""))
+      for grey in [UInt8(90), 90, 0] {
+        var image = Image(width: 2, height: 2, red: grey, green: grey, blue: grey)
+        if grey > 0 { image.pixels[0] = 120 }
+        episode.append(
+          Observation(images: ["c": image]), action: Array(repeating: 0, count: 7), state: [0], success: false)
+      }
+      try file.write(episode, as: "data/demo_0")
+    }
+    let summary = try DatasetSummary(DemonstrationFile(path: pictures))
+    let camera = try #require(summary.cameras.first)
+    #expect(camera.frames == 3 && camera.plain == 1 && camera.repeated == 1)
+    #expect(camera.mean == [65, 60, 60])
+    // Of 36 numbers 2 are 120, 22 are 90 and 12 are 0.
+    let mean = (2 * 120.0 + 22 * 90) / 36
+    #expect(abs(camera.deviation - ((2 * 14_400.0 + 22 * 8100) / 36 - mean * mean).squareRoot()) < 1e-9)
+    #expect(summary.problems.contains("demo_0: 'c' has frames of one colour"))
+    let page = try DatasetSummary.page([odd, summary], sheets: [nil, nil], title: "<two>")
+    #expect(page.contains("<title>&lt;two&gt;</title>") && page.contains("<td>apple</td>"))
+    #expect(!page.contains("http"))
+  }
+
   @Test func choosesActions() throws {
     let path = try written("odd", "twelve")
     defer { try? FileManager.default.removeItem(atPath: path) }
