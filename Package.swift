@@ -77,3 +77,11 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `./run fuzz` builds it, with the flags that link libFuzzer; no other build has it.
+if Context.environment["IMITATE_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["Demonstrations", "Imitation", "Layers", "Training"], path: "Tests/Fuzz",
+      exclude: ["Corpus"]))
+}

@@ -28,7 +28,7 @@ package struct DatasetSummary: Codable, Sendable {
     package var instruction: String
     package var layout: Int?
     package var style: Int?
-    /// The category of the object that the task is about, `object_cfgs` entry `obj` of `ep_meta`.
+    /// The category of the object that the task is about.
     package var category: String?
   }
 
@@ -128,14 +128,14 @@ package struct DatasetSummary: Codable, Sendable {
         problems.append("\(demo): \(error)")
       }
       let metadata = file.metadata(demo)
-      let text = metadata["lang"] as? String ?? ""
+      let text = metadata.instruction
       table.append(
         Demo(
-          name: demo, steps: (try? file.length(demo)) ?? 0, instruction: text, layout: metadata["layout_id"] as? Int,
-          style: metadata["style_id"] as? Int, category: DatasetSummary.category(metadata)))
+          name: demo, steps: (try? file.length(demo)) ?? 0, instruction: text, layout: metadata.layout,
+          style: metadata.style, category: metadata.category))
       texts[text, default: 0] += 1
-      if let layout = metadata["layout_id"] as? Int { layouts.insert(layout) }
-      if let style = metadata["style_id"] as? Int { styles.insert(style) }
+      if let layout = metadata.layout { layouts.insert(layout) }
+      if let style = metadata.style { styles.insert(style) }
     }
     if let without = texts[""] { problems.append("\(without) demos have no instruction") }
     for (key, found) in shapes.sorted(by: { $0.key < $1.key }) where found.count > 1 {
@@ -171,12 +171,6 @@ package struct DatasetSummary: Codable, Sendable {
     categories = Dictionary(grouping: table.compactMap(\.category)) { $0 }.mapValues(\.count)
       .sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { Count(text: $0.key, count: $0.value) }
     self.problems = problems
-  }
-
-  private static func category(_ metadata: [String: Any]) -> String? {
-    let objects = metadata["object_cfgs"] as? [[String: Any]] ?? []
-    let object = objects.first { $0["name"] as? String == "obj" }
-    return (object?["info"] as? [String: Any])?["cat"] as? String
   }
 
   /// The summary for a terminal.

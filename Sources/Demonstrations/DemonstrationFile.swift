@@ -47,12 +47,11 @@ package struct DemonstrationFile: Sendable {
   }
 
   /// `ep_meta` of a demo, empty when there is none.
-  package func metadata(_ demo: String) -> [String: Any] {
-    guard let text = try? hdf5.text(of: "data/\(demo)", "ep_meta") else { return [:] }
-    return (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any] ?? [:]
+  package func metadata(_ demo: String) -> EpisodeMetadata {
+    EpisodeMetadata((try? hdf5.text(of: "data/\(demo)", "ep_meta")) ?? "")
   }
 
-  package func instruction(_ demo: String) -> String { metadata(demo)["lang"] as? String ?? "" }
+  package func instruction(_ demo: String) -> String { metadata(demo).instruction }
 
   /// The observation keys of a demo.
   package func observationKeys(_ demo: String) -> [String] { hdf5.children("data/\(demo)/obs") }

@@ -33,7 +33,8 @@ package enum SettingsFile {
 
   /// - Throws: `SettingError`.
   package static func parse(_ text: String) throws -> Setting {
-    try setting(from: compose(text), depth: 0)
+    var room = mostValues
+    return try setting(from: compose(text), depth: 0, room: &room)
   }
 
   private static func compose(_ text: String) throws -> Node {
@@ -53,9 +54,14 @@ package enum SettingsFile {
     }
   }
 
-  private static func setting(from node: Node, depth: Int) throws -> Setting {
+  /// Aliases that repeat aliases make a short text mean billions of values.
+  private static let mostValues = 20_000
+
+  private static func setting(from node: Node, depth: Int, room: inout Int) throws -> Setting {
     let line = node.mark?.line ?? 1
     guard depth < 32 else { throw SettingError.syntax(line: line, reason: "nested too deeply") }
+    room -= 1
+    guard room > 0 else { throw SettingError.syntax(line: line, reason: "more than \(mostValues) values") }
     switch node {
     case .scalar:
       // A quoted scalar is text whatever it looks like: Yams resolves its tag so.
@@ -65,7 +71,7 @@ package enum SettingsFile {
       if let value = node.float { return Setting(.number(value), line: line) }
       return Setting(.text(node.string ?? ""), line: line)
     case .sequence(let values):
-      return Setting(.list(try values.map { try setting(from: $0, depth: depth + 1) }), line: line)
+      return Setting(.list(try values.map { try setting(from: $0, depth: depth + 1, room: &room) }), line: line)
     case .mapping(let mapping):
       var entries: [Setting.Entry] = []
       for (key, value) in mapping {
@@ -77,7 +83,7 @@ package enum SettingsFile {
         }
         entries.append(
           Setting.Entry(
-            key: name, line: key.mark?.line ?? line, setting: try setting(from: value, depth: depth + 1)))
+            key: name, line: key.mark?.line ?? line, setting: try setting(from: value, depth: depth + 1, room: &room)))
       }
       return Setting(.map(entries), line: line)
     case .alias:

@@ -57,6 +57,15 @@ let rightRecipe = """
     #expect(throws: SettingError.self) { try recipe(rightRecipe, changes: [change]) }
   }
 
+  /// Eight aliases of eight aliases, thirteen times over: 8 to the 13th values in 600 bytes.
+  @Test func refusesAliasesWithoutEnd() throws {
+    let bomb = try String(
+      contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../Fuzz/Corpus/recipe-alias-bomb"), encoding: .utf8
+    ).dropFirst()
+    #expect(throws: SettingError.self) { try recipe(String(bomb)) }
+  }
+
   @Test func readsWithDefaults() throws {
     let recipe = try recipe(rightRecipe)
     #expect(recipe.seed == 1)

@@ -1,0 +1,46 @@
+import Demonstrations
+import Foundation
+import Imitation
+import Layers
+import Training
+
+// libFuzzer's driver with our own parsers: whatever bytes come, they return or throw. The first byte of an input chooses
+// the parser. A trap, a read out of bounds, a hang or too much memory ends the run with the input that did it.
+
+private func parse(_ input: UnsafeRawBufferPointer) {
+  guard let kind = input.first else { return }
+  let bytes = Array(input.dropFirst())
+  switch kind {
+  case UInt8(ascii: "s"): _ = try? Safetensors.parse(Data(bytes))
+  case UInt8(ascii: "j"): _ = try? Image(jpeg: bytes)
+  case UInt8(ascii: "r"):
+    guard let setting = try? SettingsFile.parse(String(decoding: bytes, as: UTF8.self)) else { return }
+    _ = try? SettingDecoder().decode(Recipe.self, from: setting)
+  case UInt8(ascii: "d"):
+    guard let setting = try? SettingsFile.parse(String(decoding: bytes, as: UTF8.self)),
+      let registry = try? SettingDecoder().decode(DatasetRegistry.self, from: setting)
+    else { return }
+    for task in registry.tasks {
+      for split in registry.splits { _ = try? registry.path(task: task.name, split: split, root: "/") }
+    }
+  case UInt8(ascii: "m"):
+    let metadata = EpisodeMetadata(String(decoding: bytes, as: UTF8.self))
+    _ = (metadata.instruction, metadata.category, metadata.layout, metadata.style)
+  default: break
+  }
+}
+
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+  _ count: UnsafeMutablePointer<Int32>,
+  _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+  _ test: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
+) -> Int32
+
+var count = CommandLine.argc
+var arguments = CommandLine.unsafeArgv
+exit(
+  runDriver(&count, &arguments) { data, size in
+    parse(UnsafeRawBufferPointer(start: data, count: size))
+    return 0
+  })
