@@ -1,11 +1,10 @@
 import CHDF5
-import CZlib
 import Foundation
 import Synchronization
 import Tensors
 
 // Arrays of bytes, read without holding the library's lock while they are inflated: under it only the stored chunks are
-// fetched, as they are; they are inflated on all cores, each once, and their pieces put where they belong.
+// fetched, as they are, by whichever core comes next; it inflates each once and puts its pieces where they belong.
 extension HDF5File {
   /// Where a dataset's bytes are.
   private enum Storage {
@@ -15,13 +14,6 @@ extension HDF5File {
     case chunked([Int], deflated: Bool)
     /// Anything else: the library's own way.
     case other
-  }
-
-  private struct Chunk: Sendable {
-    var offset: [Int]
-    /// In the bytes fetched.
-    var stored: Range<Int>
-    var isDeflated: Bool
   }
 
   /// Rows of the first axis of an array of 8-bit numbers, all when nil.
@@ -103,31 +95,43 @@ extension HDF5File {
     }
   }
 
+  /// Fetches and inflates the chunks on all cores; the library's lock is held for the fetching alone, one chunk at a time.
   private func chunked(
     _ path: String, shape: [Int], chunk: [Int], deflated: Bool, rows: Range<Int>, row: Int
   ) throws -> [UInt8] {
-    let (stored, chunks) = try fetch(path, shape: shape, chunk: chunk, deflated: deflated, rows: rows)
     let size = try size(of: chunk, path)
-    guard size < 1 << 28 else { throw HDF5Error.damaged(file: self.path, path: path) }
-    var result = [UInt8](repeating: 0, count: rows.count * row)
+    let first = rows.lowerBound / chunk[0]
+    let counts =
+      [(rows.upperBound + chunk[0] - 1) / chunk[0] - first] + zip(shape, chunk).dropFirst().map { ($0 + $1 - 1) / $1 }
+    let total = try self.size(of: counts, path)
+    guard size < 1 << 28, total < 1 << 24 else { throw HDF5Error.damaged(file: self.path, path: path) }
+    let dataset = try HDF5.locked {
+      let dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
+      guard dataset >= 0 else { throw HDF5Error.damaged(file: self.path, path: path) }
+      return dataset
+    }
+    defer { _ = HDF5.locked { H5Dclose(dataset) } }
+    // Deflating makes nothing much longer; a header that says otherwise is damaged.
+    let longest = size + size / 8 + 1024
     let isDamaged = Atomic<Bool>(false)
-    result.withUnsafeMutableBufferPointer { target in
-      stored.withUnsafeBufferPointer { stored in
-        nonisolated(unsafe) let (from, to) = (stored.baseAddress!, target.baseAddress!)
-        parallel(count: chunks.count, grain: max(1, 65_536 / size)) { range in
-          withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size) { buffer in
-            for one in chunks[range] {
-              var source = from + one.stored.lowerBound
-              if one.isDeflated {
-                var count = uLongf(size)
-                guard uncompress(buffer.baseAddress!, &count, source, uLong(one.stored.count)) == Z_OK, count == size
-                else { return isDamaged.store(true, ordering: .relaxed) }
-                source = UnsafePointer(buffer.baseAddress!)
-              } else if one.stored.count < size {
-                return isDamaged.store(true, ordering: .relaxed)
-              }
-              HDF5File.place(source, one.offset, chunk, into: to, shape, rows)
+    let result = [UInt8](unsafeUninitializedCapacity: rows.count * row) { target, written in
+      written = rows.count * row
+      nonisolated(unsafe) let target = target.baseAddress!
+      parallel(count: total, grain: max(1, 65_536 / size)) { range in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: longest + size) { buffer in
+          let (stored, inflated) = (buffer.baseAddress!, buffer.baseAddress! + longest)
+          let inflater = Inflater()
+          for number in range {
+            var (rest, offset) = (number, shape)
+            for axis in shape.indices.reversed() {
+              offset[axis] = (rest % counts[axis] + (axis == 0 ? first : 0)) * chunk[axis]
+              rest /= counts[axis]
             }
+            guard
+              let values = HDF5File.fetch(
+                dataset, offset, into: stored, longest: longest, inflated, size: size, deflated: deflated, inflater)
+            else { return isDamaged.store(true, ordering: .relaxed) }
+            HDF5File.place(values, offset, chunk, into: target, shape, rows)
           }
         }
       }
@@ -136,44 +140,27 @@ extension HDF5File {
     return result
   }
 
-  /// The stored bytes of the chunks that hold `rows`.
-  private func fetch(
-    _ path: String, shape: [Int], chunk: [Int], deflated: Bool, rows: Range<Int>
-  ) throws -> (stored: [UInt8], chunks: [Chunk]) {
-    try withDataset(path) { dataset in
-      var stored: [UInt8] = []
-      var chunks: [Chunk] = []
-      let first = rows.lowerBound / chunk[0]
-      let counts =
-        [(rows.upperBound + chunk[0] - 1) / chunk[0] - first] + zip(shape, chunk).dropFirst().map { ($0 + $1 - 1) / $1 }
-      guard try size(of: counts, path) < 1 << 24 else { throw HDF5Error.damaged(file: self.path, path: path) }
-      for number in 0..<counts.reduce(1, *) {
-        var rest = number
-        var offset = [Int](repeating: 0, count: shape.count)
-        for axis in shape.indices.reversed() {
-          offset[axis] = (rest % counts[axis] + (axis == 0 ? first : 0)) * chunk[axis]
-          rest /= counts[axis]
-        }
-        let place = offset.map { hsize_t($0) }
-        var count: hsize_t = 0
-        guard H5Dget_chunk_storage_size(dataset, place, &count) >= 0 else {
-          throw HDF5Error.damaged(file: self.path, path: path)
-        }
-        // A chunk that was never written is zeros.
-        if count == 0 { continue }
-        guard count < 1 << 32 else { throw HDF5Error.damaged(file: self.path, path: path) }
-        let start = stored.count
-        stored.append(contentsOf: repeatElement(0, count: Int(count)))
-        var mask: UInt32 = 0
-        let status = stored.withUnsafeMutableBufferPointer {
-          H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, $0.baseAddress! + start)
-        }
-        guard status >= 0 else { throw HDF5Error.damaged(file: self.path, path: path) }
-        // The mask's lowest bit: the filter was left out for this chunk.
-        chunks.append(Chunk(offset: offset, stored: start..<stored.count, isDeflated: deflated && mask & 1 == 0))
-      }
-      return (stored, chunks)
+  /// The values of the chunk at `offset`, in one of the two buffers; nil when it is damaged.
+  private static func fetch(
+    _ dataset: hid_t, _ offset: [Int], into stored: UnsafeMutablePointer<UInt8>, longest: Int,
+    _ inflated: UnsafeMutablePointer<UInt8>, size: Int, deflated: Bool,
+    _ inflater: borrowing Inflater
+  ) -> UnsafePointer<UInt8>? {
+    let place = offset.map { hsize_t($0) }
+    var (count, mask): (hsize_t, UInt32) = (0, 0)
+    let isRead = HDF5.locked {
+      H5Dget_chunk_storage_size(dataset, place, &count) >= 0 && count <= longest
+        && (count == 0 || H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, stored) >= 0)
     }
+    guard isRead else { return nil }
+    // A chunk that was never written is zeros.
+    if count == 0 {
+      inflated.initialize(repeating: 0, count: size)
+      return UnsafePointer(inflated)
+    }
+    // The mask's lowest bit: the filter was left out for this chunk.
+    guard deflated, mask & 1 == 0 else { return count >= size ? UnsafePointer(stored) : nil }
+    return inflater.inflate(stored, count: Int(count), into: inflated, length: size) ? UnsafePointer(inflated) : nil
   }
 
   /// Copies the part of a chunk that lies inside the array and `rows`.
@@ -202,10 +189,11 @@ extension HDF5File {
         if run == 1, gap == 1 {
           (target + b).update(from: source + a, count: to[axis] - from[axis])
         } else {
+          var (p, q) = (source + a, target + b)
           for _ in from[axis]..<to[axis] {
-            target[b] = source[a]
-            a += gap
-            b += run
+            q.pointee = p.pointee
+            p += gap
+            q += run
           }
         }
         return
