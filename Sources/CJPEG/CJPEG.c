@@ -65,7 +65,7 @@ int cjpeg_decode(const uint8_t *data, size_t length, uint8_t *pixels, int width,
   jpeg_mem_src(&info, data, length);
   jpeg_read_header(&info, TRUE);
   if ((int)info.image_width != width || (int)info.image_height != height) {
-    snprintf(message, 200, "the size changed while reading");
+    snprintf(message, 200, "%u by %u pixels where %d by %d belong", info.image_width, info.image_height, width, height);
     jpeg_destroy_decompress(&info);
     return -1;
   }

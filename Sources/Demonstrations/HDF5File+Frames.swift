@@ -114,24 +114,36 @@ extension HDF5File {
     // Deflating makes nothing much longer; a header that says otherwise is damaged.
     let longest = size + size / 8 + 1024
     let isDamaged = Atomic<Bool>(false)
+    @Sendable func offset(_ number: Int) -> [Int] {
+      var (rest, offset) = (number, shape)
+      for axis in shape.indices.reversed() {
+        offset[axis] = (rest % counts[axis] + (axis == 0 ? first : 0)) * chunk[axis]
+        rest /= counts[axis]
+      }
+      return offset
+    }
     let result = [UInt8](unsafeUninitializedCapacity: rows.count * row) { target, written in
       written = rows.count * row
       nonisolated(unsafe) let target = target.baseAddress!
-      parallel(count: total, grain: max(1, 65_536 / size)) { range in
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: longest + size) { buffer in
-          let (stored, inflated) = (buffer.baseAddress!, buffer.baseAddress! + longest)
+      // RoboCasa's chunks hold one colour of a tile each: its three are fetched in a row and placed at once.
+      let lanes = chunk.count > 1 && chunk.last == 1 && shape.last == 3 ? 3 : 1
+      parallel(count: total / lanes, grain: max(1, 65_536 / size)) { range in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (longest + size) * lanes) { buffer in
           let inflater = Inflater()
-          for number in range {
-            var (rest, offset) = (number, shape)
-            for axis in shape.indices.reversed() {
-              offset[axis] = (rest % counts[axis] + (axis == 0 ? first : 0)) * chunk[axis]
-              rest /= counts[axis]
+          withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>.self, capacity: lanes) { colours in
+            for number in range {
+              for lane in 0..<lanes {
+                let offset = offset(number * lanes + lane)
+                let stored = buffer.baseAddress! + lane * (longest + size)
+                guard
+                  let values = HDF5File.fetch(
+                    dataset, offset, into: stored, longest: longest, stored + longest, size: size, deflated: deflated,
+                    inflater)
+                else { return isDamaged.store(true, ordering: .relaxed) }
+                colours.initializeElement(at: lane, to: values)
+              }
+              HDF5File.place(UnsafeBufferPointer(colours), offset(number * lanes), chunk, into: target, shape, rows)
             }
-            guard
-              let values = HDF5File.fetch(
-                dataset, offset, into: stored, longest: longest, inflated, size: size, deflated: deflated, inflater)
-            else { return isDamaged.store(true, ordering: .relaxed) }
-            HDF5File.place(values, offset, chunk, into: target, shape, rows)
           }
         }
       }
@@ -163,50 +175,64 @@ extension HDF5File {
     return inflater.inflate(stored, count: Int(count), into: inflated, length: size) ? UnsafePointer(inflated) : nil
   }
 
-  /// Copies the part of a chunk that lies inside the array and `rows`.
+  /// Copies the part of a chunk that lies inside the array and `rows`; of three chunks when each holds one colour.
   private static func place(
-    _ source: UnsafePointer<UInt8>, _ offset: [Int], _ chunk: [Int], into target: UnsafeMutablePointer<UInt8>,
+    _ sources: UnsafeBufferPointer<UnsafePointer<UInt8>>, _ offset: [Int], _ chunk: [Int], into target: UnsafeMutablePointer<UInt8>,
     _ shape: [Int], _ rows: Range<Int>
   ) {
     let last = shape.count - 1
-    var from = offset.map { _ in 0 }
-    var to = zip(chunk.indices, chunk).map { min($1, shape[$0] - offset[$0]) }
-    from[0] = max(0, rows.lowerBound - offset[0])
-    to[0] = min(to[0], rows.upperBound - offset[0])
-    var strides = [Int](repeating: 1, count: shape.count)
-    var steps = strides
-    for axis in (0..<last).reversed() {
-      strides[axis] = strides[axis + 1] * shape[axis + 1]
-      steps[axis] = steps[axis + 1] * chunk[axis + 1]
+    let from = [max(0, rows.lowerBound - offset[0])] + offset.dropFirst().map { _ in 0 }
+    let to = shape.indices.map { axis in
+      min(chunk[axis], (axis == 0 ? rows.upperBound : shape[axis]) - offset[axis])
     }
-    func copy(_ axis: Int, _ read: Int, _ write: Int) {
-      if axis == last || axis == last - 1 && to[last] - from[last] == 1 {
-        // RoboCasa's chunks hold one colour of a tile: its bytes go to every third place.
-        let (run, gap) = axis == last ? (strides[axis], 1) : (strides[axis], steps[axis])
-        var (a, b) = (read + from[axis] * gap, write + (offset[axis] + from[axis]) * run)
-        if axis != last { b += offset[last] + from[last] }
-        if axis != last { a += from[last] }
-        if run == 1, gap == 1 {
-          (target + b).update(from: source + a, count: to[axis] - from[axis])
+    let counts = zip(from, to).map { $1 - $0 }
+    guard counts.allSatisfy({ $0 > 0 }) else { return }
+    // How far apart neighbours of an axis lie in the array and in the chunk.
+    func distances(_ sizes: [Int]) -> [Int] {
+      sizes.indices.map { sizes[($0 + 1)...].reduce(1, *) }
+    }
+    let (writes, reads) = (distances(shape), distances(chunk))
+    let inner = last > 0 && counts[last] == 1 ? last - 1 : last
+    let (run, gap, length) = (writes[inner], reads[inner], counts[inner])
+    // Lines lie along the axis before the inner one.
+    let (lines, nextRead, nextWrite) =
+      inner > 0 ? (counts[inner - 1], reads[inner - 1], writes[inner - 1]) : (1, 0, 0)
+    let slabs = counts[..<max(inner - 1, 0)].reduce(1, *)
+    let origin = target + zip(zip(offset, from), writes).reduce(-rows.lowerBound * writes[0]) {
+      $0 + ($1.0.0 + $1.0.1) * $1.1
+    }
+    let start = zip(from, reads).reduce(0) { $0 + $1.0 * $1.1 }
+    for slab in 0..<slabs {
+      var (rest, read, write) = (slab, start, origin)
+      for axis in (0..<max(inner - 1, 0)).reversed() {
+        let place = rest % counts[axis]
+        rest /= counts[axis]
+        read += place * reads[axis]
+        write += place * writes[axis]
+      }
+      for _ in 0..<lines {
+        if sources.count == 3 {
+          interleave(sources[0] + read, sources[1] + read, sources[2] + read, into: write, count: length)
+        } else if run == 1, gap == 1 {
+          write.update(from: sources[0] + read, count: length)
         } else {
-          var (p, q) = (source + a, target + b)
-          for _ in from[axis]..<to[axis] {
-            q.pointee = p.pointee
-            p += gap
-            q += run
-          }
+          for place in 0..<length { write[place * run] = sources[0][read + place * gap] }
         }
-        return
-      }
-      for i in from[axis]..<to[axis] {
-        copy(axis + 1, read + i * steps[axis], write + (offset[axis] + i) * strides[axis])
+        read += nextRead
+        write += nextWrite
       }
     }
-    guard from[0] < to[0] else { return }
-    if last == 0 {
-      (target + offset[0] + from[0] - rows.lowerBound).update(from: source + from[0], count: to[0] - from[0])
-    } else {
-      copy(0, 0, -rows.lowerBound * strides[0])
+  }
+
+  /// Three colours become pixels.
+  @inline(__always) private static func interleave(
+    _ red: UnsafePointer<UInt8>, _ green: UnsafePointer<UInt8>, _ blue: UnsafePointer<UInt8>,
+    into pixels: UnsafeMutablePointer<UInt8>, count: Int
+  ) {
+    for place in 0..<count {
+      pixels[place &* 3] = red[place]
+      pixels[place &* 3 &+ 1] = green[place]
+      pixels[place &* 3 &+ 2] = blue[place]
     }
   }
 }

@@ -40,13 +40,7 @@ extension HDF5File {
       parallel(count: stored.count, grain: 1) { range in
         for row in range {
           do {
-            let picture = try Image(jpeg: stored[row])
-            guard picture.height == shape.height, picture.width == shape.width else {
-              throw HDF5Error.wrongShape(
-                file: self.path, path: "\(path)[\(rows.lowerBound + row)]",
-                expected: "\(shape.width)x\(shape.height) pixels", found: [picture.width, picture.height])
-            }
-            (target! + row * size).update(from: picture.pixels, count: size)
+            try Image.decode(jpeg: stored[row], width: shape.width, height: shape.height, to: target! + row * size)
           } catch {
             failure.withLock { $0 = $0 ?? error }
           }

@@ -31,6 +31,18 @@ extension Image {
     self.init(width: Int(width), height: Int(height), pixels: pixels)
   }
 
+  /// Decodes a picture whose size is known to `target`, `height * width * 3` bytes: one pass over the header less.
+  /// - Throws: `ImageError`, also when its size is another one.
+  package static func decode(
+    jpeg data: [UInt8], width: Int, height: Int, to target: UnsafeMutablePointer<UInt8>
+  ) throws {
+    try withUnsafeTemporaryAllocation(of: CChar.self, capacity: 200) { message in
+      guard
+        cjpeg_decode(data, data.count, target, Int32(width), Int32(height), message.baseAddress) == 0
+      else { throw ImageError.jpeg(String(cString: message.baseAddress!)) }
+    }
+  }
+
   /// The picture as a JPEG file at `quality` 1...100.
   public func jpeg(quality: Int = 85) throws -> [UInt8] {
     var data: UnsafeMutablePointer<UInt8>?

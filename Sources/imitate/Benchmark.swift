@@ -17,7 +17,7 @@ struct Benchmark: ParsableCommand {
   @Option(help: "At least how long to time each case, in seconds.")
   var seconds = 2.0
 
-  @Option(help: "A demonstration file: times reading it (the case 'loader').")
+  @Option(help: "A demonstration file: times reading it (the cases 'loader' and 'frames').")
   var file: String?
 
   @Option(help: "Gigabytes of frames that the case 'loader' keeps.")
@@ -29,15 +29,16 @@ struct Benchmark: ParsableCommand {
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
   func run() throws {
-    let all = BenchmarkCase.all + (file.map { [BenchmarkCase.loader(file: $0, memoryGigabytes: memory)] } ?? [])
+    let ofFile = file.map { [BenchmarkCase.frames(file: $0), .loader(file: $0, memoryGigabytes: memory)] } ?? []
+    let all = BenchmarkCase.all + ofFile
     let chosen =
       try cases.isEmpty
-      ? file == nil ? all : all.suffix(1)
+      ? file == nil ? all : ofFile
       : cases.map { name in
         guard let found = all.first(where: { $0.name == name }) else {
           throw CommandFailure(
-            name == "loader"
-              ? "the case 'loader' needs --file"
+            ["loader", "frames"].contains(name)
+              ? "the case '\(name)' needs --file"
               : "no case '\(name)'; cases: \(all.map(\.name).joined(separator: ", "))")
         }
         return found

@@ -71,6 +71,22 @@ extension BenchmarkCase {
     }
   }
 
+  /// Every frame of every camera of a file, from the disk's cache to pixels.
+  static func frames(file path: String) -> BenchmarkCase {
+    BenchmarkCase(name: "frames", about: "every frame of \(path), inflated or decoded") {
+      let file = try DemonstrationFile(path: path)
+      let cameras = try file.demos.flatMap { demo in
+        try file.observations(of: demo).images.map { "data/\(demo)/obs/\($0)" }
+      }
+      let bytes = try cameras.reduce(0) { sum, path in
+        try sum + (file.hdf5.frameShape(path).map { $0.count * $0.height * $0.width * 3 } ?? 0)
+      }
+      return Subject(items: Double(bytes) / 1e6, unit: "megabytes") {
+        for path in cameras { _ = try file.hdf5.pictures(path) }
+      }
+    }
+  }
+
   /// Random windows of a file, after one pass over all of it.
   static func loader(file path: String, memoryGigabytes: Double) -> BenchmarkCase {
     BenchmarkCase(name: "loader", about: "windows of 10 frames and 10 actions at random, 16 a batch, from \(path)") {
