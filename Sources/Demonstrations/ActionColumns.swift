@@ -9,11 +9,16 @@ package struct ActionColumns: Sendable, Equatable {
   /// What the other columns are when the policy acts, in their order; nil for what they are in the demonstrations, which
   /// must then be the same everywhere.
   package var constants: [Float]?
+  /// Where three columns are an axis times an angle, to be learned as six numbers.
+  package var rotations: [Int]
 
-  package init(arrays: [String] = ["actions"], learned: [Int]? = nil, constants: [Float]? = nil) {
+  package init(
+    arrays: [String] = ["actions"], learned: [Int]? = nil, constants: [Float]? = nil, rotations: [Int] = []
+  ) {
     self.arrays = arrays
     self.learned = learned
     self.constants = constants
+    self.rotations = rotations
   }
 }
 
@@ -62,6 +67,9 @@ extension ActionLayout {
         template[column] = ranges.low[column]
       }
     }
-    self.init(learned: learned, template: template)
+    if let wrong = columns.rotations.first(where: { !ActionLayout.holds(rotation: $0, learned) }) {
+      throw DemonstrationError.noRotation(wrong)
+    }
+    self.init(learned: learned, template: template, rotations: columns.rotations)
   }
 }

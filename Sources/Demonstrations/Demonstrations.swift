@@ -18,6 +18,7 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case noSuchColumn(Int, width: Int)
   case constants(given: Int, leftOut: [Int])
   case columnMoves(Int, low: Float, high: Float)
+  case noRotation(Int)
   case noEpisodes
 
   package var description: String {
@@ -47,6 +48,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
         + leftOut.map(String.init).joined(separator: ", ")
     case .columnMoves(let column, let low, let high):
       "action \(column) is left out but moves from \(low) to \(high) in the demonstrations; learn it, or give actions.constants"
+    case .noRotation(let column):
+      "actions \(column) to \(column + 2) are to be learned as a rotation, so actions.learned must name them in a row"
     case .noEpisodes: "no demonstrations were chosen"
     }
   }
@@ -72,7 +75,7 @@ package final class Demonstrations: DemonstrationSource {
     }
   }
 
-  package var actionWidth: Int { actionLayout.learned.count }
+  package var actionWidth: Int { actionLayout.width }
 
   private struct Place: Sendable {
     var file: Int
@@ -129,13 +132,13 @@ package final class Demonstrations: DemonstrationSource {
     self.files = files
     self.places = places
     self.values = values
-    recordedActions = columns.learned == nil ? actions : actions.map { Demonstrations.select(layout, from: $0) }
+    recordedActions = layout.isWhole ? actions : actions.map { Demonstrations.select(layout, from: $0) }
     cache = Mutex(([:], memory))
   }
 
   private static func select(_ layout: ActionLayout, from actions: [Float]) -> [Float] {
     let width = layout.template.count
-    return (0..<actions.count / width).flatMap { row in layout.learned.map { actions[row * width + $0] } }
+    return (0..<actions.count / width).flatMap { layout.learned(from: Array(actions[$0 * width..<($0 + 1) * width])) }
   }
 
   private static func demos(of file: DemonstrationFile, key: String?) throws -> [String] {

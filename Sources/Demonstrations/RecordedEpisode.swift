@@ -98,16 +98,3 @@ extension HDF5File {
     try write(part(6..<7), shape: [rows, 1], to: "\(name)/action_dict/gripper")
   }
 }
-
-/// Rotations as an axis times an angle.
-enum AxisAngle {
-  /// The first two rows of the rotation matrix (Rodrigues), flattened: the 6-number form.
-  static func firstTwoRows(_ vector: [Double]) -> [Double] {
-    let angle = (vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]).squareRoot()
-    guard angle > 1e-12 else { return [1, 0, 0, 0, 1, 0] }
-    let (x, y, z) = (vector[0] / angle, vector[1] / angle, vector[2] / angle)
-    let (c, s) = (cos(angle), sin(angle))
-    let t = 1 - c
-    return [t * x * x + c, t * x * y - s * z, t * x * z + s * y, t * x * y + s * z, t * y * y + c, t * y * z - s * x]
-  }
-}

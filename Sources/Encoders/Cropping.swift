@@ -27,6 +27,17 @@ enum Cropping {
   }
 }
 
+/// The range that a trunk sees pixels in.
+public enum PixelRange: String, Codable, Sendable, CaseIterable {
+  /// 0...1, as robomimic.
+  case unit
+  /// -1...1, as Diffusion Policy.
+  case signed
+
+  /// - Parameter frames: in 0...1.
+  func callAsFunction(_ frames: Tensor) -> Tensor { self == .unit ? frames : frames * 2 - 1 }
+}
+
 /// An encoder that does not fit what there is to see.
 public enum EncoderError: Error, Equatable, CustomStringConvertible {
   case cropTooLarge(crop: Int, camera: String, size: ObservationSchema.ImageSize)

@@ -15,9 +15,10 @@ public struct ResNet18Encoder: ObservationEncoder {
     public var features: Int
     /// Rectify each camera's numbers, as Diffusion Policy's encoder does.
     public var relu: Bool
+    public var pixels: PixelRange
     public var instruction: InstructionOptions
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case crop, norm, keypoints, features, relu, instruction }
+    enum CodingKeys: String, CodingKey, CaseIterable { case crop, norm, keypoints, features, relu, pixels, instruction }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
@@ -26,6 +27,7 @@ public struct ResNet18Encoder: ObservationEncoder {
       keypoints = try keys.decodeIfPresent(Int.self, forKey: .keypoints) ?? 32
       features = try keys.decodeIfPresent(Int.self, forKey: .features) ?? 64
       relu = try keys.decodeIfPresent(Bool.self, forKey: .relu) ?? false
+      pixels = try keys.decodeIfPresent(PixelRange.self, forKey: .pixels) ?? .unit
       instruction = try keys.decodeIfPresent(InstructionOptions.self, forKey: .instruction) ?? .words(width: 64)
       for (key, value) in [(CodingKeys.crop, crop ?? 1), (.keypoints, keypoints), (.features, features)]
       where !(1...8192).contains(value) {
@@ -72,7 +74,7 @@ public struct ResNet18Encoder: ObservationEncoder {
       observations, schema: schema, crop: options.crop, condition: instruction(observations.instructions)
     ) { key, frames, condition in
       let camera = cameras[key]!
-      let row = camera.projection(camera.keypoints(camera.trunk(frames, condition: condition)))
+      let row = camera.projection(camera.keypoints(camera.trunk(options.pixels(frames), condition: condition)))
       return options.relu ? row.relu() : row
     }
   }

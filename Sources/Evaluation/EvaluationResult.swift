@@ -85,6 +85,13 @@ package struct EvaluationResult: Codable, Sendable {
     return rates.isEmpty ? nil : rates.reduce(0, +) / Double(rates.count)
   }
 
+  /// Median and 99th percentile of how long one of `policy`'s predictions took, and of how many; nil without any.
+  package func latency(of policy: String) -> (p50: Double, p99: Double, count: Int)? {
+    let all = episodes.filter { $0.policy == policy }.flatMap { $0.latencies ?? [] }.sorted()
+    guard !all.isEmpty else { return nil }
+    return (all[all.count / 2], all[min(all.count - 1, all.count * 99 / 100)], all.count)
+  }
+
   /// The policies in the table's order.
   package var policies: [String] {
     rows.reduce(into: []) { if !$0.contains($1.policy) { $0.append($1.policy) } }

@@ -17,14 +17,12 @@ package struct EpisodeResult: Codable, Sendable, Equatable {
   package var steps: Int
   /// Why it broke off, if it did: then it counts as failed.
   package var error: String?
-  /// Median and 99th percentile of the time the policy took for one action, in milliseconds.
-  package var latencyP50: Double?
-  package var latencyP99: Double?
+  /// How long each prediction took that actions were then taken from, in milliseconds.
+  package var latencies: [Double]?
 
   enum CodingKeys: String, CodingKey {
     case task, split, policy, episode, seed, instruction, success, steps, error
-    case latencyP50 = "latency_p50_ms"
-    case latencyP99 = "latency_p99_ms"
+    case latencies = "latencies_ms"
   }
 
   package init(
@@ -76,9 +74,10 @@ package struct Rollout {
       let behavior = try begin()
       behavior.begin(seed: result.seed)
       while result.steps < horizon, !result.success {
+        let plans = behavior.plansNext
         let start = ContinuousClock.now
         let action = try behavior.action(for: observation)
-        latencies.append((ContinuousClock.now - start) / .milliseconds(1))
+        if plans { latencies.append(((ContinuousClock.now - start) / .microseconds(1)).rounded() / 1000) }
         let step = try environment.step(action)
         result.steps += 1
         result.success = step.success
@@ -89,11 +88,7 @@ package struct Rollout {
       result.success = false
       result.error = "\(error)"
     }
-    if !latencies.isEmpty {
-      latencies.sort()
-      result.latencyP50 = latencies[latencies.count / 2]
-      result.latencyP99 = latencies[min(latencies.count - 1, latencies.count * 99 / 100)]
-    }
+    result.latencies = latencies
     return result
   }
 }

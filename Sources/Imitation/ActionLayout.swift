@@ -1,28 +1,104 @@
-/// Which numbers of a recorded action a policy learns, and what the others are when it acts.
+/// Which numbers of a recorded action a policy learns and in what form, and what the others are when it acts.
 ///
 /// RoboCasa's fixed-base tasks move 7 of 12 numbers; the base, the torso and the mode stand still. A policy that learns the
-/// 7 still acts with 12.
+/// 7 still acts with 12. A rotation recorded as an axis times an angle can be learned as six numbers.
 public struct ActionLayout: Codable, Sendable, Equatable {
   /// The numbers learned, as places in the whole action, in the order the policy has them.
   public let learned: [Int]
   /// The whole action with the constants in place; what is learned goes over it.
   public let template: [Float]
+  /// Where in the whole action three numbers are an axis times an angle, learned as the first two rows of the rotation's matrix.
+  public let rotations: [Int]
 
-  public init(learned: [Int], template: [Float]) {
+  /// - Parameter rotations: places whose three numbers stand one after another in `learned`.
+  public init(learned: [Int], template: [Float], rotations: [Int] = []) {
     precondition(Set(learned).count == learned.count && learned.allSatisfy(template.indices.contains))
+    precondition(rotations.allSatisfy { ActionLayout.holds(rotation: $0, learned) })
     self.learned = learned
     self.template = template
+    self.rotations = rotations
   }
 
-  /// All of `width` numbers learned.
+  /// Layouts written before rotations were known have none.
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    learned = try keys.decode([Int].self, forKey: .learned)
+    template = try keys.decode([Float].self, forKey: .template)
+    rotations = try keys.decodeIfPresent([Int].self, forKey: .rotations) ?? []
+    guard Set(learned).count == learned.count, learned.allSatisfy(template.indices.contains),
+      rotations.allSatisfy({ [learned] in ActionLayout.holds(rotation: $0, learned) })
+    else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .learned, in: keys, debugDescription: "does not fit \(template.count) actions")
+    }
+  }
+
+  /// Whether the three numbers from `place` on are learned one after another.
+  package static func holds(rotation place: Int, _ learned: [Int]) -> Bool {
+    guard let start = learned.firstIndex(of: place), start + 3 <= learned.count else { return false }
+    return Array(learned[start..<start + 3]) == [place, place + 1, place + 2]
+  }
+
+  /// All of `width` numbers learned as they are.
   public static func whole(width: Int) -> ActionLayout {
     ActionLayout(learned: Array(0..<width), template: Array(repeating: 0, count: width))
+  }
+
+  /// Whether the policy has the whole action as it was recorded.
+  public var isWhole: Bool { learned == Array(template.indices) && rotations.isEmpty }
+
+  /// How many numbers the policy has.
+  public var width: Int { learned.count + 3 * rotations.count }
+
+  /// The policy's places that hold rotations: their numbers are within -1...1 by themselves.
+  public var rotationColumns: [Int] {
+    var (columns, place): ([Int], Int) = ([], 0)
+    for column in learned {
+      if rotations.contains(column) {
+        columns += place..<place + 6
+        place += 4  // and the two numbers that follow add one each
+      } else {
+        place += 1
+      }
+    }
+    return columns
+  }
+
+  /// What the policy learns of a whole action.
+  public func learned(from action: [Float]) -> [Float] {
+    var values: [Float] = []
+    values.reserveCapacity(width)
+    var skipped = 0
+    for place in learned {
+      if rotations.contains(place) {
+        values += AxisAngle.firstTwoRows(action[place..<place + 3].map(Double.init)).map(Float.init)
+        skipped = 2
+      } else if skipped > 0 {
+        skipped -= 1
+      } else {
+        values.append(action[place])
+      }
+    }
+    return values
   }
 
   /// The whole action around what the policy gave.
   public func whole(_ action: [Float]) -> [Float] {
     var whole = template
-    for (place, value) in zip(learned, action) { whole[place] = value }
+    var (place, start) = (0, 0)
+    while place < learned.count {
+      let column = learned[place]
+      if rotations.contains(column) {
+        let turn = AxisAngle.from(firstTwoRows: action[start..<start + 6].map(Double.init))
+        for axis in 0..<3 { whole[column + axis] = Float(turn[axis]) }
+        place += 3
+        start += 6
+      } else {
+        whole[column] = action[start]
+        place += 1
+        start += 1
+      }
+    }
     return whole
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 
 /// What an observation lacks for a policy.
@@ -27,6 +28,9 @@ public enum AgentError: Error, Equatable, CustomStringConvertible {
 ///
 /// It predicts a chunk of actions and executes the first `execute` of them before it looks again. At the start of an
 /// episode the first observation stands for the ones before it, as recorded windows are padded.
+///
+/// With `ensemble` an action is the mean of all that was predicted for its moment, the i-th oldest prediction weighing
+/// `exp(-ensemble i)` (Zhao et al. 2023, ACT, with `execute` 1).
 public final class Agent: Behavior {
   public let policy: any Policy
   public let normalizer: Normalizer
@@ -34,25 +38,32 @@ public final class Agent: Behavior {
   /// Which numbers of the whole action the policy gives; nil for all.
   public let actions: ActionLayout?
   public let execute: Int
+  public let ensemble: Float?
 
   private var history: [Observation] = []
-  private var queue: [[Float]] = []
+  /// What was predicted from which moment on, the oldest first: one prediction, or with `ensemble` all that still reach the
+  /// present.
+  private var predictions: [(start: Int, actions: [[Float]])] = []
+  private var moment = 0
   private var random = Random(seed: 0)
 
   /// - Parameter execute: how many actions of each prediction are carried out, 1 or more.
   public init(
-    policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, actions: ActionLayout? = nil, execute: Int
+    policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, actions: ActionLayout? = nil, execute: Int,
+    ensemble: Float? = nil
   ) {
     self.policy = policy
     self.normalizer = normalizer
     self.schema = schema
     self.actions = actions
     self.execute = max(1, execute)
+    self.ensemble = ensemble
   }
 
   public func begin(seed: UInt64) {
     history = []
-    queue = []
+    predictions = []
+    moment = 0
     random = Random(seed: seed)
   }
 
@@ -61,21 +72,48 @@ public final class Agent: Behavior {
     if history.isEmpty { try policy.encoder.check(instruction: observation.instruction) }
     history.append(try checked(observation))
     if history.count > steps { history.removeFirst(history.count - steps) }
-    if queue.isEmpty { queue = try predict(steps: steps) }
-    return queue.removeFirst()
+    if plansNext {
+      if ensemble == nil { predictions = [] }
+      predictions.append((moment, try predict(steps: steps)))
+    }
+    predictions.removeAll { $0.start + $0.actions.count <= moment }
+    let action = blended()
+    moment += 1
+    return actions?.whole(action) ?? action
   }
 
+  public var plansNext: Bool {
+    guard let newest = predictions.last else { return true }
+    return moment - newest.start >= min(execute, newest.actions.count)
+  }
+
+  /// What the predictions that reach the present say of it.
+  private func blended() -> [Float] {
+    guard let ensemble, predictions.count > 1 else {
+      let newest = predictions[predictions.count - 1]
+      return newest.actions[moment - newest.start]
+    }
+    var (sum, total): ([Float], Float) = ([], 0)
+    for (age, prediction) in predictions.enumerated() {
+      let weight = Foundation.exp(-ensemble * Float(age))
+      let action = prediction.actions[moment - prediction.start]
+      sum = sum.isEmpty ? action.map { $0 * weight } : zip(sum, action).map { $0 + $1 * weight }
+      total += weight
+    }
+    return sum.map { $0 / total }
+  }
+
+  /// From the present on, in recorded units, before the constants are filled in.
   private func predict(steps: Int) throws -> [[Float]] {
     let rows = Array(repeating: history[0], count: steps - history.count) + history
     let batch = try normalizer.normalized(Agent.batch([rows], schema: schema))
     let actions = policy.actions(for: batch, random: &random)
     let width = actions.shape[2]
-    let layout = self.actions
     let values = actions.scalars
-    return try (0..<min(execute, actions.shape[1])).map { step in
+    return try (0..<actions.shape[1]).map { step in
       let action = try normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
       guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
-      return layout?.whole(action) ?? action
+      return action
     }
   }
 

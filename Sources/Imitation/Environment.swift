@@ -76,4 +76,10 @@ public protocol Behavior: AnyObject {
   func begin(seed: UInt64)
   /// One action in the environment's range.
   func action(for observation: Observation) throws -> [Float]
+  /// Whether the next action has to be thought out, rather than taken from a plan: what latency is measured of.
+  var plansNext: Bool { get }
+}
+
+extension Behavior {
+  public var plansNext: Bool { true }
 }

@@ -7,6 +7,8 @@ public enum Normalization: String, Codable, Sendable, CaseIterable {
   /// Each dimension's recorded range to ±0.999999; a dimension that hardly moves (range below 1e-4) is only shifted
   /// (robomimic, `action_stats_to_normalization_stats`).
   case minMax = "min_max"
+  /// Each dimension's recorded range to exactly -1...1; one that hardly moves is only shifted to 0 (Diffusion Policy).
+  case limits
   /// Mean 0, standard deviation 1 for each dimension; a deviation below 1e-6 counts as 1.
   case gaussian
 }
@@ -63,8 +65,8 @@ public struct Normalizer: Sendable, Equatable {
       case .none:
         scale = statistics.mean.map { _ in 1 }
         offset = statistics.mean.map { _ in 0 }
-      case .minMax:
-        let target = 0.999999
+      case .minMax, .limits:
+        let target = normalization == .limits ? 1 : 0.999999
         scale = []
         offset = []
         for (low, high) in zip(statistics.minimum, statistics.maximum) {

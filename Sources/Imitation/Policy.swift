@@ -19,7 +19,28 @@ public protocol Policy: Module, Plugin {
   var encoder: any ObservationEncoder { get }
   /// The rows of an episode that `loss(on:)` needs.
   var window: Window { get }
+  /// The names of parameters that weight decay leaves alone; none unless a policy says so.
+  var undecayed: Set<String> { get }
   func loss(on batch: Batch) -> PolicyLoss
   /// `[batch, steps, actionWidth]`: what to do now and next, the present action first.
   func actions(for observations: ObservationBatch, random: inout Random) -> Tensor
+}
+
+extension Policy {
+  public var undecayed: Set<String> { [] }
+}
+
+/// A policy whose parts do not fit each other.
+public enum PolicyError: Error, Equatable, CustomStringConvertible {
+  case horizon(Int, multipleOf: Int)
+  case executes(Int, predicted: Int)
+
+  public var description: String {
+    switch self {
+    case .horizon(let horizon, let factor):
+      "policy.horizon is \(horizon); the network halves it, so it must be a multiple of \(factor)"
+    case .executes(let count, let predicted):
+      "actions.execute is \(count), but the policy predicts \(predicted) actions from the present one on"
+    }
+  }
 }

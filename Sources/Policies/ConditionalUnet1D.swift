@@ -1,3 +1,4 @@
+import Imitation
 import Layers
 import Tensors
 
@@ -16,28 +17,36 @@ struct ConvolutionBlock: Module {
   }
 }
 
-/// Two such blocks with a way around; the condition scales and shifts between them (FiLM: `scale h + bias`, not `1 + scale`).
+/// Two such blocks with a way around; between them the condition scales and shifts (FiLM: `scale h + bias`, not `1 + scale`),
+/// or shifts alone.
 struct ConditionalResidualBlock: Module {
   let first: ConvolutionBlock
   let second: ConvolutionBlock
-  /// To `[scale, bias]`.
+  /// To `[scale, bias]`, or to the bias.
   let film: Linear
   let around: Conv1d?
   private let outputs: Int
+  private let scales: Bool
 
-  init(inputs: Int, outputs: Int, condition: Int, kernel: Int, groups: Int, random: inout Random) {
+  init(
+    inputs: Int, outputs: Int, condition: Int, kernel: Int, groups: Int, scales: Bool, random: inout Random
+  ) {
     first = ConvolutionBlock(inputs: inputs, outputs: outputs, kernel: kernel, groups: groups, random: &random)
     second = ConvolutionBlock(inputs: outputs, outputs: outputs, kernel: kernel, groups: groups, random: &random)
-    film = Linear(inputs: condition, outputs: 2 * outputs, random: &random)
+    film = Linear(inputs: condition, outputs: (scales ? 2 : 1) * outputs, random: &random)
     around = inputs == outputs ? nil : Conv1d(inputs: inputs, outputs: outputs, kernel: 1, random: &random)
     self.outputs = outputs
+    self.scales = scales
   }
 
   /// - Parameter condition: after its Mish, which all blocks share.
   func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
     let both = film(condition)
-    let changed = first(input).modulated(
-      scale: both.sliced(axis: 1, 0..<outputs), bias: both.sliced(axis: 1, outputs..<2 * outputs))
+    let x = first(input)
+    let changed =
+      scales
+      ? x.modulated(scale: both.sliced(axis: 1, 0..<outputs), bias: both.sliced(axis: 1, outputs..<2 * outputs))
+      : x + both.unsqueezed(1)
     return second(changed) + (around.map { $0(input) } ?? input)
   }
 }
@@ -45,7 +54,55 @@ struct ConditionalResidualBlock: Module {
 /// Diffusion Policy's convolutional noise predictor (Chi et al. 2023): a U-Net over the time of an action window.
 ///
 /// The first skip, at full length, is never used; that is how the reference is built, and its weights expect it.
-public struct ConditionalUnet1D: Module {
+public struct ConditionalUnet1D: DenoisingNetwork {
+  public struct Options: Codable, Sendable {
+    /// Channels of each level; each but the last halves the length.
+    public var widths: [Int]
+    /// The width of the diffusion step's embedding.
+    public var stepWidth: Int
+    public var kernel: Int
+    /// Of the norms.
+    public var groups: Int
+    /// Whether the condition scales channels, or only shifts them.
+    public var filmScale: Bool
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case widths, kernel, groups
+      case stepWidth = "step_width"
+      case filmScale = "film_scale"
+    }
+
+    public init(
+      widths: [Int] = [512, 1024, 2048], stepWidth: Int = 128, kernel: Int = 5, groups: Int = 8, filmScale: Bool = true
+    ) {
+      (self.widths, self.stepWidth, self.kernel) = (widths, stepWidth, kernel)
+      (self.groups, self.filmScale) = (groups, filmScale)
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      self.init(
+        widths: try keys.decodeIfPresent([Int].self, forKey: .widths) ?? [512, 1024, 2048],
+        stepWidth: try keys.decodeIfPresent(Int.self, forKey: .stepWidth) ?? 128,
+        kernel: try keys.decodeIfPresent(Int.self, forKey: .kernel) ?? 5,
+        groups: try keys.decodeIfPresent(Int.self, forKey: .groups) ?? 8,
+        filmScale: try keys.decodeIfPresent(Bool.self, forKey: .filmScale) ?? true)
+      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
+        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
+      }
+      try refuse(.groups, unless: (1...1024).contains(groups), "must be from 1 to 1024")
+      try refuse(
+        .widths, unless: (1...8).contains(widths.count) && widths.allSatisfy { $0 > 0 && $0 <= 16_384 && $0 % groups == 0 },
+        "must be 1 to 8 widths, each a multiple of groups (\(groups))")
+      // The last block's norm always has the eight groups of the reference.
+      try refuse(.widths, unless: widths[0] % 8 == 0, "the first must be a multiple of 8")
+      try refuse(.stepWidth, unless: stepWidth >= 4 && stepWidth % 2 == 0 && stepWidth <= 8192, "must be even, 4 to 8192")
+      try refuse(.kernel, unless: kernel > 0 && kernel % 2 == 1 && kernel < 100, "must be odd")
+    }
+  }
+
+  public static let name = "diffusion-unet"
+
   struct Down: Module {
     let first, second: ConditionalResidualBlock
     let shrink: Conv1d?
@@ -64,20 +121,17 @@ public struct ConditionalUnet1D: Module {
   let output: Conv1d
   private let steps: SinusoidalEmbedding
 
-  /// - Parameters:
-  ///   - actions: numbers in an action.
-  ///   - condition: numbers that all steps are conditioned on.
-  ///   - embedding: width of the diffusion step's embedding.
-  ///   - widths: channels of each level; each but the last halves the length.
+  /// - Throws: `PolicyError` when the horizon cannot be halved often enough.
   public init(
-    actions: Int, condition: Int, embedding: Int = 128, widths: [Int] = [512, 1024, 2048], kernel: Int = 5,
-    groups: Int = 8, random: inout Random
-  ) {
-    precondition(!widths.isEmpty, "ConditionalUnet1D: no widths")
+    options: Options, horizon: Int, context: Int, features: Int, actionWidth actions: Int, random: inout Random
+  ) throws {
+    let (widths, embedding, kernel) = (options.widths, options.stepWidth, options.kernel)
+    let least = 1 << (widths.count - 1)
+    guard horizon % least == 0 else { throw PolicyError.horizon(horizon, multipleOf: least) }
     func block(_ inputs: Int, _ outputs: Int, _ random: inout Random) -> ConditionalResidualBlock {
       ConditionalResidualBlock(
-        inputs: inputs, outputs: outputs, condition: embedding + condition, kernel: kernel, groups: groups,
-        random: &random)
+        inputs: inputs, outputs: outputs, condition: embedding + context * features, kernel: kernel,
+        groups: options.groups, scales: options.filmScale, random: &random)
     }
     steps = SinusoidalEmbedding(width: embedding, sinesFirst: true)
     stepExpand = Linear(inputs: embedding, outputs: 4 * embedding, random: &random)
@@ -104,13 +158,10 @@ public struct ConditionalUnet1D: Module {
     output = Conv1d(inputs: widths[0], outputs: actions, kernel: 1, random: &random)
   }
 
-  /// - Parameters:
-  ///   - input: noisy actions, `[batch, time, actions]`; the time must be a multiple of 2 for each halving.
-  ///   - step: the diffusion step of each item.
-  ///   - condition: `[batch, condition]`.
-  public func callAsFunction(_ input: Tensor, step: [Float], condition: Tensor) -> Tensor {
+  public func callAsFunction(_ input: Tensor, step: [Float], observations: Tensor) -> Tensor {
+    let seen = observations.reshaped([observations.shape[0], -1])
     let time = stepContract(stepExpand(steps(step)).mish())
-    let condition = Tensor.concatenated([time, condition], axis: 1).mish()
+    let condition = Tensor.concatenated([time, seen], axis: 1).mish()
     var x = input
     var skips: [Tensor] = []
     for level in down {
@@ -125,4 +176,7 @@ public struct ConditionalUnet1D: Module {
     }
     return output(final(x))
   }
+
+  /// All of it decays, as in the reference.
+  public var undecayed: Set<String> { [] }
 }

@@ -15,8 +15,8 @@ package struct PolicyBlueprint: Codable, Sendable, Equatable {
 
   package init(encoder: EncoderContext, actions: ActionLayout, datasets: [DatasetFingerprint]) {
     self.encoder = encoder
-    actionWidth = actions.learned.count
-    self.actions = actions.learned == Array(actions.template.indices) ? nil : actions
+    actionWidth = actions.width
+    self.actions = actions.isWhole ? nil : actions
     self.datasets = datasets
   }
 }

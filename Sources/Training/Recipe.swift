@@ -129,8 +129,11 @@ package struct SampleWeights: Decodable, Sendable {
 package struct ObservationSettings: Decodable, Sendable {
   package var images: [String]
   package var vectors: [String]
-  /// How low-dimensional observations are normalised.
-  package var normalization: Normalization
+  /// How low-dimensional observations are normalised: those with a rule of their own, and all others.
+  private var rules: [String: Normalization] = [:]
+  private var rule = Normalization.none
+
+  package func normalization(of key: String) -> Normalization { rules[key] ?? rule }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case images, vectors, normalization }
 
@@ -138,7 +141,18 @@ package struct ObservationSettings: Decodable, Sendable {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     images = try keys.decodeIfPresent([String].self, forKey: .images) ?? []
     vectors = try keys.decodeIfPresent([String].self, forKey: .vectors) ?? []
-    normalization = try keys.decodeIfPresent(Normalization.self, forKey: .normalization) ?? .none
+    // One word for all keys, or a word for some and one for the `others`.
+    if keys.contains(.normalization) {
+      if (try? keys.decode(String.self, forKey: .normalization)) != nil {
+        rule = try keys.decode(Normalization.self, forKey: .normalization)
+      } else {
+        rules = try keys.decode([String: Normalization].self, forKey: .normalization)
+        rule = rules.removeValue(forKey: "others") ?? .none
+        if let unknown = rules.keys.sorted().first(where: { !vectors.contains($0) }) {
+          throw keys.refused(.normalization, "'\(unknown)' is not one of observations.vectors, nor 'others'")
+        }
+      }
+    }
     guard !(images + vectors).isEmpty else { throw keys.refused(.images, "the policy would see nothing") }
     guard Set(images + vectors).count == images.count + vectors.count else {
       throw keys.refused(.images, "names a key twice")
@@ -157,8 +171,15 @@ package struct ActionSettings: Decodable, Sendable {
   package var learned: [Int]?
   /// What the columns left out are when the policy acts; nil for what they are in every demonstration.
   package var constants: [Float]?
+  /// Where three columns are an axis times an angle, to be learned as six numbers.
+  package var rotations: [Int] = []
+  /// With it, the actions carried out are means of all predictions made for their moment: the rate at which older ones count
+  /// more.
+  package var ensemble: Float?
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case normalization, execute, from, learned, constants }
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case normalization, execute, from, learned, constants, rotations, ensemble
+  }
 
   package init() {}
 
@@ -169,6 +190,12 @@ package struct ActionSettings: Decodable, Sendable {
     from = try keys.decodeIfPresent([String].self, forKey: .from) ?? ["actions"]
     learned = try keys.decodeIfPresent([Int].self, forKey: .learned)
     constants = try keys.decodeIfPresent([Float].self, forKey: .constants)
+    rotations = try keys.decodeIfPresent([Int].self, forKey: .rotations) ?? []
+    ensemble = try keys.decodeIfPresent(Float.self, forKey: .ensemble)
+    guard Set(rotations).count == rotations.count, rotations.allSatisfy({ $0 >= 0 }) else {
+      throw keys.refused(.rotations, "must list where rotations begin, from 0, each once")
+    }
+    if let ensemble, !ensemble.isFinite { throw keys.refused(.ensemble, "must be a number, 0.01 for example") }
     guard execute >= 1 else { throw keys.refused(.execute, "must be 1 or more") }
     guard !from.isEmpty, Set(from).count == from.count else {
       throw keys.refused(.from, "names no array, or one twice")

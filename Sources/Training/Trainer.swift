@@ -41,8 +41,7 @@ package struct Trainer {
     let settings = recipe.training
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     var optimizer = AdamW(
-      [.init(parameters, weightDecay: Float(settings.weightDecay))],
-      betas: (Float(settings.betas[0]), Float(settings.betas[1])))
+      decayGroups(parameters), betas: (Float(settings.betas[0]), Float(settings.betas[1])))
     var average = settings.averaging.map { ExponentialMovingAverage($0, of: policy) }
     if let checkpoint {
       try policy.load(checkpoint.weights)
@@ -108,6 +107,20 @@ package struct Trainer {
     }
     if step < settings.steps, folder.checkpointSteps.last != step, step > 0 { try save() }
     return step
+  }
+
+  /// The encoder's parameters, what the policy exempts from decay, and the rest.
+  private func decayGroups(_ parameters: [(name: String, parameter: Parameter)]) -> [AdamW.Group] {
+    let decay = Float(recipe.training.weightDecay)
+    let inEncoder = Set(policy.encoder.parameters().map { ObjectIdentifier($0.parameter) })
+    let exempt = policy.undecayed
+    let encoder = parameters.filter { inEncoder.contains(ObjectIdentifier($0.parameter)) }
+    let others = parameters.filter { !inEncoder.contains(ObjectIdentifier($0.parameter)) }
+    return [
+      .init(encoder, weightDecay: recipe.training.encoderWeightDecay.map(Float.init) ?? decay),
+      .init(others.filter { !exempt.contains($0.name) }, weightDecay: decay),
+      .init(others.filter { exempt.contains($0.name) }, weightDecay: 0),
+    ]
   }
 
   private func memory() -> [String: Int] {

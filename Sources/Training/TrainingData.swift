@@ -31,7 +31,8 @@ package final class TrainingData {
     let demonstrations = try Demonstrations(
       selections, images: recipe.observations.images, vectors: recipe.observations.vectors,
       actions: ActionColumns(
-        arrays: recipe.actions.from, learned: recipe.actions.learned, constants: recipe.actions.constants),
+        arrays: recipe.actions.from, learned: recipe.actions.learned, constants: recipe.actions.constants,
+        rotations: recipe.actions.rotations),
       memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
     self.demonstrations = demonstrations
     (training, heldOut) = TrainingData.divide(
@@ -91,13 +92,15 @@ package final class TrainingData {
       normalizer.set(
         key,
         .init(
-          recipe.observations.normalization, statistics: try demonstrations.statistics(of: key, episodes: training)))
+          recipe.observations.normalization(of: key),
+          statistics: try demonstrations.statistics(of: key, episodes: training)))
     }
-    normalizer.set(
-      Normalizer.actions,
-      .init(
-        recipe.actions.normalization,
-        statistics: try demonstrations.statistics(of: Normalizer.actions, episodes: training)))
+    var actions = Normalizer.Affine(
+      recipe.actions.normalization,
+      statistics: try demonstrations.statistics(of: Normalizer.actions, episodes: training))
+    // Rows of a rotation matrix are in -1...1 already; scaling them apart would bend rotations.
+    for column in demonstrations.actionLayout.rotationColumns { (actions.scale[column], actions.offset[column]) = (1, 0) }
+    normalizer.set(Normalizer.actions, actions)
     return normalizer
   }
 

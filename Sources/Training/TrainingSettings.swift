@@ -9,6 +9,8 @@ package struct TrainingSettings: Decodable, Sendable {
   package var batch: Int
   package var learningRate: Double
   package var weightDecay: Double
+  /// The decay of the encoder's parameters, all of them; that of the others when nil.
+  package var encoderWeightDecay: Double?
   package var betas: [Double]
   package var schedule: LearningRateSchedule
   /// The largest global gradient norm.
@@ -23,6 +25,7 @@ package struct TrainingSettings: Decodable, Sendable {
     case steps, batch, betas, schedule, warmup, clip
     case learningRate = "learning_rate"
     case weightDecay = "weight_decay"
+    case encoderWeightDecay = "encoder_weight_decay"
     case averagePower = "average_power"
     case logEvery = "log_every"
     case validateEvery = "validate_every"
@@ -35,6 +38,7 @@ package struct TrainingSettings: Decodable, Sendable {
     batch = try keys.decodeIfPresent(Int.self, forKey: .batch) ?? 16
     learningRate = try keys.decodeIfPresent(Double.self, forKey: .learningRate) ?? 1e-4
     weightDecay = try keys.decodeIfPresent(Double.self, forKey: .weightDecay) ?? 0.01
+    encoderWeightDecay = try keys.decodeIfPresent(Double.self, forKey: .encoderWeightDecay)
     betas = try keys.decodeIfPresent([Double].self, forKey: .betas) ?? [0.9, 0.999]
     let shape = try keys.decodeIfPresent(Shape.self, forKey: .schedule) ?? .constant
     let warmup = try keys.decodeIfPresent(Int.self, forKey: .warmup) ?? 0
@@ -49,6 +53,9 @@ package struct TrainingSettings: Decodable, Sendable {
     guard (1...65_536).contains(batch) else { throw keys.refused(.batch, "must be from 1 to 65536") }
     guard learningRate > 0, learningRate.isFinite else { throw keys.refused(.learningRate, "must be above 0") }
     guard weightDecay >= 0, weightDecay.isFinite else { throw keys.refused(.weightDecay, "must be 0 or more") }
+    if let decay = encoderWeightDecay, !(decay >= 0 && decay.isFinite) {
+      throw keys.refused(.encoderWeightDecay, "must be 0 or more")
+    }
     guard betas.count == 2, betas.allSatisfy({ (0..<1).contains($0) }) else {
       throw keys.refused(.betas, "must be two numbers from 0 to below 1")
     }

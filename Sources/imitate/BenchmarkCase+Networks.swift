@@ -135,23 +135,25 @@ extension BenchmarkCase {
     }
   }
 
-  private static func unet(_ random: inout Random) -> ConditionalUnet1D {
-    ConditionalUnet1D(actions: 10, condition: 274, embedding: 128, widths: [256, 512, 1024], random: &random)
+  private static func unet(_ random: inout Random) throws -> ConditionalUnet1D {
+    try ConditionalUnet1D(
+      options: .init(widths: [256, 512, 1024]), horizon: 16, context: 2, features: 137, actionWidth: 10,
+      random: &random)
   }
 
   static let unetTraining = BenchmarkCase(
     name: "unet1d-train", about: "Diffusion Policy's U-Net, 67 M parameters, 64x16x10, with AdamW and averaging"
   ) {
     var random = Random(seed: 1)
-    let network = unet(&random)
-    let (actions, condition) = (
-      Tensor.normal([64, 16, 10], random: &random), Tensor.normal([64, 274], random: &random)
+    let network = try unet(&random)
+    let (actions, observations) = (
+      Tensor.normal([64, 16, 10], random: &random), Tensor.normal([64, 2, 137], random: &random)
     )
     var optimizer = AdamW([.init(network.parameters(), weightDecay: 1e-6)], betas: (0.95, 0.999))
     var average = Optional(ExponentialMovingAverage(.constant(0.99), of: network))
     return Subject(items: 64, unit: "windows") {
       let (_, gradients) = withGradients(random: Random(seed: 1)) {
-        network(actions, step: (0..<64).map(Float.init), condition: condition).square().mean()
+        network(actions, step: (0..<64).map(Float.init), observations: observations).square().mean()
       }
       optimizer.step(gradients, learningRate: 1e-4, gradientScale: 1, average: &average)
     }
@@ -161,22 +163,14 @@ extension BenchmarkCase {
     name: "ddim-10", about: "ten steps of DDIM with it, one window: reads all weights ten times"
   ) {
     var random = Random(seed: 1)
-    let network = unet(&random)
-    let (start, condition) = (Tensor.normal([1, 16, 10], random: &random), Tensor.normal([1, 274], random: &random))
-    func share(_ u: Double) -> Double { cos((u + 0.008) / 1.008 * .pi / 2) * cos((u + 0.008) / 1.008 * .pi / 2) }
-    var kept: [Float] = []
-    for step in 0..<100 {
-      let beta = min(1 - share(Double(step + 1) / 100) / share(Double(step) / 100), 0.999)
-      kept.append((kept.last ?? 1) * Float(1 - beta))
-    }
+    let network = try unet(&random)
+    let observations = Tensor.normal([1, 2, 137], random: &random)
+    let sampler = DiffusionSampler(.ddim, schedule: NoiseSchedule(.squaredCosine, steps: 100), count: 10)
     let bytes = Double(network.parameters().reduce(0) { $0 + $1.parameter.value.count } * 4 * 10)
-    return Subject(bytes: bytes, items: 1, unit: "windows") { [kept] in
-      var x = start
-      for step in stride(from: 90, through: 0, by: -10) {
-        let noise = network(x, step: [Float(step)], condition: condition)
-        let (now, then) = (kept[step], step >= 10 ? kept[step - 10] : 1)
-        let clean = ((x - (1 - now).squareRoot() * noise) / now.squareRoot()).clamped(to: -1...1)
-        x = then.squareRoot() * clean + (1 - then).squareRoot() * noise
+    return Subject(bytes: bytes, items: 1, unit: "windows") {
+      var random = Random(seed: 2)
+      _ = sampler.sample([1, 16, 10], random: &random) { x, step in
+        network(x, step: [Float(step)], observations: observations)
       }
     }
   }

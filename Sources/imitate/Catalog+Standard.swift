@@ -10,6 +10,8 @@ extension Catalog {
       .adding(ResNet18Encoder.self)
       .adding(SmallEncoder.self)
       .adding(BCTransformer.self)
+      .adding(DiffusionUnet.self)
+      .adding(DiffusionTransformer.self)
     #if Kitchenette
       return catalog.adding(Kitchenette.self)
     #else

@@ -112,6 +112,13 @@ extension EvaluationResult {
         "mean", rows.first { $0.policy == policy }!.split, policy, "", percent(mean(of: policy)!), "", "", "",
       ])
     }
-    return table(["task", "split", "policy", "solved", "rate", "95 % interval", "steps", ""], lines)
+    let latencies = policies.compactMap { policy in
+      latency(of: policy).map {
+        String(
+          format: "latency of a prediction, %@: %.1f ms median, %.1f ms 99th percentile, of %d", policy, $0.p50, $0.p99,
+          $0.count)
+      }
+    }
+    return ([table(["task", "split", "policy", "solved", "rate", "95 % interval", "steps", ""], lines)] + latencies).joined(separator: "\n")
   }
 }

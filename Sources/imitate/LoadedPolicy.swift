@@ -21,6 +21,10 @@ struct LoadedPolicy {
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
     }
+    let predicted = policy.window.actions.upperBound + 1
+    guard recipe.actions.execute <= predicted else {
+      throw PolicyError.executes(recipe.actions.execute, predicted: predicted)
+    }
     self.recipe = recipe
     self.blueprint = blueprint
     self.normalizer = normalizer
@@ -37,6 +41,6 @@ struct LoadedPolicy {
   var agent: Agent {
     Agent(
       policy: policy, normalizer: normalizer, schema: blueprint.encoder.schema, actions: blueprint.actions,
-      execute: recipe.actions.execute)
+      execute: recipe.actions.execute, ensemble: recipe.actions.ensemble)
   }
 }

@@ -28,14 +28,11 @@ struct WriteReport: ParsableCommand {
     for data in checkpoint.blueprint.datasets {
       facts.append((data.task, "\(data.episodes) demonstrations (\(data.key)) of \(data.file), SHA-256 \(data.sha256)"))
     }
-    // Most actions come from the queue of the last prediction; the slow calls are the predictions.
-    let latencies = result.episodes.filter { $0.policy == recipe.policy.kind }.compactMap(\.latencyP99).sorted()
-    if !latencies.isEmpty {
+    if let latency = result.latency(of: recipe.policy.kind) {
       facts.append(
         (
           "latency of a prediction",
-          String(
-            format: "%.1f ms (median over episodes of the 99th percentile of calls)", latencies[latencies.count / 2])
+          String(format: "%.1f ms median, %.1f ms 99th percentile of %d", latency.p50, latency.p99, latency.count)
         ))
     }
     facts.append(("to repeat", "imitate train \(folder.recipe) --run NEW && imitate evaluate NEW"))

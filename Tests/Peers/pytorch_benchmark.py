@@ -251,35 +251,40 @@ class ConvBlock(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    def __init__(self, inputs, outputs, condition):
+    def __init__(self, inputs, outputs, condition, scales=True):
         super().__init__()
-        self.outputs = outputs
+        self.scales = scales
         self.first, self.second = ConvBlock(inputs, outputs), ConvBlock(outputs, outputs)
-        self.film = nn.Sequential(nn.Mish(), nn.Linear(condition, 2 * outputs))
+        self.film = nn.Sequential(nn.Mish(), nn.Linear(condition, (2 if scales else 1) * outputs))
         self.around = nn.Conv1d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x, condition):
-        scale, bias = self.film(condition).unsqueeze(-1).chunk(2, dim=1)
+        film = self.film(condition).unsqueeze(-1)
+        scale, bias = film.chunk(2, dim=1) if self.scales else (1, film)
         return self.second(scale * self.first(x) + bias) + self.around(x)
 
 
 class ConditionalUnet1D(nn.Module):
-    def __init__(self, actions=10, condition=274, embedding=128, widths=(256, 512, 1024)):
+    def __init__(self, actions=10, condition=274, embedding=128, widths=(256, 512, 1024), scales=True):
         super().__init__()
         self.embedding = embedding
         self.step = nn.Sequential(nn.Linear(embedding, 4 * embedding), nn.Mish(), nn.Linear(4 * embedding, embedding))
         condition += embedding
+
+        def block(inputs, outputs):
+            return ResidualBlock(inputs, outputs, condition, scales)
+
         pairs = list(zip((actions,) + widths[:-1], widths))
         self.down = nn.ModuleList()
         for index, (inputs, outputs) in enumerate(pairs):
             self.down.append(nn.ModuleList([
-                ResidualBlock(inputs, outputs, condition), ResidualBlock(outputs, outputs, condition),
+                block(inputs, outputs), block(outputs, outputs),
                 nn.Conv1d(outputs, outputs, 3, 2, 1) if index < len(pairs) - 1 else nn.Identity()]))
-        self.middle = nn.ModuleList([ResidualBlock(widths[-1], widths[-1], condition) for _ in range(2)])
+        self.middle = nn.ModuleList([block(widths[-1], widths[-1]) for _ in range(2)])
         self.up = nn.ModuleList()
         for inputs, outputs in reversed(pairs[1:]):
             self.up.append(nn.ModuleList([
-                ResidualBlock(2 * outputs, inputs, condition), ResidualBlock(inputs, inputs, condition),
+                block(2 * outputs, inputs), block(inputs, inputs),
                 nn.ConvTranspose1d(inputs, inputs, 4, 2, 1)]))
         self.final = nn.Sequential(ConvBlock(widths[0], widths[0]), nn.Conv1d(widths[0], actions, 1))
 

@@ -1,0 +1,105 @@
+import Imitation
+import Layers
+import Tensors
+
+/// A network that says how noisy actions should change, given what is seen.
+public protocol DenoisingNetwork: Module {
+  associatedtype Options: Codable & Sendable
+  /// The word a recipe uses for the policy around it.
+  static var name: String { get }
+  /// - Parameters:
+  ///   - horizon: actions of a window.
+  ///   - context: frames it is conditioned on, of `features` numbers each.
+  /// - Throws: when the options do not fit the horizon.
+  init(
+    options: Options, horizon: Int, context: Int, features: Int, actionWidth: Int, random: inout Random) throws
+  /// - Parameters:
+  ///   - input: noisy actions, `[batch, horizon, actionWidth]`.
+  ///   - step: the diffusion step of each item.
+  ///   - observations: `[batch, context, features]`.
+  /// - Returns: the input's shape.
+  func callAsFunction(_ input: Tensor, step: [Float], observations: Tensor) -> Tensor
+  /// The names of parameters that weight decay leaves alone.
+  var undecayed: Set<String> { get }
+}
+
+/// Diffusion Policy (Chi et al. 2023): actions of a window are drawn by denoising, conditioned on the last few frames.
+///
+/// The window starts at the oldest frame: with 2 frames and a horizon of 16 it is actions -1...14, of which those from the
+/// present on are for acting.
+public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
+  public struct Options: Codable, Sendable {
+    public var diffusion: DiffusionOptions
+    public var network: Network.Options
+
+    // Both records' keys stand side by side in a recipe.
+    public init(from decoder: any Decoder) throws {
+      diffusion = try DiffusionOptions(from: decoder)
+      network = try Network.Options(from: decoder)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+      try diffusion.encode(to: encoder)
+      try network.encode(to: encoder)
+    }
+  }
+
+  public static var name: String { Network.name }
+
+  public let encoder: any ObservationEncoder
+  public let network: Network
+  private let options: DiffusionOptions
+  private let sampler: DiffusionSampler
+  private let actionWidth: Int
+
+  public init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) throws {
+    self.encoder = encoder
+    self.options = options.diffusion
+    self.actionWidth = actionWidth
+    sampler = options.diffusion.makeSampler()
+    network = try Network(
+      options: options.network, horizon: options.diffusion.horizon, context: options.diffusion.context,
+      features: encoder.featureCount, actionWidth: actionWidth, random: &random)
+  }
+
+  public var window: Window {
+    Window(observations: (1 - options.context)...0, actions: (1 - options.context)...(options.horizon - options.context))
+  }
+
+  public var undecayed: Set<String> { Set(network.undecayed.map { "network.\($0)" }) }
+
+  public func loss(on batch: Batch) -> PolicyLoss {
+    // Each window as often as it is learned, draws of one side by side.
+    let rows = (0..<batch.observations.count * options.noiseDraws).map { $0 / options.noiseDraws }
+    func repeated(_ tensor: Tensor) -> Tensor { options.noiseDraws == 1 ? tensor : tensor.gathered(rows) }
+    let (clean, schedule) = (repeated(batch.actions), sampler.schedule)
+    // Without a tape this is validation: always the same noise, so that its numbers compare.
+    func draw(_ random: inout Random) -> (noise: Tensor, steps: [Int]) {
+      let steps = rows.map { _ in random.below(schedule.steps) }
+      return (.normal(clean.shape, random: &random), steps)
+    }
+    var fixed = Random(seed: 0).split("validation noise")
+    let (noise, steps) = Tape.withRandom(draw) ?? draw(&fixed)
+    let output = network(
+      schedule.noised(clean, noise: noise, steps: steps), step: steps.map(Float.init),
+      observations: repeated(encoder(batch.observations)))
+    let error = (output - schedule.target(options.prediction, clean: clean, noise: noise, steps: steps)).square()
+    guard options.maskPadding else { return PolicyLoss(error.mean()) }
+    let mask = repeated(batch.mask)
+    return PolicyLoss((error.mean(axes: [2]) * mask).sum() / mask.sum())
+  }
+
+  public func actions(for observations: ObservationBatch, random: inout Random) -> Tensor {
+    let features = encoder(observations)
+    let (batch, horizon) = (observations.count, options.horizon)
+    let window = sampler.sample([batch, horizon, actionWidth], random: &random) { x, step in
+      network(x, step: Array(repeating: Float(step), count: batch), observations: features)
+    }
+    return window.sliced(axis: 1, options.context - 1..<horizon)
+  }
+}
+
+/// Diffusion Policy with the convolutional network: `{kind: diffusion-unet}`.
+public typealias DiffusionUnet = DiffusionPolicy<ConditionalUnet1D>
+/// Diffusion Policy with the transformer: `{kind: diffusion-transformer}`.
+public typealias DiffusionTransformer = DiffusionPolicy<TransformerForDiffusion>

@@ -1,0 +1,89 @@
+import Foundation
+import Tensors
+
+/// Walks from noise to actions along a schedule, with what a network predicts at each step.
+///
+/// The arithmetic of diffusers (`DDPMScheduler`, `DDIMScheduler`, "leading" spacing, `set_alpha_to_one`): with fewer steps
+/// than the schedule has, DDPM takes the variance between the steps it visits, which the version that Diffusion Policy pinned
+/// (0.11.1) did not.
+public struct DiffusionSampler: Sendable {
+  public enum Kind: String, Codable, Sendable, CaseIterable {
+    /// Ho et al. 2020: noise is added back at every step.
+    case ddpm
+    /// Song et al. 2021: none, so that few steps are enough.
+    case ddim
+  }
+
+  public let schedule: NoiseSchedule
+  let kind: Kind
+  let prediction: NoiseSchedule.Prediction
+  /// Keep each step's estimate of the clean actions within -1...1.
+  let clips: Bool
+  /// DDIM's share of the noise that DDPM would add, 0...1.
+  let eta: Double
+  /// The steps visited, the noisiest first.
+  public let steps: [Int]
+  private let stride: Int
+
+  /// - Parameter count: how many steps are taken, at most those of the schedule.
+  public init(
+    _ kind: Kind, schedule: NoiseSchedule, prediction: NoiseSchedule.Prediction = .epsilon, count: Int,
+    clips: Bool = true, eta: Double = 0
+  ) {
+    // With more, the stride would be 0 and every step would stay where it is, silently.
+    precondition((1...schedule.steps).contains(count), "DiffusionSampler: \(count) of \(schedule.steps) steps")
+    self.schedule = schedule
+    self.kind = kind
+    self.prediction = prediction
+    self.clips = clips
+    self.eta = eta
+    stride = schedule.steps / count
+    steps = (0..<count).reversed().map { [stride] in $0 * stride }
+  }
+
+  /// The clean actions and the noise that a prediction stands for.
+  private func parts(_ output: Tensor, _ x: Tensor, remaining: Double) -> (clean: Tensor, noise: Tensor) {
+    let (signal, rest) = (Float(remaining.squareRoot()), Float((1 - remaining).squareRoot()))
+    let (clean, noise) =
+      switch prediction {
+      case .epsilon: ((x - rest * output) / signal, output)
+      case .sample: (output, (x - signal * output) / rest)
+      case .velocity: (signal * x - rest * output, signal * output + rest * x)
+      }
+    return (clips ? clean.clamped(to: -1...1) : clean, noise)
+  }
+
+  /// One step back.
+  ///
+  /// - Parameters:
+  ///   - output: what the network predicted at `step`.
+  ///   - noise: standard normal, `x`'s shape; asked for only where some is added.
+  public func step(_ output: Tensor, at step: Int, _ x: Tensor, noise: () -> Tensor) -> Tensor {
+    let (now, before) = (schedule.remaining[step], schedule.remaining(at: step - stride))
+    let (clean, epsilon) = parts(output, x, remaining: now)
+    // Of the noise between the two steps, what is not known once x_0 is.
+    let unknown = (1 - before) / (1 - now) * (1 - now / before)
+    switch kind {
+    case .ddpm:
+      let kept = now / before
+      let mean =
+        Float(before.squareRoot() * (1 - kept) / (1 - now)) * clean
+        + Float(kept.squareRoot() * (1 - before) / (1 - now)) * x
+      return step == 0 ? mean : mean + Float(max(unknown, 1e-20).squareRoot()) * noise()
+    case .ddim:
+      let deviation = eta * unknown.squareRoot()
+      let next =
+        Float(before.squareRoot()) * clean + Float(max(0, 1 - before - deviation * deviation).squareRoot()) * epsilon
+      return deviation > 0 ? next + Float(deviation) * noise() : next
+    }
+  }
+
+  /// From noise of `shape` to actions.
+  public func sample(_ shape: [Int], random: inout Random, predict: (_ x: Tensor, _ step: Int) -> Tensor) -> Tensor {
+    var x = Tensor.normal(shape, random: &random)
+    for step in steps {
+      x = self.step(predict(x, step), at: step, x) { Tensor.normal(shape, random: &random) }
+    }
+    return x
+  }
+}
