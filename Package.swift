@@ -72,7 +72,7 @@ let package = Package(
     tests("Simulation", ["Simulation", "Imitation"]),
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
     tests("Evaluation", ["Evaluation", "Imitation"]),
-    tests("Export", ["Export", "Imitation"]),
+    tests("Export", ["Export", "Encoders", "Policies", "Imitation"]),
     tests("Command", ["Commands", "ImitationKit", "Demonstrations", "Training"], exclude: ["Outside"]),
   ],
   swiftLanguageModes: [.v6]

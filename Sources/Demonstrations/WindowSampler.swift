@@ -71,28 +71,41 @@ extension WindowSampler {
 /// `pad_seq_length`.
 package struct WindowPadding: Decodable, Sendable, Equatable {
   package var start: Bool
-  package var end: Bool
+  /// How many rows a window may reach over the end: none, all, or so many (Diffusion Policy: executed actions less 1).
+  package var endRows: Int
+
+  package var end: Bool { endRows > 0 }
 
   package static let both = WindowPadding(start: true, end: true)
 
   package init(start: Bool, end: Bool) {
     self.start = start
-    self.end = end
+    endRows = end ? .max : 0
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case start, end }
 
   package init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    start = try keys.decodeIfPresent(Bool.self, forKey: .start) ?? true
-    end = try keys.decodeIfPresent(Bool.self, forKey: .end) ?? true
+    self.init(start: try keys.decodeIfPresent(Bool.self, forKey: .start) ?? true, end: true)
+    guard keys.contains(.end) else { return }
+    if let rows = try? keys.decode(Int.self, forKey: .end) {
+      guard rows >= 0 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .end, in: keys, debugDescription: "must be true, false or a number of rows")
+      }
+      endRows = rows
+    } else {
+      endRows = try keys.decode(Bool.self, forKey: .end) ? .max : 0
+    }
   }
 
   /// The present steps of all windows of some episodes, in order; none of an episode that is too short.
   package func indices(_ episodes: [(number: Int, length: Int)], window: Window) -> [WindowSampler.Index] {
     episodes.flatMap { episode in
       let first = start ? 0 : -min(window.observations.lowerBound, window.actions.lowerBound)
-      let end = end ? episode.length : episode.length - max(window.observations.upperBound, window.actions.upperBound)
+      let beyond = max(window.observations.upperBound, window.actions.upperBound)
+      let end = min(episode.length, episode.length - beyond + min(endRows, beyond))
       return (first..<max(first, end)).map { WindowSampler.Index(episode: episode.number, step: $0) }
     }
   }

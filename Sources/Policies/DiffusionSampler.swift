@@ -61,13 +61,13 @@ public struct DiffusionSampler: Sendable {
   public func step(_ output: Tensor, at step: Int, _ x: Tensor, noise: () -> Tensor) -> Tensor {
     let (now, before) = (schedule.remaining[step], schedule.remaining(at: step - stride))
     let (clean, epsilon) = parts(output, x, remaining: now)
+    let (kept, added) = (now / before, 1 - now / before)
     // Of the noise between the two steps, what is not known once x_0 is.
-    let unknown = (1 - before) / (1 - now) * (1 - now / before)
+    let unknown = (1 - before) / (1 - now) * added
     switch kind {
     case .ddpm:
-      let kept = now / before
       let mean =
-        Float(before.squareRoot() * (1 - kept) / (1 - now)) * clean
+        Float(before.squareRoot() * added / (1 - now)) * clean
         + Float(kept.squareRoot() * (1 - before) / (1 - now)) * x
       return step == 0 ? mean : mean + Float(max(unknown, 1e-20).squareRoot()) * noise()
     case .ddim:

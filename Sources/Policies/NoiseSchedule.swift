@@ -31,23 +31,25 @@ public struct NoiseSchedule: Sendable {
 
   public init(_ shape: Shape, steps: Int) {
     precondition(steps > 0, "NoiseSchedule: \(steps) steps")
+    let exact: [Double]
     switch shape {
     case .squaredCosine:
       func share(_ u: Double) -> Double {
         let c = cos((u + 0.008) / 1.008 * .pi / 2)
         return c * c
       }
-      betas = (0..<steps).map { step in
+      exact = (0..<steps).map { step in
         min(1 - share(Double(step + 1) / Double(steps)) / share(Double(step) / Double(steps)), 0.999)
       }
     case .linear:
-      betas = (0..<steps).map { 1e-4 + (0.02 - 1e-4) * Double($0) / Double(max(1, steps - 1)) }
+      exact = (0..<steps).map { 1e-4 + (0.02 - 1e-4) * Double($0) / Double(max(1, steps - 1)) }
     }
-    // Rounded where PyTorch's 32-bit tensors round: at the last steps that is what decides.
+    // diffusers keeps betas in 32 bits: 1 - 0.999 there is 0.00100004.
+    betas = exact.map { Double(Float($0)) }
     var product = 1.0
     remaining = betas.map { beta in
-      product *= Double(1 - Float(beta))
-      return Double(Float(product))
+      product *= 1 - beta
+      return product
     }
   }
 

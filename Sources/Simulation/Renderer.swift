@@ -77,45 +77,60 @@
         try show(world)
       }
       world.paint()
-      return try viewpoints.enumerated().map { index, viewpoint in
-        var camera = mjvCamera()
-        mjv_defaultCamera(&camera)
-        switch viewpoint {
-        case .robot(let name):
-          camera.type = Int32(mjCAMERA_FIXED.rawValue)
-          camera.fixedcamid = Int32(world.physics.camera(name))
-        case .free(let target, let distance, let azimuth, let elevation):
-          camera.type = Int32(mjCAMERA_FREE.rawValue)
-          camera.lookat = (target.x, target.y, target.z)
-          camera.distance = distance
-          camera.azimuth = azimuth
-          camera.elevation = elevation
+      let images = viewpoints.enumerated().map { index, viewpoint in
+        point(at: viewpoint, isFirst: index == 0, world)
+        return draw(width: width, height: height)
+      }
+      // A lost context draws one colour and reports nothing. A camera close before a flat front sees one colour too, but then
+      // another one does not.
+      if !images.isEmpty, images.allSatisfy(\.isOneColour) {
+        point(at: .free(target: .zero, distance: 8, azimuth: 45, elevation: -30), isFirst: false, world)
+        guard !draw(width: width, height: height).isOneColour else {
+          throw KitchenetteError.rendering("the picture is empty; use one environment per process")
         }
-        if index == 0 {
-          mjv_updateScene(
-            model, world.physics.data, &options, &perturbation, &camera, Int32(mjCAT_ALL.rawValue), &drawing)
-        } else {
-          mjv_updateCamera(model, world.physics.data, &camera, &drawing)
-        }
-        return try draw(width: width, height: height)
+      }
+      return images
+    }
+
+    private func point(at viewpoint: Viewpoint, isFirst: Bool, _ world: World) {
+      var camera = mjvCamera()
+      mjv_defaultCamera(&camera)
+      switch viewpoint {
+      case .robot(let name):
+        camera.type = Int32(mjCAMERA_FIXED.rawValue)
+        camera.fixedcamid = Int32(world.physics.camera(name))
+      case .free(let target, let distance, let azimuth, let elevation):
+        camera.type = Int32(mjCAMERA_FREE.rawValue)
+        camera.lookat = (target.x, target.y, target.z)
+        camera.distance = distance
+        camera.azimuth = azimuth
+        camera.elevation = elevation
+      }
+      if isFirst {
+        mjv_updateScene(
+          world.physics.model, world.physics.data, &options, &perturbation, &camera, Int32(mjCAT_ALL.rawValue), &drawing)
+      } else {
+        mjv_updateCamera(world.physics.model, world.physics.data, &camera, &drawing)
       }
     }
 
-    private func draw(width: Int, height: Int) throws -> Image {
+    private func draw(width: Int, height: Int) -> Image {
       let view = mjrRect(left: 0, bottom: 0, width: Int32(width), height: Int32(height))
       mjr_render(view, &drawing, &context)
       var rows = [UInt8](repeating: 0, count: width * height * 3)
       mjr_readPixels(&rows, nil, view, &context)
-      // A lost context draws one colour and reports nothing.
-      guard rows.contains(where: { $0 != rows[0] }) else {
-        throw KitchenetteError.rendering("the picture is empty; use one environment per process")
-      }
       // OpenGL's first row is the lowest.
       let stride = width * 3
       var pixels = [UInt8]()
       pixels.reserveCapacity(rows.count)
       for row in (0..<height).reversed() { pixels += rows[row * stride..<(row + 1) * stride] }
       return Image(width: width, height: height, pixels: pixels)
+    }
+  }
+
+  extension Image {
+    fileprivate var isOneColour: Bool {
+      pixels.indices.allSatisfy { pixels[$0] == pixels[$0 % 3] }
     }
   }
 #endif

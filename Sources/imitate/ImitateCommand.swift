@@ -16,7 +16,7 @@ public struct ImitateCommand: ParsableCommand {
     version: Toolkit.version,
     subcommands: [
       Tasks.self, Inspect.self, Play.self, Record.self, Repack.self, Train.self, Evaluate.self, WriteReport.self,
-      ExportPolicy.self,
+      ExportPolicy.self, Import.self,
       Verify.self, Benchmark.self,
       Worker.self,
     ])

@@ -1,3 +1,4 @@
+import Foundation
 import Imitation
 import Layers
 import Tensors
@@ -74,6 +75,34 @@ private struct Echo: Policy {
     #expect(try agent.action(for: see(2)) == [1])  // still from the first look: its second action
     #expect(try agent.action(for: see(3)) == [1])  // looks: oldest of (1, 2, 3)
     #expect(try agent.action(for: see(4)) == [3])  // its second action: the newest it saw
+  }
+
+  /// ACT's weights: the oldest prediction counts 1, the next exp(-m), and so on.
+  @Test func blendsAllPredictionsOfAMoment() throws {
+    let plain = try agent(execute: 1)
+    let agent = Agent(
+      policy: plain.policy, normalizer: plain.normalizer, schema: schema, execute: 1, ensemble: 0.5)
+    agent.begin(seed: 0)
+    let (second, third) = (Float(exp(-0.5)), Float(exp(-1.0)))
+    #expect(try agent.action(for: see(1)) == [1])  // predicts 1, 1, 2
+    let blended = try agent.action(for: see(2))[0]  // predicts 1, 2, 3; the first said 1
+    #expect(abs(blended - (1 + 1 * second) / (1 + second)) < 1e-6)
+    let last = try agent.action(for: see(3))[0]  // predicts 1, 3, 4; the first said 2, the second 2
+    #expect(abs(last - (2 + 2 * second + 1 * third) / (1 + second + third)) < 1e-6)
+    // The first prediction has ended: the second said 3, the third 3, the new one 2.
+    let next = try agent.action(for: see(4))[0]
+    #expect(abs(next - (3 + 3 * second + 2 * third) / (1 + second + third)) < 1e-6)
+  }
+
+  @Test func saysWhenItHasToThink() throws {
+    let agent = try agent(execute: 2)
+    agent.begin(seed: 0)
+    var thought: [Bool] = []
+    for value in 1...5 {
+      thought.append(agent.plansNext)
+      _ = try agent.action(for: see(Float(value)))
+    }
+    #expect(thought == [true, false, true, false, true])
   }
 
   @Test func normalisesOnTheWayInAndOut() throws {

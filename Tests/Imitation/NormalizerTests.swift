@@ -25,6 +25,13 @@ import Testing
     #expect(abs(low[2] + 0.999999) < 1e-6 && abs(high[2] - 0.999999) < 1e-6)
   }
 
+  /// Diffusion Policy: exactly to the ends, so that clipping at 1 takes nothing away.
+  @Test func limitsReachTheEndsExactly() throws {
+    let normalizer = Normalizer(keys: ["actions": .init(.limits, statistics: statistics)])
+    #expect(try normalizer.normalized(Tensor([-2, 5, -2], shape: [3]), key: "actions").scalars == [-1, 0, -1])
+    #expect(try normalizer.normalized(Tensor([6, 5, 0], shape: [3]), key: "actions").scalars == [1, 0, 1])
+  }
+
   /// The published code swaps the two: with scale = mean and offset = deviation this would be (1.5 - 2) / 2.
   @Test func gaussianSubtractsTheMeanAndDividesByTheDeviation() throws {
     let normalizer = Normalizer(keys: ["actions": .init(.gaussian, statistics: statistics)])

@@ -66,8 +66,7 @@ import Testing
           for (row, step) in sampler.steps.enumerated() {
             let found = sampler.step(output, at: step, x) { wave([1, 6], 3, scale: 1) }
             let error = relativeError(found, rows.sliced(axis: 0, row..<row + 1))
-            // Unclipped, the last steps multiply the rounding of 1 - A by two thousand.
-            #expect(error < (clips || step < 97 ? 1e-6 : 1e-5), "\(prediction) \(clips) \(count) at \(step): \(error)")
+            #expect(error < 1e-6, "\(prediction) \(clips) \(count) at \(step): \(error)")
           }
         }
       }
@@ -219,32 +218,33 @@ import Testing
     var random = Random(seed: 5)
     let policy: any Policy =
       kind == "unet"
-      ? try unet("{\(DiffusionPolicyTests.small), \"sampler\": \"ddim\", \"inference_steps\": 20}", features: 4, actions: 2)
+      ? try unet("{\(DiffusionPolicyTests.small), \"sampler\": \"ddim\", \"inference_steps\": 20, \"noise_draws\": 8}", features: 4, actions: 2)
       : try DiffusionTransformer(
         options: JSONDecoder().decode(
           DiffusionTransformer.Options.self,
           from: Data(
-            "{\"width\": 64, \"layers\": 2, \"dropout\": 0, \"horizon\": 4, \"context\": 2, \"sampler\": \"ddim\", \"inference_steps\": 20}"
+            "{\"width\": 64, \"layers\": 2, \"dropout\": 0, \"horizon\": 4, \"context\": 2, \"sampler\": \"ddim\", \"inference_steps\": 20, \"noise_draws\": 8}"
               .utf8)), encoder: PassThrough(width: 4), actionWidth: 2, random: &random)
     let batch = Batch(
       observations: observations(.normal([8, 2, 4], random: &random)),
       actions: .uniform([8, 4, 2], -0.9...0.9, random: &random), mask: .ones([8, 4]))
     var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0)])
-    let schedule = LearningRateSchedule.cosine(warmup: 20, total: 1200)
-    for step in 0..<1200 {
+    let schedule = LearningRateSchedule.cosine(warmup: 50, total: 1000)
+    for step in 0..<1000 {
       let (_, gradients) = withGradients(random: Random(seed: UInt64(step))) { policy.loss(on: batch).loss }
       for (name, parameter) in policy.parameters() where step == 0 {
         let gradient = try #require(gradients[parameter], "\(name) has no gradient")
         #expect(gradient.scalars.contains { $0 != 0 }, "\(name) has a zero gradient")
       }
-      optimizer.step(gradients, learningRate: 2e-3 * Float(schedule.factor(at: step)))
+      optimizer.step(gradients, learningRate: 1.5e-3 * Float(schedule.factor(at: step)))
     }
     // From the present on: three of four.
     let found = policy.actions(for: batch.observations, random: &random)
     #expect(found.shape == [8, 3, 2])
     let wanted = batch.actions.sliced(axis: 1, 1..<4)
     let near = zip(found.scalars, wanted.scalars).count { abs($0 - $1) < 0.15 }
-    #expect(Double(near) >= 0.9 * Double(found.count), "\(near) of \(found.count)")
+    // By chance about one in seven would be that near.
+    #expect(Double(near) >= 0.8 * Double(found.count), "\(near) of \(found.count)")
   }
 
   @Test func validationNoiseIsAlwaysTheSame() throws {

@@ -48,11 +48,30 @@ let rightRecipe = """
     #expect(recipe.actions.from == ["action_dict/rel_pos"])
   }
 
+  @Test func readsRulesOfNormalisationAndActions() throws {
+    let recipe = try recipe(
+      rightRecipe,
+      changes: [
+        "observations.vectors=[a, b]", "observations.normalization={others: limits, b: none}", "data.padding={end: 7}",
+        "actions={rotations: [3], ensemble: 0.01, execute: 8}", "training.encoder_weight_decay=1e-6",
+      ])
+    #expect(recipe.observations.normalization(of: "a") == .limits)
+    #expect(recipe.observations.normalization(of: "b") == .none)
+    #expect(recipe.data.padding.endRows == 7 && recipe.data.padding.start)
+    #expect(recipe.actions.rotations == [3] && recipe.actions.ensemble == 0.01)
+    #expect(recipe.training.encoderWeightDecay == 1e-6 && recipe.training.weightDecay == 0.01)
+    // Diffusion Policy's windows: horizon 16, 2 frames, 8 executed. The last one begins 8 before the end.
+    let window = Window(observations: -1...0, actions: -1...14)
+    let steps = recipe.data.padding.indices([(number: 0, length: 20)], window: window).map(\.step)
+    #expect(steps == Array(0...12))
+  }
+
   @Test(arguments: [
     "data.weights={tasks: {Other: 1}}", "data.weights={tasks: {OpenDrawer: -1}}",
     "data.weights={tasks: {OpenDrawer: 0}}",
     "actions={learned: [1, 1]}", "actions={learned: []}", "actions={constants: [1]}", "actions={from: []}",
-    "data.padding={front: true}",
+    "data.padding={front: true}", "data.padding={end: -1}", "observations.normalization={x: none}",
+    "observations.normalization=best", "actions={rotations: [3, 3]}", "training.encoder_weight_decay=-1",
   ]) func refusesWeightsAndActionsThatMakeNoSense(_ change: String) {
     #expect(throws: SettingError.self) { try recipe(rightRecipe, changes: [change]) }
   }

@@ -1,0 +1,230 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// Weights that are not what a recipe's network needs.
+package enum ForeignWeightsError: Error, Equatable, CustomStringConvertible {
+  case unknownSource
+  case facts(String)
+  case noCounterpart(String)
+  case missing(String, theirs: String)
+  case shape(String, theirs: String, expected: [Int], found: [Int])
+  case unused([String])
+  case keys(recipe: [String], theirs: [String])
+  case statistics(String)
+
+  package var description: String {
+    switch self {
+    case .unknownSource:
+      "neither robomimic's BC-Transformer nor Diffusion Policy: no 'policy.nets.transformer...' and no 'model...' in it"
+    case .facts(let what): "its metadata \(what); write it with docs/checkpoint_to_safetensors.py"
+    case .noCounterpart(let name):
+      "the recipe's network has '\(name)', which the other toolkit's has not (for instructions: 'instruction: {kind: none}')"
+    case .missing(let name, let theirs): "'\(theirs)', our '\(name)', is not in it"
+    case .shape(let name, let theirs, let expected, let found):
+      "'\(theirs)' has shape \(found); our '\(name)' needs \(expected)"
+    case .unused(let names):
+      "the recipe's network has no place for \(names.count) tensors: \(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", ..." : "")"
+    case .keys(let recipe, let theirs):
+      "the recipe sees \(recipe.joined(separator: ", ")); the weights were trained on \(theirs.joined(separator: ", "))"
+    case .statistics(let what): "its normaliser: \(what)"
+    }
+  }
+}
+
+/// A checkpoint of robomimic or Diffusion Policy, as `docs/checkpoint_to_safetensors.py` writes it, in its own names.
+package struct ForeignWeights {
+  package enum Source: String, Sendable {
+    case robomimic
+    case diffusionPolicy = "diffusion_policy"
+  }
+
+  /// What it sees: the observations in the order of its features.
+  package struct Key: Decodable, Equatable, Sendable {
+    package var key: String
+    /// `[channels, height, width]` of a camera, `[width]` of others.
+    package var shape: [Int]
+  }
+
+  package let source: Source
+  package let keys: [Key]
+  private let tensors: [String: Tensor]
+
+  /// - Throws: `SafetensorsError` or `ForeignWeightsError`.
+  package init(path: String) throws {
+    let (tensors, metadata) = try Safetensors.read(path)
+    try self.init(tensors: tensors, metadata: metadata)
+  }
+
+  package init(tensors: [String: Tensor], metadata: [String: String]) throws {
+    self.tensors = tensors
+    if tensors.keys.contains(where: { $0.hasPrefix("policy.nets.transformer.") }) {
+      source = .robomimic
+    } else if tensors.keys.contains(where: { $0.hasPrefix("model.") }) {
+      source = .diffusionPolicy
+    } else {
+      throw ForeignWeightsError.unknownSource
+    }
+    guard let text = metadata["observations"] else { throw ForeignWeightsError.facts("does not tell the observations") }
+    guard let keys = try? JSONDecoder().decode([Key].self, from: Data(text.utf8)),
+      keys.allSatisfy({ [1, 3].contains($0.shape.count) && $0.shape.allSatisfy { (1...1 << 20).contains($0) } })
+    else { throw ForeignWeightsError.facts("tells the observations in a way that cannot be read") }
+    self.keys = keys
+  }
+
+  /// What the policy sees, cameras and vectors.
+  package var schema: ObservationSchema {
+    var (images, vectors): ([String: ObservationSchema.ImageSize], [String: Int]) = ([:], [:])
+    for key in keys {
+      if key.shape.count == 3 {
+        images[key.key] = .init(height: key.shape[1], width: key.shape[2])
+      } else {
+        vectors[key.key] = key.shape[0]
+      }
+    }
+    return ObservationSchema(images: images, vectors: vectors)
+  }
+
+  /// How many numbers an action has.
+  /// - Throws: `ForeignWeightsError.facts`.
+  package var actionWidth: Int {
+    get throws {
+      let modes = tensors["policy.nets.decoder.nets.logits.bias"]?.count ?? 1
+      for (name, divisor) in [
+        ("policy.nets.decoder.nets.mean.bias", max(1, modes)), ("model.final_conv.1.bias", 1), ("model.head.bias", 1),
+      ] { if let bias = tensors[name], bias.count > 0, bias.count % divisor == 0 { return bias.count / divisor } }
+      throw ForeignWeightsError.facts("and tensors do not tell how many numbers an action has")
+    }
+  }
+
+  // MARK: weights
+
+  /// A value for each of `parameters`, turned to our layouts; what is left over is an error.
+  ///
+  /// - Parameter imageFeatures: how many numbers the encoder gives for a camera.
+  /// - Throws: `ForeignWeightsError`.
+  package func weights(
+    for parameters: [(name: String, parameter: Parameter)], imageFeatures: Int
+  ) throws -> [String: Tensor] {
+    let names = source == .robomimic ? ForeignNames.robomimic : .diffusionPolicy
+    let order = featureOrder(imageFeatures: imageFeatures)
+    var (found, used): ([String: Tensor], Set<String>) = ([:], [])
+    for (name, parameter) in parameters {
+      guard let theirs = names(name) else { throw ForeignWeightsError.noCounterpart(name) }
+      guard var tensor = tensors[theirs.path] else { throw ForeignWeightsError.missing(name, theirs: theirs.path) }
+      used.insert(theirs.path)
+      func refuse() -> ForeignWeightsError {
+        .shape(name, theirs: theirs.path, expected: parameter.value.shape, found: tensors[theirs.path]!.shape)
+      }
+      if let third = theirs.third {
+        guard tensor.rank > 0, tensor.shape[0] % 3 == 0 else { throw refuse() }
+        let size = tensor.shape[0] / 3
+        tensor = tensor.sliced(axis: 0, third * size..<(third + 1) * size)
+      }
+      // PyTorch has outputs before inputs, and what a kernel reaches over last.
+      switch (tensor.rank, name.hasSuffix(".weight")) {
+      case (2, true): tensor = tensor.transposed(0, 1)
+      case (3, true): tensor = tensor.permuted(name.contains(".grow.") ? [2, 0, 1] : [2, 1, 0])
+      case (4, true): tensor = tensor.permuted([2, 3, 1, 0])
+      default: break
+      }
+      guard tensor.shape == parameter.value.shape else { throw refuse() }
+      if let rows = inputOrder(of: name, count: tensor.shape[0], features: order) { tensor = tensor.gathered(rows) }
+      found[name] = tensor
+    }
+    let rest = tensors.keys.filter { !used.contains($0) && !isBookkeeping($0) }.sorted()
+    guard rest.isEmpty else { throw ForeignWeightsError.unused(rest) }
+    return found
+  }
+
+  /// Buffers, copies under a second name, and the normaliser, which is read by itself.
+  private func isBookkeeping(_ name: String) -> Bool {
+    let parts = name.split(separator: ".")
+    return name.hasPrefix("normalizer.") || name.hasPrefix("action_normalization.")
+      || ["num_batches_tracked", "mask", "memory_mask", "_dummy_variable", "pos_x", "pos_y", "dummy_variable"]
+        .contains(parts.last.map(String.init))
+      || parts.contains("backbone") || parts.contains("pool")
+      || parts.last == "temperature" && tensors[name]!.scalars.allSatisfy { $0 == 1 }
+  }
+
+  /// Where each number of our feature row (cameras by name, then vectors by name) stands in theirs.
+  private func featureOrder(imageFeatures: Int) -> [Int] {
+    var (start, places): (Int, [String: Range<Int>]) = (0, [:])
+    for key in keys {
+      let width = key.shape.count == 3 ? imageFeatures : key.shape[0]
+      places[key.key] = start..<start + width
+      start += width
+    }
+    let schema = schema
+    return (schema.imageKeys + schema.vectorKeys).flatMap { places[$0]! }
+  }
+
+  /// The rows of an input matrix in our order; nil for matrices that features do not enter.
+  private func inputOrder(of name: String, count: Int, features: [Int]) -> [Int]? {
+    guard features != Array(features.indices) else { return nil }
+    if ["embedding.weight", "network.observationEmbedding.weight"].contains(name) { return features }
+    guard name.hasSuffix(".film.weight") else { return nil }
+    // Behind the diffusion step's embedding, the features of each frame.
+    let frames = tensors["model.diffusion_step_encoder.3.bias"].map { (count - $0.count) / features.count } ?? 0
+    let first = count - frames * features.count
+    return Array(0..<first)
+      + (0..<frames).flatMap { frame in features.map { first + frame * features.count + $0 } }
+  }
+
+  // MARK: statistics
+
+  /// The normaliser of `vectors` and the actions.
+  /// - Throws: `ForeignWeightsError.statistics`.
+  package func normalizer(actionWidth: Int) throws -> Normalizer {
+    var normalizer = Normalizer()
+    for (key, width) in schema.vectors.map({ ($0.key, $0.value) }) + [(Normalizer.actions, actionWidth)] {
+      normalizer.set(key, try affine(key, width: width))
+    }
+    if source == .diffusionPolicy {
+      for key in schema.imageKeys {
+        // Pixels 0...1 to -1...1 is what `pixels: signed` does.
+        let (scale, offset) = try statistics(key) ?? ([2], [-1])
+        guard scale.allSatisfy({ abs($0 - 2) < 1e-4 }), offset.allSatisfy({ abs($0 + 1) < 1e-4 }) else {
+          throw ForeignWeightsError.statistics("'\(key)' is not mapped from 0...1 to -1...1")
+        }
+      }
+    }
+    return normalizer
+  }
+
+  private func statistics(_ key: String) throws -> (scale: [Float], offset: [Float])? {
+    let theirs = key == Normalizer.actions ? "action" : key
+    let root = "normalizer.params_dict.\(theirs)"
+    guard let scale = tensors["\(root).scale"], let offset = tensors["\(root).offset"] else { return nil }
+    guard scale.count == offset.count, (scale.scalars + offset.scalars).allSatisfy(\.isFinite),
+      scale.scalars.allSatisfy({ $0 != 0 })
+    else { throw ForeignWeightsError.statistics("'\(key)' has a scale of 0 or numbers that are none") }
+    return (scale.scalars, offset.scalars)
+  }
+
+  private func affine(_ key: String, width: Int) throws -> Normalizer.Affine {
+    let same = Normalizer.Affine(
+      scale: Array(repeating: 1, count: width), offset: Array(repeating: 0, count: width))
+    switch source {
+    case .diffusionPolicy:
+      // Theirs is x * scale + offset, ours (x - offset) / scale.
+      guard let (scale, offset) = try statistics(key) else {
+        throw ForeignWeightsError.statistics("nothing about '\(key)'")
+      }
+      guard scale.count == width else {
+        throw ForeignWeightsError.statistics("'\(key)' has \(scale.count) numbers, \(width) expected")
+      }
+      return .init(scale: scale.map { 1 / $0 }, offset: zip(scale, offset).map { -$1 / $0 })
+    case .robomimic:
+      // Later versions than 0.3.0 may scale actions; theirs is then ours.
+      guard key == Normalizer.actions, let scale = tensors["action_normalization.scale"],
+        let offset = tensors["action_normalization.offset"]
+      else { return same }
+      guard scale.count == width, offset.count == width, scale.scalars.allSatisfy({ $0.isFinite && $0 != 0 }) else {
+        throw ForeignWeightsError.statistics("the actions' scales do not fit \(width) numbers")
+      }
+      return .init(scale: scale.scalars, offset: offset.scalars)
+    }
+  }
+}
