@@ -23,6 +23,8 @@ package struct RecordedEpisode: Sendable {
   /// `[length, width]`.
   package var actions: [Float] = []
   package var actionWidth: Int
+  /// The same with the arm's goal instead of its step; empty when that is not known.
+  package var absoluteActions: [Float] = []
   package var states: [[Double]] = []
   package var rewards: [Double] = []
   package var dones: [Int64] = []
@@ -39,7 +41,9 @@ package struct RecordedEpisode: Sendable {
   package var length: Int { dones.count }
 
   /// Adds what was seen, what was done then, and whether that solved the task.
-  package mutating func append(_ observation: Observation, action: [Float], state: [Double], success: Bool) {
+  package mutating func append(
+    _ observation: Observation, action: [Float], absolute: [Float]? = nil, state: [Double], success: Bool
+  ) {
     for (key, image) in observation.images {
       cameras[key, default: Camera(size: .init(height: image.height, width: image.width), pixels: [])].pixels +=
         image.pixels
@@ -48,6 +52,7 @@ package struct RecordedEpisode: Sendable {
       vectors[key, default: Vector(width: values.count, values: [])].values += values
     }
     actions += action
+    absoluteActions += absolute ?? []
     states.append(state)
     rewards.append(success ? 1 : 0)
     dones.append(success ? 1 : 0)
@@ -70,6 +75,9 @@ extension HDF5File {
     try write(episode.states.flatMap { $0 }, shape: [rows, episode.states.first?.count ?? 0], to: "\(name)/states")
     try write(episode.rewards, shape: [rows], to: "\(name)/rewards")
     try write(episode.dones, shape: [rows], to: "\(name)/dones")
+    if !episode.absoluteActions.isEmpty {
+      try write(episode.absoluteActions.map(Double.init), shape: [rows, width], to: "\(name)/actions_abs")
+    }
     if width >= 7 { try writeActionDictionary(episode, name) }
     try createGroup("\(name)/obs")
     for (key, camera) in episode.cameras.sorted(by: { $0.key < $1.key }) {
@@ -85,16 +93,18 @@ extension HDF5File {
   /// The first seven numbers again by their parts, as RoboCasa's extraction writes them.
   private func writeActionDictionary(_ episode: RecordedEpisode, _ name: String) throws {
     let (rows, width) = (episode.length, episode.actionWidth)
-    func part(_ range: Range<Int>) -> [Float] {
-      (0..<rows).flatMap { row in range.map { episode.actions[row * width + $0] } }
-    }
     try createGroup("\(name)/action_dict")
-    try write(part(0..<3), shape: [rows, 3], to: "\(name)/action_dict/rel_pos")
-    try write(part(3..<6), shape: [rows, 3], to: "\(name)/action_dict/rel_rot_axis_angle")
-    let turns = (0..<rows).flatMap { row in
-      AxisAngle.firstTwoRows((0..<3).map { Double(episode.actions[row * width + 3 + $0]) }).map(Float.init)
+    for (form, actions) in [("rel", episode.actions), ("abs", episode.absoluteActions)] where !actions.isEmpty {
+      func part(_ range: Range<Int>) -> [Float] {
+        (0..<rows).flatMap { row in range.map { actions[row * width + $0] } }
+      }
+      try write(part(0..<3), shape: [rows, 3], to: "\(name)/action_dict/\(form)_pos")
+      try write(part(3..<6), shape: [rows, 3], to: "\(name)/action_dict/\(form)_rot_axis_angle")
+      let turns = (0..<rows).flatMap { row in
+        AxisAngle.firstTwoRows((0..<3).map { Double(actions[row * width + 3 + $0]) }).map(Float.init)
+      }
+      try write(turns, shape: [rows, 6], to: "\(name)/action_dict/\(form)_rot_6d")
+      if form == "rel" { try write(part(6..<7), shape: [rows, 1], to: "\(name)/action_dict/gripper") }
     }
-    try write(turns, shape: [rows, 6], to: "\(name)/action_dict/rel_rot_6d")
-    try write(part(6..<7), shape: [rows, 1], to: "\(name)/action_dict/gripper")
   }
 }

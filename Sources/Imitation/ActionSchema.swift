@@ -37,6 +37,13 @@ public struct ActionSchema: Codable, Sendable, Equatable {
       Dimension(name: "torso", unit: "lift"), Dimension(name: "mode", unit: "-1 arm, +1 base"),
     ], controlHertz: 20)
 
+  /// The same with a goal for the arm instead of a step, seen from the base.
+  public static let roboCasaAbsolute = ActionSchema(
+    dimensions: ["x", "y", "z"].map { Dimension(name: "goal_\($0)", unit: "m", low: -1.5, high: 1.5) }
+      + ["rx", "ry", "rz"].map { Dimension(name: "goal_\($0)", unit: "rad", low: -.pi, high: .pi) }
+      + roboCasa.dimensions[6...],
+    controlHertz: 20)
+
   /// What is known of `width` numbers without a simulator to ask: RoboCasa's for the first twelve, no more for others.
   public static func roboCasa(width: Int) -> ActionSchema {
     ActionSchema(

@@ -55,6 +55,9 @@ public protocol Environment: AnyObject {
   func reset(task: String, seed: UInt64, pool: ScenePool) throws -> Observation
   /// Acts for one control period. `action` has `actionSchema.count` numbers in the environment's own range.
   func step(_ action: [Float]) throws -> EnvironmentStep
+  /// An action that is about to be taken, in the forms that are recorded: a step of the robot (`actions`), and a goal
+  /// (`actions_abs`) where the environment knows it.
+  func recorded(_ action: [Float]) -> (relative: [Float], absolute: [Float]?)
   /// The episode that is running.
   var description: EpisodeDescription { get }
   /// The full physical state, flat (for MuJoCo: time, positions, velocities), or empty.
@@ -62,6 +65,10 @@ public protocol Environment: AnyObject {
   /// Someone who can solve the running episode by looking at the simulator's state, or nil. `noise` scales the
   /// deviations of its path: 0 is none, 1 what recordings use.
   func expert(seed: UInt64, noise: Double) -> (any Behavior)?
+}
+
+extension Environment {
+  public func recorded(_ action: [Float]) -> (relative: [Float], absolute: [Float]?) { (action, nil) }
 }
 
 /// A kind of environment that a recipe can name and a catalog can make.

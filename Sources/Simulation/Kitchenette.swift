@@ -19,7 +19,7 @@
       self.options = options
     }
 
-    public var actionSchema: ActionSchema { .roboCasa }
+    public var actionSchema: ActionSchema { options.control == .relative ? .roboCasa : .roboCasaAbsolute }
 
     public var schema: ObservationSchema {
       let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
@@ -49,9 +49,27 @@
       if let index = action.firstIndex(where: { !$0.isFinite }) {
         throw KitchenetteError.actionNotFinite(index: index, name: schema.dimensions[index].name)
       }
-      world.robot.carryOut(action.map { Double(min(max($0, -1), 1)) })
+      world.robot.carryOut(relative(action.map(Double.init), world).map { min(max($0, -1), 1) })
       try world.physics.checkStability()
       return EnvironmentStep(observation: try observe(world), success: world.isSuccessful)
+    }
+
+    private func relative(_ action: [Double], _ world: World) -> [Double] {
+      options.control == .relative ? action : world.robot.relative(action)
+    }
+
+    /// An action of a robot's step in the form that `step` takes.
+    func inOurForm(_ action: [Float], _ world: World) -> [Float] {
+      options.control == .relative ? action : world.robot.absolute(action.map(Double.init)).map(Float.init)
+    }
+
+    public func recorded(_ action: [Float]) -> (relative: [Float], absolute: [Float]?) {
+      guard let world, action.count == actionSchema.count else { return (action, nil) }
+      let values = action.map(Double.init)
+      switch options.control {
+      case .relative: return (action, world.robot.absolute(values).map(Float.init))
+      case .absolute: return (world.robot.relative(values).map(Float.init), action)
+      }
     }
 
     public var state: [Double] { world?.state ?? [] }

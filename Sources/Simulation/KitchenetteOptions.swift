@@ -17,15 +17,26 @@
       /// Which cameras are drawn, by RoboCasa's names with or without `_image`; none is allowed and fast.
       public var cameras: [Camera]
 
+      /// What the arm's six numbers of an action are.
+      public var control: Control
+
+      public enum Control: String, Codable, Sendable, CaseIterable {
+        /// A step, -1...1 of what one step can be (`actions`).
+        case relative
+        /// A goal of the gripper seen from the base, metres and an axis times radians (`actions_abs`).
+        case absolute
+      }
+
       /// - Parameter imageSize: 16 to 1024.
-      public init(imageSize: Int = 128, cameras: [Camera] = Camera.allCases) {
+      public init(imageSize: Int = 128, cameras: [Camera] = Camera.allCases, control: Control = .relative) {
         self.imageSize = imageSize
         self.cameras = cameras
+        self.control = control
       }
 
       enum CodingKeys: String, CodingKey {
         case imageSize = "image_size"
-        case cameras
+        case cameras, control
       }
 
       public init(from decoder: any Decoder) throws {
@@ -44,6 +55,7 @@
           }
           return camera
         }
+        control = try values.decodeIfPresent(Control.self, forKey: .control) ?? .relative
         guard Set(cameras).count == cameras.count else {
           throw DecodingError.dataCorruptedError(
             forKey: .cameras, in: values, debugDescription: "names a camera twice")

@@ -98,9 +98,10 @@ final class Workbench {
     var solved = false
     while !solved, episode.length < request.horizon {
       let action = try expert.action(for: observation)
-      let state = simulator.state
+      let (state, recorded) = (simulator.state, simulator.recorded(action))
       let step = try simulator.step(action)
-      episode.append(observation, action: action, state: state, success: step.success)
+      episode.append(
+        observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
       observation = step.observation
       solved = step.success
     }

@@ -48,6 +48,11 @@ struct CommandRunner {
 
   @discardableResult
   func run(_ arguments: String..., executable: String = CommandRunner.executable) throws -> Result {
+    try run(arguments, executable: executable)
+  }
+
+  @discardableResult
+  func run(_ arguments: [String], executable: String = CommandRunner.executable) throws -> Result {
     let log = UUID().uuidString
     let process = try start(arguments, executable: executable, log: log)
     process.waitUntilExit()

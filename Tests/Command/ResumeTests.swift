@@ -7,7 +7,12 @@
 
   /// Killed at any moment, every file left opens, and the work that goes on ends in the bits of one never stopped.
   @Suite(.serialized) struct ResumeTests {
-    @Test func trainingEndsInTheSameBits() throws {
+    /// Averaged weights and the noise of diffusion included.
+    @Test(arguments: [
+      [],
+      ["--set", "policy={kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8, noise_draws: 2}"],
+    ]) func trainingEndsInTheSameBits(_ changes: [String]) throws {
+      let arguments = ["train", "recipe.yaml", "--run", "run"] + changes
       let whole = try CommandRunner()
       let killed = try CommandRunner()
       defer {
@@ -16,11 +21,11 @@
       }
       try whole.writeSmallProject()
       try killed.writeSmallProject()
-      #expect(try whole.run("train", "recipe.yaml", "--run", "run").status == 0)
+      #expect(try whole.run(arguments).status == 0)
 
       var random = Random(seed: 20)
       for attempt in 0..<20 {
-        let process = try killed.start(["train", "recipe.yaml", "--run", "run"], log: "kill-\(attempt)")
+        let process = try killed.start(arguments, log: "kill-\(attempt)")
         Thread.sleep(forTimeInterval: random.uniform(0.02...0.25))
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
@@ -29,7 +34,7 @@
           _ = try Safetensors.read(killed.folder + "/run/checkpoints/" + name)
         }
       }
-      #expect(try killed.run("train", "recipe.yaml", "--run", "run").status == 0)
+      #expect(try killed.run(arguments).status == 0)
       let last = "run/checkpoints/step-0000024.safetensors"
       let expected = try #require(whole.bytes(last))
       #expect(killed.bytes(last) == expected)

@@ -133,6 +133,17 @@ import Testing
     }
   }
 
+  /// The numbers that the reference's own optimiser groups hold, with and without blocks over the memory.
+  @Test(arguments: [(0, 58_272, 2538), (2, 74_656, 3210)])
+  func transformerDecaysWhatTheReferenceDecays(_ conditionLayers: Int, _ decayed: Int, _ exempt: Int) throws {
+    let network = try transformer(
+      "{\"width\": 32, \"layers\": 3, \"condition_layers\": \(conditionLayers)}", horizon: 10, context: 2, features: 9,
+      actions: 10)
+    let undecayed = network.undecayed
+    let count = network.parameters().filter { undecayed.contains($0.name) }.reduce(0) { $0 + $1.parameter.value.count }
+    #expect(count == exempt && network.parameterCount - count == decayed)
+  }
+
   private func check(_ name: String, _ network: some DenoisingNetwork, horizon: Int) throws {
     let golden = try Golden("diffusion")
     network.fillWithWaves()

@@ -29,6 +29,20 @@ import Training
     #expect(try robocasa.entry("OpenDoubleDoor").horizon == 1000)
   }
 
+  /// Every recipe that we ship reads, and names tasks and a split that its registry has.
+  @Test func hasWhatTheRecipesName() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Recipes")
+      .standardizedFileURL.path
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(names.count >= 7)
+    for name in names {
+      let recipe = try Recipe(path: "\(folder)/\(name)")
+      #expect(name == recipe.name + ".yaml")
+      let registry = try registry(recipe.data.registry)
+      for task in recipe.data.tasks { _ = try registry.path(task: task, split: recipe.data.split, root: "/data") }
+    }
+  }
+
   @Test func anyNumberIsASplit() throws {
     let robocasa = try registry("robocasa")
     #expect(try robocasa.split("generated-3000").key == "3000_demos")

@@ -104,6 +104,30 @@
       physics.update()
     }
 
+    /// The same action with the arm's step as a goal of the gripper seen from the base, metres and an axis times radians:
+    /// RoboCasa's `actions_abs`. The numbers behind the arm's stay.
+    func absolute(_ action: [Double]) -> [Double] {
+      let (now, frame) = (gripper, basePose)
+      let goal = Pose(
+        position: now.position + frame.rotation * (Vector(action[0], action[1], action[2]) * Robot.translation),
+        rotation: Rotation(frame.rotation * (Vector(action[3], action[4], action[5]) * Robot.turn)) * now.rotation
+      ).seen(from: frame)
+      let turn = goal.rotation.logarithm
+      return [goal.position.x, goal.position.y, goal.position.z, turn.x, turn.y, turn.z] + action[6...]
+    }
+
+    /// The step that takes the gripper to a goal of `absolute`, as far as one step goes.
+    func relative(_ action: [Double]) -> [Double] {
+      let (now, frame) = (gripper, basePose)
+      let goal = Pose(
+        position: Vector(action[0], action[1], action[2]), rotation: Rotation(Vector(action[3], action[4], action[5]))
+      ).placed(in: frame)
+      let back = frame.rotation.inverse
+      let step = back * (goal.position - now.position) / Robot.translation
+      let turn = back * (goal.rotation * now.rotation.inverse).logarithm / Robot.turn
+      return [step.x, step.y, step.z, turn.x, turn.y, turn.z].map { min(max($0, -1), 1) } + action[6...]
+    }
+
     private func moveBase(_ action: [Double], seconds: Double) {
       let yaw = Rotation(yaw: baseGoal.z)
       let speed = yaw * Vector(action[7] * Robot.baseSpeed, action[8] * Robot.baseSpeed, 0)

@@ -36,7 +36,9 @@
       // Ornstein and Uhlenbeck's process: noise with a memory of about a quarter of a second.
       wander = 0.8 * wander + 0.6 * normal()
       turning = 0.8 * turning + 0.6 * normal()
-      guard !waypoint.isFinished else { return [0, 0, 0, 0, 0, 0, Float(waypoint.gripper.rawValue), 0, 0, 0, 0, -1] }
+      guard !waypoint.isFinished else {
+        return kitchenette.inOurForm([0, 0, 0, 0, 0, 0, Float(waypoint.gripper.rawValue), 0, 0, 0, 0, -1], world)
+      }
 
       let gripper = world.robot.gripper
       let frame = world.robot.basePose.rotation.inverse
@@ -48,7 +50,7 @@
       let translation = frame * step / Robot.translation
       let rotation = frame * turn / Robot.turn
       let arm = (translation.floats + rotation.floats).map { min(max($0, -1), 1) }
-      return arm + [Float(waypoint.gripper.rawValue), 0, 0, 0, 0, -1]
+      return kitchenette.inOurForm(arm + [Float(waypoint.gripper.rawValue), 0, 0, 0, 0, -1], world)
     }
   }
 #endif
