@@ -3,7 +3,7 @@ import Layers
 import Tensors
 
 /// What the image encoders share: crop, one trunk a camera, and the order of a feature row: cameras by name, then vectors
-/// by name, as robomimic concatenates them.
+/// by name.
 enum CameraFeatures {
   /// `[batch, time, features]`.
   ///

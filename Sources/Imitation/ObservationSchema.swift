@@ -20,7 +20,8 @@ public struct ObservationSchema: Codable, Sendable, Equatable {
     self.vectors = vectors
   }
 
-  /// Keys in the one order that everything uses: sorted by name, as robomimic does.
+  /// Keys in the one order that everything uses: sorted by name, cameras apart from the rest. (robomimic sorts all of them
+  /// together; importing its weights puts them in this order.)
   public var imageKeys: [String] { images.keys.sorted() }
   public var vectorKeys: [String] { vectors.keys.sorted() }
   /// The total width of all low-dimensional keys.
