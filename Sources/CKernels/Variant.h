@@ -12,3 +12,5 @@
 #include "Products.h"
 #include "Patches.h"
 #include "Winograd.h"
+#include "Points.h"
+#include "Splatting.h"

@@ -177,7 +177,8 @@ extension HDF5File {
 
   /// Copies the part of a chunk that lies inside the array and `rows`; of three chunks when each holds one colour.
   private static func place(
-    _ sources: UnsafeBufferPointer<UnsafePointer<UInt8>>, _ offset: [Int], _ chunk: [Int], into target: UnsafeMutablePointer<UInt8>,
+    _ sources: UnsafeBufferPointer<UnsafePointer<UInt8>>, _ offset: [Int], _ chunk: [Int],
+    into target: UnsafeMutablePointer<UInt8>,
     _ shape: [Int], _ rows: Range<Int>
   ) {
     let last = shape.count - 1
@@ -198,9 +199,11 @@ extension HDF5File {
     let (lines, nextRead, nextWrite) =
       inner > 0 ? (counts[inner - 1], reads[inner - 1], writes[inner - 1]) : (1, 0, 0)
     let slabs = counts[..<max(inner - 1, 0)].reduce(1, *)
-    let origin = target + zip(zip(offset, from), writes).reduce(-rows.lowerBound * writes[0]) {
-      $0 + ($1.0.0 + $1.0.1) * $1.1
-    }
+    let origin =
+      target
+      + zip(zip(offset, from), writes).reduce(-rows.lowerBound * writes[0]) {
+        $0 + ($1.0.0 + $1.0.1) * $1.1
+      }
     let start = zip(from, reads).reduce(0) { $0 + $1.0 * $1.1 }
     for slab in 0..<slabs {
       var (rest, read, write) = (slab, start, origin)

@@ -63,7 +63,8 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
   }
 
   public var window: Window {
-    Window(observations: (1 - options.context)...0, actions: (1 - options.context)...(options.horizon - options.context))
+    Window(
+      observations: (1 - options.context)...0, actions: (1 - options.context)...(options.horizon - options.context))
   }
 
   public var undecayed: Set<String> { Set(network.undecayed.map { "network.\($0)" }) }

@@ -108,7 +108,8 @@
       }
       if isFirst {
         mjv_updateScene(
-          world.physics.model, world.physics.data, &options, &perturbation, &camera, Int32(mjCAT_ALL.rawValue), &drawing)
+          world.physics.model, world.physics.data, &options, &perturbation, &camera, Int32(mjCAT_ALL.rawValue), &drawing
+        )
       } else {
         mjv_updateCamera(world.physics.model, world.physics.data, &camera, &drawing)
       }

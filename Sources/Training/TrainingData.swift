@@ -99,7 +99,9 @@ package final class TrainingData {
       recipe.actions.normalization,
       statistics: try demonstrations.statistics(of: Normalizer.actions, episodes: training))
     // Rows of a rotation matrix are in -1...1 already; scaling them apart would bend rotations.
-    for column in demonstrations.actionLayout.rotationColumns { (actions.scale[column], actions.offset[column]) = (1, 0) }
+    for column in demonstrations.actionLayout.rotationColumns {
+      (actions.scale[column], actions.offset[column]) = (1, 0)
+    }
     normalizer.set(Normalizer.actions, actions)
     return normalizer
   }

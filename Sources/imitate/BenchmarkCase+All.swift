@@ -7,7 +7,10 @@ import Tensors
 
 extension BenchmarkCase {
   static var all: [BenchmarkCase] {
-    var cases = [gemm] + networks + [imitation, optimizer, smallOperation, windows]
+    var cases =
+      [gemm] + networks + [
+        imitation, optimizer, smallOperation, farthestPoints, chamfer, splatting, splattingBack, windows,
+      ]
     #if Kitchenette
       cases += [kitchenette("kitchenette-blind", cameras: 0), kitchenette("kitchenette-cameras", cameras: 3)]
     #endif
@@ -53,6 +56,66 @@ extension BenchmarkCase {
     var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
     let count = parameters.reduce(0) { $0 + $1.parameter.value.count }
     return Subject(bytes: Double(7 * 4 * count)) { optimizer.step(gradients, learningRate: 1e-4) }
+  }
+
+  static let farthestPoints = BenchmarkCase(name: "fps-2048", about: "2048 points of 16,384 as far apart as can be") {
+    var random = Random(seed: 1)
+    let cloud = Tensor.normal([1, 16_384, 3], random: &random)
+    return Subject { _ = cloud.farthestPoints(2048) }
+  }
+
+  /// One Gaussian a pixel, as wide as a pixel, on a surface with a few steps.
+  private static func gaussians() -> (inputs: [Parameter], view: SplattingView) {
+    var random = Random(seed: 1)
+    let side = 128
+    var means: [Float] = []
+    for y in 0..<side {
+      for x in 0..<side {
+        let depth = 2 + Float((x / 32 + y / 48) % 3) / 4 + Float(random.uniform(-0.01...0.01))
+        means += [(Float(x) + 0.5 - 64) / 128 * depth, (Float(y) + 0.5 - 64) / 128 * depth, depth]
+      }
+    }
+    let count = side * side
+    let inputs = [
+      Tensor(means, shape: [count, 3]), .filled([count, 3], with: 0.8 * 2.25 / 128),
+      .normal([count, 4], random: &random),
+      .uniform([count, 3], 0...1, random: &random), .uniform([count], 0.5...0.95, random: &random),
+    ]
+    let view = SplattingView(width: side, height: side, focal: SIMD2(128, 128), centre: SIMD2(64, 64))
+    return (inputs.map { Parameter($0) }, view)
+  }
+
+  private static func splatted(_ p: [Parameter], _ view: SplattingView) -> Tensor {
+    .splatted(
+      means: p[0].value, scales: p[1].value, rotations: p[2].value, colours: p[3].value, opacities: p[4].value,
+      view: view)
+  }
+
+  static let splatting = BenchmarkCase(
+    name: "splat-128-forward", about: "16,384 Gaussians of about 0.8 pixels on a picture of 128x128"
+  ) {
+    let (inputs, view) = gaussians()
+    return Subject { _ = splatted(inputs, view) }
+  }
+
+  static let splattingBack = BenchmarkCase(name: "splat-128", about: "the same with the gradients of all their numbers")
+  {
+    let (inputs, view) = gaussians()
+    return Subject {
+      _ = withGradients(random: Random(seed: 1)) { splatted(inputs, view).square().mean() }
+    }
+  }
+
+  static let chamfer = BenchmarkCase(
+    name: "chamfer-2048", about: "Chamfer distance of two sets of 2048 points, with both gradients"
+  ) {
+    var random = Random(seed: 1)
+    let (a, b) = (
+      Parameter(.normal([1, 2048, 3], random: &random)), Parameter(.normal([1, 2048, 3], random: &random))
+    )
+    return Subject {
+      _ = withGradients(random: Random(seed: 1)) { a.value.chamferDistance(to: b.value).sum() }
+    }
   }
 
   /// Windows read at random from a file of the layout that `imitate record` writes, nothing kept in memory.

@@ -112,13 +112,14 @@ extension EvaluationResult {
         "mean", rows.first { $0.policy == policy }!.split, policy, "", percent(mean(of: policy)!), "", "", "",
       ])
     }
-    let latencies = policies.compactMap { policy in
+    // Experts and random policies do not predict.
+    let prediction = policies.first.flatMap { policy in
       latency(of: policy).map {
         String(
-          format: "latency of a prediction, %@: %.1f ms median, %.1f ms 99th percentile, of %d", policy, $0.p50, $0.p99,
-          $0.count)
+          format: "latency of a prediction: %.1f ms median, %.1f ms 99th percentile, of %d", $0.p50, $0.p99, $0.count)
       }
     }
-    return ([table(["task", "split", "policy", "solved", "rate", "95 % interval", "steps", ""], lines)] + latencies).joined(separator: "\n")
+    let columns = ["task", "split", "policy", "solved", "rate", "95 % interval", "steps", ""]
+    return ([table(columns, lines)] + [prediction].compactMap(\.self)).joined(separator: "\n")
   }
 }

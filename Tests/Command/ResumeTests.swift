@@ -10,7 +10,10 @@
     /// Averaged weights and the noise of diffusion included.
     @Test(arguments: [
       [],
-      ["--set", "policy={kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8, noise_draws: 2}"],
+      [
+        "--set",
+        "policy={kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8, noise_draws: 2}",
+      ],
     ]) func trainingEndsInTheSameBits(_ changes: [String]) throws {
       let arguments = ["train", "recipe.yaml", "--run", "run"] + changes
       let whole = try CommandRunner()

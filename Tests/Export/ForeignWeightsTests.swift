@@ -40,7 +40,9 @@ import Testing
       "{\"context\": 4, \"horizon\": 4, \"width\": 24, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"dropout\": 0, \"causal\": true, \"minimum_deviation\": 1e-4, \"mode\": \"best\", \"acting_deviation\": 0}",
       foreign, actions: 5)
     try policy.load(foreign.weights(for: policy.parameters(), imageFeatures: 0))
-    let seen = observations(["eef_pos": golden["expected/obs/eef_pos"], "gripper_qpos": golden["expected/obs/gripper_qpos"]])
+    let seen = observations([
+      "eef_pos": golden["expected/obs/eef_pos"], "gripper_qpos": golden["expected/obs/gripper_qpos"],
+    ])
     var random = Random(seed: 1)
     #expect(relativeError(policy.actions(for: seen, random: &random), golden["expected/best"]) < 1e-4)
     let batch = Batch(observations: seen, actions: golden["expected/actions"], mask: .ones([3, 4]))
@@ -59,7 +61,9 @@ import Testing
   }
 
   /// Our own parameters under Diffusion Policy's names and in its layouts, features in another order: they come back.
-  @Test(arguments: ["unet", "transformer", "transformer-layers"]) func findsDiffusionPolicysPlaces(_ kind: String) throws {
+  @Test(arguments: ["unet", "transformer", "transformer-layers"]) func findsDiffusionPolicysPlaces(_ kind: String)
+    throws
+  {
     let metadata = ["observations": "[{\"key\": \"b\", \"shape\": [2]}, {\"key\": \"a\", \"shape\": [3]}]"]
     let place = ["model.head.bias": Tensor.zeros([4])]
     let schema = try ForeignWeights(tensors: place, metadata: metadata)

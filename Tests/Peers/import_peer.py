@@ -9,15 +9,11 @@ import sys
 import torch
 from safetensors.torch import load_file
 
-# torchvision's binary wants two operations that the CPU build lacks; declaring them is enough to import it.
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+from robomimic_step import transformer_config  # first: it makes torchvision's binary importable
 
 import robomimic.utils.obs_utils as obs_utils
 import robomimic.utils.train_utils as train_utils
 from robomimic.algo import algo_factory
-from robomimic.config import config_factory
 
 CAMERAS = ["agentview_image", "robot0_eye_in_hand_image"]
 VECTORS = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2}
@@ -35,26 +31,7 @@ evaluation: {simulator: {kind: none}}
 
 def build():
     torch.manual_seed(1)
-    config = config_factory("bc")
-    with config.values_unlocked():
-        config.observation.modalities.obs.rgb = CAMERAS
-        config.observation.modalities.obs.low_dim = list(VECTORS)
-        rgb = config.observation.encoder.rgb
-        rgb.core_class = "VisualCore"
-        rgb.core_kwargs.feature_dimension = 64
-        rgb.core_kwargs.backbone_class = "ResNet18Conv"
-        rgb.core_kwargs.backbone_kwargs.pretrained = False
-        rgb.core_kwargs.backbone_kwargs.input_coord_conv = False
-        rgb.core_kwargs.pool_class = "SpatialSoftmax"
-        rgb.core_kwargs.pool_kwargs.num_kp = 32
-        rgb.obs_randomizer_class = "CropRandomizer"
-        rgb.obs_randomizer_kwargs.crop_height = rgb.obs_randomizer_kwargs.crop_width = 76
-        rgb.obs_randomizer_kwargs.num_crops = 1
-        rgb.obs_randomizer_kwargs.pos_enc = False
-        config.algo.transformer.enabled = config.algo.transformer.supervise_all_steps = True
-        config.algo.gmm.enabled = True
-        config.algo.actor_layer_dims = ()
-        config.train.frame_stack = config.train.seq_length = 10
+    config = transformer_config(CAMERAS, VECTORS)
     obs_utils.initialize_obs_utils_with_config(config)
     # As its training script finds them in a file: all keys by name, cameras among the rest.
     shapes = {key: [3, 84, 84] if key in CAMERAS else [VECTORS[key]] for key in sorted(CAMERAS + list(VECTORS))}

@@ -39,14 +39,12 @@ def write(path):
                 group[f"obs/{key}"] = random.normal(size=(60, width))
 
 
-def prepare(threads):
-    path = os.path.join(tempfile.mkdtemp(), "benchmark.hdf5")
-    write(path)
+def transformer_config(cameras, vectors):
+    """BC-Transformer-GMM on ten frames, one ResNet-18 a camera cropped to 76 pixels, spatial softmax."""
     config = config_factory("bc")
     with config.values_unlocked():
-        config.train.data = path
-        config.observation.modalities.obs.rgb = CAMERAS
-        config.observation.modalities.obs.low_dim = list(VECTORS)
+        config.observation.modalities.obs.rgb = cameras
+        config.observation.modalities.obs.low_dim = list(vectors)
         rgb = config.observation.encoder.rgb
         rgb.core_class = "VisualCore"
         rgb.core_kwargs.feature_dimension = 64
@@ -64,6 +62,15 @@ def prepare(threads):
         config.algo.gmm.enabled = True
         config.algo.actor_layer_dims = ()
         config.train.frame_stack, config.train.seq_length = 10, 10
+    return config
+
+
+def prepare(threads):
+    path = os.path.join(tempfile.mkdtemp(), "benchmark.hdf5")
+    write(path)
+    config = transformer_config(CAMERAS, VECTORS)
+    with config.values_unlocked():
+        config.train.data = path
         config.train.batch_size = 16
     obs_utils.initialize_obs_utils_with_config(config)
     shapes = {key: [3, 84, 84] for key in CAMERAS} | {key: [width] for key, width in VECTORS.items()}

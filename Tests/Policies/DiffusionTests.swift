@@ -167,7 +167,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [("unet", true), ("unet-bias", false)]) func unetEqualsPyTorch(_ name: String, _ scale: Bool) throws {
+  @Test(arguments: [("unet", true), ("unet-bias", false)]) func unetEqualsPyTorch(_ name: String, _ scale: Bool) throws
+  {
     try check(
       name,
       unet(
@@ -195,7 +196,9 @@ import Testing
       return Tensor(values, shape: tensor.shape)
     }
     func rowsThatMove(_ after: Tensor) -> [Int] {
-      (0..<6).filter { row in before.sliced(axis: 1, row..<row + 1).scalars != after.sliced(axis: 1, row..<row + 1).scalars }
+      (0..<6).filter { row in
+        before.sliced(axis: 1, row..<row + 1).scalars != after.sliced(axis: 1, row..<row + 1).scalars
+      }
     }
     #expect(rowsThatMove(network(changed(x, row: 4), step: [7], observations: seen)) == [4, 5])
     #expect(rowsThatMove(network(x, step: [7], observations: changed(seen, row: 2))) == [2, 3, 4, 5])
@@ -229,7 +232,9 @@ import Testing
     var random = Random(seed: 5)
     let policy: any Policy =
       kind == "unet"
-      ? try unet("{\(DiffusionPolicyTests.small), \"sampler\": \"ddim\", \"inference_steps\": 20, \"noise_draws\": 8}", features: 4, actions: 2)
+      ? try unet(
+        "{\(DiffusionPolicyTests.small), \"sampler\": \"ddim\", \"inference_steps\": 20, \"noise_draws\": 8}",
+        features: 4, actions: 2)
       : try DiffusionTransformer(
         options: JSONDecoder().decode(
           DiffusionTransformer.Options.self,
@@ -272,7 +277,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "{\"inference_steps\": 101}", "{\"inference_steps\": 0}", "{\"context\": 17}", "{\"widths\": [20]}", "{\"kernel\": 4}",
+    "{\"inference_steps\": 101}", "{\"inference_steps\": 0}", "{\"context\": 17}", "{\"widths\": [20]}",
+    "{\"kernel\": 4}",
     "{\"eta\": 2}", "{\"widths\": []}", "{\"step_width\": 7}",
   ])
   func refusesOptionsThatDoNotFit(_ json: String) {

@@ -10,7 +10,9 @@
         try Kitchenette(options: .init(cameras: [], control: control))
       }
 
-      @Test(arguments: ["OpenDrawer", "TurnOnStove", "PnPCounterToSink"]) func expertsSolveTheirTasks(_ task: String) throws {
+      @Test(arguments: ["OpenDrawer", "TurnOnStove", "PnPCounterToSink"]) func expertsSolveTheirTasks(_ task: String)
+        throws
+      {
         let kitchen = try kitchen(.absolute)
         for seed in 1...3 as ClosedRange<UInt64> {
           var observation = try kitchen.reset(task: task, seed: seed, pool: .training)

@@ -74,6 +74,30 @@ import Testing
             $0, z, $0 + n, $0 + 2 * n, average ? $0 + 3 * n : nil, n, 0.5, 1e-2, 0.9, 0.999, 1e-8, 0.1, 0.3, 0.02, 0.1)
         })
     }
+    let far = filled(n + 1) { target in
+      for i in 0..<n { target[i] = 0.5 + positive[i] }
+      target[n] = Float(kernels.ck_farthest(x, y, z, 0.1, 0.2, 0.3, target, n))
+    }
+    results.keep("ck_farthest", far)
+    var places = [Int32](repeating: 0, count: n)
+    let near = filled(n) { kernels.ck_nearest(x, y, z, n, y, z, positive, n - 5, $0, &places) }
+    results.keep("ck_nearest", near + places.map { Float($0) })
+    let splats = (0..<9).map { i in
+      let k = Float(i)
+      return ck_splat(
+        x: 2 * k, y: 14 - 1.5 * k, a: 0.5 + 0.1 * k, b: 0.1 - 0.05 * k, c: 0.6, opacity: 0.4 + 0.06 * k, half_width: 6,
+        half_height: 5, colour: (0.1 * k, 1 - 0.1 * k, 0.5, 2 + k))
+    }
+    let list = (0..<9).map { Int32($0 * 4 % 9) }
+    var last = [Int32](repeating: 0, count: 256)
+    let blended = filled(5 * 256) { kernels.ck_splat_blend(splats, list, 9, 0, 0, $0, $0 + 256, &last) }
+    results.keep("ck_splat_blend", blended + last.map { Float($0) })
+    results.keep(
+      "ck_splat_blend_gradient",
+      filled(90) {
+        kernels.ck_splat_blend_gradient(
+          splats, list, 9, 0, 0, Array(blended[..<256]), last, floats(5 * 256, 5), [0.1, 0.2, 0.3], $0)
+      })
     results.keep("ck_mix", changed(y) { kernels.ck_mix(x, 0.3, $0, n) })
     results.keep("ck_scale", changed(y) { kernels.ck_scale(0.3, $0, n) })
     results.keep("ck_softmax_gradient", filled(n) { kernels.ck_softmax_gradient(x, y, 0.4, $0, n) })

@@ -10,10 +10,10 @@ struct Operation: Sendable, CustomTestStringConvertible {
 }
 
 extension Operation {
-  /// Every operation. The names are those of Tests/Golden/make_tensors.py and make_kernels.py, which hold inputs and
+  /// Every operation. The names are those of Tests/Golden/make_tensors.py, make_kernels.py and make_splatting.py, which hold inputs and
   /// expected numbers.
   static let all: [Operation] =
-    arithmetic + activations + reductions + products + shapes + norms + convolutions + ways + finishes
+    arithmetic + activations + reductions + products + shapes + norms + convolutions + ways + finishes + splats
 
   private static func row(_ name: String, _ apply: @escaping @Sendable ([Tensor]) -> Tensor) -> Operation {
     Operation(name: name, apply: apply)
@@ -133,5 +133,18 @@ extension Operation {
     row("modulated mish") { $0[0].modulated(scale: $0[1], bias: $0[2], finish: .mish) },
     row("modulated gate") { $0[0].modulated(scale: $0[1], adding: $0[2]) },
     row("modulated relu added") { $0[0].modulated(scale: $0[1], bias: $0[2], adding: $0[3], finish: .relu) },
+  ]
+
+  private static func splat(_ inputs: [Tensor], width: Int, height: Int) -> Tensor {
+    Tensor.splatted(
+      means: inputs[0], scales: inputs[1], rotations: inputs[2], colours: inputs[3], opacities: inputs[4],
+      view: SplattingView(
+        width: width, height: height, focal: SIMD2(25, 27), centre: SIMD2(18, 17.5),
+        rotation: [SIMD3(0.955336489, 0, 0.295520207), SIMD3(0, 1, 0), SIMD3(-0.295520207, 0, 0.955336489)],
+        translation: SIMD3(0.1, -0.05, 0.4)), background: SIMD3(0.2, 0.5, 0.1))
+  }
+
+  private static let splats = [
+    row("splatted") { splat($0, width: 20, height: 18) }, row("splatted many") { splat($0, width: 37, height: 34) },
   ]
 }

@@ -6,7 +6,7 @@ import Testing
 
 /// Every operation against PyTorch's numbers and against finite differences.
 @Suite struct OperationTests {
-  static let golden = try! Golden("tensors", "kernels")
+  static let golden = try! Golden("tensors", "kernels", "splatting")
 
   func inputs(_ name: String) -> [Tensor] {
     (0...).lazy.map { Self.golden.tensors["\(name)/in\($0)"] }.prefix { $0 != nil }.map { $0! }
@@ -31,8 +31,10 @@ import Testing
 
   /// Central differences of the sum in double precision. In 32-bit arithmetic they are good to a few parts in a thousand
   /// at best, so the error is measured over the whole gradient.
-  /// Where a sum is rectified a step of a hundredth may cross the corner: those rows have PyTorch's numbers only.
-  @Test(arguments: Operation.all.filter { !$0.name.hasSuffix("relu added") }) func equalsFiniteDifferences(
+  /// Where a sum is rectified a step of a hundredth may cross the corner, and a splat's edge may jump over a pixel: those rows
+  /// have PyTorch's numbers only.
+  @Test(arguments: Operation.all.filter { !$0.name.hasSuffix("relu added") && !$0.name.hasPrefix("splatted") })
+  func equalsFiniteDifferences(
     _ operation: Operation
   ) throws {
     let inputs = inputs(operation.name)

@@ -129,6 +129,29 @@ void ck_gather(const ck_window *w, const float *image, size_t first, size_t last
 // Adds rows back to where the windows lie.
 void ck_scatter(const ck_window *w, const float *rows, size_t first, size_t last, float *image);
 
+// Points, x, y and z apart: d becomes the smaller of itself and the squared distance to p; returns the place of the largest.
+size_t ck_farthest(const float *x, const float *y, const float *z, float px, float py, float pz, float *d, size_t n);
+// For each of n points the squared distance to the nearest of m others, and its place.
+void ck_nearest(const float *ax, const float *ay, const float *az, size_t n, const float *bx, const float *by, const float *bz,
+                size_t m, float *distance, int32_t *place);
+
+enum { CK_TILE = 16, CK_SPLAT_COLOURS = 4, CK_SPLAT_GRADIENTS = 10 };
+// A Gaussian on the picture: its centre in pixels, the inverse of its covariance [a b; b c], how far it reaches, and red,
+// green, blue and depth.
+typedef struct {
+  float x, y, a, b, c, opacity, half_width, half_height;
+  float colour[CK_SPLAT_COLOURS];
+} ck_splat;
+// Blends the splats of `list`, nearest first, into the tile whose first pixel is (left, top): the light that is left
+// [16*16], the sums of colours [4][16*16], and the place in the list, plus 1, of each pixel's last contributor.
+void ck_splat_blend(const ck_splat *splats, const int32_t *list, size_t count, int left, int top, float *remaining,
+                    float *sums, int32_t *last);
+// The way back. upstream: of the four sums and of alpha [5][16*16]. gradients: for each of the list of x, y, a, b, c,
+// opacity and the colours, [count][10].
+void ck_splat_blend_gradient(const ck_splat *splats, const int32_t *list, size_t count, int left, int top,
+                             const float *remaining, const int32_t *last, const float *upstream,
+                             const float *background, float *gradients);
+
 // The kernels of one variant, by name (the best one in place of those that the processor lacks).
 #define CK_FIELD(RESULT, NAME, PARAMETERS, ARGUMENTS) RESULT(*NAME) PARAMETERS;
 typedef struct {

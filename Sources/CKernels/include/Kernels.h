@@ -46,4 +46,8 @@
   KERNEL(void, ck_winograd_weights, (const float *weight, size_t inputs, size_t outputs, size_t first, size_t last, float *to), (weight, inputs, outputs, first, last, to)) \
   KERNEL(void, ck_winograd_weight_gradient, (const float *from, size_t count, size_t first, size_t last, float *to), (from, count, first, last, to)) \
   KERNEL(void, ck_gather, (const ck_window *w, const float *image, size_t first, size_t last, float *to), (w, image, first, last, to)) \
-  KERNEL(void, ck_scatter, (const ck_window *w, const float *rows, size_t first, size_t last, float *image), (w, rows, first, last, image))
+  KERNEL(void, ck_scatter, (const ck_window *w, const float *rows, size_t first, size_t last, float *image), (w, rows, first, last, image)) \
+  KERNEL(size_t, ck_farthest, (const float *x, const float *y, const float *z, float px, float py, float pz, float *d, size_t n), (x, y, z, px, py, pz, d, n)) \
+  KERNEL(void, ck_nearest, (const float *ax, const float *ay, const float *az, size_t n, const float *bx, const float *by, const float *bz, size_t m, float *distance, int32_t *place), (ax, ay, az, n, bx, by, bz, m, distance, place)) \
+  KERNEL(void, ck_splat_blend, (const ck_splat *splats, const int32_t *list, size_t count, int left, int top, float *remaining, float *sums, int32_t *last), (splats, list, count, left, top, remaining, sums, last)) \
+  KERNEL(void, ck_splat_blend_gradient, (const ck_splat *splats, const int32_t *list, size_t count, int left, int top, const float *remaining, const int32_t *last, const float *upstream, const float *background, float *gradients), (splats, list, count, left, top, remaining, last, upstream, background, gradients))

@@ -1,0 +1,121 @@
+import CKernels
+
+// Points in space: which are far apart, and which is near.
+extension Kernel {
+  /// The three coordinates of `[points, 3]` rows apart, in one array.
+  private static func axes(_ rows: UnsafePointer<Float>, count: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
+      for point in 0..<count {
+        for axis in 0..<3 { buffer[axis * count + point] = rows[3 * point + axis] }
+      }
+      written = 3 * count
+    }
+  }
+
+  /// The first point, then again and again the one farthest from all chosen, the first of equals.
+  ///
+  /// Points lie in buckets of neighbours. A bucket whose box is farther from the new point than its own farthest point is
+  /// from those before cannot change and is not looked at: after a while that is nearly all of them (QuickFPS, Han et al.
+  /// 2023). The result is that of looking at every point.
+  static func farthestPoints(_ rows: UnsafePointer<Float>, count: Int, choosing wanted: Int) -> [Int] {
+    let size = 128
+    let order = neighbours(rows, count: count, bucket: size)
+    let buckets = (count + size - 1) / size
+    let sorted = [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
+      for (place, point) in order.enumerated() {
+        for axis in 0..<3 { buffer[axis * count + place] = rows[3 * point + axis] }
+      }
+      written = 3 * count
+    }
+    var distances = [Float](repeating: .infinity, count: count)
+    var chosen = [0]
+    chosen.reserveCapacity(wanted)
+    // Of each bucket: its box, and its farthest point.
+    var low = [SIMD4<Float>](repeating: .init(repeating: .infinity), count: buckets)
+    var high = [SIMD4<Float>](repeating: .init(repeating: -.infinity), count: buckets)
+    for place in 0..<count {
+      let point = SIMD4(sorted[place], sorted[count + place], sorted[2 * count + place], 0)
+      low[place / size] = pointwiseMin(low[place / size], point)
+      high[place / size] = pointwiseMax(high[place / size], point)
+    }
+    var farthest = [(distance: Float, place: Int)](repeating: (.infinity, 0), count: buckets)
+    sorted.withUnsafeBufferPointer { sorted in
+      distances.withUnsafeMutableBufferPointer { distances in
+        let (x, y, z) = (sorted.baseAddress!, sorted.baseAddress! + count, sorted.baseAddress! + 2 * count)
+        while chosen.count < wanted {
+          let last = chosen[chosen.count - 1]
+          let point = SIMD4(rows[3 * last], rows[3 * last + 1], rows[3 * last + 2], 0)
+          var (best, next) = (-Float.infinity, 0)
+          for bucket in 0..<buckets {
+            let outside = pointwiseMax(pointwiseMax(low[bucket] - point, point - high[bucket]), .zero)
+            // A little less than it is, so that rounding skips nothing.
+            if (outside * outside).sum() * 0.9999 < farthest[bucket].distance {
+              let start = bucket * size
+              let place =
+                start
+                + ck_farthest(
+                  x + start, y + start, z + start, point.x, point.y, point.z, distances.baseAddress! + start,
+                  min(size, count - start))
+              farthest[bucket] = (distances[place], place)
+            }
+            let (distance, place) = farthest[bucket]
+            if distance > best || distance == best && order[place] < next { (best, next) = (distance, order[place]) }
+          }
+          chosen.append(next)
+        }
+      }
+    }
+    return chosen
+  }
+
+  /// All points so that those of a bucket are near each other: along a Z curve, within a bucket in their own order.
+  private static func neighbours(_ rows: UnsafePointer<Float>, count: Int, bucket: Int) -> [Int] {
+    var (low, high) = (SIMD3<Float>(repeating: .infinity), SIMD3<Float>(repeating: -.infinity))
+    for point in 0..<count {
+      let position = SIMD3(rows[3 * point], rows[3 * point + 1], rows[3 * point + 2])
+      (low, high) = (pointwiseMin(low, position), pointwiseMax(high, position))
+    }
+    let extent = max((high - low).max(), .leastNormalMagnitude)
+    /// Ten bits with two free ones between each.
+    func spread(_ value: Float) -> UInt64 {
+      var bits = UInt64(min(max(value * 1023, 0), 1023))
+      bits = (bits | bits << 16) & 0x0300_00ff
+      bits = (bits | bits << 8) & 0x0300_f00f
+      bits = (bits | bits << 4) & 0x030c_30c3
+      return (bits | bits << 2) & 0x0924_9249
+    }
+    var keys = (0..<count).map { point -> UInt64 in
+      let place = (SIMD3(rows[3 * point], rows[3 * point + 1], rows[3 * point + 2]) - low) / extent
+      return (spread(place.x) | spread(place.y) << 1 | spread(place.z) << 2) << 32 | UInt64(point)
+    }
+    keys.sort()
+    var order = keys.map { Int($0 & 0xffff_ffff) }
+    for start in stride(from: 0, to: count, by: bucket) { order[start..<min(count, start + bucket)].sort() }
+    return order
+  }
+
+  /// For each of the points `a` the place of the nearest of `b`, the first of equals.
+  static func nearest(_ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int) -> [Int] {
+    let (a, b) = (axes(a, count: n), axes(b, count: m))
+    var distances = [Float](repeating: 0, count: n)
+    var places = [Int32](repeating: 0, count: n)
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        distances.withUnsafeMutableBufferPointer { distances in
+          places.withUnsafeMutableBufferPointer { places in
+            nonisolated(unsafe) let (a, b) = (a.baseAddress!, b.baseAddress!)
+            nonisolated(unsafe) let (distances, places) = (distances.baseAddress!, places.baseAddress!)
+            // Whole vectors a chunk, whatever the processor's are.
+            parallel(count: (n + 255) / 256, grain: max(1, 200_000 / (256 * m))) { range in
+              let (first, last) = (range.lowerBound * 256, min(n, range.upperBound * 256))
+              ck_nearest(
+                a + first, a + n + first, a + 2 * n + first, last - first, b, b + m, b + 2 * m, m, distances + first,
+                places + first)
+            }
+          }
+        }
+      }
+    }
+    return places.map(Int.init)
+  }
+}

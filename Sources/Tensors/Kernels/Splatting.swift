@@ -1,0 +1,398 @@
+import CKernels
+import Foundation
+
+/// What a picture of Gaussians keeps for the way back.
+struct SplattingState: Sendable {
+  /// Of every Gaussian, those that are not drawn with an opacity of 0.
+  fileprivate(set) var splats: [ck_splat] = []
+  /// Tiles side by side in a row, and rows of them.
+  let columns: Int
+  let rows: Int
+  /// The Gaussians of each tile, nearest first: `list[starts[tile]..<starts[tile + 1]]`.
+  fileprivate(set) var starts: [Int] = []
+  fileprivate(set) var list: [Int32] = []
+  /// Of each tile's pixels: the light left at the end, and the place in the tile's list, plus 1, of the last contributor.
+  fileprivate(set) var remaining: [Float] = []
+  fileprivate(set) var last: [Int32] = []
+
+  static let tile = Int(CK_TILE)
+  static let pixels = tile * tile
+
+  init(view: SplattingView) {
+    columns = (view.width + Self.tile - 1) / Self.tile
+    rows = (view.height + Self.tile - 1) / Self.tile
+  }
+}
+
+/// A Gaussian before the camera: what its projection and the way back through it need.
+private struct Projection {
+  var rotation: Matrix3
+  var scale: SIMD3<Float>
+  /// In the camera's frame.
+  var mean: SIMD3<Float>
+  /// The mean's x and y, kept near the picture, and whether they had to be moved.
+  var kept: SIMD2<Float>
+  var isMoved: SIMDMask<SIMD2<Int32>>
+  /// In the camera's frame: of the world's covariance, and its half, `view * rotation * scale`.
+  var half: Matrix3
+  /// The rows of the projection's Jacobian.
+  var jacobian: (SIMD3<Float>, SIMD3<Float>)
+  /// The inverse of the covariance on the picture: a, b, c.
+  var conic: SIMD3<Float>
+  /// The variances on the picture.
+  var variances: SIMD2<Float>
+}
+
+/// Three rows.
+private struct Matrix3 {
+  var rows: (SIMD3<Float>, SIMD3<Float>, SIMD3<Float>)
+
+  init(_ a: SIMD3<Float>, _ b: SIMD3<Float>, _ c: SIMD3<Float>) { rows = (a, b, c) }
+
+  var transposed: Matrix3 {
+    let (a, b, c) = rows
+    return Matrix3(SIMD3(a.x, b.x, c.x), SIMD3(a.y, b.y, c.y), SIMD3(a.z, b.z, c.z))
+  }
+
+  static func * (m: Matrix3, v: SIMD3<Float>) -> SIMD3<Float> {
+    SIMD3((m.rows.0 * v).sum(), (m.rows.1 * v).sum(), (m.rows.2 * v).sum())
+  }
+
+  static func * (a: Matrix3, b: Matrix3) -> Matrix3 {
+    func row(_ r: SIMD3<Float>) -> SIMD3<Float> { r.x * b.rows.0 + r.y * b.rows.1 + r.z * b.rows.2 }
+    return Matrix3(row(a.rows.0), row(a.rows.1), row(a.rows.2))
+  }
+
+  /// Each column by its own factor.
+  func columns(times f: SIMD3<Float>) -> Matrix3 { Matrix3(rows.0 * f, rows.1 * f, rows.2 * f) }
+
+  init(quaternion q: SIMD4<Float>) {
+    let (w, x, y, z) = (q.x, q.y, q.z, q.w)
+    self.init(
+      SIMD3(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+      SIMD3(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+      SIMD3(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)))
+  }
+}
+
+extension SplattingView {
+  fileprivate var matrix: Matrix3 { Matrix3(rotation[0], rotation[1], rotation[2]) }
+
+  /// Variance added on the picture, in square pixels, so that no Gaussian slips between the pixels.
+  fileprivate static let blur: Float = 0.3
+
+  /// Nil when there is nothing to draw.
+  fileprivate func project(_ mean: SIMD3<Float>, _ scale: SIMD3<Float>, _ quaternion: SIMD4<Float>) -> Projection? {
+    let position = matrix * mean + translation
+    let length = (quaternion * quaternion).sum().squareRoot()
+    guard position.z > near, position.z.isFinite, length > 0, length.isFinite else { return nil }
+    // Far beside the picture the projection is no longer like a straight one: there it is taken from its edge.
+    let margin = 0.15 * SIMD2(Float(width), Float(height)) / focal
+    let low = -(centre / focal) - margin
+    let high = (SIMD2(Float(width), Float(height)) - centre) / focal + margin
+    let ratio = SIMD2(position.x, position.y) / position.z
+    let clipped = pointwiseMin(pointwiseMax(ratio, low), high)
+    let kept = clipped * position.z
+    let rotation = Matrix3(quaternion: quaternion / length)
+    let half = (matrix * rotation).columns(times: scale)
+    let (fx, fy, z) = (focal.x, focal.y, position.z)
+    let jacobian = (SIMD3(fx / z, 0, -fx * kept.x / (z * z)), SIMD3(0, fy / z, -fy * kept.y / (z * z)))
+    // J half, two rows of three: the covariance is that times its transpose.
+    let across = half.transposed
+    let (first, second) = (across * jacobian.0, across * jacobian.1)
+    let variances = SIMD2((first * first).sum(), (second * second).sum()) + SplattingView.blur
+    let covariance = (first * second).sum()
+    let determinant = variances.x * variances.y - covariance * covariance
+    guard determinant > 0, determinant.isFinite else { return nil }
+    return Projection(
+      rotation: rotation, scale: scale, mean: position, kept: kept, isMoved: ratio .!= clipped, half: half,
+      jacobian: jacobian, conic: SIMD3(variances.y, -covariance, variances.x) / determinant, variances: variances)
+  }
+}
+
+extension Kernel {
+  private struct Rows {
+    let means, scales, rotations, colours, opacities: UnsafePointer<Float>
+
+    func mean(_ i: Int) -> SIMD3<Float> { SIMD3(means[3 * i], means[3 * i + 1], means[3 * i + 2]) }
+    func scale(_ i: Int) -> SIMD3<Float> { SIMD3(scales[3 * i], scales[3 * i + 1], scales[3 * i + 2]) }
+    func quaternion(_ i: Int) -> SIMD4<Float> {
+      SIMD4(rotations[4 * i], rotations[4 * i + 1], rotations[4 * i + 2], rotations[4 * i + 3])
+    }
+  }
+
+  private static func withRows<Result>(_ inputs: [Tensor], _ body: (Rows) -> Result) -> Result {
+    inputs[0].withUnsafeBufferPointer { a in
+      inputs[1].withUnsafeBufferPointer { b in
+        inputs[2].withUnsafeBufferPointer { c in
+          inputs[3].withUnsafeBufferPointer { d in
+            inputs[4].withUnsafeBufferPointer { e in
+              body(
+                Rows(
+                  means: a.baseAddress!, scales: b.baseAddress!, rotations: c.baseAddress!, colours: d.baseAddress!,
+                  opacities: e.baseAddress!))
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The picture `[height, width, 5]`, and what the way back needs.
+  static func splat(
+    _ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>
+  ) -> (picture: Tensor, state: SplattingState) {
+    let count = inputs[4].count
+    var state = SplattingState(view: view)
+    if count > 0 {
+      state.splats = withRows(inputs) { rows in
+        [ck_splat](unsafeUninitializedCapacity: count) { buffer, written in
+          nonisolated(unsafe) let (target, rows) = (buffer.baseAddress!, rows)
+          parallel(count: count, grain: 512) { range in
+            for i in range { target[i] = drawn(rows, i, view) }
+          }
+          written = count
+        }
+      }
+    }
+    bin(&state)
+    let tiles = state.columns * state.rows
+    var sums = [Float](repeating: 0, count: tiles * 4 * SplattingState.pixels)
+    state.remaining = [Float](repeating: 1, count: tiles * SplattingState.pixels)
+    state.last = [Int32](repeating: 0, count: tiles * SplattingState.pixels)
+    let picture = Tensor(shape: [view.height, view.width, 5]) { picture in
+      sums.withUnsafeMutableBufferPointer { sums in
+        state.remaining.withUnsafeMutableBufferPointer { remaining in
+          state.last.withUnsafeMutableBufferPointer { last in
+            nonisolated(unsafe) let (sums, remaining) = (sums.baseAddress!, remaining.baseAddress!)
+            nonisolated(unsafe) let (last, picture) = (last.baseAddress!, picture.baseAddress!)
+            let (splats, list, starts, columns) = (state.splats, state.list, state.starts, state.columns)
+            parallel(count: tiles, grain: 1) { range in
+              let size = SplattingState.pixels
+              for tile in range {
+                let (left, top) = (tile % columns * SplattingState.tile, tile / columns * SplattingState.tile)
+                list.withUnsafeBufferPointer { list in
+                  ck_splat_blend(
+                    splats, list.baseAddress.map { $0 + starts[tile] }, starts[tile + 1] - starts[tile], Int32(left),
+                    Int32(top), remaining + tile * size, sums + tile * 4 * size, last + tile * size)
+                }
+                for y in top..<min(top + SplattingState.tile, view.height) {
+                  for x in left..<min(left + SplattingState.tile, view.width) {
+                    let at = (y - top) * SplattingState.tile + x - left
+                    let rest = remaining[tile * size + at]
+                    let pixel = picture + (y * view.width + x) * 5
+                    for c in 0..<3 { pixel[c] = sums[(tile * 4 + c) * size + at] + rest * background[c] }
+                    pixel[3] = sums[(tile * 4 + 3) * size + at]
+                    pixel[4] = 1 - rest
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    return (picture, state)
+  }
+
+  private static func drawn(_ rows: Rows, _ i: Int, _ view: SplattingView) -> ck_splat {
+    var splat = ck_splat()
+    let opacity = rows.opacities[i]
+    guard opacity >= 1 / 255, opacity.isFinite,
+      let projection = view.project(rows.mean(i), rows.scale(i), rows.quaternion(i))
+    else { return splat }
+    let place = view.focal * SIMD2(projection.mean.x, projection.mean.y) / projection.mean.z + view.centre
+    // Beyond this many deviations it is below 1/255.
+    let reach = min(3.33, (2 * log(255 * opacity)).squareRoot())
+    let half = reach * SIMD2(projection.variances.x.squareRoot(), projection.variances.y.squareRoot())
+    let size = SIMD2(Float(view.width), Float(view.height))
+    guard all(place + half .> 0), all(place - half .< size), half.max() < 1e6 else { return splat }
+    splat.x = place.x
+    splat.y = place.y
+    splat.a = projection.conic.x
+    splat.b = projection.conic.y
+    splat.c = projection.conic.z
+    splat.opacity = opacity
+    splat.half_width = half.x
+    splat.half_height = half.y
+    splat.colour = (
+      rows.colours[3 * i], rows.colours[3 * i + 1], rows.colours[3 * i + 2], projection.mean.z
+    )
+    return splat
+  }
+
+  /// Sorts by depth, equal ones by place, and deals into tiles.
+  private static func bin(_ state: inout SplattingState) {
+    let splats = state.splats
+    // Numbers above 0 are in the order of their bits.
+    let order = radixOrder(splats.indices.filter { splats[$0].opacity > 0 }) { splats[$0].colour.3.bitPattern }
+    let size = Float(SplattingState.tile)
+    func tiles(_ splat: ck_splat) -> (x: Range<Int>, y: Range<Int>) {
+      func range(_ middle: Float, _ half: Float, _ limit: Int) -> Range<Int> {
+        let first = max(0, Int((middle - half) / size))
+        return first..<max(first, min(limit, Int((middle + half) / size) + 1))
+      }
+      return (range(splat.x, splat.half_width, state.columns), range(splat.y, splat.half_height, state.rows))
+    }
+    var counts = [Int](repeating: 0, count: state.columns * state.rows + 1)
+    for i in order {
+      let (x, y) = tiles(splats[i])
+      for row in y { for column in x { counts[row * state.columns + column + 1] += 1 } }
+    }
+    for tile in 1..<counts.count { counts[tile] += counts[tile - 1] }
+    state.starts = counts
+    state.list = [Int32](repeating: 0, count: counts[counts.count - 1])
+    for i in order {
+      let (x, y) = tiles(splats[i])
+      for row in y {
+        for column in x {
+          let tile = row * state.columns + column
+          state.list[counts[tile]] = Int32(i)
+          counts[tile] += 1
+        }
+      }
+    }
+  }
+
+  /// `items` by their keys, equal ones as they stand.
+  private static func radixOrder(_ items: [Int], key: (Int) -> UInt32) -> [Int] {
+    var (from, to) = (items.map { (key: key($0), item: $0) }, items.map { (key: UInt32(0), item: $0) })
+    for shift in [UInt32(0), 11, 22] {
+      var places = [Int](repeating: 0, count: 2049)
+      for entry in from { places[Int(entry.key >> shift & 2047) + 1] += 1 }
+      for bucket in 1...2048 { places[bucket] += places[bucket - 1] }
+      for entry in from {
+        let bucket = Int(entry.key >> shift & 2047)
+        to[places[bucket]] = entry
+        places[bucket] += 1
+      }
+      swap(&from, &to)
+    }
+    return from.map(\.item)
+  }
+
+  /// The gradients of means, scales, rotations, colours and opacities.
+  static func splatGradient(
+    _ inputs: [Tensor], _ state: SplattingState, view: SplattingView, background: SIMD3<Float>, _ upstream: Tensor
+  ) -> [Tensor?] {
+    let count = inputs[4].count
+    let each = Int(CK_SPLAT_GRADIENTS)
+    var entries = [Float](repeating: 0, count: state.list.count * each)
+    upstream.withUnsafeBufferPointer { upstream in
+      entries.withUnsafeMutableBufferPointer { entries in
+        guard let start = entries.baseAddress else { return }
+        nonisolated(unsafe) let (entries, upstream) = (start, upstream.baseAddress!)
+        parallel(count: state.columns * state.rows, grain: 1) { range in
+          let (size, side) = (SplattingState.pixels, SplattingState.tile)
+          var planes = [Float](repeating: 0, count: 5 * size)
+          for tile in range where state.starts[tile + 1] > state.starts[tile] {
+            let (left, top) = (tile % state.columns * side, tile / state.columns * side)
+            // Pixels beyond the picture get nothing.
+            for i in planes.indices { planes[i] = 0 }
+            for y in top..<min(top + side, view.height) {
+              for x in left..<min(left + side, view.width) {
+                for c in 0..<5 {
+                  planes[c * size + (y - top) * side + x - left] = upstream[(y * view.width + x) * 5 + c]
+                }
+              }
+            }
+            state.list.withUnsafeBufferPointer { list in
+              state.remaining.withUnsafeBufferPointer { remaining in
+                state.last.withUnsafeBufferPointer { last in
+                  ck_splat_blend_gradient(
+                    state.splats, list.baseAddress! + state.starts[tile], state.starts[tile + 1] - state.starts[tile],
+                    Int32(left), Int32(top), remaining.baseAddress! + tile * size, last.baseAddress! + tile * size,
+                    planes,
+                    [background.x, background.y, background.z], entries + state.starts[tile] * each)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    // A Gaussian's parts from its tiles, always in the order of the tiles.
+    var sums = [Float](repeating: 0, count: count * each)
+    for (entry, i) in state.list.enumerated() {
+      for place in 0..<each { sums[Int(i) * each + place] += entries[entry * each + place] }
+    }
+    // The gradients one after another: of means, scales, rotations, colours and opacities.
+    let starts = [0, 3, 6, 10, 13, 14].map { $0 * count }
+    let all = [Float](unsafeUninitializedCapacity: 14 * count) { buffer, written in
+      buffer.initialize(repeating: 0)
+      written = 14 * count
+      guard count > 0 else { return }
+      withRows(inputs) { rows in
+        sums.withUnsafeBufferPointer { sums in
+          nonisolated(unsafe) let (target, rows, sums) = (buffer.baseAddress!, rows, sums.baseAddress!)
+          parallel(count: count, grain: 512) { range in
+            for i in range where state.splats[i].opacity > 0 {
+              let g = sums + i * each
+              let back = gradient(of: i, rows, g, view)
+              for axis in 0..<3 {
+                target[starts[0] + 3 * i + axis] = back.mean[axis]
+                target[starts[1] + 3 * i + axis] = back.scale[axis]
+                target[starts[3] + 3 * i + axis] = g[6 + axis]
+              }
+              for part in 0..<4 { target[starts[2] + 4 * i + part] = back.rotation[part] }
+              target[starts[4] + i] = g[5]
+            }
+          }
+        }
+      }
+    }
+    return inputs.enumerated().map { Tensor(Array(all[starts[$0]..<starts[$0 + 1]]), shape: $1.shape) }
+  }
+
+  /// Back through the projection of one Gaussian: `g` holds what x, y, a, b, c and depth got.
+  private static func gradient(
+    of i: Int, _ rows: Rows, _ g: UnsafePointer<Float>, _ view: SplattingView
+  ) -> (mean: SIMD3<Float>, scale: SIMD3<Float>, rotation: SIMD4<Float>) {
+    guard let p = view.project(rows.mean(i), rows.scale(i), rows.quaternion(i)) else {
+      return (.zero, .zero, .zero)
+    }
+    let (a, b, c) = (p.conic.x, p.conic.y, p.conic.z)
+    // Through the inverse, G = -K GK K; b stands for both off-diagonal numbers.
+    let (ga, gb, gc) = (g[2], g[3] / 2, g[4])
+    let (k0, k1) = (SIMD2(a, b), SIMD2(b, c))
+    let (m0, m1) = (ga * k0 + gb * k1, gb * k0 + gc * k1)
+    let (s00, s01, s11) = (-(a * m0.x + b * m1.x), -(a * m0.y + b * m1.y), -(b * m0.y + c * m1.y))
+    // The covariance is (J H)(J H)^T with H = half.
+    let across = p.half.transposed
+    let (first, second) = (across * p.jacobian.0, across * p.jacobian.1)
+    let (v0, v1) = (2 * (s00 * first + s01 * second), 2 * (s01 * first + s11 * second))
+    // To H: J^T V, and to J: V H^T.
+    func outer(_ axis: Int) -> SIMD3<Float> { p.jacobian.0[axis] * v0 + p.jacobian.1[axis] * v1 }
+    let toHalf = Matrix3(outer(0), outer(1), outer(2))
+    let (j0, j1) = (p.half * v0, p.half * v1)
+
+    let (fx, fy, z) = (view.focal.x, view.focal.y, p.mean.z)
+    var t = SIMD3(
+      fx / z * g[0], fy / z * g[1], -(fx * p.mean.x * g[0] + fy * p.mean.y * g[1]) / (z * z) + g[9])
+    t.z += -fx / (z * z) * j0.x - fy / (z * z) * j1.y
+    // -f kept / z^2: when kept it moves with x and z, when moved to the edge it is f ratio / z.
+    let (ex, ey) = (fx * p.kept.x / (z * z * z) * j0.z, fy * p.kept.y / (z * z * z) * j1.z)
+    if p.isMoved[0] { t.z += ex } else { t += SIMD3(-fx / (z * z) * j0.z, 0, 2 * ex) }
+    if p.isMoved[1] { t.z += ey } else { t += SIMD3(0, -fy / (z * z) * j1.z, 2 * ey) }
+
+    let back = view.matrix.transposed
+    let toM = back * toHalf
+    // M = R diag(s).
+    let columns = toM.transposed
+    let turned = p.rotation.transposed
+    let scale = SIMD3(
+      (columns.rows.0 * turned.rows.0).sum(), (columns.rows.1 * turned.rows.1).sum(),
+      (columns.rows.2 * turned.rows.2).sum())
+    let r = toM.columns(times: p.scale).rows
+    let raw = rows.quaternion(i)
+    let length = (raw * raw).sum().squareRoot()
+    let q = raw / length
+    let (w, x, y, zq) = (q.x, q.y, q.z, q.w)
+    let gq = SIMD4(
+      2 * (x * (r.2.y - r.1.z) + y * (r.0.z - r.2.x) + zq * (r.1.x - r.0.y)),
+      2 * (-2 * x * (r.1.y + r.2.z) + y * (r.1.x + r.0.y) + zq * (r.2.x + r.0.z) + w * (r.2.y - r.1.z)),
+      2 * (x * (r.1.x + r.0.y) - 2 * y * (r.0.x + r.2.z) + zq * (r.2.y + r.1.z) + w * (r.0.z - r.2.x)),
+      2 * (x * (r.2.x + r.0.z) + y * (r.2.y + r.1.z) - 2 * zq * (r.0.x + r.1.y) + w * (r.1.x - r.0.y)))
+    return (back * t, scale, (gq - (gq * q).sum() * q) / length)
+  }
+}

@@ -1,0 +1,49 @@
+// Sets of points in space, `[batch, points, 3]`.
+extension Tensor {
+  private func checkPoints(_ operation: String) {
+    precondition(rank == 3 && shape[2] == 3 && shape[1] > 0, "\(operation): shape \(shape) is not [batch, points, 3]")
+  }
+
+  private func withItems<Result>(_ body: (_ item: Int, UnsafePointer<Float>) -> Result) -> [Result] {
+    withUnsafeBufferPointer { buffer in
+      (0..<shape[0]).map { body($0, buffer.baseAddress! + $0 * shape[1] * shape[2]) }
+    }
+  }
+
+  /// The places of `count` points as far apart as can be: the first, then always the one farthest from all chosen, the first
+  /// of equals (farthest point sampling). `[batch][count]`; no gradient goes through a choice.
+  public func farthestPoints(_ count: Int) -> [[Int]] {
+    checkPoints("farthestPoints")
+    precondition((1...shape[1]).contains(count), "farthestPoints: \(count) of \(shape[1]) points")
+    return withItems { _, rows in Kernel.farthestPoints(rows, count: shape[1], choosing: count) }
+  }
+
+  /// For each point the place of the nearest in `others`, `[batch, points, 3]`, the first of equals. `[batch][points]`.
+  public func nearest(in others: Tensor) -> [[Int]] {
+    checkPoints("nearest")
+    others.checkPoints("nearest")
+    precondition(shape[0] == others.shape[0], "nearest: shapes \(shape) and \(others.shape)")
+    return others.withUnsafeBufferPointer { buffer in
+      withItems { item, rows in
+        Kernel.nearest(
+          rows, count: shape[1], in: buffer.baseAddress! + item * 3 * others.shape[1], count: others.shape[1])
+      }
+    }
+  }
+
+  /// Of each item the rows at its own places: `[batch, rows, width]` to `[batch, places, width]`.
+  public func gathered(perItem places: [[Int]]) -> Tensor {
+    precondition(rank == 3 && places.count == shape[0], "gathered(perItem:): \(places.count) lists for shape \(shape)")
+    let rows = places.enumerated().flatMap { item, places in places.map { item * shape[1] + $0 } }
+    return reshaped([shape[0] * shape[1], shape[2]]).gathered(rows).reshaped([shape[0], -1, shape[2]])
+  }
+
+  /// How far two sets of points are from each other: the mean over the points of the squared distance to the nearest of
+  /// `others`, plus the same the other way round (Fan et al. 2017). `[batch]`, with gradients to both.
+  public func chamferDistance(to others: Tensor) -> Tensor {
+    func oneWay(_ from: Tensor, _ to: Tensor) -> Tensor {
+      (from - to.gathered(perItem: from.nearest(in: to))).square().sum(axes: [2]).mean(axes: [1])
+    }
+    return oneWay(self, others) + oneWay(others, self)
+  }
+}
