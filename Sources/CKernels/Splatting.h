@@ -31,14 +31,20 @@ INLINE float across(vec v) {
   return sum;
 }
 
-// The pixels of a tile that a splat's box covers: rows first..<last, columns in whole vectors.
+// The pixels of a tile that a splat's box covers: some rows, and columns in whole vectors, in one where it fits into one.
 typedef struct { int top, bottom, left, right; } VARIANT(box);
 INLINE VARIANT(box) covered(const ck_splat *s, int left, int top) {
   int first_row = (int)__builtin_floorf(s->y - s->half_height - (float)top), first_column = (int)__builtin_floorf(s->x - s->half_width - (float)left);
   int last_row = (int)__builtin_ceilf(s->y + s->half_height - (float)top), last_column = (int)__builtin_ceilf(s->x + s->half_width - (float)left);
   VARIANT(box) box = {
-      first_row < 0 ? 0 : first_row, last_row > CK_TILE ? CK_TILE : last_row,
-      (first_column < 0 ? 0 : first_column) / WIDTH * WIDTH, last_column > CK_TILE ? CK_TILE : last_column};
+      first_row < 0 ? 0 : first_row, last_row > CK_TILE ? CK_TILE : last_row, first_column < 0 ? 0 : first_column,
+      last_column > CK_TILE ? CK_TILE : last_column};
+  if (box.right - box.left <= WIDTH) {
+    box.left = box.left < CK_TILE - WIDTH ? box.left : CK_TILE - WIDTH;
+    box.right = box.right > box.left ? box.left + 1 : box.left;
+  } else {
+    box.left = box.left / WIDTH * WIDTH;
+  }
   return box;
 }
 

@@ -21,6 +21,8 @@ public protocol Policy: Module, Plugin {
   var window: Window { get }
   /// The names of parameters that weight decay leaves alone; none unless a policy says so.
   var undecayed: Set<String> { get }
+  /// What normalised actions it can give at all; nil when there is no limit. Training on others is refused.
+  var reach: ClosedRange<Float>? { get }
   func loss(on batch: Batch) -> PolicyLoss
   /// `[batch, steps, actionWidth]`: what to do now and next, the present action first.
   func actions(for observations: ObservationBatch, random: inout Random) -> Tensor
@@ -28,6 +30,7 @@ public protocol Policy: Module, Plugin {
 
 extension Policy {
   public var undecayed: Set<String> { [] }
+  public var reach: ClosedRange<Float>? { nil }
 }
 
 /// A policy whose parts do not fit each other.

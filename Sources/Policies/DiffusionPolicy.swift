@@ -69,6 +69,9 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
 
   public var undecayed: Set<String> { Set(network.undecayed.map { "network.\($0)" }) }
 
+  /// Clipping would cut off, silently, what lies outside.
+  public var reach: ClosedRange<Float>? { options.clipSample ? -1...1 : nil }
+
   public func loss(on batch: Batch) -> PolicyLoss {
     // Each window as often as it is learned, draws of one side by side.
     let rows = (0..<batch.observations.count * options.noiseDraws).map { $0 / options.noiseDraws }

@@ -106,6 +106,19 @@ package final class TrainingData {
     return normalizer
   }
 
+  /// - Throws: `TrainingError.outOfReach` when training would ask for actions that a policy cannot give.
+  package func check(_ reach: ClosedRange<Float>?, _ normalizer: Normalizer) throws {
+    guard let reach else { return }
+    let statistics = try demonstrations.statistics(of: Normalizer.actions, episodes: training)
+    let ends = try [statistics.minimum, statistics.maximum].map { end in
+      try normalizer.normalized(Tensor(end.map { Float($0) }, shape: [end.count]), key: Normalizer.actions).scalars
+    }
+    for (column, (low, high)) in zip(ends[0], ends[1]).enumerated()
+    where low < reach.lowerBound - 1e-3 || high > reach.upperBound + 1e-3 {
+      throw TrainingError.outOfReach(column: column, low: low, high: high, reach: reach)
+    }
+  }
+
   /// Batch number `n` for `window`.
   /// - Throws: `TrainingError.tooFewWindows`.
   package func batches(window: Window) throws -> (Int) throws -> Batch {

@@ -60,6 +60,7 @@ struct Train: ParsableCommand {
     for text in Set(data.demonstrations.episodes.map(\.instruction)).sorted() {
       try policy.encoder.check(instruction: text)
     }
+    try data.check(policy.reach, loaded.normalizer)
     let batches = try data.batches(window: policy.window)
     // One batch through everything shows whether the shapes compose, before anything is written.
     let trial = policy.loss(on: try loaded.normalizer.normalized(batches(0))).loss

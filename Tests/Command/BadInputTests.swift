@@ -46,6 +46,16 @@ import Testing
     #expect(line.contains("no such file"))
   }
 
+  /// Diffusion Policy clips at 1: what lies beyond would be cut off without a word.
+  @Test func actionsThatThePolicyCannotReach() throws {
+    let small = "policy={kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8}"
+    let arguments = ["train", "recipe.yaml", "--run", "run", "--set", small]
+    let line = try complaint(arguments + ["--set", "actions.normalization=gaussian"]) { _ in }
+    #expect(line.contains("normalised, action") && line.contains("limits"))
+    let tooMany = try complaint(arguments + ["--set", "actions.execute=5"]) { _ in }
+    #expect(tooMany.contains("predicts 4 actions"))
+  }
+
   @Test func missingFilterKey() throws {
     let line = try complaint { try change($0, "split: some-4", "split: some-3000") }
     #expect(line.contains("3000_demos") && line.contains("4_demos"))

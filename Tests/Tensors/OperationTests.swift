@@ -19,7 +19,8 @@ import Testing
     let upstream = Self.golden["\(operation.name)/up"]
     let out = operation.apply(inputs)
     #expect(out.shape == Self.golden["\(operation.name)/out"].shape)
-    #expect(relativeError(out, Self.golden["\(operation.name)/out"]) < 1e-4)
+    let bar: Float = operation.name.hasPrefix("splatted") ? 1e-5 : 1e-4
+    #expect(relativeError(out, Self.golden["\(operation.name)/out"]) < bar)
     let (_, gradients) = withGradients(random: Random(seed: 1)) {
       (operation.apply(parameters.map(\.value)) * upstream).sum()
     }
