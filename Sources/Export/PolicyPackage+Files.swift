@@ -124,9 +124,16 @@ extension PolicyPackage {
         "- \(index): \(dimension.name), \(dimension.low) to \(dimension.high), +1 is \(dimension.unit)"
           + (constant.map { "; not learned, always \($0)" } ?? ""))
     }
+    for start in description.action.layout?.rotations ?? [] {
+      lines.append(
+        "- \(start) to \(start + 2) are a rotation, which the weights give as the first two rows of its matrix")
+    }
     lines += [
       "- \(description.action.controlHertz) actions a second; \(description.action.predicted) predicted at once, "
-        + "\(description.action.executed) executed", "",
+        + "\(description.action.executed) executed"
+        + (description.action.ensemble.map { "; the mean of all predictions of a moment, older ones by exp(-\($0) i)" }
+          ?? ""),
+      "",
     ]
     if !description.evaluation.isEmpty {
       lines += ["## Measured", "", "| task | split | solved | 95 % interval |", "| --- | --- | --- | --- |"]

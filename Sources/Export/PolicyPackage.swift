@@ -114,18 +114,23 @@ package struct PolicyPackage {
     package var executed: Int
     /// Which of the dimensions the weights give and what the others are; nil when they give all.
     package var layout: ActionLayout?
+    /// With it, what is carried out is the mean of all predictions of a moment, the i-th oldest weighing `exp(-ensemble i)`.
+    package var ensemble: Float?
 
     enum CodingKeys: String, CodingKey {
-      case dimensions, predicted, executed, layout
+      case dimensions, predicted, executed, layout, ensemble
       case controlHertz = "control_hertz"
     }
 
-    package init(schema: ActionSchema, predicted: Int, executed: Int, layout: ActionLayout? = nil) {
+    package init(
+      schema: ActionSchema, predicted: Int, executed: Int, layout: ActionLayout? = nil, ensemble: Float? = nil
+    ) {
       dimensions = schema.dimensions
       controlHertz = schema.controlHertz
       self.predicted = predicted
       self.executed = executed
       self.layout = layout
+      self.ensemble = ensemble
     }
   }
 

@@ -34,8 +34,10 @@ struct ExportPolicy: ParsableCommand {
         vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
         steps: loaded.policy.window.observations.count),
       action: .init(
-        schema: simulator?.actionSchema ?? .roboCasa(width: golden.actions.shape[1]),
-        predicted: golden.actions.shape[0], executed: recipe.actions.execute, layout: loaded.blueprint.actions),
+        schema: simulator?.actionSchema
+          ?? .roboCasa(width: loaded.blueprint.actions?.template.count ?? golden.actions.shape[1]),
+        predicted: golden.actions.shape[0], executed: recipe.actions.execute, layout: loaded.blueprint.actions,
+        ensemble: recipe.actions.ensemble),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {
         .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)
