@@ -96,7 +96,8 @@ def convert(folder, output, limit):
     states = {key: part(modality, "state", names, width) for key, (width, names) in STATES.items()}
     videos = {name: entry.get("original_key") or f"observation.images.{name}" for name, entry in modality["video"].items()}
 
-    order = [row["episode_index"] for row in episodes]
+    described = {row["episode_index"]: row for row in episodes}
+    order = list(described)
     random.Random(0).shuffle(order)
     chosen = sorted(order[:limit] if limit else order)
     meta_path = f"{folder}/extras/dataset_meta.json"
@@ -127,7 +128,7 @@ def convert(folder, output, limit):
                 video = f"{folder}/" + info["video_path"].format(video_key=key, **places)
                 demo[f"obs/{name.removesuffix('_image')}_image"] = frames(video, count)
             extras = f"{folder}/extras/episode_{index:06d}"
-            row = next(row for row in episodes if row["episode_index"] == index)
+            row = described[index]
             if os.path.exists(f"{extras}/ep_meta.json"):
                 episode = load(f"{extras}/ep_meta.json")
             else:
@@ -139,14 +140,22 @@ def convert(folder, output, limit):
                 stored = np.load(f"{extras}/states.npz")
                 demo["states"] = stored[stored.files[0]]
             total += count
-            print(f"\r{number + 1} of {len(chosen)} episodes", end="", file=sys.stderr)
-        print(file=sys.stderr)
+            if sys.stderr.isatty():
+                print(f"\r{number + 1} of {len(chosen)} episodes", end="", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
         data.attrs["total"] = total
         for size in (30, 50, 100, 300, 500, 1000, 3000):
             if size <= len(chosen):
                 names = [f"demo_{index}" for index in order[:size]]
                 file[f"mask/{size}_demos"] = np.array(names, dtype="S")
     return len(chosen), total
+
+
+def fail(partial, reason):
+    if os.path.exists(partial):
+        os.remove(partial)
+    sys.exit(("\r\033[K" if sys.stderr.isatty() else "") + f"run lerobot: {reason}")
 
 
 def main():
@@ -161,11 +170,14 @@ def main():
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, chosen.output)
-    except (Refused, OSError, KeyError, ValueError, av.FFmpegError) as error:
-        if os.path.exists(partial):
-            os.remove(partial)
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        sys.exit(f"run lerobot: {what}")
+    except KeyboardInterrupt:
+        fail(partial, "stopped; nothing was written")
+    except (Refused, OSError, KeyError, TypeError, ValueError, av.FFmpegError) as error:
+        if isinstance(error, KeyError):
+            fail(partial, f"no {error} in the dataset's descriptions")
+        if isinstance(error, OSError) and error.errno:
+            fail(partial, f"{error.filename or chosen.output}: {os.strerror(error.errno)}")
+        fail(partial, str(error).splitlines()[0])
     print(f"{chosen.output}: {count} episodes, {steps} steps")
 
 

@@ -8,6 +8,7 @@ package enum HDF5Error: Error, Equatable, CustomStringConvertible {
   case wrongShape(file: String, path: String, expected: String, found: [Int])
   case missingAttribute(file: String, path: String, name: String)
   case damaged(file: String, path: String)
+  case picture(file: String, path: String, reason: String)
   case notWritten(file: String, reason: String)
 
   package var description: String {
@@ -22,6 +23,7 @@ package enum HDF5Error: Error, Equatable, CustomStringConvertible {
       "\(file): '\(path)' has shape \(found), expected \(expected)"
     case .missingAttribute(let file, let path, let name): "\(file): '\(path)' lacks the attribute '\(name)'"
     case .damaged(let file, let path): "\(file): '\(path)' cannot be read: the file is damaged or truncated"
+    case .picture(let file, let path, let reason): "\(file): '\(path)': \(reason)"
     case .notWritten(let file, let reason): "\(file): not written: \(reason)"
     }
   }

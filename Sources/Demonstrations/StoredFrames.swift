@@ -25,7 +25,7 @@ extension HDF5File {
   }
 
   /// Frames of a camera, however they are stored: `[rows, height, width, 3]`.
-  /// - Throws: `HDF5Error`, or `ImageError`.
+  /// - Throws: `HDF5Error`, or `ImageError` when the first frame is no JPEG picture.
   package func pictures(_ path: String, rows: Range<Int>? = nil) throws -> [UInt8] {
     guard try holdsLists(path) else { return try frames(path, rows: rows) }
     guard let shape = try frameShape(path) else {
@@ -42,7 +42,8 @@ extension HDF5File {
           do {
             try Image.decode(jpeg: stored[row], width: shape.width, height: shape.height, to: target! + row * size)
           } catch {
-            failure.withLock { $0 = $0 ?? error }
+            let place = "\(path)[\(rows.lowerBound + row)]"
+            failure.withLock { $0 = $0 ?? HDF5Error.picture(file: self.path, path: place, reason: "\(error)") }
           }
         }
       }

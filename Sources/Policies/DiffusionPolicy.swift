@@ -34,8 +34,10 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
 
     // Both records' keys stand side by side in a recipe.
     public init(from decoder: any Decoder) throws {
-      diffusion = try DiffusionOptions(from: decoder)
-      network = try Network.Options(from: decoder)
+      // Both are read before either complains, or the other's keys would count as unknown.
+      let found = (Result { try DiffusionOptions(from: decoder) }, Result { try Network.Options(from: decoder) })
+      diffusion = try found.0.get()
+      network = try found.1.get()
     }
 
     public func encode(to encoder: any Encoder) throws {

@@ -1,15 +1,18 @@
 import Foundation
 import Imitation
+import Layers
 
 /// A folder that is not a run, or a run that lacks something.
 package enum RunError: Error, Equatable, CustomStringConvertible {
   case notARun(folder: String)
   case noCheckpoint(folder: String)
+  case notWritable(folder: String)
 
   package var description: String {
     switch self {
     case .notARun(let folder):
       "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
+    case .notWritable(let folder): "\(folder): cannot be written to; give --run a folder that can"
     case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
     }
   }
@@ -52,9 +55,14 @@ package struct RunFolder: Sendable {
   }
 
   /// Starts the folder with the recipe's text.
+  /// - Throws: `RunError.notWritable`, or `WriteError`.
   package func create(recipe text: String) throws {
-    try FileManager.default.createDirectory(atPath: path + "/checkpoints", withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: recipe), options: .atomic)
+    do {
+      try FileManager.default.createDirectory(atPath: path + "/checkpoints", withIntermediateDirectories: true)
+    } catch {
+      throw RunError.notWritable(folder: path)
+    }
+    try AtomicFile.write(Data(text.utf8), to: recipe)
   }
 
   /// Removes what a killed run left half-written.

@@ -17,13 +17,17 @@ import Testing
 
     """
 
-  @Test func robomimicsWeightsBecomeARun() throws {
-    let runner = try CommandRunner()
-    defer { runner.remove() }
+  func writeProject(_ runner: CommandRunner) throws {
     try runner.write(ImportTests.recipe, to: "recipe.yaml")
     let golden = try Golden("robomimic")
     let weights = golden.tensors.filter { !$0.key.hasPrefix("expected/") }
     try Safetensors.write(weights, metadata: golden.metadata, to: runner.folder + "/weights.safetensors")
+  }
+
+  @Test func robomimicsWeightsBecomeARun() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try writeProject(runner)
     let arguments = ["import", "weights.safetensors", "--recipe", "recipe.yaml", "--run", "run"]
     let imported = try runner.run(arguments)
     #expect(imported.status == 0, "\(imported.errors)")
@@ -31,6 +35,8 @@ import Testing
     #expect(try runner.run("export", "run").status == 0)
     #expect(try runner.run("verify", "run/policy").status == 0)
     #expect(try runner.run(arguments).complaint.contains("has checkpoints already"))
+    let nowhere = try runner.run(arguments.dropLast() + ["recipe.yaml/run"])
+    #expect(nowhere.status != 0 && nowhere.complaint.contains("recipe.yaml/run: cannot be written to"))
   }
 
   @Test(arguments: [
@@ -42,10 +48,7 @@ import Testing
   func saysWhatDoesNotFit(_ change: String, _ complaint: String) throws {
     let runner = try CommandRunner()
     defer { runner.remove() }
-    try runner.write(ImportTests.recipe, to: "recipe.yaml")
-    let golden = try Golden("robomimic")
-    let weights = golden.tensors.filter { !$0.key.hasPrefix("expected/") }
-    try Safetensors.write(weights, metadata: golden.metadata, to: runner.folder + "/weights.safetensors")
+    try writeProject(runner)
     let refused = try runner.run(
       "import", "weights.safetensors", "--recipe", "recipe.yaml", "--run", "run", "--set", change)
     #expect(refused.status != 0 && refused.complaint.contains(complaint), "\(refused.errors)")

@@ -287,6 +287,26 @@ import Testing
     }
   }
 
+  /// Options are two records side by side: a wrong value in one does not make the other's keys unknown.
+  @Test(arguments: [("timesteps", 0), ("inference_steps", 200), ("kernel", 4)])
+  func namesTheValueThatIsWrong(_ key: String, _ value: Int) {
+    func entry(_ key: String, _ value: Setting.Value) -> Setting.Entry {
+      .init(key: key, line: 1, setting: Setting(value, line: 1))
+    }
+    let setting = Setting(
+      .map([
+        entry("widths", .list([Setting(.integer(16), line: 1)])), entry(key, .integer(value)),
+        entry("horizon", .integer(8)),
+      ]),
+      line: 1)
+    #expect {
+      try SettingDecoder().decode(DiffusionUnet.Options.self, from: setting, path: "policy")
+    } throws: { error in
+      guard case .invalid(let path, _, _) = error as? SettingError else { return false }
+      return path == "policy.\(key)" || key == "timesteps" && path == "policy.inference_steps"
+    }
+  }
+
   @Test func refusesAHorizonThatCannotBeHalved() {
     #expect(throws: PolicyError.horizon(10, multipleOf: 4)) {
       try unet("{\"widths\": [16, 32, 32], \"horizon\": 10}", features: 3, actions: 2)
