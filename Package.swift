@@ -3,7 +3,7 @@ import PackageDescription
 
 // Who may know whom: C targets <- Tensors <- Layers <- Imitation <- the rooms, which never import each other.
 // Only `Commands` (the verbs of `imitate`) sees every concrete encoder, policy and simulator.
-let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "Policies", "Simulation"]
+let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "GaussianWorld", "Policies", "Simulation"]
 let house: [Target.Dependency] = rooms + ["Training", "Evaluation", "Export", "Imitation", "Layers", "Tensors"]
 
 func tests(_ room: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "Imitation", dependencies: ["Layers", "Tensors", "CJPEG", "CZlib"]),
     .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5", "CZlib"]),
     .target(name: "Encoders", dependencies: ["Imitation"]),
+    .target(name: "GaussianWorld", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),
     .target(
       name: "Simulation",
@@ -68,6 +69,7 @@ let package = Package(
     tests("Imitation", ["Imitation"]),
     tests("Demonstrations", ["Demonstrations", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     tests("Encoders", ["Encoders", "Imitation"]),
+    tests("GaussianWorld", ["GaussianWorld", "Imitation"]),
     tests("Policies", ["Policies", "Imitation"]),
     tests("Simulation", ["Simulation", "Imitation"]),
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),

@@ -199,6 +199,19 @@ package final class Demonstrations: DemonstrationSource {
   package func vectors(_ key: String, episode: Int) throws -> [Float] { values[episode][key]! }
 
   package func actions(episode: Int) throws -> [Float] { recordedActions[episode] }
+
+  /// `[length]`: as recorded, or where nothing is, 1 for the last step and 0 before it.
+  package func rewards(episode: Int) throws -> [Float] {
+    let (place, length) = (places[episode], episodes[episode].length)
+    let (file, path) = (files[place.file], "data/\(place.demo)/rewards")
+    guard file.hdf5.exists(path) else { return (0..<length).map { $0 == length - 1 ? 1 : 0 } }
+    let rewards = try file.hdf5.floats(path)
+    guard rewards.count == length else {
+      throw DemonstrationError.rows(
+        file: file.path, demo: place.demo, key: "rewards", expected: length, found: rewards.count)
+    }
+    return rewards
+  }
 }
 
 /// Reads demos one by one and holds each against the first.
@@ -244,10 +257,11 @@ private struct Findings {
     var values: [String: [Float]] = [:]
     for key in vectors {
       let found = try shapeOf(key)
-      guard found.count <= 2 else {
+      let isDepth = found.count == 4 && found[3] == 1
+      guard found.count <= 2 || isDepth else {
         throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, shape: found)
       }
-      let width = found.count == 2 ? found[1] : 1
+      let width = found.dropFirst().reduce(1, *)
       if let known = widths[key], known != width {
         throw DemonstrationError.differs(
           file: file.path, demo: demo, key: key, expected: "\(known) wide", found: "\(width) wide")

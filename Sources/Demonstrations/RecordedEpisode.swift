@@ -85,6 +85,12 @@ extension HDF5File {
       try write(camera.pixels, shape: shape, to: "\(name)/obs/\(key)", chunk: [1] + shape.dropFirst())
     }
     for (key, vector) in episode.vectors.sorted(by: { $0.key < $1.key }) {
+      // Depths belong to a camera and keep the form of its pictures.
+      if CameraKeys.isDepth(key), let size = episode.cameras[CameraKeys(String(key.dropLast(6))).image]?.size {
+        let shape = [rows, size.height, size.width, 1]
+        try write(vector.values, shape: shape, to: "\(name)/obs/\(key)", chunk: [1] + shape.dropFirst())
+        continue
+      }
       let shape = [rows, vector.width]
       try write(vector.values.map(Double.init), shape: shape, to: "\(name)/obs/\(key)", chunk: shape)
     }

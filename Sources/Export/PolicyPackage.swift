@@ -26,6 +26,8 @@ package struct PolicyPackage {
     package var observation: ObservationDescription
     package var action: ActionDescription
     package var vocabulary: [String]
+    /// What the encoder needs beside weights to be made again; nil for most.
+    package var attachments: [String: String]?
     package var datasets: [Dataset]
     package var evaluation: [Evaluation]
     /// The recipe as it was trained, YAML.

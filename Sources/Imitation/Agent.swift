@@ -68,7 +68,7 @@ public final class Agent: Behavior {
   }
 
   public func action(for observation: Observation) throws -> [Float] {
-    let steps = policy.window.observations.count
+    let steps = policy.view.observations.count
     if history.isEmpty { try policy.encoder.check(instruction: observation.instruction) }
     history.append(try checked(observation))
     if history.count > steps { history.removeFirst(history.count - steps) }

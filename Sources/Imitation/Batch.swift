@@ -26,6 +26,8 @@ public struct ObservationBatch: Sendable {
   /// One instruction per window.
   public var instructions: [String]
   public let time: Int
+  /// `[batch, time - history, frozenCount]`: rows that a `FrozenEncoder` gave before; nil to have them worked out.
+  public var frozen: Tensor?
 
   public init(images: [String: ImageBatch], vectors: [String: Tensor], instructions: [String], time: Int) {
     self.images = images

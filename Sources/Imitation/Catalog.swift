@@ -8,6 +8,9 @@ public struct Catalog: Sendable {
   private struct PolicyEntry: Sendable {
     let make: @Sendable (Setting, String, any ObservationEncoder, Int, inout Random) throws -> any Policy
   }
+  private struct LiftEntry: Sendable {
+    let make: @Sendable (Setting, String, LiftContext, inout Random) throws -> any GaussianLift
+  }
   private struct SimulatorEntry: Sendable {
     let tasks: [SimulatedTask]
     let check: @Sendable (Setting, String) throws -> Void
@@ -16,6 +19,7 @@ public struct Catalog: Sendable {
 
   private var encoders: [String: EncoderEntry] = [:]
   private var policies: [String: PolicyEntry] = [:]
+  private var lifts: [String: LiftEntry] = [:]
   private var simulators: [String: SimulatorEntry] = [:]
 
   /// A catalog without plug-ins.
@@ -40,6 +44,15 @@ public struct Catalog: Sendable {
     return catalog
   }
 
+  public func adding<L: GaussianLift>(_ type: L.Type) -> Catalog {
+    var catalog = self
+    catalog.lifts[type.name] = LiftEntry { setting, path, context, random in
+      try type.init(
+        options: SettingDecoder().decode(L.Options.self, from: setting, path: path), context: context, random: &random)
+    }
+    return catalog
+  }
+
   public func adding<S: Simulator>(_ type: S.Type) -> Catalog {
     var catalog = self
     catalog.simulators[type.name] = SimulatorEntry(
@@ -53,14 +66,25 @@ public struct Catalog: Sendable {
 
   public var encoderNames: [String] { encoders.keys.sorted() }
   public var policyNames: [String] { policies.keys.sorted() }
+  public var liftNames: [String] { lifts.keys.sorted() }
   public var simulatorNames: [String] { simulators.keys.sorted() }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   public func makeEncoder(
-    _ choice: Choice, context: EncoderContext, random: inout Random
+    _ choice: Choice, context: EncoderContext, path: String = "encoder", random: inout Random
   ) throws -> any ObservationEncoder {
-    let entry = try find(choice, in: encoders, path: "encoder")
-    return try placing(choice, path: "encoder") { try entry.make(choice.options, "encoder", context, &random) }
+    let entry = try find(choice, in: encoders, path: path)
+    var context = context
+    context.catalog = self
+    return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
+  }
+
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makeLift(
+    _ choice: Choice, context: LiftContext, path: String = "world.lift", random: inout Random
+  ) throws -> any GaussianLift {
+    let entry = try find(choice, in: lifts, path: path)
+    return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.

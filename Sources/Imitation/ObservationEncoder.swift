@@ -6,6 +6,23 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   public var schema: ObservationSchema
   /// The words that the training instructions use, sorted: a learned embedding's vocabulary.
   public var vocabulary: [String]
+  /// What encoders keep beside weights, see `ObservationEncoder.attachments`; empty when one is made for the first time.
+  public var attachments: [String: String] = [:]
+  /// The plug-ins that an encoder may itself be made of; not saved.
+  public var catalog = Catalog()
+
+  private enum CodingKeys: String, CodingKey { case schema, vocabulary, attachments }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    schema = try keys.decode(ObservationSchema.self, forKey: .schema)
+    vocabulary = try keys.decode([String].self, forKey: .vocabulary)
+    attachments = try keys.decodeIfPresent([String: String].self, forKey: .attachments) ?? [:]
+  }
+
+  public static func == (a: EncoderContext, b: EncoderContext) -> Bool {
+    a.schema == b.schema && a.vocabulary == b.vocabulary && a.attachments == b.attachments
+  }
 
   public init(schema: ObservationSchema, vocabulary: [String]) {
     self.schema = schema
@@ -21,12 +38,35 @@ public protocol ObservationEncoder: Module, Plugin {
   init(options: Options, context: EncoderContext, random: inout Random) throws
   /// The width of a feature row.
   var featureCount: Int { get }
-  /// `[batch, time, featureCount]`.
+  /// What it read from files when it was made and needs to be made again elsewhere, by name: travels with its weights.
+  var attachments: [String: String] { get }
+  /// How many frames before those of a window it has to see.
+  var history: Int { get }
+  /// `[batch, time - history, featureCount]`.
   func callAsFunction(_ observations: ObservationBatch) -> Tensor
   /// Refuses an instruction that the encoder cannot embed; asked before training and at the start of each episode.
   func check(instruction: String) throws
 }
 
 extension ObservationEncoder {
+  public var attachments: [String: String] { [:] }
+  public var history: Int { 0 }
   public func check(instruction: String) throws {}
+}
+
+/// An encoder part of which is frozen: what that part makes of a frame never changes, so it can be worked out once and kept.
+///
+/// Whoever makes batches may put those rows into `ObservationBatch.frozen`; the encoder then need not look at the pictures
+/// again.
+public protocol FrozenEncoder: ObservationEncoder {
+  /// Numbers of a frozen row; nil when everything is trained.
+  var frozenCount: Int? { get }
+  /// What tells its weights and settings from others: part of the name that rows are kept under.
+  var frozenIdentity: String { get }
+  /// The most that may be kept, bytes.
+  var frozenLimit: Int { get }
+  /// Which camera and vector keys the frozen part sees.
+  var frozenKeys: (images: [String], vectors: [String]) { get }
+  /// `[batch, time - history, frozenCount]`.
+  func frozen(_ observations: ObservationBatch) -> Tensor
 }

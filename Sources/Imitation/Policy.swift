@@ -31,6 +31,12 @@ public protocol Policy: Module, Plugin {
 extension Policy {
   public var undecayed: Set<String> { [] }
   public var reach: ClosedRange<Float>? { nil }
+
+  /// The rows that a batch for this policy holds: the window, and before it what the encoder sees of the past.
+  public var view: Window {
+    let rows = window.observations
+    return Window(observations: rows.lowerBound - encoder.history...rows.upperBound, actions: window.actions)
+  }
 }
 
 /// A policy whose parts do not fit each other.

@@ -1,7 +1,7 @@
 /// A strict JSON reader for headers of files from outside: keeps the order of keys, refuses one written twice (which
 /// Foundation's reader passes over), and limits how deep a header may nest.
-struct JSONScanner {
-  indirect enum Value {
+package struct JSONScanner {
+  package indirect enum Value {
     case object([(String, Value)])
     case array([Value])
     case text(String)
@@ -13,12 +13,12 @@ struct JSONScanner {
   private let bytes: [UInt8]
   private var position = 0
 
-  init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     self.bytes = bytes
   }
 
   /// One value and nothing but spaces after it.
-  mutating func document() throws -> Value {
+  package mutating func document() throws -> Value {
     let value = try value(depth: 0)
     skipSpaces()
     guard position == bytes.count else { throw SafetensorsError.header("something follows the header's JSON") }

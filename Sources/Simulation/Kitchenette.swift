@@ -25,6 +25,13 @@
       let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
       var vectors = Robot.widths
       vectors["object"] = 14
+      if options.depth {
+        for camera in options.cameras {
+          let keys = CameraKeys(camera.rawValue)
+          vectors[keys.depth] = size.height * size.width
+          vectors[keys.calibration] = CameraCalibration.width
+        }
+      }
       return ObservationSchema(
         images: Dictionary(uniqueKeysWithValues: options.cameras.map { ($0.key, size) }), vectors: vectors)
     }
@@ -95,7 +102,7 @@
       let world = try running
       if renderer == nil { try prepareRenderer().show(world) }
       let large = try prepareRenderer().pictures(
-        from: [viewpoint], width: width * smoothing, height: height * smoothing)[0]
+        from: [viewpoint], width: width * smoothing, height: height * smoothing)[0].image
       return smoothing == 1 ? large : large.reduced(by: smoothing)
     }
 
@@ -120,8 +127,15 @@
       var images: [String: Image] = [:]
       if !options.cameras.isEmpty {
         let pictures = try prepareRenderer().pictures(
-          from: options.cameras.map { .robot($0.rawValue) }, width: options.imageSize, height: options.imageSize)
-        for (camera, picture) in zip(options.cameras, pictures) { images[camera.key] = picture }
+          from: options.cameras.map { .robot($0.rawValue) }, width: options.imageSize, height: options.imageSize,
+          depth: options.depth)
+        for (camera, picture) in zip(options.cameras, pictures) {
+          images[camera.key] = picture.image
+          guard options.depth else { continue }
+          let keys = CameraKeys(camera.rawValue)
+          vectors[keys.depth] = picture.depth
+          vectors[keys.calibration] = world.calibration(of: camera.rawValue, size: options.imageSize).numbers
+        }
       }
       return Observation(images: images, vectors: vectors, instruction: world.scene.instruction)
     }

@@ -20,6 +20,9 @@
       /// What the arm's six numbers of an action are.
       public var control: Control
 
+      /// Whether depths and calibrations of the cameras are observed too.
+      public var depth: Bool
+
       public enum Control: String, Codable, Sendable, CaseIterable {
         /// A step, -1...1 of what one step can be (`actions`).
         case relative
@@ -28,15 +31,18 @@
       }
 
       /// - Parameter imageSize: 16 to 1024.
-      public init(imageSize: Int = 128, cameras: [Camera] = Camera.allCases, control: Control = .relative) {
+      public init(
+        imageSize: Int = 128, cameras: [Camera] = Camera.allCases, control: Control = .relative, depth: Bool = false
+      ) {
         self.imageSize = imageSize
         self.cameras = cameras
         self.control = control
+        self.depth = depth
       }
 
       enum CodingKeys: String, CodingKey {
         case imageSize = "image_size"
-        case cameras, control
+        case cameras, control, depth
       }
 
       public init(from decoder: any Decoder) throws {
@@ -56,6 +62,7 @@
           return camera
         }
         control = try values.decodeIfPresent(Control.self, forKey: .control) ?? .relative
+        depth = try values.decodeIfPresent(Bool.self, forKey: .depth) ?? false
         guard Set(cameras).count == cameras.count else {
           throw DecodingError.dataCorruptedError(
             forKey: .cameras, in: values, debugDescription: "names a camera twice")

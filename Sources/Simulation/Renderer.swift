@@ -66,8 +66,16 @@
       }
     }
 
+    /// What one viewpoint shows: the image, and metres along the viewing axis a pixel, when asked for.
+    struct Picture {
+      var image: Image
+      var depth: [Float]
+    }
+
     /// One picture per viewpoint of the world as it is now.
-    func pictures(from viewpoints: [Viewpoint], width: Int, height: Int) throws -> [Image] {
+    func pictures(
+      from viewpoints: [Viewpoint], width: Int, height: Int, depth: Bool = false
+    ) throws -> [Picture] {
       guard let world else { throw KitchenetteError.notStarted }
       try activate()
       let model = world.physics.model
@@ -77,19 +85,19 @@
         try show(world)
       }
       world.paint()
-      let images = viewpoints.enumerated().map { index, viewpoint in
+      let pictures = viewpoints.enumerated().map { index, viewpoint in
         point(at: viewpoint, isFirst: index == 0, world)
-        return draw(width: width, height: height)
+        return draw(width: width, height: height, depth: depth, world)
       }
       // A lost context draws one colour and reports nothing. A camera close before a flat front sees one colour too, but then
       // another one does not.
-      if !images.isEmpty, images.allSatisfy(\.isOneColour) {
+      if !pictures.isEmpty, pictures.allSatisfy(\.image.isOneColour) {
         point(at: .free(target: .zero, distance: 8, azimuth: 45, elevation: -30), isFirst: false, world)
-        guard !draw(width: width, height: height).isOneColour else {
+        guard !draw(width: width, height: height, depth: false, world).image.isOneColour else {
           throw KitchenetteError.rendering("the picture is empty; use one environment per process")
         }
       }
-      return images
+      return pictures
     }
 
     private func point(at viewpoint: Viewpoint, isFirst: Bool, _ world: World) {
@@ -115,17 +123,19 @@
       }
     }
 
-    private func draw(width: Int, height: Int) -> Image {
+    private func draw(width: Int, height: Int, depth: Bool, _ world: World) -> Picture {
       let view = mjrRect(left: 0, bottom: 0, width: Int32(width), height: Int32(height))
       mjr_render(view, &drawing, &context)
       var rows = [UInt8](repeating: 0, count: width * height * 3)
-      mjr_readPixels(&rows, nil, view, &context)
+      var buffer = [Float](repeating: 0, count: depth ? width * height : 0)
+      buffer.withUnsafeMutableBufferPointer { mjr_readPixels(&rows, depth ? $0.baseAddress : nil, view, &context) }
       // OpenGL's first row is the lowest.
-      let stride = width * 3
-      var pixels = [UInt8]()
-      pixels.reserveCapacity(rows.count)
-      for row in (0..<height).reversed() { pixels += rows[row * stride..<(row + 1) * stride] }
-      return Image(width: width, height: height, pixels: pixels)
+      func upright<Value>(_ rows: [Value], stride: Int) -> [Value] {
+        (0..<height).reversed().flatMap { rows[$0 * stride..<($0 + 1) * stride] }
+      }
+      return Picture(
+        image: Image(width: width, height: height, pixels: upright(rows, stride: width * 3)),
+        depth: upright(world.physics.metres(buffer), stride: depth ? width : 0))
     }
   }
 

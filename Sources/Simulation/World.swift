@@ -1,5 +1,6 @@
 #if Kitchenette
   import CMuJoCo
+  import Imitation
 
   /// A running episode: the scene that the seed drew, its physics and its robot.
   final class World {
@@ -95,6 +96,23 @@
       let pose = task.target(in: self)
       let relative = pose.seen(from: robot.gripper)
       return pose.position.floats + pose.rotation.xyzw + relative.position.floats + relative.rotation.xyzw
+    }
+
+    /// One of the robot's cameras, seen from its base, for square pictures of `size` pixels.
+    func calibration(of camera: String, size: Int) -> CameraCalibration {
+      let index = physics.camera(camera)
+      let (position, axes) = physics.pose(ofCamera: index)
+      let frame = robot.basePose
+      let place = Pose(position: position, rotation: frame.rotation).seen(from: frame).position
+      // The base only turns about the vertical: its axes are columns of its rotation.
+      let base = [Vector(1, 0, 0), Vector(0, 1, 0), Vector(0, 0, 1)].map { frame.rotation * $0 }
+      let angle = Float(physics.model.pointee.cam_fovy[index])
+      var camera = CameraCalibration(fieldOfView: angle, size: .init(height: size, width: size))
+      camera.rotation = base.map { row in
+        SIMD3(Float(row.dot(axes[0])), Float(row.dot(axes[1])), Float(row.dot(axes[2])))
+      }
+      camera.position = SIMD3(Float(place.x), Float(place.y), Float(place.z))
+      return camera
     }
 
     /// Lets the plates of turned knobs glow; for the eye only.

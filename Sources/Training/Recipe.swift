@@ -133,7 +133,9 @@ package struct ObservationSettings: Decodable, Sendable {
   private var rules: [String: Normalization] = [:]
   private var rule = Normalization.none
 
-  package func normalization(of key: String) -> Normalization { rules[key] ?? rule }
+  package func normalization(of key: String) -> Normalization {
+    CameraKeys.isGeometry(key) ? .none : rules[key] ?? rule
+  }
 
   enum CodingKeys: String, CodingKey, CaseIterable { case images, vectors, normalization }
 

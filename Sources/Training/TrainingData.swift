@@ -12,6 +12,8 @@ package final class TrainingData {
   package let fingerprints: [DatasetFingerprint]
   /// What the person who trains should know: splits that hold fewer demonstrations than their name says.
   package let notes: [String]
+  /// Rows of the encoder's frozen part, put into every batch; set once the encoder is known.
+  package var frozen: FrozenRows?
   private let recipe: Recipe
 
   /// - Parameters:
@@ -51,7 +53,7 @@ package final class TrainingData {
   }
 
   /// Holds out a share of each task's episodes, at least one if the share is above 0, chosen by the seed.
-  static func divide(_ episodes: [Episode], share: Double, seed: UInt64) -> (training: [Int], heldOut: [Int]) {
+  package static func divide(_ episodes: [Episode], share: Double, seed: UInt64) -> (training: [Int], heldOut: [Int]) {
     guard share > 0 else { return (Array(episodes.indices), []) }
     var heldOut: Set<Int> = []
     for task in Set(episodes.map(\.task)) {
@@ -119,9 +121,19 @@ package final class TrainingData {
     }
   }
 
+  /// Windows as a batch, frozen rows among them.
+  ///
+  /// - Parameter history: how many of the window's first observations only the encoder's frozen part looks at.
+  private func batch(_ indices: [WindowSampler.Index], _ window: Window, history: Int) throws -> Batch {
+    var batch = try demonstrations.batch(indices, window: window)
+    let rows = window.observations
+    batch.observations.frozen = frozen?.rows(indices, rows.lowerBound + history...rows.upperBound)
+    return batch
+  }
+
   /// Batch number `n` for `window`.
   /// - Throws: `TrainingError.tooFewWindows`.
-  package func batches(window: Window) throws -> (Int) throws -> Batch {
+  package func batches(window: Window, history: Int = 0) throws -> (Int) throws -> Batch {
     let episodes = training.map { (number: $0, length: demonstrations.episodes[$0].length) }
     let indices = recipe.data.padding.indices(episodes, window: window)
     let sampler = WindowSampler(
@@ -130,8 +142,8 @@ package final class TrainingData {
       throw TrainingError.tooFewWindows(windows: sampler.indices.count, batch: recipe.training.batch)
     }
     var order: (epoch: Int, order: [Int])?
-    return { [demonstrations] number in
-      try demonstrations.batch(sampler(number, order: &order), window: window)
+    return { [self] number in
+      try batch(sampler(number, order: &order), window, history: history)
     }
   }
 
@@ -145,15 +157,15 @@ package final class TrainingData {
   }
 
   /// Up to 256 windows spread evenly over the held-out episodes, in batches.
-  package func validation(window: Window) -> () throws -> [Batch] {
+  package func validation(window: Window, history: Int = 0) -> () throws -> [Batch] {
     let all = recipe.data.padding.indices(
       heldOut.map { ($0, demonstrations.episodes[$0].length) }, window: window)
     let step = max(1, (all.count + 255) / 256)
     let chosen = stride(from: 0, to: all.count, by: step).map { all[$0] }
     let size = recipe.training.batch
-    return { [demonstrations] in
+    return { [self] in
       try stride(from: 0, to: chosen.count, by: size).map {
-        try demonstrations.batch(Array(chosen[$0..<min(chosen.count, $0 + size)]), window: window)
+        try batch(Array(chosen[$0..<min(chosen.count, $0 + size)]), window, history: history)
       }
     }
   }

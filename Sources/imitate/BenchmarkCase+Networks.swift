@@ -198,11 +198,11 @@ extension BenchmarkCase {
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
     let episodes = demonstrations.episodes.enumerated().map { (number: $0, length: $1.length) }
-    let sampler = WindowSampler(WindowPadding.both.indices(episodes, window: policy.window), batch: 16, seed: 1)
+    let sampler = WindowSampler(WindowPadding.both.indices(episodes, window: policy.view), batch: 16, seed: 1)
     var order: (epoch: Int, order: [Int])?
     var step = 0
     return Subject(items: 16, unit: "windows") {
-      let batch = try demonstrations.batch(sampler(step, order: &order), window: policy.window)
+      let batch = try demonstrations.batch(sampler(step, order: &order), window: policy.view)
       step += 1
       let (_, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
       optimizer.step(gradients, learningRate: 1e-4)

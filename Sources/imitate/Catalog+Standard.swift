@@ -1,14 +1,18 @@
 import Encoders
+import GaussianWorld
 import Imitation
 import Policies
 import Simulation
 
 extension Catalog {
-  /// Every encoder, policy and simulator of the toolkit. A new one is one word here.
+  /// Every encoder, lift, policy and simulator of the toolkit. A new one is one word here.
   public static var standard: Catalog {
     let catalog = Catalog()
       .adding(ResNet18Encoder.self)
       .adding(SmallEncoder.self)
+      .adding(GaussianWorldEncoder.self)
+      .adding(DepthLift.self)
+      .adding(Splatter.self)
       .adding(BCTransformer.self)
       .adding(DiffusionUnet.self)
       .adding(DiffusionTransformer.self)

@@ -23,16 +23,16 @@ struct ExportPolicy: ParsableCommand {
     let evaluation = try? EvaluationResult.read(folder.evaluation)
     let instruction = context.vocabulary.prefix(5).joined(separator: " ")
     var golden = GoldenExample(
-      schema: context.schema, steps: loaded.policy.window.observations.count, instruction: instruction,
+      schema: context.schema, steps: loaded.policy.view.observations.count, instruction: instruction,
       seed: recipe.seed, normalizer: loaded.normalizer)
     golden.actions = try golden.answer(of: loaded.agent)
-    let description = PolicyPackage.Description(
+    var description = PolicyPackage.Description(
       toolkit: Toolkit.version, name: recipe.name, encoder: recipe.encoder.kind, policy: recipe.policy.kind,
       parameters: loaded.policy.parameterCount, averagedWeights: !checkpoint.average.isEmpty,
       observation: .init(
         images: context.schema.imageKeys.map { .init(key: $0, size: context.schema.images[$0]!) },
         vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
-        steps: loaded.policy.window.observations.count),
+        steps: loaded.policy.view.observations.count),
       action: .init(
         schema: simulator?.actionSchema
           ?? .roboCasa(width: loaded.blueprint.actions?.template.count ?? golden.actions.shape[1]),
@@ -50,6 +50,7 @@ struct ExportPolicy: ParsableCommand {
             high: $0.high)
         },
       recipe: recipe.text)
+    description.attachments = context.attachments.isEmpty ? nil : context.attachments
     let output = output ?? folder.path + "/policy"
     try PolicyPackage(
       description: description, weights: loaded.policy.snapshot(), normalizer: loaded.normalizer, golden: golden
@@ -77,10 +78,12 @@ struct Verify: ParsableCommand {
         uniqueKeysWithValues: description.observation.images.map { ($0.key, .init(height: $0.height, width: $0.width)) }
       ),
       vectors: Dictionary(uniqueKeysWithValues: description.observation.vectors.map { ($0.key, $0.width) }))
+    var context = EncoderContext(schema: schema, vocabulary: description.vocabulary)
+    context.attachments = description.attachments ?? [:]
     let loaded = try LoadedPolicy(
       recipe: recipe,
       blueprint: PolicyBlueprint(
-        encoder: EncoderContext(schema: schema, vocabulary: description.vocabulary),
+        encoder: context,
         actions: description.action.layout ?? .whole(width: description.action.dimensions.count), datasets: []),
       normalizer: package.normalizer, catalog: Session.catalog)
     try loaded.policy.load(package.weights)

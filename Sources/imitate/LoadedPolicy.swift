@@ -26,6 +26,8 @@ struct LoadedPolicy {
       throw PolicyError.executes(recipe.actions.execute, predicted: predicted)
     }
     self.recipe = recipe
+    var blueprint = blueprint
+    blueprint.encoder.attachments = policy.encoder.attachments
     self.blueprint = blueprint
     self.normalizer = normalizer
   }

@@ -54,14 +54,19 @@ struct Train: ParsableCommand {
     opening.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
     for note in data.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
     let loaded = try LoadedPolicy(
-      recipe: recipe, blueprint: data.blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(),
+      recipe: recipe, blueprint: checkpoint?.blueprint ?? data.blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(),
       catalog: catalog)
     let policy = loaded.policy
     for text in Set(data.demonstrations.episodes.map(\.instruction)).sorted() {
       try policy.encoder.check(instruction: text)
     }
     try data.check(policy.reach, loaded.normalizer)
-    let batches = try data.batches(window: policy.window)
+    if let checkpoint { try policy.load(checkpoint.weights) }
+    if !dryRun, let encoder = policy.encoder as? any FrozenEncoder {
+      data.frozen = try frozenRows(of: encoder, data, at: place.root(of: registry, recipe: recipe.data.root), interruption)
+    }
+    let history = policy.encoder.history
+    let batches = try data.batches(window: policy.view, history: history)
     // One batch through everything shows whether the shapes compose, before anything is written.
     let trial = policy.loss(on: try loaded.normalizer.normalized(batches(0))).loss
     precondition(trial.count == 1, "\(recipe.policy.kind): the loss has shape \(trial.shape)")
@@ -77,8 +82,8 @@ struct Train: ParsableCommand {
       try? FileManager.default.removeItem(atPath: folder.evaluation)
     }
     let trainer = Trainer(
-      recipe: recipe, folder: folder, blueprint: data.blueprint, normalizer: loaded.normalizer, policy: policy,
-      batch: batches, validation: data.validation(window: policy.window))
+      recipe: recipe, folder: folder, blueprint: loaded.blueprint, normalizer: loaded.normalizer, policy: policy,
+      batch: batches, validation: data.validation(window: policy.view, history: history))
     let bar = ProgressBar("train", total: recipe.training.steps, unit: "steps", first: checkpoint?.step ?? 0)
     var validation = ""
     let reached = try trainer.run(from: checkpoint, shouldStop: { interruption.isAsked }) { event in
@@ -97,5 +102,33 @@ struct Train: ParsableCommand {
     if reached < recipe.training.steps {
       throw CommandFailure("stopped after step \(reached); run the same command again to go on")
     }
+  }
+
+  /// What the encoder's frozen part makes of every frame, kept beside the demonstrations.
+  private func frozenRows(
+    of encoder: any FrozenEncoder, _ data: TrainingData, at root: String, _ interruption: Interruption
+  ) throws -> FrozenRows? {
+    let bar = ProgressBar("features", total: data.demonstrations.episodes.reduce(0) { $0 + $1.length }, unit: "frames")
+    let rows: FrozenRows?
+    do {
+      rows = try FrozenRows.open(
+        encoder, data.demonstrations, fingerprints: data.fingerprints, folder: root + "/features",
+        shouldStop: { interruption.isAsked }
+      ) { done, total in bar.update(done, of: total) }
+    } catch is CancellationError {
+      throw CommandFailure("stopped; run the same command again to go on")
+    }
+    if rows != nil {
+      bar.finish()
+    } else if let count = encoder.frozenCount {
+      let bytes = Double(data.demonstrations.episodes.reduce(0) { $0 + $1.length } * count * 2) / 1e9
+      FileHandle.standardError.write(
+        Data(
+          String(
+            format: "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed\n",
+            bytes
+          ).utf8))
+    }
+    return rows
   }
 }

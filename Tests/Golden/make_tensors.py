@@ -112,4 +112,39 @@ case("attention", lambda q, k, v: F.scaled_dot_product_attention(q, k, v), r(2, 
 case("attention causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=mask.double()),
      r(2, 2, 4, 5), r(2, 2, 4, 5), r(2, 2, 4, 5))
 
+
+camera = torch.tensor([0.5, -0.25, -1.0], dtype=torch.float64)
+
+
+def harmonic_colours(means, coefficients):
+    way = means - camera
+    length = way.norm(dim=1, keepdim=True)
+    x, y, z = torch.where(length > 0, way / torch.where(length > 0, length, 1.0), 0.0).unbind(1)
+    xx, yy, zz = x * x, y * y, z * z
+    basis = torch.stack([
+        0.28209479177387814 * torch.ones_like(x),
+        -0.4886025119029199 * y, 0.4886025119029199 * z, -0.4886025119029199 * x,
+        1.0925484305920792 * x * y, -1.0925484305920792 * y * z, 0.31539156525252005 * (2 * zz - xx - yy),
+        -1.0925484305920792 * x * z, 0.5462742152960396 * (xx - yy),
+        -0.5900435899266435 * y * (3 * xx - yy), 2.890611442640554 * x * y * z, -0.4570457994644658 * y * (4 * zz - xx - yy),
+        0.3731763325901154 * z * (2 * zz - 3 * xx - 3 * yy), -0.4570457994644658 * x * (4 * zz - xx - yy),
+        1.445305721320277 * z * (xx - yy), -0.5900435899266435 * x * (xx - 3 * yy)], 1)
+    return torch.relu(0.5 + (basis[:, : coefficients.shape[1], None] * coefficients).sum(1))
+
+
+# Some colours are clamped, none is near the corner; the ninth Gaussian, beyond those that finite differences move, lies at
+# the camera.
+for degree in range(4):
+    means = F.normalize(r(12, 3)) * (1.5 + 2 * torch.rand(12, 1, dtype=torch.float64)) + camera
+    coefficients = r(12, (degree + 1) ** 2, 3)
+    means[8] = camera
+    coefficients[:, 0] *= 3
+    # Colours up to 0.3 go far below the corner.
+    coefficients[:, 0] -= 3.0 * (harmonic_colours(means, coefficients) < 0.3)
+    name = f"sphericalHarmonicColours degree {degree}"
+    if degree == 0:  # the same from everywhere
+        case(name, lambda c: harmonic_colours(means, c), coefficients)
+    else:
+        case(name, harmonic_colours, means, coefficients)
+
 save("tensors.safetensors")

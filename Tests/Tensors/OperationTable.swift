@@ -14,6 +14,7 @@ extension Operation {
   /// expected numbers.
   static let all: [Operation] =
     arithmetic + activations + reductions + products + shapes + norms + convolutions + ways + finishes + splats
+    + harmonics
 
   private static func row(_ name: String, _ apply: @escaping @Sendable ([Tensor]) -> Tensor) -> Operation {
     Operation(name: name, apply: apply)
@@ -147,4 +148,16 @@ extension Operation {
   private static let splats = [
     row("splatted") { splat($0, width: 20, height: 18) }, row("splatted many") { splat($0, width: 37, height: 34) },
   ]
+
+  private static let harmonics =
+    [
+      row("sphericalHarmonicColours degree 0") {
+        .sphericalHarmonicColours(means: .zeros([12, 3]), coefficients: $0[0], from: SIMD3(0.5, -0.25, -1))
+      }
+    ]
+    + (1...3).map { degree in
+      row("sphericalHarmonicColours degree \(degree)") {
+        .sphericalHarmonicColours(means: $0[0], coefficients: $0[1], from: SIMD3(0.5, -0.25, -1))
+      }
+    }
 }

@@ -79,6 +79,23 @@
         rotation: Rotation(w: q.0, vector: Vector(q.1, q.2, q.3)))
     }
 
+    /// Where the camera `index` stands, turned to OpenCV's axes: MuJoCo's cameras look along -z with y up.
+    func pose(ofCamera index: Int) -> (position: Vector, axes: [Vector]) {
+      let m = data.pointee.cam_xmat + 9 * index
+      return (
+        Physics.vector(data.pointee.cam_xpos + 3 * index),
+        [Vector(m[0], m[3], m[6]), -Vector(m[1], m[4], m[7]), -Vector(m[2], m[5], m[8])]
+      )
+    }
+
+    /// Depths of the renderer's buffer, 0 at the near plane and 1 at the far one, in metres along the viewing axis.
+    func metres(_ depths: [Float]) -> [Float] {
+      let extent = model.pointee.stat.extent
+      let near = Double(model.pointee.vis.map.znear) * extent
+      let far = Double(model.pointee.vis.map.zfar) * extent
+      return depths.map { Float(near / (1 - Double($0) * (1 - near / far))) }
+    }
+
     static func vector(_ p: UnsafeMutablePointer<Double>) -> Vector { Vector(p[0], p[1], p[2]) }
   }
 #endif

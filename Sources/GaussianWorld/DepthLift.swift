@@ -1,0 +1,59 @@
+import Imitation
+import Layers
+import Tensors
+
+/// One Gaussian a pixel, where the depth says it is: no training, exact geometry, but depths and calibrations are needed.
+///
+/// `p = z ((u + 0.5 - cx) / fx, (v + 0.5 - cy) / fy, 1)`, as SplaTAM starts its map (Keetha et al. 2024).
+public struct DepthLift: GaussianLift {
+  public struct Options: Codable, Sendable {
+    /// The standard deviation of a Gaussian in pixels, as its own camera sees it.
+    public var pixels: Float
+    public var opacity: Float
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case pixels, opacity }
+
+    public init(pixels: Float = 0.3, opacity: Float = 0.99) {
+      self.pixels = pixels
+      self.opacity = opacity
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      pixels = try keys.decodeIfPresent(Float.self, forKey: .pixels) ?? 0.3
+      opacity = try keys.decodeIfPresent(Float.self, forKey: .opacity) ?? 0.99
+      guard pixels > 0, pixels <= 10 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .pixels, in: keys, debugDescription: "must be above 0 and at most 10")
+      }
+      guard opacity > 0, opacity <= 1 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .opacity, in: keys, debugDescription: "must be above 0 and at most 1")
+      }
+    }
+  }
+
+  public static let name = "depth-lift"
+  private let options: Options
+
+  public init(options: Options, context: LiftContext, random: inout Random) throws { self.options = options }
+
+  public var needsDepth: Bool { true }
+
+  public func callAsFunction(_ views: CameraViews) -> Gaussians {
+    guard let depths = views.depths, let calibrations = views.calibrations else {
+      preconditionFailure("depth-lift: no depths or calibrations")
+    }
+    return .merged(
+      views.images.indices.map { camera in
+        let pixels = PixelRays(views.size, calibrations[camera])
+        let depth = depths[camera].reshaped([views.batch, -1, 1])
+        let local = Gaussians(
+          means: pixels.rays * depth, scales: (depth * pixels.width * options.pixels).broadcast(to: pixels.shape(3)),
+          rotations: PixelRays.upright.broadcast(to: pixels.shape(4)),
+          colours: views.images[camera].reshaped(pixels.shape(3)).colourCoefficients,
+          opacities: .filled(pixels.shape(1), with: options.opacity))
+        return camera == 0 ? local : RigidMotion(calibrations[camera], to: calibrations[0])(local)
+      })
+  }
+}

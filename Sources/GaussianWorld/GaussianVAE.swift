@@ -1,0 +1,205 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// Packs a set of Gaussians into a few latent tokens and back: GWM's 3D VAE (Lu et al. 2025, section 3.2), which is a
+/// set-to-latent autoencoder after 3DShape2VecSet (Zhang et al. 2023).
+///
+/// Points chosen by farthest point sampling are the queries of a cross-attention over all points, each a token; a KL
+/// bottleneck narrows it; self-attention decodes the tokens alone, each into several Gaussians. Nothing of the input reaches
+/// the decoder but the latents.
+public struct GaussianVAE: Module {
+  public struct Options: Codable, Sendable {
+    /// How many of the Gaussians it looks at, the farthest from each other.
+    public var points: Int
+    /// How many latent tokens: the first of those points are the anchors.
+    public var tokens: Int
+    /// Numbers of a latent token.
+    public var latent: Int
+    public var width: Int
+    public var heads: Int
+    public var encoderLayers: Int
+    public var decoderLayers: Int
+    /// Gaussians that a token decodes to.
+    public var perToken: Int
+    /// Weights of the loss: Kullback-Leibler divergence, Chamfer distance of the centres, L1 of the pictures.
+    public var klWeight: Float
+    public var chamferWeight: Float
+    public var pictureWeight: Float
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case points, tokens, latent, width, heads
+      case encoderLayers = "encoder_layers"
+      case decoderLayers = "decoder_layers"
+      case perToken = "per_token"
+      case klWeight = "kl_weight"
+      case chamferWeight = "chamfer_weight"
+      case pictureWeight = "picture_weight"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      points = try keys.decodeIfPresent(Int.self, forKey: .points) ?? 1024
+      tokens = try keys.decodeIfPresent(Int.self, forKey: .tokens) ?? 64
+      latent = try keys.decodeIfPresent(Int.self, forKey: .latent) ?? 32
+      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 192
+      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 6
+      encoderLayers = try keys.decodeIfPresent(Int.self, forKey: .encoderLayers) ?? 1
+      decoderLayers = try keys.decodeIfPresent(Int.self, forKey: .decoderLayers) ?? 4
+      perToken = try keys.decodeIfPresent(Int.self, forKey: .perToken) ?? 16
+      klWeight = try keys.decodeIfPresent(Float.self, forKey: .klWeight) ?? 1e-4
+      chamferWeight = try keys.decodeIfPresent(Float.self, forKey: .chamferWeight) ?? 1
+      pictureWeight = try keys.decodeIfPresent(Float.self, forKey: .pictureWeight) ?? 1
+      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
+        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
+      }
+      for (key, value, limit) in [
+        (CodingKeys.points, points, 65_536), (.tokens, tokens, 8192), (.latent, latent, 4096), (.width, width, 8192),
+        (.heads, heads, 256), (.encoderLayers, encoderLayers, 64), (.decoderLayers, decoderLayers, 64),
+        (.perToken, perToken, 256),
+      ] { try refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
+      try refuse(.tokens, unless: tokens <= points, "must be at most points (\(points))")
+      try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
+      for (key, value) in [
+        (CodingKeys.klWeight, klWeight), (.chamferWeight, chamferWeight), (.pictureWeight, pictureWeight),
+      ] { try refuse(key, unless: value >= 0 && value.isFinite, "must be 0 or more") }
+    }
+  }
+
+  /// Cross-attention to the points, and a layer of its own.
+  struct EncoderBlock: Module {
+    let queryNorm, memoryNorm, mlpNorm: LayerNorm
+    let attention: MultiHeadAttention
+    let expand, contract: Linear
+
+    init(width: Int, heads: Int, random: inout Random) {
+      queryNorm = LayerNorm(width)
+      memoryNorm = LayerNorm(width)
+      mlpNorm = LayerNorm(width)
+      attention = MultiHeadAttention(width: width, heads: heads, random: &random)
+      expand = Linear(inputs: width, outputs: 4 * width, random: &random)
+      contract = Linear(inputs: 4 * width, outputs: width, random: &random)
+    }
+
+    func callAsFunction(_ queries: Tensor, memory: Tensor) -> Tensor {
+      let x = queries + attention(queryNorm(queries), memory: memoryNorm(memory))
+      return x + contract(expand(mlpNorm(x)).gelu())
+    }
+  }
+
+  private static let octaves = 8
+
+  public let options: Options
+  /// The middle of the scenes and how far they reach, metres: `[4]`, found before training, not trained.
+  let placement: Parameter
+  let embedding: Linear
+  let encoder: [EncoderBlock]
+  let mean, logVariance: Linear
+  let expansion: Linear
+  let decoder: [TransformerBlock]
+  let norm: LayerNorm
+  let anchor, head: Linear
+
+  public init(options: Options, random: inout Random) {
+    self.options = options
+    placement = Parameter(Tensor([0, 0, 1, 1], shape: [4]), trainable: false)
+    let width = options.width
+    embedding = Linear(inputs: 6 * GaussianVAE.octaves + Gaussians.width, outputs: width, random: &random)
+    encoder = (0..<options.encoderLayers).map { _ in
+      EncoderBlock(width: width, heads: options.heads, random: &random)
+    }
+    mean = Linear(inputs: width, outputs: options.latent, random: &random)
+    logVariance = Linear(inputs: width, outputs: options.latent, initialization: .zero, random: &random)
+    expansion = Linear(inputs: options.latent, outputs: width, random: &random)
+    decoder = (0..<options.decoderLayers).map { _ in
+      TransformerBlock(
+        width: width, heads: options.heads, attentionDropout: 0, dropout: 0, initialization: .torch, random: &random)
+    }
+    norm = LayerNorm(width)
+    anchor = Linear(inputs: width, outputs: 3, random: &random)
+    head = Linear(inputs: width, outputs: options.perToken * Gaussians.width, random: &random)
+  }
+
+  /// Sets where the scenes are: the mean of the centres, and twice their standard deviation.
+  public func place(over points: Gaussians) {
+    let means = points.means.detached
+    let middle = means.mean(axes: [0, 1])
+    let spread = (means - middle).square().mean().sqrt() * 2
+    placement.value = Tensor.concatenated([middle, spread.reshaped([1])], axis: 0)
+  }
+
+  private var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
+  private var reach: Tensor { placement.value.sliced(axis: 0, 3..<4) }
+
+  /// The Gaussians that stand for a set, the farthest from each other in the order they are found; the first `tokens` of
+  /// them are anchors.
+  public func points(of set: Gaussians) -> Gaussians {
+    guard set.count > options.points else { return set.chosen(set.means.farthestPoints(set.count)) }
+    return set.chosen(set.means.farthestPoints(options.points))
+  }
+
+  /// The anchors of points, `[batch, tokens, 14]`.
+  public func anchors(of points: Gaussians) -> Gaussians {
+    Gaussians(points.values.sliced(axis: 1, 0..<options.tokens))
+  }
+
+  /// Fourier features of the centres and all fourteen numbers, evened out: `[batch, count, width]`.
+  private func embed(_ set: Gaussians) -> Tensor {
+    let places = (set.means - middle) / reach
+    let waves = Tensor.concatenated((0..<GaussianVAE.octaves).map { places * (Float(1 << $0) * .pi) }, axis: 2)
+    let length = (set.rotations.square().sum(axes: [2], keepingDimensions: true) + 1e-12).sqrt()
+    return embedding(
+      Tensor.concatenated(
+        [
+          waves.sin(), waves.cos(), places, set.scales.maximum(Tensor(1e-6)).log() * 0.5 + 2, set.rotations / length,
+          set.colours, set.opacities,
+        ], axis: 2))
+  }
+
+  /// `[batch, tokens, latent]` each.
+  ///
+  /// - Parameters:
+  ///   - points: what is looked at, see `points(of:)`.
+  ///   - anchors: `[batch, tokens]` Gaussians that tokens stand for; those of the first moment of a clip stay for all of it,
+  ///     so that a token means the same place over time.
+  public func encode(_ points: Gaussians, anchors: Gaussians) -> (mean: Tensor, logVariance: Tensor) {
+    let memory = embed(points)
+    let x = encoder.reduce(embed(anchors)) { $1($0, memory: memory) }
+    return (mean(x), logVariance(x).clamped(to: -30...20))
+  }
+
+  /// `[batch, tokens * perToken]` Gaussians.
+  public func decode(_ latents: Tensor) -> Gaussians {
+    let x = norm(decoder.reduce(expansion(latents)) { $1($0) })
+    let (batch, tokens) = (x.shape[0], x.shape[1])
+    let raw = head(x).reshaped([batch, tokens, options.perToken, Gaussians.width])
+    func part(_ range: Range<Int>) -> Tensor { raw.sliced(axis: 3, range) }
+    let places = anchor(x).unsqueezed(2) + part(0..<3) * 0.3
+    let values = Tensor.concatenated(
+      [
+        places * reach + middle,
+        // Two or three pixels wide at first.
+        (part(3..<6).clamped(to: -5...4)).exp() * 0.03,
+        part(6..<10) + PixelRays.upright.unsqueezed(1), part(10..<13), (part(13..<14) + 1).sigmoid(),
+      ], axis: 3)
+    return Gaussians(values.reshaped([batch, tokens * options.perToken, Gaussians.width]))
+  }
+
+  /// - Parameters:
+  ///   - points: `[batch, points]` Gaussians, in the order of `points(of:)`.
+  ///   - pictures: `[batch, height, width, 3]` what the first camera saw.
+  ///   - views: where it stood.
+  ///   - noise: `[batch, tokens, latent]` standard normal; nil for the means themselves.
+  public func loss(_ points: Gaussians, pictures: Tensor, views: [SplattingView], noise: Tensor?) -> PolicyLoss {
+    let (mean, logVariance) = encode(points, anchors: anchors(of: points))
+    let latents = noise.map { mean + (logVariance * 0.5).exp() * $0 } ?? mean
+    let decoded = decode(latents)
+    let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
+    let chamfer = ((decoded.means - middle) / reach).chamferDistance(to: (points.means - middle) / reach).mean()
+    let picture = (decoded.rendered(from: views).sliced(axis: 3, 0..<3) - pictures).abs().mean()
+    return PolicyLoss(
+      picture * options.pictureWeight + chamfer * options.chamferWeight + divergence * options.klWeight,
+      metrics: ["picture": picture.detached, "chamfer": chamfer.detached, "kl": divergence.detached])
+  }
+}

@@ -1,0 +1,224 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// GWM's features for a policy: pictures to Gaussians to latents, one denoising step of the dynamics from pure noise with the
+/// action unknown, and its hidden tokens pooled (Lu et al. 2025, section 3.4).
+///
+/// The world model is frozen unless `fine_tune` says otherwise; the pooling always learns. With `join` another encoder's
+/// features stand beside it.
+public struct GaussianWorldEncoder: FrozenEncoder {
+  public struct Options: Decodable, Encodable, Sendable {
+    /// A run folder of `imitate world train`, or its world.safetensors.
+    public var world: String
+    /// The encoder whose features join; nil for the low-dimensional readings alone.
+    public var join: Choice?
+    /// Numbers of the pooled feature.
+    public var features: Int
+    /// How many pools look at the tokens, each with weights of its own.
+    public var pools: Int
+    public var fineTune: Bool
+    /// The most that is kept of frozen rows on disk.
+    public var cacheGigabytes: Double
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case world, join, features, pools
+      case fineTune = "fine_tune"
+      case cacheGigabytes = "cache_gigabytes"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      world = try keys.decode(String.self, forKey: .world)
+      join = try keys.decodeIfPresent(Choice.self, forKey: .join)
+      features = try keys.decodeIfPresent(Int.self, forKey: .features) ?? 64
+      pools = try keys.decodeIfPresent(Int.self, forKey: .pools) ?? 8
+      fineTune = try keys.decodeIfPresent(Bool.self, forKey: .fineTune) ?? false
+      cacheGigabytes = try keys.decodeIfPresent(Double.self, forKey: .cacheGigabytes) ?? 2
+      for (key, value) in [(CodingKeys.features, features), (.pools, pools)] where !(1...8192).contains(value) {
+        throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: "must be from 1 to 8192")
+      }
+      guard cacheGigabytes >= 0, cacheGigabytes.isFinite else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .cacheGigabytes, in: keys, debugDescription: "must be 0 or more; 0 keeps nothing")
+      }
+    }
+
+    /// What identifies these options; the joined encoder's are in the recipe.
+    public func encode(to encoder: any Encoder) throws {
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(world, forKey: .world)
+      try keys.encode(features, forKey: .features)
+      try keys.encode(pools, forKey: .pools)
+      try keys.encode(fineTune, forKey: .fineTune)
+      try keys.encode(cacheGigabytes, forKey: .cacheGigabytes)
+    }
+  }
+
+  public static let name = "gaussian-world"
+  /// Under which name a world model's description travels with a policy.
+  static let attachment = "world"
+  /// Numbers of a pool before they are brought together.
+  private static let poolWidth = 32
+
+  let world: WorldModel
+  let joined: (any ObservationEncoder)?
+  let norm: RMSNorm
+  let attention, values, projection: Linear
+  private let options: Options
+  private let schema: ObservationSchema
+  public let attachments: [String: String]
+  public let featureCount: Int
+
+  public init(options: Options, context: EncoderContext, random: inout Random) throws {
+    self.options = options
+    schema = context.schema
+    if let description = context.attachments[GaussianWorldEncoder.attachment] {
+      world = try WorldModel(description: description, catalog: context.catalog)
+    } else {
+      world = try WorldModel(path: GaussianWorldEncoder.file(options.world), catalog: context.catalog)
+    }
+    var attachments = [GaussianWorldEncoder.attachment: try world.description]
+    let model = world.blueprint.context
+    for camera in model.cameras.map({ CameraKeys($0) }) {
+      guard let size = schema.images[camera.image] else {
+        throw GaussianWorldError.missingCamera(camera.image, available: schema.imageKeys)
+      }
+      guard size == model.size else {
+        throw GaussianWorldError.otherSize(camera.image, found: size, trained: model.size)
+      }
+      guard world.needsDepth else { continue }
+      for key in [camera.depth, camera.calibration] where schema.vectors[key] == nil {
+        throw GaussianWorldError.missingGeometry(key, lift: world.options.lift.kind)
+      }
+    }
+    if !options.fineTune { world.freeze() }
+    let width = world.dynamics.options.width
+    norm = RMSNorm(width)
+    attention = Linear(inputs: width, outputs: options.pools, random: &random)
+    values = Linear(inputs: width, outputs: GaussianWorldEncoder.poolWidth, random: &random)
+    projection = Linear(
+      inputs: options.pools * GaussianWorldEncoder.poolWidth, outputs: options.features, random: &random)
+    let readings = schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
+    if let choice = options.join {
+      var inner = context
+      inner.schema.vectors = readings
+      let encoder = try context.catalog.makeEncoder(choice, context: inner, path: "encoder.join", random: &random)
+      guard encoder.history == 0 else { throw GaussianWorldError.joinsHistory(choice.kind) }
+      attachments.merge(encoder.attachments) { mine, _ in mine }
+      joined = encoder
+      featureCount = options.features + encoder.featureCount
+    } else {
+      joined = nil
+      featureCount = options.features + readings.values.reduce(0, +)
+    }
+    self.attachments = attachments
+  }
+
+  private static func file(_ path: String) -> String {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    return exists && isFolder.boolValue ? path + "/world.safetensors" : path
+  }
+
+  public func check(instruction: String) throws { try joined?.check(instruction: instruction) }
+
+  public var history: Int { LatentDynamics.context - 1 }
+
+  public func callAsFunction(_ observations: ObservationBatch) -> Tensor {
+    let (batch, time) = (observations.count, observations.time - history)
+    let width = world.dynamics.options.width
+    let tokens = norm((observations.frozen ?? frozen(observations)).reshaped([batch * time, -1, width]))
+    let weights = attention(tokens).softmax(axis: 1)
+    let pooled = weights.matmul(values(tokens), transposingSelf: true).reshaped([batch, time, -1])
+    let present = observations.dropping(first: history)
+    let feature = projection(pooled)
+    if let joined { return Tensor.concatenated([feature, joined(present)], axis: 2) }
+    let readings = schema.vectorKeys.filter { !CameraKeys.isGeometry($0) }.map { present.vectors[$0]! }
+    return Tensor.concatenated([feature] + readings, axis: 2)
+  }
+
+  // MARK: The frozen part
+
+  public var frozenCount: Int? {
+    guard !options.fineTune else { return nil }
+    return world.tokenCount * world.dynamics.options.width
+  }
+
+  public var frozenIdentity: String {
+    // FNV-1a over every weight: two models that differ anywhere must not share rows.
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    for (name, tensor) in world.snapshot().sorted(by: { $0.key < $1.key }) {
+      name.utf8.forEach(add)
+      tensor.withUnsafeBufferPointer { UnsafeRawBufferPointer($0).forEach(add) }
+    }
+    return "\(GaussianWorldEncoder.name) 1 \(attachments[GaussianWorldEncoder.attachment]!) \(hash)"
+  }
+
+  public var frozenLimit: Int { Int(options.cacheGigabytes * 1e9) }
+
+  public var frozenKeys: (images: [String], vectors: [String]) {
+    let cameras = world.blueprint.context.cameras.map { CameraKeys($0) }
+    return (cameras.map(\.image), world.needsDepth ? cameras.flatMap { [$0.depth, $0.calibration] } : [])
+  }
+
+  public func frozen(_ observations: ObservationBatch) -> Tensor {
+    let (batch, time) = (observations.count, observations.time)
+    let sights = world.sight(views(observations)).detachedUnless(options.fineTune)
+    // Each moment with the ones before it, which give the anchors.
+    let rows = (0..<batch).flatMap { item in (history..<time).map { item * time + $0 } }
+    let first = sights.gathered(rows.map { $0 - history })
+    let states = (0...history).map { past in
+      world.state(sights.gathered(rows.map { $0 - history + past }), reference: first)
+    }
+    let hidden = world.dynamics.firstStepHidden(history: Tensor.stacked(states, axis: 1))
+    return hidden.reshaped([batch, time - history, -1])
+  }
+
+  private func views(_ observations: ObservationBatch) -> CameraViews {
+    let size = world.blueprint.context.size
+    let frames = observations.count * observations.time
+    let cameras = world.blueprint.context.cameras.map { CameraKeys($0) }
+    return CameraViews(
+      size: size,
+      images: cameras.map { camera in
+        Tensor.images(
+          observations.images[camera.image]!.pixels, count: frames, height: size.height, width: size.width,
+          crop: (size.height, size.width), offsets: Array(repeating: (0, 0), count: frames))
+      },
+      depths: !world.needsDepth
+        ? nil : cameras.map { observations.vectors[$0.depth]!.reshaped([frames, size.height, size.width]) },
+      calibrations: !world.needsDepth
+        ? nil
+        : cameras.map { camera in
+          let all = observations.vectors[camera.calibration]!.scalars
+          let width = CameraCalibration.width
+          return (0..<frames).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
+        })
+  }
+}
+
+extension Tensor {
+  fileprivate func detachedUnless(_ isTrained: Bool) -> Tensor { isTrained ? self : detached }
+}
+
+extension ObservationBatch {
+  /// Without the first `count` frames of every window.
+  fileprivate func dropping(first count: Int) -> ObservationBatch {
+    guard count > 0 else { return self }
+    let images = images.mapValues { images in
+      let frame = images.size.height * images.size.width * 3
+      var pixels: [UInt8] = []
+      pixels.reserveCapacity(images.batch * (images.time - count) * frame)
+      for item in 0..<images.batch {
+        pixels += images.pixels[(item * images.time + count) * frame..<(item + 1) * images.time * frame]
+      }
+      return ImageBatch(batch: images.batch, time: images.time - count, size: images.size, pixels: pixels)
+    }
+    return ObservationBatch(
+      images: images, vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
+      time: time - count)
+  }
+}

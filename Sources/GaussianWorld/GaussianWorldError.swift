@@ -1,0 +1,29 @@
+import Imitation
+
+/// A world model that does not fit what it is given.
+public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
+  case pictureSize(ObservationSchema.ImageSize, multipleOf: Int)
+  case cameraSizes([String])
+  case missingCamera(String, available: [String])
+  case missingGeometry(String, lift: String)
+  case notAWorld(path: String, lacks: String)
+  case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
+  case joinsHistory(String)
+
+  public var description: String {
+    switch self {
+    case .pictureSize(let size, let factor):
+      "pictures of \(size.width)x\(size.height) cannot be cut evenly: both sides must be multiples of \(factor)"
+    case .cameraSizes(let cameras): "the cameras \(cameras.joined(separator: ", ")) have pictures of different sizes"
+    case .missingCamera(let camera, let available):
+      "the world model looks through '\(camera)', the observations have: \(available.joined(separator: ", "))"
+    case .missingGeometry(let key, let lift):
+      "'\(lift)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
+    case .notAWorld(let path, let lacks):
+      "\(path): not a world model: it has no \(lacks); `imitate world train` writes one"
+    case .otherSize(let camera, let found, let trained):
+      "'\(camera)' is \(found.width)x\(found.height), the world model was trained on \(trained.width)x\(trained.height)"
+    case .joinsHistory(let kind): "the encoder '\(kind)' looks at the past itself and cannot join another"
+    }
+  }
+}

@@ -1,0 +1,241 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// What comes next: a diffusion transformer over the tokens of a state (GWM, section 3.3; Peebles and Xie 2023), given two
+/// past states and the action, in EDM's preconditioning.
+///
+/// It predicts the change from the present state, scaled to EDM's standard deviation, so that knowing nothing means standing
+/// still. Attention has rotary positions and normalised queries and keys; the noise level and a summary of the past enter by
+/// AdaLN-Zero, the action by cross-attention. One action in `actionDrop` is hidden behind a learned null action, so that the
+/// model can also be asked without one.
+public struct LatentDynamics: Module {
+  public struct Options: Codable, Sendable {
+    public var width: Int
+    public var layers: Int
+    public var heads: Int
+    /// Steps of the sampler, and which.
+    public var steps: Int
+    public var solver: ElucidatedDiffusion.Solver
+    public var largestNoise: Float
+    /// Mean and standard deviation of the logarithm of the training noise.
+    public var noiseMean: Float
+    public var noiseDeviation: Float
+    public var actionDrop: Float
+    /// Predictions in a row while training, each fed by the last one's.
+    public var horizon: Int
+    /// The weight of the reward's error; 0 for no reward head.
+    public var rewardWeight: Float
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case width, layers, heads, steps, solver, horizon
+      case largestNoise = "largest_noise"
+      case noiseMean = "noise_mean"
+      case noiseDeviation = "noise_deviation"
+      case actionDrop = "action_drop"
+      case rewardWeight = "reward_weight"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 192
+      layers = try keys.decodeIfPresent(Int.self, forKey: .layers) ?? 4
+      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 6
+      steps = try keys.decodeIfPresent(Int.self, forKey: .steps) ?? 3
+      solver = try keys.decodeIfPresent(ElucidatedDiffusion.Solver.self, forKey: .solver) ?? .euler
+      largestNoise = try keys.decodeIfPresent(Float.self, forKey: .largestNoise) ?? 5
+      noiseMean = try keys.decodeIfPresent(Float.self, forKey: .noiseMean) ?? -0.4
+      noiseDeviation = try keys.decodeIfPresent(Float.self, forKey: .noiseDeviation) ?? 1.2
+      actionDrop = try keys.decodeIfPresent(Float.self, forKey: .actionDrop) ?? 0.1
+      horizon = try keys.decodeIfPresent(Int.self, forKey: .horizon) ?? 2
+      rewardWeight = try keys.decodeIfPresent(Float.self, forKey: .rewardWeight) ?? 0.1
+      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
+        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
+      }
+      for (key, value, limit) in [
+        (CodingKeys.width, width, 8192), (.layers, layers, 200), (.heads, heads, 256), (.steps, steps, 1000),
+        (.horizon, horizon, 64),
+      ] { try refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
+      try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
+      try refuse(.width, unless: width / heads % 2 == 0, "must be an even number for each head: positions turn pairs")
+      try refuse(
+        .largestNoise, unless: largestNoise > 0.002 && largestNoise <= 1000, "must be above 0.002, at most 1000")
+      try refuse(.noiseMean, unless: noiseMean.isFinite, "must be a number")
+      try refuse(.noiseDeviation, unless: noiseDeviation > 0 && noiseDeviation.isFinite, "must be above 0")
+      try refuse(.actionDrop, unless: (0..<1).contains(actionDrop), "must be from 0 to below 1")
+      try refuse(.rewardWeight, unless: rewardWeight >= 0 && rewardWeight.isFinite, "must be 0 or more")
+    }
+  }
+
+  /// How many past states it sees, the present one among them.
+  public static let context = 2
+  private static let waves = SinusoidalEmbedding(width: 128, sinesFirst: false)
+
+  public let options: Options
+  public let diffusion: ElucidatedDiffusion
+  let embedding: Linear
+  let noise: [Linear]
+  let past: [Linear]
+  let action: [Linear]
+  /// `[1, 1, width]`: what stands for an action that is not known.
+  let nullAction: Parameter
+  let blocks: [DiffusionTransformerBlock]
+  let modulation: Linear
+  let head: Linear
+  let reward: [Linear]
+
+  /// - Parameter numbers: of each token.
+  public init(options: Options, numbers: Int, actionWidth: Int, random: inout Random) {
+    self.options = options
+    var diffusion = ElucidatedDiffusion()
+    diffusion.largest = options.largestNoise
+    (diffusion.logMean, diffusion.logDeviation) = (options.noiseMean, options.noiseDeviation)
+    self.diffusion = diffusion
+    let width = options.width
+    embedding = Linear(inputs: (1 + LatentDynamics.context) * numbers, outputs: width, random: &random)
+    func pair(_ inputs: Int, _ outputs: Int, _ random: inout Random) -> [Linear] {
+      [
+        Linear(inputs: inputs, outputs: width, random: &random),
+        Linear(inputs: width, outputs: outputs, random: &random),
+      ]
+    }
+    noise = pair(128, width, &random)
+    past = pair(LatentDynamics.context * numbers, width, &random)
+    action = pair(actionWidth, width, &random)
+    nullAction = Parameter(.normal([1, 1, width], deviation: 0.02, random: &random))
+    blocks = (0..<options.layers).map { _ in
+      DiffusionTransformerBlock(
+        width: width, heads: options.heads, condition: width, memoryWidth: width, rotary: RotaryPositions(),
+        normalized: true, random: &random)
+    }
+    modulation = Linear(inputs: width, outputs: 2 * width, initialization: .zero, random: &random)
+    head = Linear(inputs: width, outputs: numbers, initialization: .zero, random: &random)
+    reward = options.rewardWeight > 0 ? pair(width, 1, &random) : []
+  }
+
+  /// What one look at a noisy change gives.
+  public struct Look {
+    /// `[batch, tokens, numbers]`: the denoised change.
+    public var denoised: Tensor
+    /// `[batch, tokens, width]`: what the network thinks, after its last block.
+    public var hidden: Tensor
+    /// The network's own output F.
+    public var raw: Tensor
+  }
+
+  /// One denoising step's network call.
+  ///
+  /// - Parameters:
+  ///   - noisy: `[batch, tokens, numbers]`.
+  ///   - sigma: a noise level for each item.
+  ///   - history: `[batch, context, tokens, numbers]`, the present state last.
+  ///   - actions: `[batch, actionWidth]`; nil for none known.
+  ///   - hidden: which items' actions are hidden.
+  public func look(
+    _ noisy: Tensor, sigma: [Float], history: Tensor, actions: Tensor?, hidden dropped: [Bool] = []
+  ) -> Look {
+    let batch = noisy.shape[0]
+    let coefficients = sigma.map(diffusion.coefficients)
+    func column(_ path: KeyPath<ElucidatedDiffusion.Coefficients, Float>) -> Tensor {
+      Tensor(coefficients.map { $0[keyPath: path] }, shape: [batch, 1, 1])
+    }
+    let states = (0..<LatentDynamics.context).map { history.sliced(axis: 1, $0..<$0 + 1).squeezed(1) }
+    let seen = Tensor.concatenated(states, axis: 2) / diffusion.dataDeviation
+    var x = embedding(Tensor.concatenated([noisy * column(\.input), seen], axis: 2))
+    let level = noise[1](noise[0](LatentDynamics.waves(coefficients.map { $0.noise * 100 })).silu())
+    let condition = (level + past[1](past[0](seen.mean(axes: [1])).silu())).silu()
+    let memory = memory(actions, batch: batch, dropped: dropped)
+    for block in blocks { x = block(x, condition: condition, memory: memory) }
+    let shifts = modulation(condition)
+    let width = options.width
+    let last = x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6)
+      .modulated(scale: shifts.sliced(axis: 1, 0..<width) + 1, bias: shifts.sliced(axis: 1, width..<2 * width))
+    let raw = head(last)
+    return Look(denoised: noisy * column(\.skip) + raw * column(\.out), hidden: x, raw: raw)
+  }
+
+  private func memory(_ actions: Tensor?, batch: Int, dropped: [Bool]) -> Tensor {
+    let null = nullAction.value.broadcast(to: [batch, 1, options.width])
+    guard let actions else { return null }
+    let known = action[1](action[0](actions).silu()).unsqueezed(1)
+    guard dropped.contains(true) else { return known }
+    let keep = Tensor(dropped.map { $0 ? 0 : 1 }, shape: [batch, 1, 1])
+    return known * keep + null * (1 - keep)
+  }
+
+  /// The rewards that hidden tokens speak of, symlog: `[batch]`.
+  public func symlogReward(_ hidden: Tensor) -> Tensor {
+    reward[1](reward[0](hidden.mean(axes: [1])).silu()).squeezed(1)
+  }
+
+  /// The loss over one clip: EDM's, which is the mean squared error of the network's own output (its target is
+  /// `(y - skip x) / out`), for each of `horizon` steps, the states after the first predicted ones without gradient.
+  ///
+  /// - Parameters:
+  ///   - states: `[batch, context + horizon, tokens, numbers]`.
+  ///   - actions: `[batch, horizon, actionWidth]`, those that led from one state to the next.
+  ///   - rewards: `[batch, horizon]`.
+  ///   - scale: one standard deviation of each number's change is `dataDeviation` times so much, `[numbers]`.
+  public func loss(states: Tensor, actions: Tensor, rewards: Tensor, scale: Tensor, random: inout Random) -> PolicyLoss
+  {
+    let (batch, context) = (states.shape[0], LatentDynamics.context)
+    func state(_ index: Int) -> Tensor { states.sliced(axis: 1, index..<index + 1).squeezed(1) }
+    var history = (0..<context).map(state)
+    var loss = Tensor(0)
+    var rewardError = Tensor(0)
+    let steps = states.shape[1] - context
+    for step in 0..<steps {
+      let target = (state(context + step) - history[context - 1]) / scale
+      let sigma = (0..<batch).map { _ in diffusion.level(random: &random) }
+      let coefficients = sigma.map(diffusion.coefficients)
+      func column(_ values: [Float]) -> Tensor { Tensor(values, shape: [batch, 1, 1]) }
+      let noisy = target + Tensor.normal(target.shape, random: &random) * column(sigma)
+      let dropped = (0..<batch).map { _ in Float(random.uniform()) < options.actionDrop }
+      let look = look(
+        noisy, sigma: sigma, history: Tensor.stacked(history, axis: 1),
+        actions: actions.sliced(axis: 1, step..<step + 1).squeezed(1), hidden: dropped)
+      let wanted = (target - noisy * column(coefficients.map(\.skip))) / column(coefficients.map(\.out))
+      loss = loss + (look.raw - wanted).square().mean() / Float(steps)
+      if options.rewardWeight > 0 {
+        let wanted = LatentDynamics.symlog(rewards.sliced(axis: 1, step..<step + 1).squeezed(1))
+        rewardError = rewardError + (symlogReward(look.hidden) - wanted).square().mean() / Float(steps)
+      }
+      history = Array(history.dropFirst()) + [(history[context - 1] + look.denoised * scale).detached]
+    }
+    return PolicyLoss(
+      loss + rewardError * options.rewardWeight, metrics: ["dynamics": loss.detached, "reward": rewardError.detached])
+  }
+
+  /// The next state, `[batch, tokens, numbers]`.
+  public func next(history: Tensor, actions: Tensor?, scale: Tensor, random: inout Random) -> Tensor {
+    let shape = [history.shape[0]] + history.shape.dropFirst(2)
+    let change = diffusion.sample(shape, steps: options.steps, solver: options.solver, random: &random) { x, sigma in
+      look(x, sigma: Array(repeating: sigma, count: shape[0]), history: history, actions: actions).denoised
+    }
+    let last = LatentDynamics.context - 1
+    return history.sliced(axis: 1, last..<last + 1).squeezed(1) + change * scale
+  }
+
+  /// The hidden tokens after the first denoising step, the action unknown: `[batch, tokens, width]`. The noise is always the
+  /// same, so that the same history gives the same feature.
+  public func firstStepHidden(history: Tensor) -> Tensor {
+    var random = Random(seed: 0).split("first denoising step")
+    let one = Tensor.normal([1] + history.shape.dropFirst(2), random: &random) * diffusion.largest
+    let shape = [history.shape[0]] + history.shape.dropFirst(2)
+    return look(
+      one.broadcast(to: shape), sigma: Array(repeating: diffusion.largest, count: shape[0]), history: history,
+      actions: nil
+    ).hidden
+  }
+
+  /// `sign(x) log(1 + |x|)`: rewards of any size as moderate numbers (Hafner et al. 2023).
+  public static func symlog(_ x: Tensor) -> Tensor {
+    Tensor(x.scalars.map { ($0 < 0 ? -1 : 1) * log1p(Swift.abs($0)) }, shape: x.shape)
+  }
+
+  /// Undoes `symlog`.
+  public static func symexp(_ x: Tensor) -> Tensor {
+    Tensor(x.scalars.map { ($0 < 0 ? -1 : 1) * expm1(Swift.abs($0)) }, shape: x.shape)
+  }
+}

@@ -1,0 +1,97 @@
+import Imitation
+import Tensors
+
+/// Where the pixels of one camera look, item by item.
+struct PixelRays {
+  /// `[batch, pixels, 3]`, of depth 1.
+  let rays: Tensor
+  /// `[batch, 1, 1]`: how wide a pixel is at depth 1.
+  let width: Tensor
+
+  /// The rotation that turns nothing, `[1, 1, 4]`.
+  static let upright = Tensor([1, 0, 0, 0], shape: [1, 1, 4])
+
+  init(_ size: ObservationSchema.ImageSize, _ calibrations: [CameraCalibration]) {
+    rays = Tensor(shape: [calibrations.count, size.height * size.width, 3]) { buffer in
+      var place = 0
+      for camera in calibrations {
+        for v in 0..<size.height {
+          for u in 0..<size.width {
+            buffer[place] = (Float(u) + 0.5 - camera.centre.x) / camera.focal.x
+            buffer[place + 1] = (Float(v) + 0.5 - camera.centre.y) / camera.focal.y
+            buffer[place + 2] = 1
+            place += 3
+          }
+        }
+      }
+    }
+    width = Tensor(calibrations.map { 2 / ($0.focal.x + $0.focal.y) }, shape: [calibrations.count, 1, 1])
+  }
+
+  func shape(_ last: Int) -> [Int] { rays.shape.dropLast() + [last] }
+}
+
+extension Tensor {
+  /// Colours in 0...1 as coefficients of the spherical harmonic of degree 0.
+  var colourCoefficients: Tensor { (self - 0.5) / Gaussians.harmonic }
+}
+
+/// Turns and shifts sets of Gaussians, each item by its own rotation `[batch, 4]` (unit quaternions w, x, y, z) and shift
+/// `[batch, 3]`.
+struct RigidMotion {
+  let rotation: Tensor
+  let shift: Tensor
+
+  init(rotation: Tensor, shift: Tensor) {
+    self.rotation = rotation
+    self.shift = shift
+  }
+
+  /// From the frame of one camera into that of another, item by item.
+  init(_ from: [CameraCalibration], to: [CameraCalibration]) {
+    // Seen as a camera's view, `to` of a world whose frame is `from`'s turns points the wanted way.
+    let size = ObservationSchema.ImageSize(height: 1, width: 1)
+    let views = zip(from, to).map { $1.view(size, from: $0) }
+    rotation = Tensor(views.flatMap { RigidMotion.quaternion($0.rotation) }, shape: [views.count, 4])
+    shift = Tensor(
+      views.flatMap { [$0.translation.x, $0.translation.y, $0.translation.z] }, shape: [views.count, 3])
+  }
+
+  func callAsFunction(_ set: Gaussians) -> Gaussians {
+    let (w, v) = (part(0..<1), part(1..<4))
+    // v' = v + 2 w (q × v) + 2 q × (q × v).
+    let turn = cross(v, set.means)
+    let means = set.means + (turn * w + cross(v, turn)) * 2 + shift.unsqueezed(1)
+    let own = set.rotations
+    let (ownW, ownV) = (own.sliced(axis: 2, 0..<1), own.sliced(axis: 2, 1..<4))
+    let real = ownW * w - (ownV * v).sum(axes: [2], keepingDimensions: true)
+    let imaginary = ownV * w + ownW * v + cross(v, ownV)
+    return Gaussians(
+      means: means, scales: set.scales, rotations: Tensor.concatenated([real, imaginary], axis: 2),
+      colours: set.colours, opacities: set.opacities)
+  }
+
+  private func part(_ range: Range<Int>) -> Tensor { rotation.sliced(axis: 1, range).unsqueezed(1) }
+
+  private func cross(_ a: Tensor, _ b: Tensor) -> Tensor {
+    func axis(_ tensor: Tensor, _ index: Int) -> Tensor { tensor.sliced(axis: 2, index..<index + 1) }
+    let parts = [(1, 2), (2, 0), (0, 1)].map { axis(a, $0.0) * axis(b, $0.1) - axis(a, $0.1) * axis(b, $0.0) }
+    return Tensor.concatenated(parts, axis: 2)
+  }
+
+  /// The unit quaternion of a rotation given by its rows, by its largest component (Shepperd 1978).
+  static func quaternion(_ r: [SIMD3<Float>]) -> [Float] {
+    let trace = r[0].x + r[1].y + r[2].z
+    let squares = [trace, r[0].x, r[1].y, r[2].z]
+    let best = squares.indices.max { squares[$0] < squares[$1] }!
+    var q: [Float]
+    switch best {
+    case 0: q = [1 + trace, r[2].y - r[1].z, r[0].z - r[2].x, r[1].x - r[0].y]
+    case 1: q = [r[2].y - r[1].z, 1 + 2 * r[0].x - trace, r[0].y + r[1].x, r[0].z + r[2].x]
+    case 2: q = [r[0].z - r[2].x, r[0].y + r[1].x, 1 + 2 * r[1].y - trace, r[1].z + r[2].y]
+    default: q = [r[1].x - r[0].y, r[0].z + r[2].x, r[1].z + r[2].y, 1 + 2 * r[2].z - trace]
+    }
+    let length = q.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return q.map { $0 / length }
+  }
+}

@@ -1,0 +1,233 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// Gaussians from colours alone, of one or two cameras whose poses need not be known: a small U-Net gives every pixel a
+/// depth, an offset, a scale, a rotation, an opacity and a correction of its colour (after Szymanowicz et al. 2024,
+/// "Splatter Image"), and the cameras beside the first a pose in its frame.
+///
+/// It stands where GWM has Splatt3R, whose weights may not be used freely. It learns from what it would draw: the pictures
+/// it saw, from where they were taken, and with recorded depths and poses from those too. Without any recording of depth
+/// the pictures come out right, but nothing ties the depths to metres.
+public struct Splatter: GaussianLift {
+  public struct Options: Codable, Sendable {
+    /// Channels at half the pictures' size; twice and four times as many further down.
+    public var channels: Int
+    /// What depths are possible, metres.
+    public var near: Float
+    public var far: Float
+    /// The weight of the error of the depths' logarithms, where depths are recorded.
+    public var depthWeight: Float
+    /// The weight of what other cameras, and wrong poses, cost.
+    public var poseWeight: Float
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case channels, near, far
+      case depthWeight = "depth_weight"
+      case poseWeight = "pose_weight"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      channels = try keys.decodeIfPresent(Int.self, forKey: .channels) ?? 32
+      near = try keys.decodeIfPresent(Float.self, forKey: .near) ?? 0.1
+      far = try keys.decodeIfPresent(Float.self, forKey: .far) ?? 5
+      depthWeight = try keys.decodeIfPresent(Float.self, forKey: .depthWeight) ?? 1
+      poseWeight = try keys.decodeIfPresent(Float.self, forKey: .poseWeight) ?? 1
+      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
+        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
+      }
+      try refuse(
+        .channels, unless: channels > 0 && channels % 8 == 0 && channels <= 512, "must be a multiple of 8 to 512")
+      try refuse(.near, unless: near > 0, "must be above 0")
+      try refuse(.far, unless: far > near && far.isFinite, "must be above near (\(near))")
+      try refuse(.depthWeight, unless: depthWeight >= 0, "must be 0 or more")
+      try refuse(.poseWeight, unless: poseWeight >= 0, "must be 0 or more")
+    }
+  }
+
+  public static let name = "splatter"
+
+  /// Two 3x3 convolutions with their norms.
+  struct Stage: Module {
+    let first, second: Conv2d
+    let firstNorm, secondNorm: GroupNorm
+
+    init(inputs: Int, outputs: Int, stride: Int = 1, random: inout Random) {
+      func convolution(_ inputs: Int, _ stride: Int, _ random: inout Random) -> Conv2d {
+        Conv2d(
+          inputs: inputs, outputs: outputs, kernel: 3, stride: stride, padding: 1, bias: false,
+          initialization: .kaimingFanOut, random: &random)
+      }
+      first = convolution(inputs, stride, &random)
+      second = convolution(outputs, 1, &random)
+      firstNorm = GroupNorm(groups: outputs / 8, channels: outputs)
+      secondNorm = GroupNorm(groups: outputs / 8, channels: outputs)
+    }
+
+    func callAsFunction(_ input: Tensor) -> Tensor {
+      secondNorm(second(firstNorm(first(input), finish: .relu)), finish: .relu)
+    }
+  }
+
+  /// Depth 1, offset 3, scale 3, rotation 4, opacity 1, colour 3.
+  private static let outputs = 15
+
+  let down: [Stage]
+  let up: [Stage]
+  /// To four pixels each; zero at first, so that training starts from the picture itself on a plane.
+  let head: Conv2d
+  /// To the quaternion and the place of a camera beside the first, from the deepest features of both; nil with one camera.
+  let pose: [Linear]
+  private let options: Options
+  private let context: LiftContext
+
+  public init(options: Options, context: LiftContext, random: inout Random) throws {
+    guard context.size.height % 8 == 0, context.size.width % 8 == 0 else {
+      throw GaussianWorldError.pictureSize(context.size, multipleOf: 8)
+    }
+    let c = options.channels
+    // A block of four pixels is one place, with twelve numbers.
+    down = [
+      Stage(inputs: 12, outputs: c, random: &random), Stage(inputs: c, outputs: 2 * c, stride: 2, random: &random),
+      Stage(inputs: 2 * c, outputs: 4 * c, stride: 2, random: &random),
+    ]
+    up = [
+      Stage(inputs: 6 * c, outputs: 2 * c, random: &random), Stage(inputs: 3 * c, outputs: c, random: &random),
+    ]
+    head = Conv2d(
+      inputs: c + 12, outputs: 4 * Splatter.outputs, kernel: 1, initialization: .zero, random: &random)
+    pose =
+      context.cameras.count > 1
+      ? [
+        Linear(inputs: 8 * c, outputs: 4 * c, random: &random),
+        Linear(inputs: 4 * c, outputs: 7, initialization: .zero, random: &random),
+      ] : []
+    self.options = options
+    self.context = context
+  }
+
+  /// What one camera's pictures give.
+  private struct Local {
+    var gaussians: Gaussians
+    /// `[batch, pixels, 1]`, its logarithm.
+    var logDepth: Tensor
+    /// `[batch, 4 channels]`.
+    var deepest: Tensor
+  }
+
+  public func callAsFunction(_ views: CameraViews) -> Gaussians {
+    let locals = locals(views)
+    return .merged(
+      locals.enumerated().map { camera, local in
+        camera == 0 ? local.gaussians : motion(locals[0], local)(local.gaussians)
+      })
+  }
+
+  public func loss(on views: CameraViews) -> PolicyLoss? {
+    let locals = locals(views)
+    var loss = Tensor(0)
+    var metrics: [String: Tensor] = [:]
+    // Each camera's Gaussians must draw its own picture.
+    for (camera, local) in locals.enumerated() {
+      let own = calibrations(views, camera).map { $0.view(views.size, from: $0) }
+      let drawn = local.gaussians.rendered(from: own).sliced(axis: 3, 0..<3)
+      let error = (drawn - views.images[camera]).abs().mean()
+      loss = loss + error
+      metrics["picture"] = (metrics["picture"] ?? Tensor(0)) + error.detached / Float(locals.count)
+      guard let depths = views.depths, options.depthWeight > 0 else { continue }
+      let target = depths[camera].clamped(to: options.near...options.far).log().reshaped(local.logDepth.shape)
+      let depthError = (local.logDepth - target).abs().mean()
+      loss = loss + depthError * options.depthWeight
+      metrics["depth"] = (metrics["depth"] ?? Tensor(0)) + depthError.detached / Float(locals.count)
+    }
+    // And where poses are recorded, the cameras beside the first must be placed there, and all must draw what each sees.
+    guard locals.count > 1, options.poseWeight > 0, let calibrations = views.calibrations else {
+      return PolicyLoss(loss, metrics: metrics)
+    }
+    var sets = [locals[0].gaussians]
+    for camera in 1..<locals.count {
+      let found = motion(locals[0], locals[camera])
+      let true_ = RigidMotion(calibrations[camera], to: calibrations[0])
+      // A quaternion and its negative are one rotation.
+      let alignment = (found.rotation * true_.rotation).sum(axes: [1]).square()
+      let error = (1 - alignment).mean() + (found.shift - true_.shift).abs().mean()
+      loss = loss + error * options.poseWeight
+      metrics["pose"] = error.detached
+      sets.append(true_(locals[camera].gaussians))
+    }
+    let all = Gaussians.merged(sets)
+    for camera in locals.indices {
+      let drawn = all.rendered(from: views.views(from: camera)!).sliced(axis: 3, 0..<3)
+      loss = loss + (drawn - views.images[camera]).abs().mean() * (options.poseWeight / Float(locals.count))
+    }
+    return PolicyLoss(loss, metrics: metrics)
+  }
+
+  private func locals(_ views: CameraViews) -> [Local] {
+    views.images.indices.map { local(views.images[$0], calibrations(views, $0), views.size) }
+  }
+
+  /// As recorded, or as the recipe says.
+  private func calibrations(_ views: CameraViews, _ camera: Int) -> [CameraCalibration] {
+    views.calibrations?[camera] ?? Array(repeating: context.calibration(of: camera), count: views.batch)
+  }
+
+  private func local(_ images: Tensor, _ calibrations: [CameraCalibration], _ size: ObservationSchema.ImageSize)
+    -> Local
+  {
+    let blocks = (images * 2 - 1).blocks(of: 2)
+    let first = down[0](blocks)
+    let second = down[1](first)
+    let third = down[2](second)
+    let middle = up[0](Tensor.concatenated([third.doubled(), second], axis: 3))
+    let last = up[1](Tensor.concatenated([middle.doubled(), first], axis: 3))
+    let raw = head(Tensor.concatenated([last, blocks], axis: 3)).pixels(of: 2).reshaped([
+      images.shape[0], -1, Splatter.outputs,
+    ])
+    func part(_ range: Range<Int>) -> Tensor { raw.sliced(axis: 2, range) }
+    let pixels = PixelRays(size, calibrations)
+    let (low, high) = (log(options.near), log(options.far))
+    let logDepth = part(0..<1).sigmoid() * (high - low) + low
+    let depth = logDepth.exp()
+    let unit = depth * pixels.width
+    return Local(
+      gaussians: Gaussians(
+        // Offsets are in pixels, up to ten.
+        means: pixels.rays * depth + part(1..<4).tanh() * unit * 10,
+        scales: unit * 0.3 * part(4..<7).clamped(to: -4...4).exp(),
+        rotations: part(7..<11) + PixelRays.upright,
+        colours: images.reshaped(pixels.shape(3)).colourCoefficients + part(12..<15),
+        opacities: (part(11..<12) + 4).sigmoid()),
+      logDepth: logDepth, deepest: third.mean(axes: [1, 2]))
+  }
+
+  /// From the frame of a camera beside the first into the first's.
+  private func motion(_ first: Local, _ other: Local) -> RigidMotion {
+    let row = pose[1](pose[0](Tensor.concatenated([first.deepest, other.deepest], axis: 1)).relu())
+    let raw = row.sliced(axis: 1, 0..<4) + Tensor([1, 0, 0, 0], shape: [1, 4])
+    let length = (raw.square().sum(axes: [1], keepingDimensions: true) + 1e-8).sqrt()
+    return RigidMotion(rotation: raw / length, shift: row.sliced(axis: 1, 4..<7))
+  }
+}
+
+extension Tensor {
+  /// Squares of `side` pixels as one place each: `[n, h, w, c]` to `[n, h / side, w / side, side * side * c]`.
+  func blocks(of side: Int) -> Tensor {
+    let (n, h, w, c) = (shape[0], shape[1] / side, shape[2] / side, shape[3])
+    return reshaped([n, h, side, w, side, c]).permuted([0, 1, 3, 2, 4, 5]).reshaped([n, h, w, side * side * c])
+  }
+
+  /// Undoes `blocks(of:)`.
+  func pixels(of side: Int) -> Tensor {
+    let (n, h, w, c) = (shape[0], shape[1], shape[2], shape[3] / (side * side))
+    return reshaped([n, h, w, side, side, c]).permuted([0, 1, 3, 2, 4, 5]).reshaped([n, h * side, w * side, c])
+  }
+
+  /// Every pixel twice in both directions.
+  func doubled() -> Tensor {
+    let (n, h, w, c) = (shape[0], shape[1], shape[2], shape[3])
+    return reshaped([n, h, 1, w, 1, c]).broadcast(to: [n, h, 2, w, 2, c]).reshaped([n, 2 * h, 2 * w, c])
+  }
+}

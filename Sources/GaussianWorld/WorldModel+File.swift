@@ -1,0 +1,58 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+extension WorldModel {
+  public static let format = "imitationkit-world-1"
+
+  /// What rebuilds it without its weights, as JSON.
+  public var description: String {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      return String(
+        decoding: try encoder.encode(Description(options: options.setting.json, blueprint: blueprint)), as: UTF8.self)
+    }
+  }
+
+  private struct Description: Codable {
+    var options: String
+    var blueprint: Blueprint
+  }
+
+  /// Writes everything that rebuilds it into one safetensors file.
+  public func write(to path: String) throws {
+    try Safetensors.write(
+      snapshot(), metadata: ["format": WorldModel.format, "description": try description], to: path)
+  }
+
+  /// Rebuilds what `write` wrote.
+  /// - Throws: `GaussianWorldError.notAWorld`, or what is wrong with the file.
+  public init(path: String, catalog: Catalog) throws {
+    let (tensors, metadata) = try Safetensors.read(path)
+    guard metadata["format"] == WorldModel.format else {
+      throw GaussianWorldError.notAWorld(path: path, lacks: "format '\(WorldModel.format)'")
+    }
+    guard let description = metadata["description"] else {
+      throw GaussianWorldError.notAWorld(path: path, lacks: "description")
+    }
+    do {
+      try self.init(description: description, catalog: catalog)
+    } catch let error as SettingError {
+      throw SettingError.inFile(path, error)
+    }
+    try load(tensors)
+  }
+
+  /// The model that `description` tells of, its weights not loaded yet.
+  public init(description: String, catalog: Catalog) throws {
+    guard let found = try? JSONDecoder().decode(Description.self, from: Data(description.utf8)) else {
+      throw GaussianWorldError.notAWorld(path: "description", lacks: "options and blueprint")
+    }
+    var random = Random(seed: 0)
+    try self.init(
+      options: SettingDecoder().decode(Options.self, from: Setting(json: found.options), path: "world"),
+      blueprint: found.blueprint, catalog: catalog, random: &random)
+  }
+}

@@ -1,0 +1,277 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// A Gaussian World Model: pictures to Gaussians (lift), Gaussians to latent tokens (VAE), and what comes next (dynamics).
+///
+/// `state` says what dynamics works on: latent tokens (the whole pipeline), Gaussians without the VAE, or pixels without
+/// either; the last two are GWM's ablations (its table 4).
+public struct WorldModel: Module {
+  public enum State: String, Codable, Sendable, CaseIterable {
+    case vae, gaussians, image
+  }
+
+  public struct Options: Decodable, Sendable {
+    /// The cameras' names; the first one's frame is the world, and its pictures are what is predicted.
+    public var cameras: [String]
+    /// The cameras' vertical view angles where recordings do not tell, degrees; one number for all or one each.
+    public var fieldsOfView: [Float]
+    /// Whether the demonstrations hold depths and calibrations to learn from.
+    public var geometry: Bool
+    public var state: State
+    public var lift: Choice
+    public var vae: GaussianVAE.Options
+    public var dynamics: LatentDynamics.Options
+    /// The side of the squares of pixels that are tokens without a VAE.
+    public var patch: Int
+    /// What it was read from.
+    public var setting: Setting
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case cameras, state, lift, vae, dynamics, patch, geometry
+      case fieldsOfView = "field_of_view"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      setting = try Setting(from: decoder)
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      cameras = try keys.decode([String].self, forKey: .cameras).map { CameraKeys($0).name }
+      if let list = try? keys.decode([Float].self, forKey: .fieldsOfView) {
+        fieldsOfView = list
+      } else {
+        let angle = try keys.decodeIfPresent(Float.self, forKey: .fieldsOfView) ?? 45
+        fieldsOfView = cameras.map { _ in angle }
+      }
+      geometry = try keys.decodeIfPresent(Bool.self, forKey: .geometry) ?? false
+      state = try keys.decodeIfPresent(State.self, forKey: .state) ?? .vae
+      lift = try keys.decodeIfPresent(Choice.self, forKey: .lift) ?? Choice(kind: Splatter.name)
+      let empty = Setting(.map([]), line: setting.line)
+      vae =
+        try keys.decodeIfPresent(GaussianVAE.Options.self, forKey: .vae)
+        ?? SettingDecoder().decode(GaussianVAE.Options.self, from: empty)
+      dynamics =
+        try keys.decodeIfPresent(LatentDynamics.Options.self, forKey: .dynamics)
+        ?? SettingDecoder().decode(LatentDynamics.Options.self, from: empty)
+      patch = try keys.decodeIfPresent(Int.self, forKey: .patch) ?? 8
+      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
+        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
+      }
+      try refuse(
+        .cameras, unless: !cameras.isEmpty && Set(cameras).count == cameras.count, "names no camera, or one twice")
+      try refuse(
+        .fieldsOfView, unless: fieldsOfView.allSatisfy { $0 > 1 && $0 < 179 }, "must be between 1 and 179 degrees")
+      try refuse(
+        .fieldsOfView, unless: fieldsOfView.count == cameras.count, "must be one number, or one for each camera")
+      try refuse(.patch, unless: (1...256).contains(patch), "must be from 1 to 256 pixels")
+    }
+  }
+
+  /// What a world model is built for, saved with its weights.
+  public struct Blueprint: Codable, Sendable, Equatable {
+    public var context: LiftContext
+    public var actionWidth: Int
+
+    public init(context: LiftContext, actionWidth: Int) {
+      self.context = context
+      self.actionWidth = actionWidth
+    }
+  }
+
+  public let options: Options
+  public let blueprint: Blueprint
+  /// Nil where dynamics works on pixels.
+  public let lift: (any GaussianLift)?
+  /// Nil without latents.
+  public let vae: GaussianVAE?
+  public let dynamics: LatentDynamics
+  /// What makes the states' numbers, their changes and the actions even; found after a stage, not trained.
+  let stateOffset, stateScale, changeScale, actionOffset, actionScale: Parameter
+
+  /// - Throws: `SettingError` or `GaussianWorldError` when the parts do not fit each other.
+  public init(options: Options, blueprint: Blueprint, catalog: Catalog, random: inout Random) throws {
+    self.options = options
+    self.blueprint = blueprint
+    let size = blueprint.context.size
+    lift =
+      options.state == .image
+      ? nil : try catalog.makeLift(options.lift, context: blueprint.context, random: &random)
+    vae = options.state == .vae ? GaussianVAE(options: options.vae, random: &random) : nil
+    let numbers: Int
+    switch options.state {
+    case .vae: numbers = options.vae.latent
+    case .gaussians, .image:
+      guard size.height % options.patch == 0, size.width % options.patch == 0 else {
+        throw GaussianWorldError.pictureSize(size, multipleOf: options.patch)
+      }
+      numbers = options.patch * options.patch * (options.state == .image ? 3 : Gaussians.width)
+    }
+    dynamics = LatentDynamics(
+      options: options.dynamics, numbers: numbers, actionWidth: blueprint.actionWidth, random: &random)
+    func fixed(_ value: Float, _ count: Int) -> Parameter { Parameter(.filled([count], with: value), trainable: false) }
+    stateOffset = fixed(0, numbers)
+    stateScale = fixed(1, numbers)
+    changeScale = fixed(1, numbers)
+    actionOffset = fixed(0, blueprint.actionWidth)
+    actionScale = fixed(1, blueprint.actionWidth)
+  }
+
+  public var needsDepth: Bool { lift?.needsDepth ?? false }
+
+  // MARK: From pictures to states
+
+  /// What is kept of frames between stages: `[batch, rows, width]`; the VAE's points, all Gaussians, or pixels.
+  public func sight(_ views: CameraViews) -> Tensor {
+    guard let lift else { return views.images[0].reshaped([views.batch, -1, 3]) }
+    let set = lift(views)
+    return vae.map { $0.points(of: set).values } ?? set.values
+  }
+
+  /// How large a sight of one moment is.
+  public var sightShape: [Int] {
+    let pixels = blueprint.context.size.height * blueprint.context.size.width
+    switch options.state {
+    case .vae: return [min(options.vae.points, pixels * blueprint.context.cameras.count), Gaussians.width]
+    case .gaussians: return [pixels * blueprint.context.cameras.count, Gaussians.width]
+    case .image: return [pixels, 3]
+    }
+  }
+
+  /// How many tokens a state has.
+  public var tokenCount: Int {
+    if let vae { return vae.options.tokens }
+    return sightShape[0] / (options.patch * options.patch)
+  }
+
+  /// Tokens as dynamics sees them, `[batch, tokens, numbers]`, of standard deviation EDM's.
+  ///
+  /// - Parameters:
+  ///   - sight: see `sight(_:)`.
+  ///   - reference: the sight of the moment whose anchors count.
+  public func state(_ sight: Tensor, reference: Tensor) -> Tensor {
+    even(state: rawState(sight, reference: reference))
+  }
+
+  public func even(state raw: Tensor) -> Tensor { (raw - stateOffset.value) / stateScale.value }
+
+  /// The same before it is evened out.
+  public func rawState(_ sight: Tensor, reference: Tensor) -> Tensor {
+    if let vae { return vae.encode(Gaussians(sight), anchors: vae.anchors(of: Gaussians(reference))).mean }
+    let size = blueprint.context.size
+    let rows = options.state == .image ? sight : Gaussians(sight).unbounded
+    // Cameras below one another are one tall picture.
+    let map = rows.reshaped([rows.shape[0], -1, size.width, rows.shape[2]]).blocks(of: options.patch)
+    return map.reshaped([map.shape[0], -1, map.shape[3]])
+  }
+
+  /// The Gaussians of a state; nil where there are none.
+  public func gaussians(_ state: Tensor) -> Gaussians? {
+    let raw = state * stateScale.value + stateOffset.value
+    if let vae { return vae.decode(raw) }
+    guard options.state == .gaussians else { return nil }
+    return Gaussians(unbounded: pixels(raw, channels: Gaussians.width))
+  }
+
+  private func pixels(_ raw: Tensor, channels: Int) -> Tensor {
+    let size = blueprint.context.size
+    let across = size.width / options.patch
+    return raw.reshaped([raw.shape[0], -1, across, raw.shape[2]]).pixels(of: options.patch)
+      .reshaped([raw.shape[0], -1, channels])
+  }
+
+  /// What the first camera would see: `[batch, height, width, 3]` in 0...1.
+  ///
+  /// - Parameter views: where it stands; nil for its own place.
+  public func picture(_ state: Tensor, from views: [SplattingView]? = nil) -> Tensor {
+    let size = blueprint.context.size
+    guard let set = gaussians(state) else {
+      let raw = state * stateScale.value + stateOffset.value
+      return pixels(raw, channels: 3).reshaped([raw.shape[0], size.height, size.width, 3]).clamped(to: 0...1)
+    }
+    return set.rendered(from: views ?? Array(repeating: blueprint.context.view, count: set.batch)).sliced(
+      axis: 3, 0..<3
+    )
+    .clamped(to: 0...1)
+  }
+
+  // MARK: Evening out
+
+  /// What evens out states, their changes and actions: belongs to dynamics.
+  public var evenings: [Parameter] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
+
+  /// Makes states of standard deviation EDM's, number by number.
+  public func standardize(rawStates: [Tensor]) {
+    let (mean, deviation) = WorldModel.moments(rawStates)
+    stateOffset.value = mean
+    stateScale.value = deviation.maximum(Tensor(1e-4)) / dynamics.diffusion.dataDeviation
+  }
+
+  /// Makes changes of standard deviation EDM's.
+  ///
+  /// - Parameter changes: `[batch, tokens, numbers]` differences of states that follow each other.
+  public func standardize(changes: [Tensor]) {
+    let squares = changes.reduce(Tensor(0)) { $0 + $1.square().mean(axes: [0, 1]) } / Float(max(1, changes.count))
+    changeScale.value = squares.sqrt().maximum(Tensor(1e-4)) / dynamics.diffusion.dataDeviation
+  }
+
+  /// Makes actions even.
+  public func standardize(actions affine: Normalizer.Affine) {
+    actionOffset.value = Tensor(affine.offset, shape: [affine.offset.count])
+    actionScale.value = Tensor(affine.scale, shape: [affine.scale.count])
+  }
+
+  private static func moments(_ states: [Tensor]) -> (mean: Tensor, deviation: Tensor) {
+    let share = 1 / Float(max(1, states.count))
+    let mean = states.reduce(Tensor(0)) { $0 + $1.mean(axes: [0, 1]) } * share
+    let variance = states.reduce(Tensor(0)) { $0 + ($1 - mean).square().mean(axes: [0, 1]) } * share
+    return (mean, variance.sqrt())
+  }
+
+  // MARK: Dynamics
+
+  private func evened(actions: Tensor) -> Tensor { (actions - actionOffset.value) / actionScale.value }
+
+  /// See `LatentDynamics.loss`; actions in recorded units.
+  public func dynamicsLoss(states: Tensor, actions: Tensor, rewards: Tensor, random: inout Random) -> PolicyLoss {
+    dynamics.loss(
+      states: states, actions: evened(actions: actions), rewards: rewards, scale: changeScale.value, random: &random)
+  }
+
+  /// The state after `actions`, `[batch, actionWidth]` in recorded units; nil for an action not known.
+  public func next(history: Tensor, actions: Tensor?, random: inout Random) -> Tensor {
+    dynamics.next(
+      history: history, actions: actions.map { evened(actions: $0) }, scale: changeScale.value, random: &random)
+  }
+
+  /// States that follow from a history by its own predictions: one for each of the `actions`.
+  ///
+  /// - Parameters:
+  ///   - history: `[batch, context, tokens, numbers]`.
+  ///   - actions: `[batch, steps, actionWidth]` in recorded units.
+  public func imagine(history: Tensor, actions: Tensor, random: inout Random) -> [Tensor] {
+    var history = history
+    return (0..<actions.shape[1]).map { step in
+      let action = actions.sliced(axis: 1, step..<step + 1).squeezed(1)
+      let next = next(history: history, actions: action, random: &random)
+      history = Tensor.concatenated(
+        [history.sliced(axis: 1, 1..<LatentDynamics.context), next.unsqueezed(1)], axis: 1)
+      return next
+    }
+  }
+}
+
+extension Gaussians {
+  /// Numbers without bounds for dynamics to work on: logarithms of scales, logits of opacities.
+  var unbounded: Tensor {
+    let opacity = opacities.clamped(to: 0.001...0.999)
+    return Tensor.concatenated(
+      [means, scales.maximum(Tensor(1e-6)).log(), rotations, colours, (opacity / (1 - opacity)).log()], axis: 2)
+  }
+
+  init(unbounded values: Tensor) {
+    func part(_ range: Range<Int>) -> Tensor { values.sliced(axis: 2, range) }
+    self.init(
+      means: part(0..<3), scales: part(3..<6).clamped(to: -12...2).exp(), rotations: part(6..<10),
+      colours: part(10..<13), opacities: part(13..<14).sigmoid())
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Tensors
+
+/// A pinhole camera and where it is: x to the right, y down, z along the view (OpenCV's axes).
+public struct CameraCalibration: Sendable, Equatable {
+  /// In pixels.
+  public var focal: SIMD2<Float>
+  public var centre: SIMD2<Float>
+  /// The rows of the rotation from the camera to the robot's base.
+  public var rotation: [SIMD3<Float>]
+  /// The camera in the base's frame, metres.
+  public var position: SIMD3<Float>
+
+  public static let width = 16
+
+  public init(focal: SIMD2<Float>, centre: SIMD2<Float>, rotation: [SIMD3<Float>], position: SIMD3<Float>) {
+    self.focal = focal
+    self.centre = centre
+    self.rotation = rotation
+    self.position = position
+  }
+
+  /// A camera of which only the picture's size and the vertical angle of view are known, at the origin.
+  ///
+  /// - Parameter fieldOfView: degrees.
+  public init(fieldOfView: Float, size: ObservationSchema.ImageSize) {
+    let focal = Float(size.height) / 2 / tan(fieldOfView * .pi / 360)
+    self.init(
+      focal: SIMD2(focal, focal), centre: SIMD2(Float(size.width) / 2, Float(size.height) / 2),
+      rotation: [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], position: .zero)
+  }
+
+  /// fx, fy, cx, cy, then the 3x4 matrix from the camera to the base, row by row.
+  public var numbers: [Float] {
+    [focal.x, focal.y, centre.x, centre.y]
+      + (0..<3).flatMap { [rotation[$0].x, rotation[$0].y, rotation[$0].z, position[$0]] }
+  }
+
+  /// - Parameter numbers: the sixteen that `numbers` gives.
+  public init(_ numbers: [Float]) {
+    precondition(numbers.count == CameraCalibration.width, "CameraCalibration: \(numbers.count) numbers, not 16")
+    func row(_ index: Int) -> SIMD3<Float> {
+      SIMD3(numbers[4 + 4 * index], numbers[5 + 4 * index], numbers[6 + 4 * index])
+    }
+    self.init(
+      focal: SIMD2(numbers[0], numbers[1]), centre: SIMD2(numbers[2], numbers[3]), rotation: (0..<3).map(row),
+      position: SIMD3(numbers[7], numbers[11], numbers[15]))
+  }
+
+  /// The camera as a view of a world whose frame is `reference`'s.
+  public func view(_ size: ObservationSchema.ImageSize, from reference: CameraCalibration) -> SplattingView {
+    func column(_ matrix: [SIMD3<Float>], _ index: Int) -> SIMD3<Float> {
+      SIMD3(matrix[0][index], matrix[1][index], matrix[2][index])
+    }
+    let offset = reference.position - position
+    let turned = (0..<3).map { row -> SIMD3<Float> in
+      let axis = column(rotation, row)
+      return SIMD3(
+        (axis * column(reference.rotation, 0)).sum(), (axis * column(reference.rotation, 1)).sum(),
+        (axis * column(reference.rotation, 2)).sum())
+    }
+    return SplattingView(
+      width: size.width, height: size.height, focal: focal, centre: centre, rotation: turned,
+      translation: SIMD3(
+        (column(rotation, 0) * offset).sum(), (column(rotation, 1) * offset).sum(), (column(rotation, 2) * offset).sum()
+      ))
+  }
+}

@@ -1,0 +1,19 @@
+/// What belongs to one camera, by the name that its keys share, for example `robot0_agentview_left`.
+public struct CameraKeys: Sendable, Hashable {
+  public let name: String
+
+  /// - Parameter name: with or without `_image`.
+  public init(_ name: String) {
+    self.name = name.hasSuffix("_image") ? String(name.dropLast(6)) : name
+  }
+
+  public var image: String { name + "_image" }
+  /// Metres along the viewing axis, one number a pixel, row by row; in files `[rows, height, width, 1]`, as robomimic has it.
+  public var depth: String { name + "_depth" }
+  /// `CameraCalibration.numbers`.
+  public var calibration: String { name + "_calibration" }
+
+  /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalised.
+  public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix("_calibration") }
+  public static func isDepth(_ key: String) -> Bool { key.hasSuffix("_depth") }
+}

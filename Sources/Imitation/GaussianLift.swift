@@ -1,0 +1,72 @@
+import Layers
+import Tensors
+
+/// What some cameras saw at some moments. The frame of the first camera is the world of all Gaussians.
+public struct CameraViews: Sendable {
+  public let size: ObservationSchema.ImageSize
+  /// `[batch, height, width, 3]` in 0...1 by camera.
+  public let images: [Tensor]
+  /// `[batch, height, width]` in metres by camera, where they are known.
+  public let depths: [Tensor]?
+  /// By camera and item, where they are known.
+  public let calibrations: [[CameraCalibration]]?
+
+  public init(
+    size: ObservationSchema.ImageSize, images: [Tensor], depths: [Tensor]? = nil,
+    calibrations: [[CameraCalibration]]? = nil
+  ) {
+    self.size = size
+    self.images = images
+    self.depths = depths
+    self.calibrations = calibrations
+  }
+
+  public var batch: Int { images[0].shape[0] }
+
+  /// The recorded views from `camera`, in the frame of the first; nil where poses are not known.
+  public func views(from camera: Int) -> [SplattingView]? {
+    calibrations.map { all in (0..<batch).map { all[camera][$0].view(size, from: all[0][$0]) } }
+  }
+}
+
+/// What a lift is built for.
+public struct LiftContext: Codable, Sendable, Equatable {
+  /// The cameras' names, without `_image`; the first one's frame is the world.
+  public var cameras: [String]
+  public var size: ObservationSchema.ImageSize
+  /// Each camera's vertical view angle where recordings do not tell, degrees.
+  public var fieldsOfView: [Float]
+
+  public init(cameras: [String], size: ObservationSchema.ImageSize, fieldsOfView: [Float]) {
+    precondition(
+      cameras.count == fieldsOfView.count, "LiftContext: \(cameras.count) cameras, \(fieldsOfView.count) angles")
+    self.cameras = cameras
+    self.size = size
+    self.fieldsOfView = fieldsOfView
+  }
+
+  /// What stands for a camera's calibration where none is known.
+  public func calibration(of camera: Int) -> CameraCalibration {
+    CameraCalibration(fieldOfView: fieldsOfView[camera], size: size)
+  }
+
+  /// The first camera's own view.
+  public var view: SplattingView { calibration(of: 0).view(size, from: calibration(of: 0)) }
+}
+
+/// Turns pictures into Gaussians, one a pixel.
+public protocol GaussianLift: Module, Plugin {
+  /// - Throws: when the options and the cameras do not fit each other.
+  init(options: Options, context: LiftContext, random: inout Random) throws
+  /// Whether it needs depths and calibrations wherever it is used.
+  var needsDepth: Bool { get }
+  /// `[batch, cameras * height * width]` Gaussians in the frame of the first camera, camera by camera, row by row.
+  func callAsFunction(_ views: CameraViews) -> Gaussians
+  /// What to minimise to train it, or nil when there is nothing to train.
+  func loss(on views: CameraViews) -> PolicyLoss?
+}
+
+extension GaussianLift {
+  public var needsDepth: Bool { false }
+  public func loss(on views: CameraViews) -> PolicyLoss? { nil }
+}

@@ -1,0 +1,184 @@
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// Trains one part of something larger, in a folder of its own: checkpoints, metrics, resuming.
+///
+/// Like `Trainer`, step `n` is a function of the seed and `n` alone, so that a stage that was killed ends with the same bits.
+package struct StageTrainer {
+  package static let format = "imitationkit-stage-1"
+
+  /// What checkpoints of another recipe are told apart by.
+  package var identity: String
+  package var folder: RunFolder
+  package var module: any Module
+  package var settings: TrainingSettings
+  package var seed: UInt64
+  /// The loss of step `n`; random choices come from the given stream.
+  package var loss: (_ step: Int, inout Random) throws -> PolicyLoss
+  /// The loss on what is held out, if anything is.
+  package var validation: () throws -> Double?
+
+  package init(
+    identity: String, folder: RunFolder, module: any Module, settings: TrainingSettings, seed: UInt64,
+    loss: @escaping (_ step: Int, inout Random) throws -> PolicyLoss,
+    validation: @escaping () throws -> Double? = { nil }
+  ) {
+    self.identity = identity
+    self.folder = folder
+    self.module = module
+    self.settings = settings
+    self.seed = seed
+    self.loss = loss
+    self.validation = validation
+  }
+
+  /// A stage's file, its tensors by group.
+  private struct State {
+    var step: Int
+    var identity: String
+    var groups: [String: [String: Tensor]]
+
+    init(path: String) throws {
+      let (tensors, metadata) = try Safetensors.read(path)
+      guard metadata["format"] == StageTrainer.format else {
+        throw CheckpointError.notACheckpoint(path: path, lacks: "format '\(StageTrainer.format)'")
+      }
+      guard let step = metadata["step"].flatMap(Int.init), let identity = metadata["identity"] else {
+        throw CheckpointError.notACheckpoint(path: path, lacks: "step")
+      }
+      self.step = step
+      self.identity = identity
+      groups = [:]
+      for (name, tensor) in tensors {
+        let parts = name.split(separator: "/", maxSplits: 1)
+        guard parts.count == 2 else { throw CheckpointError.notACheckpoint(path: path, lacks: "group for \(name)") }
+        groups[String(parts[0]), default: [:]][String(parts[1])] = tensor
+      }
+    }
+
+    var weights: [String: Tensor] { groups["weights"] ?? [:] }
+    /// The averaged weights where there are any.
+    var actingWeights: [String: Tensor] {
+      weights.merging((groups["average"] ?? [:]).filter { weights[$0.key] != nil }) { _, averaged in averaged }
+    }
+  }
+
+  /// Whether all steps are done.
+  package var isFinished: Bool {
+    get throws { try last().map { $0.step >= settings.steps } ?? false }
+  }
+
+  private func last() throws -> State? {
+    guard let step = folder.checkpointSteps.last else { return nil }
+    let state = try State(path: folder.checkpoint(step: step))
+    guard state.identity == identity else { throw CheckpointError.otherRecipe(path: folder.path) }
+    return state
+  }
+
+  /// Takes over a finished stage of the same identity from another run.
+  /// - Returns: whether there was one.
+  package func adopt(from other: RunFolder) throws -> Bool {
+    guard folder.checkpointSteps.isEmpty, let step = other.checkpointSteps.last else { return false }
+    let path = other.checkpoint(step: step)
+    let state = try State(path: path)
+    guard state.identity == identity, state.step >= settings.steps else { return false }
+    try FileManager.default.createDirectory(atPath: folder.path + "/checkpoints", withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: path, toPath: folder.checkpoint(step: step))
+    return true
+  }
+
+  /// Fills the module with the weights to act with.
+  package func loadFinished() throws {
+    guard let state = try last() else { throw RunError.noCheckpoint(folder: folder.path) }
+    try module.load(state.actingWeights)
+  }
+
+  /// Trains to the last step, from the newest checkpoint if there is one, and leaves the acting weights in the module.
+  ///
+  /// - Parameter prepare: called before the first step of a stage that begins, for what is found before training.
+  /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
+  package func run(
+    shouldStop: () -> Bool = { false }, report: (TrainingMetrics, [String: Double]) -> Void = { _, _ in }
+  ) throws -> Bool {
+    let parameters = module.parameters().filter { $0.parameter.isTrainable }
+    var optimizer = AdamW(
+      [.init(parameters, weightDecay: Float(settings.weightDecay))],
+      betas: (Float(settings.betas[0]), Float(settings.betas[1])))
+    var average = settings.averaging.map { ExponentialMovingAverage($0, of: module) }
+    let state = try last()
+    if let state {
+      try module.load(state.weights)
+      try optimizer.restore(state.groups["optimizer"] ?? [:])
+      try average?.restore(state.groups["average"] ?? [:])
+    } else {
+      try FileManager.default.createDirectory(atPath: folder.path + "/checkpoints", withIntermediateDirectories: true)
+    }
+    folder.removeLeftovers()
+    let log = try MetricsLog(folder: folder.path, after: state?.step ?? 0)
+    let random = Random(seed: seed).split("stage")
+    var step = state?.step ?? 0
+    var clock = ContinuousClock.now
+    var samples = 0
+
+    func save() throws {
+      var tensors: [String: Tensor] = [:]
+      for (prefix, group) in [
+        ("weights", module.snapshot()), ("average", average?.state() ?? [:]), ("optimizer", optimizer.state()),
+      ] { for (name, tensor) in group { tensors["\(prefix)/\(name)"] = tensor } }
+      try Safetensors.write(
+        tensors, metadata: ["format": StageTrainer.format, "step": String(step), "identity": identity],
+        to: folder.checkpoint(step: step))
+      folder.removeOldCheckpoints(keeping: nil)
+    }
+
+    while step < settings.steps, !shouldStop() {
+      let rate = settings.learningRate * settings.schedule.factor(at: step)
+      var parts: [String: Tensor] = [:]
+      let (loss, gradients) = try withGradients(random: random.split(step)) {
+        var stream = random.split("loss").split(step)
+        let result = try self.loss(step, &stream)
+        parts = result.metrics
+        return result.loss
+      }
+      step += 1
+      let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
+      guard loss.item.isFinite, norm.isFinite else {
+        throw TrainingError.notANumber(
+          step: step, tensor: "loss or gradient", lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint))
+      }
+      optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
+      samples += settings.batch
+      let isLast = step == settings.steps
+      if step % settings.logEvery == 0 || isLast {
+        let seconds = (ContinuousClock.now - clock) / .seconds(1)
+        let row = TrainingMetrics(
+          step: step, loss: Double(loss.item), gradientNorm: Double(norm), learningRate: rate,
+          samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+        try log.append(row)
+        report(row, parts.mapValues { Double($0.item) })
+        (clock, samples) = (.now, 0)
+      }
+      if step % settings.validateEvery == 0 || isLast {
+        let live = module.snapshot()
+        if let average { try module.load(live.merging(average.weights) { _, averaged in averaged }) }
+        let value = try validation()
+        try module.load(live)
+        if let value {
+          let row = TrainingMetrics(step: step, averagedValidationLoss: value)
+          try log.append(row)
+          report(row, [:])
+        }
+        clock = .now
+      }
+      if step % settings.checkpointEvery == 0 || isLast { try save() }
+    }
+    guard step >= settings.steps else {
+      if step > 0, folder.checkpointSteps.last != step { try save() }
+      return false
+    }
+    try loadFinished()
+    return true
+  }
+}

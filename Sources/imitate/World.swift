@@ -1,0 +1,56 @@
+import ArgumentParser
+import Foundation
+import GaussianWorld
+import Imitation
+import Training
+
+/// `imitate world`: Gaussian world models.
+struct World: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train, look into and measure Gaussian world models.",
+    subcommands: [WorldTrain.self])
+}
+
+/// `imitate world train`: from a world recipe to a run folder.
+struct WorldTrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train a world model: lift, VAE and dynamics, one after the other.",
+    discussion: """
+      Each stage has checkpoints of its own; the same command goes on where it was stopped. The finished model is \
+      world.safetensors in the run folder.
+      """)
+
+  @Argument(help: "The world recipe.") var recipe: String
+  @Option(name: .customLong("run"), help: "The run folder; runs/NAME when left out.") var runFolder: String?
+  @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
+  @Option(name: .customLong("from"), help: "Take over finished stages with the same settings from another run.")
+  var other: String?
+  @Flag(help: "Check the recipe and the data, and train nothing.") var dryRun = false
+  @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
+  @OptionGroup var place: DatasetPlace
+
+  func run() throws {
+    let recipe = try WorldRecipe(path: recipe, changes: changes)
+    let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
+    let interruption = Interruption()
+    var run = try WorldRun(recipe: recipe, folder: folder, place: place)
+    run.adopting = other.map { RunFolder($0) }
+    let parts: [(String, Int)] = [
+      ("lift", run.model.lift?.parameterCount ?? 0), ("vae", run.model.vae?.parameterCount ?? 0),
+      ("dynamics", run.model.dynamics.parameterCount),
+    ]
+    FileHandle.standardError.write(
+      Data("parameters: \(parts.map { "\($0.0) \($0.1)" }.joined(separator: ", "))\n".utf8))
+    if dryRun { return }
+    if restart {
+      for stage in WorldRecipe.Stage.allCases {
+        try? FileManager.default.removeItem(atPath: "\(folder.path)/\(stage.rawValue)")
+      }
+      try? FileManager.default.removeItem(atPath: WorldRun.file(folder))
+    }
+    try folder.create(recipe: recipe.text)
+    try run.train(interruption)
+    print(WorldRun.file(folder))
+  }
+}

@@ -1,0 +1,286 @@
+import Foundation
+import GaussianWorld
+import Imitation
+import Layers
+import Tensors
+import Training
+
+/// A world model's run: stage after stage, each with checkpoints of its own, and the whole in `world.safetensors`.
+struct WorldRun {
+  let recipe: WorldRecipe
+  let folder: RunFolder
+  let data: WorldData
+  let model: WorldModel
+  var adopting: RunFolder?
+
+  static func file(_ folder: RunFolder) -> String { folder.path + "/world.safetensors" }
+
+  /// - Throws: `RunError.noCheckpoint` when training has not come to its end.
+  static func load(_ folder: RunFolder) throws -> WorldModel {
+    guard FileManager.default.fileExists(atPath: file(folder)) else { throw RunError.noCheckpoint(folder: folder.path) }
+    return try WorldModel(path: file(folder), catalog: Session.catalog)
+  }
+
+  init(recipe: WorldRecipe, folder: RunFolder, place: DatasetPlace) throws {
+    self.recipe = recipe
+    self.folder = folder
+    do {
+      // Whether the lift needs depths decides what is read.
+      var random = Random(seed: recipe.seed).split("world")
+      let any = LiftContext(
+        cameras: recipe.world.cameras, size: .init(height: 64, width: 64), fieldsOfView: recipe.world.fieldsOfView)
+      let probe =
+        recipe.world.state == .image
+        ? nil : try Session.catalog.makeLift(recipe.world.lift, context: any, random: &random)
+      data = try WorldData(recipe, place: place, needsDepth: probe?.needsDepth ?? false)
+      random = Random(seed: recipe.seed).split("world")
+      model = try WorldModel(
+        options: recipe.world, blueprint: data.blueprint, catalog: Session.catalog, random: &random)
+    } catch let error as SettingError {
+      throw SettingError.inFile(recipe.path, error)
+    }
+  }
+
+  private func trainer(
+    _ stage: WorldRecipe.Stage, _ module: any Module, _ settings: TrainingSettings,
+    validation: @escaping () throws -> Double? = { nil },
+    loss: @escaping (Int, inout Random) throws -> PolicyLoss
+  ) -> StageTrainer {
+    StageTrainer(
+      identity: recipe.identity(of: stage), folder: RunFolder("\(folder.path)/\(stage.rawValue)"), module: module,
+      settings: settings, seed: Random(seed: recipe.seed).split(stage.rawValue).key, loss: loss, validation: validation)
+  }
+
+  /// Trains what is not trained yet.
+  /// - Throws: `CommandFailure` when `interruption` asked to stop.
+  func train(_ interruption: Interruption) throws {
+    try trainLift(interruption)
+    var sights: [WorldData.Frame: Int] = [:]
+    let store = try lookedAt(&sights)
+    try trainVAE(interruption, store, sights)
+    try trainDynamics(interruption, store, sights)
+    try model.write(to: WorldRun.file(folder))
+  }
+
+  private func run(_ stage: WorldRecipe.Stage, _ trainer: StageTrainer, _ interruption: Interruption) throws {
+    if let adopting, try trainer.adopt(from: RunFolder("\(adopting.path)/\(stage.rawValue)")) {
+      FileHandle.standardError.write(Data("\(stage.rawValue): taken over from \(adopting.path)\n".utf8))
+    }
+    if try trainer.isFinished { return try trainer.loadFinished() }
+    let bar = ProgressBar(
+      "train \(stage.rawValue)", total: trainer.settings.steps, unit: "steps",
+      first: trainer.folder.checkpointSteps.last ?? 0)
+    var held = ""
+    let finished = try trainer.run(shouldStop: { interruption.isAsked }) { row, parts in
+      if let loss = row.averagedValidationLoss { return held = String(format: "  held out %.4f", loss) }
+      let details = parts.sorted { $0.key < $1.key }.map { String(format: "%@ %.4f", $0.key, $0.value) }
+      bar.update(
+        row.step, note: String(format: "loss %.4f  ", row.loss ?? 0) + details.joined(separator: "  ") + held)
+    }
+    bar.finish(note: held)
+    guard finished else { throw CommandFailure("stopped; run the same command again to go on") }
+  }
+
+  // MARK: Lift
+
+  private func trainLift(_ interruption: Interruption) throws {
+    guard let lift = model.lift, let settings = recipe.training.lift else { return }
+    let frames = data.frames(of: data.training)
+    guard lift.loss(on: try data.views([frames[0]])) != nil else { return }
+    let heldOut = data.frames(of: data.heldOut)
+    let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
+    let trainer = trainer(
+      .lift, lift, settings,
+      validation: {
+        sample.isEmpty ? nil : lift.loss(on: try data.views(sample)).map { Double($0.loss.item) }
+      },
+      loss: { _, random in
+        let batch = (0..<settings.batch).map { _ in random.choice(frames) }
+        return lift.loss(on: try data.views(batch))!
+      })
+    try run(.lift, trainer, interruption)
+  }
+
+  // MARK: What stays the same from here on
+
+  /// Every training and held-out frame as the frozen lift gives it, one row a frame.
+  private func lookedAt(_ places: inout [WorldData.Frame: Int]) throws -> SightStore {
+    let frames = data.frames(of: data.training + data.heldOut)
+    let store = SightStore(count: frames.count, shape: model.sightShape)
+    let bar = ProgressBar("lift frames", total: frames.count, unit: "frames")
+    for start in stride(from: 0, to: frames.count, by: 32) {
+      let some = Array(frames[start..<min(frames.count, start + 32)])
+      store.set(model.sight(try data.views(some)), at: start)
+      bar.update(start + some.count)
+    }
+    bar.finish()
+    for (place, frame) in frames.enumerated() { places[frame] = place }
+    return store
+  }
+
+  // MARK: VAE
+
+  private func trainVAE(
+    _ interruption: Interruption, _ store: SightStore, _ places: [WorldData.Frame: Int]
+  ) throws {
+    guard let vae = model.vae, let settings = recipe.training.vae else { return }
+    let frames = data.frames(of: data.training)
+    let heldOut = data.frames(of: data.heldOut)
+    vae.place(over: Gaussians(store.rows(stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { $0 })))
+    let view = model.blueprint.context.view
+    func loss(_ batch: [WorldData.Frame], noise: Tensor?) throws -> PolicyLoss {
+      let views = try data.views(batch)
+      // The first camera is where the world is seen from, whatever its angle of view.
+      let from = views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
+      return vae.loss(
+        Gaussians(store.rows(batch.map { places[$0]! })), pictures: views.images[0],
+        views: from ?? Array(repeating: view, count: batch.count), noise: noise)
+    }
+    let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
+    let shape = [settings.batch, vae.options.tokens, vae.options.latent]
+    let trainer = trainer(
+      .vae, vae, settings,
+      validation: { sample.isEmpty ? nil : Double(try loss(sample, noise: nil).loss.item) },
+      loss: { _, random in
+        let batch = (0..<settings.batch).map { _ in random.choice(frames) }
+        return try loss(batch, noise: .normal(shape, random: &random))
+      })
+    try run(.vae, trainer, interruption)
+  }
+
+  // MARK: Dynamics
+
+  /// The states of one clip after another, `[clips, context + horizon, tokens, numbers]`, not evened out, and where they
+  /// begin to be predicted.
+  private struct Clips {
+    /// The present moment of each: the last of its context.
+    var present: [WorldData.Frame]
+    var states: SightStore
+  }
+
+  private func clips(
+    of episodes: [Int], _ store: SightStore, _ places: [WorldData.Frame: Int], title: String
+  ) -> Clips {
+    let (context, horizon) = (LatentDynamics.context, recipe.world.dynamics.horizon)
+    var random = Random(seed: recipe.seed).split("clips")
+    var present: [WorldData.Frame] = []
+    var anchors: [Int] = []
+    for frame in data.frames(of: episodes)
+    where frame.step >= context - 1 && frame.step + horizon < data.demonstrations.episodes[frame.episode].length {
+      present.append(frame)
+      // Roll-outs keep the anchors of their first moment, so that those of a while ago must do as well.
+      let first = frame.step - context + 1
+      anchors.append(places[.init(episode: frame.episode, step: max(0, first - random.below(10)))]!)
+    }
+    let length = context + horizon
+    let probe = model.rawState(store.rows([0]), reference: store.rows([0]))
+    let states = SightStore(count: present.count, shape: [length] + probe.shape.dropFirst())
+    let bar = ProgressBar(title, total: present.count, unit: "clips")
+    for start in stride(from: 0, to: present.count, by: 16) {
+      let some = start..<min(present.count, start + 16)
+      let sights = some.flatMap { clip in
+        (1 - context...horizon).map {
+          places[.init(episode: present[clip].episode, step: present[clip].step + $0)]!
+        }
+      }
+      let references = some.flatMap { Array(repeating: anchors[$0], count: length) }
+      let raw = model.rawState(store.rows(sights), reference: store.rows(references))
+      states.set(raw.reshaped([some.count, length] + raw.shape.dropFirst()), at: start)
+      bar.update(some.upperBound)
+    }
+    bar.finish()
+    return Clips(present: present, states: states)
+  }
+
+  private func trainDynamics(
+    _ interruption: Interruption, _ store: SightStore, _ places: [WorldData.Frame: Int]
+  ) throws {
+    let settings = recipe.training.dynamics
+    let horizon = recipe.world.dynamics.horizon
+    let dynamics = DynamicsStage(model)
+    let rewards = try data.demonstrations.episodes.indices.map { try data.demonstrations.rewards(episode: $0) }
+    var made: (training: Clips, heldOut: Clips)?
+    let trainer = trainer(
+      .dynamics, dynamics, settings,
+      validation: {
+        guard let clips = made?.heldOut, !clips.present.isEmpty else { return nil }
+        let some = stride(from: 0, to: clips.present.count, by: max(1, clips.present.count / 64)).map { $0 }
+        var random = Random(seed: 0)
+        return Double(try loss(clips, some, &random).loss.item)
+      },
+      loss: { _, random in
+        let clips = made!.training
+        return try loss(clips, (0..<settings.batch).map { _ in random.below(clips.present.count) }, &random)
+      })
+    func loss(_ clips: Clips, _ chosen: [Int], _ random: inout Random) throws -> PolicyLoss {
+      let frames = chosen.map { clips.present[$0] }
+      return model.dynamicsLoss(
+        states: model.even(state: clips.states.rows(chosen)), actions: try data.actions(after: frames, steps: horizon),
+        rewards: data.rewards(after: frames, steps: horizon, rewards), random: &random)
+    }
+    if try !trainer.isFinished {
+      let training = clips(of: data.training, store, places, title: "encode clips")
+      guard training.present.count >= settings.batch else {
+        throw TrainingError.tooFewWindows(windows: training.present.count, batch: settings.batch)
+      }
+      made = (training, clips(of: data.heldOut, store, places, title: "encode held-out clips"))
+      let length = LatentDynamics.context + horizon
+      let some = stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
+        training.states.rows([$0]).squeezed(0)
+      }
+      model.standardize(rawStates: some)
+      let changes = some.map { raw in
+        let states = model.even(state: raw)
+        return states.sliced(axis: 0, 1..<length) - states.sliced(axis: 0, 0..<length - 1)
+      }
+      model.standardize(changes: changes)
+      model.standardize(
+        actions: .init(
+          .gaussian, statistics: try data.demonstrations.statistics(of: Normalizer.actions, episodes: data.training)))
+    }
+    try run(.dynamics, trainer, interruption)
+  }
+}
+
+/// What the dynamics stage trains and saves: the network, and the numbers that make its states even.
+private struct DynamicsStage: Module {
+  let dynamics: LatentDynamics
+  let even: [Parameter]
+
+  init(_ model: WorldModel) {
+    dynamics = model.dynamics
+    even = model.evenings
+  }
+}
+
+/// Many arrays of one shape in memory.
+final class SightStore {
+  let shape: [Int]
+  private var values: [Float]
+  private let size: Int
+
+  init(count: Int, shape: [Int]) {
+    self.shape = shape
+    size = shape.reduce(1, *)
+    values = [Float](repeating: 0, count: count * size)
+  }
+
+  func set(_ tensor: Tensor, at place: Int) {
+    tensor.withUnsafeBufferPointer { from in
+      values.withUnsafeMutableBufferPointer {
+        ($0.baseAddress! + place * size).update(from: from.baseAddress!, count: from.count)
+      }
+    }
+  }
+
+  /// `[places.count] + shape`.
+  func rows(_ places: [Int]) -> Tensor {
+    Tensor(shape: [places.count] + shape) { buffer in
+      values.withUnsafeBufferPointer { from in
+        for (number, place) in places.enumerated() {
+          (buffer.baseAddress! + number * size).update(from: from.baseAddress! + place * size, count: size)
+        }
+      }
+    }
+  }
+}
