@@ -9,6 +9,11 @@ import Tensors
 /// Points chosen by farthest point sampling are the queries of a cross-attention over all points, each a token; a KL
 /// bottleneck narrows it; self-attention decodes the tokens alone, each into several Gaussians. Nothing of the input reaches
 /// the decoder but the latents.
+///
+/// It starts as a plain local codec and learns what that leaves out. Each head of the cross-attention looks at one place
+/// beside its anchor (a bias on its scores); the latents begin as the anchor's place and the mean colour and depth at each of
+/// those, the decoded Gaussians lie there and have them, and all other layers add to that, zero at first. From random weights
+/// the same network finds the colours of a scene's parts only after thousands of steps.
 public struct GaussianVAE: Module {
   public struct Options: Codable, Sendable {
     /// How many of the Gaussians it looks at, the farthest from each other.
@@ -27,6 +32,8 @@ public struct GaussianVAE: Module {
     public var klWeight: Float
     public var chamferWeight: Float
     public var pictureWeight: Float
+    /// And L1 of each decoded Gaussian's colour from that of the nearest point: a short way to the colours at first.
+    public var colourWeight: Float
 
     enum CodingKeys: String, CodingKey, CaseIterable {
       case points, tokens, latent, width, heads
@@ -36,21 +43,23 @@ public struct GaussianVAE: Module {
       case klWeight = "kl_weight"
       case chamferWeight = "chamfer_weight"
       case pictureWeight = "picture_weight"
+      case colourWeight = "colour_weight"
     }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       points = try keys.decodeIfPresent(Int.self, forKey: .points) ?? 1024
       tokens = try keys.decodeIfPresent(Int.self, forKey: .tokens) ?? 64
-      latent = try keys.decodeIfPresent(Int.self, forKey: .latent) ?? 32
-      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 192
-      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 6
+      latent = try keys.decodeIfPresent(Int.self, forKey: .latent) ?? 72
+      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 128
+      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 16
       encoderLayers = try keys.decodeIfPresent(Int.self, forKey: .encoderLayers) ?? 1
-      decoderLayers = try keys.decodeIfPresent(Int.self, forKey: .decoderLayers) ?? 4
+      decoderLayers = try keys.decodeIfPresent(Int.self, forKey: .decoderLayers) ?? 3
       perToken = try keys.decodeIfPresent(Int.self, forKey: .perToken) ?? 16
       klWeight = try keys.decodeIfPresent(Float.self, forKey: .klWeight) ?? 1e-4
       chamferWeight = try keys.decodeIfPresent(Float.self, forKey: .chamferWeight) ?? 1
       pictureWeight = try keys.decodeIfPresent(Float.self, forKey: .pictureWeight) ?? 1
+      colourWeight = try keys.decodeIfPresent(Float.self, forKey: .colourWeight) ?? 0.2
       func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
         guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
       }
@@ -63,6 +72,7 @@ public struct GaussianVAE: Module {
       try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
       for (key, value) in [
         (CodingKeys.klWeight, klWeight), (.chamferWeight, chamferWeight), (.pictureWeight, pictureWeight),
+        (.colourWeight, colourWeight),
       ] { try refuse(key, unless: value >= 0 && value.isFinite, "must be 0 or more") }
     }
   }
@@ -82,8 +92,8 @@ public struct GaussianVAE: Module {
       contract = Linear(inputs: 4 * width, outputs: width, random: &random)
     }
 
-    func callAsFunction(_ queries: Tensor, memory: Tensor) -> Tensor {
-      let x = queries + attention(queryNorm(queries), memory: memoryNorm(memory))
+    func callAsFunction(_ queries: Tensor, memory: Tensor, bias: Tensor) -> Tensor {
+      let x = queries + attention(queryNorm(queries), memory: memoryNorm(memory), mask: bias)
       return x + contract(expand(mlpNorm(x)).gelu())
     }
   }
@@ -91,46 +101,123 @@ public struct GaussianVAE: Module {
   private static let octaves = 8
 
   public let options: Options
-  /// The middle of the scenes and how far they reach, metres: `[4]`, found before training, not trained.
+  /// The middle of the scenes, how far they reach, and how far anchors are from each other, metres: `[5]`, found before
+  /// training, not trained.
   let placement: Parameter
   let embedding: Linear
   let encoder: [EncoderBlock]
+  let latentNorm: LayerNorm
   let mean, logVariance: Linear
   let expansion: Linear
   let decoder: [TransformerBlock]
   let norm: LayerNorm
   let anchor, head: Linear
+  /// The short ways around the encoder's and the decoder's blocks.
+  let localShortcut, anchorShortcut, headShortcut: Linear
 
   public init(options: Options, random: inout Random) {
     self.options = options
-    placement = Parameter(Tensor([0, 0, 1, 1], shape: [4]), trainable: false)
+    placement = Parameter(Tensor([0, 0, 1, 1, 0.2], shape: [5]), trainable: false)
     let width = options.width
     embedding = Linear(inputs: 6 * GaussianVAE.octaves + Gaussians.width, outputs: width, random: &random)
     encoder = (0..<options.encoderLayers).map { _ in
       EncoderBlock(width: width, heads: options.heads, random: &random)
     }
-    mean = Linear(inputs: width, outputs: options.latent, random: &random)
+    latentNorm = LayerNorm(width)
+    mean = Linear(inputs: width, outputs: options.latent, initialization: .zero, random: &random)
     logVariance = Linear(inputs: width, outputs: options.latent, initialization: .zero, random: &random)
     expansion = Linear(inputs: options.latent, outputs: width, random: &random)
     decoder = (0..<options.decoderLayers).map { _ in
       TransformerBlock(
-        width: width, heads: options.heads, attentionDropout: 0, dropout: 0, initialization: .torch, random: &random)
+        width: width, heads: max(1, width / 32), attentionDropout: 0, dropout: 0, initialization: .torch,
+        random: &random)
     }
     norm = LayerNorm(width)
-    anchor = Linear(inputs: width, outputs: 3, random: &random)
-    head = Linear(inputs: width, outputs: options.perToken * Gaussians.width, random: &random)
+    anchor = Linear(inputs: width, outputs: 3, initialization: .zero, random: &random)
+    head = Linear(
+      inputs: width, outputs: options.perToken * Gaussians.width, initialization: .zero, random: &random)
+    localShortcut = Linear(
+      inputs: 3 + 6 * options.heads, outputs: options.latent, bias: false, initialization: .zero, random: &random)
+    anchorShortcut = Linear(
+      inputs: options.latent, outputs: 3, bias: false, initialization: .zero, random: &random)
+    headShortcut = Linear(
+      inputs: options.latent, outputs: options.perToken * Gaussians.width, bias: false, initialization: .zero,
+      random: &random)
+    // Latents in the order of local features as far as they go: place, colours by head, depths by head, the rest.
+    localShortcut.weight.value = GaussianVAE.ones(
+      (0..<min(options.latent, 3 + 6 * options.heads)).map { ($0, $0) }, shape: [3 + 6 * options.heads, options.latent])
+    anchorShortcut.weight.value = GaussianVAE.ones((0..<3).map { ($0, $0) }, shape: [options.latent, 3])
+    headShortcut.weight.value = GaussianVAE.ones(
+      GaussianVAE.nearestHeads(options).enumerated().flatMap { gaussian, head -> [(Int, Int)] in
+        let column = gaussian * Gaussians.width
+        let colours = (0..<3).map { (3 + 3 * head + $0, column + 10 + $0) }
+        return colours + [(3 + 3 * options.heads + head, column + 2)]
+      }, shape: [options.latent, options.perToken * Gaussians.width])
   }
 
-  /// Sets where the scenes are: the mean of the centres, and twice their standard deviation.
+  /// For each Gaussian of a token the head that looks where it lies.
+  private static func nearestHeads(_ options: Options) -> [Int] {
+    let heads = disc(options.heads)
+    return disc(options.perToken).map { place in
+      func distance(_ head: Int) -> Float { ((heads[head] - place) * (heads[head] - place)).sum() }
+      return heads.indices.min { distance($0) < distance($1) }!
+    }
+  }
+
+  /// Ones at some places of a matrix, zeros elsewhere.
+  private static func ones(_ places: [(row: Int, column: Int)], shape: [Int]) -> Tensor {
+    var values = [Float](repeating: 0, count: shape[0] * shape[1])
+    for (row, column) in places where row < shape[0] && column < shape[1] { values[row * shape[1] + column] = 1 }
+    return Tensor(values, shape: shape)
+  }
+
+  /// Sets where the scenes are: the mean of the centres, twice their standard deviation, and the mean distance of an anchor
+  /// to the next.
   public func place(over points: Gaussians) {
     let means = points.means.detached
     let middle = means.mean(axes: [0, 1])
     let spread = (means - middle).square().mean().sqrt() * 2
-    placement.value = Tensor.concatenated([middle, spread.reshaped([1])], axis: 0)
+    let anchors = anchors(of: points).means.detached
+    let between = (anchors.unsqueezed(1) - anchors.unsqueezed(2)).square().sum(axes: [3])
+    // An anchor is no neighbour of itself.
+    let others =
+      between
+      + Tensor(
+        (0..<options.tokens * options.tokens).map { $0 % (options.tokens + 1) == 0 ? 1e6 : 0 },
+        shape: [1, options.tokens, options.tokens])
+    let spacing = options.tokens > 1 ? (-(-others).maximum(axis: 2)).sqrt().mean() : spread * 0.2
+    placement.value = Tensor.concatenated([middle, spread.reshaped([1]), spacing.reshaped([1])], axis: 0)
   }
 
   private var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
   private var reach: Tensor { placement.value.sliced(axis: 0, 3..<4) }
+  /// How much around an anchor is its own, metres.
+  private var own: Float { placement.value.scalars[4] * 0.7 }
+
+  /// `count` places in a disc of radius 1 across the view, evenly spread (a sunflower's).
+  static func disc(_ count: Int) -> [SIMD2<Float>] {
+    (0..<count).map { index in
+      let radius = ((Float(index) + 0.5) / Float(count)).squareRoot()
+      let angle = Float(index) * 2.3999632
+      return SIMD2(radius * cos(angle), radius * sin(angle))
+    }
+  }
+
+  /// What is added to the scores of the cross-attention, `[batch, heads, tokens, points]`: minus half the squared distance
+  /// of a point from the head's place beside the anchor, up to a number that is the same for all points.
+  private func bias(anchors: Tensor, points: Tensor) -> Tensor {
+    let places = GaussianVAE.disc(options.heads).flatMap { place -> [Float] in [place.x * own, place.y * own, 0] }
+    // A place is as wide as its share of the disc; along the view the whole neighbourhood counts.
+    let width = own / Float(options.heads).squareRoot()
+    let scale = Tensor([1 / width, 1 / width, 1 / own], shape: [3])
+    let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
+    let around = anchors.unsqueezed(1) - middle + Tensor(places, shape: [1, heads, 1, 3])
+    let queries = (around * scale).reshaped([batch, heads * tokens, 3])
+    let keys = (points - middle) * scale
+    let products = queries.matmul(keys, transposingOther: true)
+    let lengths = keys.square().sum(axes: [2]).unsqueezed(1) * 0.5
+    return (products - lengths).reshaped([batch, heads, tokens, points.shape[1]])
+  }
 
   /// The Gaussians that stand for a set, the farthest from each other in the order they are found; the first `tokens` of
   /// them are anchors.
@@ -144,16 +231,36 @@ public struct GaussianVAE: Module {
     Gaussians(points.values.sliced(axis: 1, 0..<options.tokens))
   }
 
+  /// What lies around each anchor: its place, then the mean colour, depth and sideways offset at each head's place beside it,
+  /// `[batch, tokens, 3 + 6 heads]`.
+  private func local(anchors: Tensor, points: Gaussians, bias: Tensor) -> Tensor {
+    let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
+    let weights = bias.softmax(axis: 3).reshaped([batch, heads * tokens, points.count])
+    let values = Tensor.concatenated([points.colours, points.means], axis: 2)
+    let means = weights.matmul(values).reshaped([batch, heads, tokens, 6]).permuted([0, 2, 1, 3])
+    let offsets = (means.sliced(axis: 3, 3..<6) - anchors.unsqueezed(2)) / own
+    let disc = Tensor(
+      GaussianVAE.disc(heads).flatMap { place -> [Float] in [place.x, place.y] }, shape: [1, 1, heads, 2])
+    func flat(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch, tokens, -1]) }
+    return Tensor.concatenated(
+      [
+        (anchors - middle) / reach, flat(means.sliced(axis: 3, 0..<3)), flat(offsets.sliced(axis: 3, 2..<3)),
+        flat(offsets.sliced(axis: 3, 0..<2) - disc),
+      ], axis: 2)
+  }
+
   /// Fourier features of the centres and all fourteen numbers, evened out: `[batch, count, width]`.
   private func embed(_ set: Gaussians) -> Tensor {
     let places = (set.means - middle) / reach
-    let waves = Tensor.concatenated((0..<GaussianVAE.octaves).map { places * (Float(1 << $0) * .pi) }, axis: 2)
+    // Each octave is half as loud as the one before: all equally loud, the fine ones drown places and colours.
+    func waves(_ wave: (Tensor) -> Tensor) -> [Tensor] {
+      (0..<GaussianVAE.octaves).map { wave(places * (Float(1 << $0) * .pi)) / Float(1 << $0) }
+    }
     let length = (set.rotations.square().sum(axes: [2], keepingDimensions: true) + 1e-12).sqrt()
     return embedding(
       Tensor.concatenated(
-        [
-          waves.sin(), waves.cos(), places, set.scales.maximum(Tensor(1e-6)).log() * 0.5 + 2, set.rotations / length,
-          set.colours, set.opacities,
+        waves { $0.sin() } + waves { $0.cos() } + [
+          places, set.scales.maximum(Tensor(1e-6)).log() * 0.5 + 2, set.rotations / length, set.colours, set.opacities,
         ], axis: 2))
   }
 
@@ -165,22 +272,26 @@ public struct GaussianVAE: Module {
   ///     so that a token means the same place over time.
   public func encode(_ points: Gaussians, anchors: Gaussians) -> (mean: Tensor, logVariance: Tensor) {
     let memory = embed(points)
-    let x = encoder.reduce(embed(anchors)) { $1($0, memory: memory) }
-    return (mean(x), logVariance(x).clamped(to: -30...20))
+    let bias = bias(anchors: anchors.means.detached, points: points.means.detached)
+    let x = latentNorm(encoder.reduce(embed(anchors)) { $1($0, memory: memory, bias: bias) })
+    // It starts with little noise: from unit variance, means take thousands of steps to rise above it.
+    let local = local(anchors: anchors.means.detached, points: points, bias: bias)
+    return (mean(x) + localShortcut(local), (logVariance(x) - 8).clamped(to: -30...20))
   }
 
   /// `[batch, tokens * perToken]` Gaussians.
   public func decode(_ latents: Tensor) -> Gaussians {
     let x = norm(decoder.reduce(expansion(latents)) { $1($0) })
     let (batch, tokens) = (x.shape[0], x.shape[1])
-    let raw = head(x).reshaped([batch, tokens, options.perToken, Gaussians.width])
+    let raw = (head(x) + headShortcut(latents)).reshaped([batch, tokens, options.perToken, Gaussians.width])
     func part(_ range: Range<Int>) -> Tensor { raw.sliced(axis: 3, range) }
-    let places = anchor(x).unsqueezed(2) + part(0..<3) * 0.3
+    let around = GaussianVAE.disc(options.perToken).flatMap { place -> [Float] in [place.x, place.y, 0] }
+    let offsets = (part(0..<3) + Tensor(around, shape: [1, 1, options.perToken, 3])) * own
     let values = Tensor.concatenated(
       [
-        places * reach + middle,
-        // Two or three pixels wide at first.
-        (part(3..<6).clamped(to: -5...4)).exp() * 0.03,
+        (anchor(x) + anchorShortcut(latents)).unsqueezed(2) * reach + middle + offsets,
+        // As wide as its share of the neighbourhood at first.
+        part(3..<6).clamped(to: -5...4).exp() * (own / Float(options.perToken).squareRoot() * 0.6),
         part(6..<10) + PixelRays.upright.unsqueezed(1), part(10..<13), (part(13..<14) + 1).sigmoid(),
       ], axis: 3)
     return Gaussians(values.reshaped([batch, tokens * options.perToken, Gaussians.width]))
@@ -198,8 +309,13 @@ public struct GaussianVAE: Module {
     let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
     let chamfer = ((decoded.means - middle) / reach).chamferDistance(to: (points.means - middle) / reach).mean()
     let picture = (decoded.rendered(from: views).sliced(axis: 3, 0..<3) - pictures).abs().mean()
+    let near = points.chosen(decoded.means.detached.nearest(in: points.means)).colours
+    let colour = (decoded.colours - near).abs().mean() * Gaussians.harmonic
     return PolicyLoss(
-      picture * options.pictureWeight + chamfer * options.chamferWeight + divergence * options.klWeight,
-      metrics: ["picture": picture.detached, "chamfer": chamfer.detached, "kl": divergence.detached])
+      colour * options.colourWeight + picture * options.pictureWeight + chamfer * options.chamferWeight + divergence
+        * options.klWeight,
+      metrics: [
+        "picture": picture.detached, "chamfer": chamfer.detached, "colour": colour.detached, "kl": divergence.detached,
+      ])
   }
 }

@@ -41,7 +41,7 @@
       var random = Random(seed: seed).split("kitchenette").split(task.summary.name).split(pool.rawValue)
       var scene = Scene(pool: pool, random: &random)
       task.stage(&scene, pool: pool, random: &random)
-      let world = try World(task: task, scene: scene, pictureSize: options.imageSize)
+      let world = try World(task: task, scene: scene, pictureSize: options.imageSize * options.smoothing)
       self.world = world
       if !options.cameras.isEmpty { try prepareRenderer().show(world) }
       return try observe(world)
@@ -114,6 +114,15 @@
       }
     }
 
+    /// The depths in the middle of what becomes one pixel: their mean would lie between a thing and what is behind it.
+    private func sampled(_ depths: [Float]) -> [Float] {
+      let (size, factor) = (options.imageSize, options.smoothing)
+      guard factor > 1 else { return depths }
+      return (0..<size * size).map { pixel in
+        depths[(pixel / size * factor + factor / 2) * size * factor + pixel % size * factor + factor / 2]
+      }
+    }
+
     private func prepareRenderer() throws -> Renderer {
       if let renderer { return renderer }
       let created = try Renderer()
@@ -126,14 +135,14 @@
       vectors["object"] = world.objectReading
       var images: [String: Image] = [:]
       if !options.cameras.isEmpty {
+        let side = options.imageSize * options.smoothing
         let pictures = try prepareRenderer().pictures(
-          from: options.cameras.map { .robot($0.rawValue) }, width: options.imageSize, height: options.imageSize,
-          depth: options.depth)
+          from: options.cameras.map { .robot($0.rawValue) }, width: side, height: side, depth: options.depth)
         for (camera, picture) in zip(options.cameras, pictures) {
-          images[camera.key] = picture.image
+          images[camera.key] = options.smoothing == 1 ? picture.image : picture.image.reduced(by: options.smoothing)
           guard options.depth else { continue }
           let keys = CameraKeys(camera.rawValue)
-          vectors[keys.depth] = picture.depth
+          vectors[keys.depth] = sampled(picture.depth)
           vectors[keys.calibration] = world.calibration(of: camera.rawValue, size: options.imageSize).numbers
         }
       }

@@ -23,6 +23,9 @@
       /// Whether depths and calibrations of the cameras are observed too.
       public var depth: Bool
 
+      /// Pictures are drawn so many times larger and averaged, as a camera's pixels do; 1 draws them as they are.
+      public var smoothing: Int
+
       public enum Control: String, Codable, Sendable, CaseIterable {
         /// A step, -1...1 of what one step can be (`actions`).
         case relative
@@ -32,17 +35,19 @@
 
       /// - Parameter imageSize: 16 to 1024.
       public init(
-        imageSize: Int = 128, cameras: [Camera] = Camera.allCases, control: Control = .relative, depth: Bool = false
+        imageSize: Int = 128, cameras: [Camera] = Camera.allCases, control: Control = .relative, depth: Bool = false,
+        smoothing: Int = 1
       ) {
         self.imageSize = imageSize
         self.cameras = cameras
         self.control = control
         self.depth = depth
+        self.smoothing = smoothing
       }
 
       enum CodingKeys: String, CodingKey {
         case imageSize = "image_size"
-        case cameras, control, depth
+        case cameras, control, depth, smoothing
       }
 
       public init(from decoder: any Decoder) throws {
@@ -63,6 +68,11 @@
         }
         control = try values.decodeIfPresent(Control.self, forKey: .control) ?? .relative
         depth = try values.decodeIfPresent(Bool.self, forKey: .depth) ?? false
+        smoothing = try values.decodeIfPresent(Int.self, forKey: .smoothing) ?? 1
+        guard (1...4).contains(smoothing) else {
+          throw DecodingError.dataCorruptedError(
+            forKey: .smoothing, in: values, debugDescription: "must be from 1 to 4")
+        }
         guard Set(cameras).count == cameras.count else {
           throw DecodingError.dataCorruptedError(
             forKey: .cameras, in: values, debugDescription: "names a camera twice")

@@ -67,7 +67,7 @@ package final class TrainingData {
   }
 
   /// Size and SHA-256 of a file, read in pieces.
-  static func digest(_ path: String) throws -> (bytes: Int, sha256: String) {
+  package static func digest(_ path: String) throws -> (bytes: Int, sha256: String) {
     guard let file = FileHandle(forReadingAtPath: path) else { throw HDF5Error.notFound(path) }
     defer { try? file.close() }
     var hash = SHA256()

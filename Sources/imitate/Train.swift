@@ -54,7 +54,8 @@ struct Train: ParsableCommand {
     opening.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
     for note in data.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
     let loaded = try LoadedPolicy(
-      recipe: recipe, blueprint: checkpoint?.blueprint ?? data.blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(),
+      recipe: recipe, blueprint: checkpoint?.blueprint ?? data.blueprint,
+      normalizer: checkpoint?.normalizer ?? data.normalizer(),
       catalog: catalog)
     let policy = loaded.policy
     for text in Set(data.demonstrations.episodes.map(\.instruction)).sorted() {
@@ -63,7 +64,8 @@ struct Train: ParsableCommand {
     try data.check(policy.reach, loaded.normalizer)
     if let checkpoint { try policy.load(checkpoint.weights) }
     if !dryRun, let encoder = policy.encoder as? any FrozenEncoder {
-      data.frozen = try frozenRows(of: encoder, data, at: place.root(of: registry, recipe: recipe.data.root), interruption)
+      data.frozen = try frozenRows(
+        of: encoder, data, at: place.root(of: registry, recipe: recipe.data.root), interruption)
     }
     let history = policy.encoder.history
     let batches = try data.batches(window: policy.view, history: history)
@@ -125,7 +127,8 @@ struct Train: ParsableCommand {
       FileHandle.standardError.write(
         Data(
           String(
-            format: "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed\n",
+            format:
+              "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed\n",
             bytes
           ).utf8))
     }

@@ -8,7 +8,7 @@ import Training
 struct World: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train, look into and measure Gaussian world models.",
-    subcommands: [WorldTrain.self])
+    subcommands: [WorldTrain.self, WorldImagine.self, WorldEvaluate.self])
 }
 
 /// `imitate world train`: from a world recipe to a run folder.

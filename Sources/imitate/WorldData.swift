@@ -18,6 +18,7 @@ final class WorldData {
   let training: [Int]
   let heldOut: [Int]
   let blueprint: WorldModel.Blueprint
+  /// What the files hold, SHA-256.
   let fingerprints: [String]
   private let cameras: [CameraKeys]
   private let geometry: Bool
@@ -53,7 +54,7 @@ final class WorldData {
       actionWidth: demonstrations.actionWidth)
     (training, heldOut) = TrainingData.divide(
       demonstrations.episodes, share: recipe.data.validation, seed: recipe.seed)
-    fingerprints = selections.map(\.path)
+    fingerprints = try selections.map { try TrainingData.digest($0.path).sha256 }
     bar.update(opened, of: opened)
     bar.finish(note: "\(training.count) to train on, \(heldOut.count) held out")
   }

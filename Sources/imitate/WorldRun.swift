@@ -47,7 +47,8 @@ struct WorldRun {
     loss: @escaping (Int, inout Random) throws -> PolicyLoss
   ) -> StageTrainer {
     StageTrainer(
-      identity: recipe.identity(of: stage), folder: RunFolder("\(folder.path)/\(stage.rawValue)"), module: module,
+      identity: (data.fingerprints + [recipe.identity(of: stage)]).joined(separator: "\n"),
+      folder: RunFolder("\(folder.path)/\(stage.rawValue)"), module: module,
       settings: settings, seed: Random(seed: recipe.seed).split(stage.rawValue).key, loss: loss, validation: validation)
   }
 

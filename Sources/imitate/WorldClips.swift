@@ -1,0 +1,94 @@
+import Foundation
+import GaussianWorld
+import Imitation
+import Tensors
+import Training
+
+/// A trained world model beside the demonstrations it was trained on.
+struct TrainedWorld {
+  let folder: RunFolder
+  let recipe: WorldRecipe
+  let model: WorldModel
+  let data: WorldData
+
+  /// - Throws: `RunError`, `SettingError`, or what opening the demonstrations threw.
+  init(_ folder: RunFolder, place: DatasetPlace) throws {
+    self.folder = folder
+    guard FileManager.default.fileExists(atPath: folder.recipe) else { throw RunError.notARun(folder: folder.path) }
+    recipe = try WorldRecipe(path: folder.recipe)
+    guard FileManager.default.fileExists(atPath: WorldRun.file(folder)) else {
+      throw CommandFailure("\(folder.path): no finished world model yet; run `imitate world train` to its end")
+    }
+    model = try WorldModel(path: WorldRun.file(folder), catalog: Session.catalog)
+    data = try WorldData(recipe, place: place, needsDepth: model.needsDepth)
+  }
+
+  /// Some moments of one episode, from `present` on, imagined and true.
+  struct Clip {
+    /// As the first camera saw them: `[context + steps, height, width, 3]`.
+    var frames: Tensor
+    /// True states, the anchors those of the first moment: `[context + steps, tokens, numbers]`.
+    var states: Tensor
+    /// Predicted states of the moments after the context: `[steps, tokens, numbers]`.
+    var predicted: Tensor
+    /// What the lift makes of each moment, when asked for.
+    var lifted: Gaussians?
+    /// Where the first camera stood.
+    var views: [SplattingView]
+  }
+
+  /// - Parameters:
+  ///   - first: the first moment of the context.
+  ///   - steps: how many moments after the context, by the model's own predictions.
+  func clip(episode: Int, first: Int, steps: Int, lifted: Bool = false) throws -> Clip {
+    let context = LatentDynamics.context
+    let moments = (0..<context + steps).map { WorldData.Frame(episode: episode, step: first + $0) }
+    let views = try data.views(moments)
+    let sight = model.sight(views)
+    let reference = sight.gathered(Array(repeating: 0, count: moments.count))
+    let states = model.state(sight, reference: reference)
+    let history = states.sliced(axis: 0, 0..<context).unsqueezed(0)
+    let actions = try data.actions(after: [moments[context - 1]], steps: steps)
+    var random = Random(seed: 0).split("imagine").split(episode).split(first)
+    let predicted = model.imagine(history: history, actions: actions, random: &random)
+    let own =
+      views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
+      ?? Array(repeating: model.blueprint.context.view, count: moments.count)
+    return Clip(
+      frames: views.images[0], states: states, predicted: Tensor.concatenated(predicted, axis: 0),
+      lifted: lifted ? model.lift.map { $0(views) } : nil, views: own)
+  }
+
+  /// Where clips of `steps` begin, at most `count`, spread evenly over the held-out episodes.
+  func places(steps: Int, count: Int) -> [(episode: Int, first: Int)] {
+    let length = LatentDynamics.context + steps
+    let all = data.heldOut.flatMap { episode in
+      (0..<max(0, data.demonstrations.episodes[episode].length - length + 1)).map { (episode: episode, first: $0) }
+    }
+    guard all.count > count else { return all }
+    return (0..<count).map { all[$0 * all.count / count] }
+  }
+}
+
+extension Image {
+  /// A picture `[height, width, 3]` of values in 0...1.
+  init(_ picture: Tensor) {
+    self.init(
+      width: picture.shape[1], height: picture.shape[0],
+      pixels: picture.scalars.map { UInt8(min(max($0, 0), 1) * 255 + 0.5) })
+  }
+
+  /// Every pixel as a square.
+  func enlarged(_ factor: Int) -> Image {
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(self.pixels.count * factor * factor)
+    for y in 0..<height {
+      let row = (0..<width).flatMap { x -> [UInt8] in
+        let pixel = Array(self.pixels[(y * width + x) * 3..<(y * width + x + 1) * 3])
+        return (0..<factor).flatMap { _ in pixel }
+      }
+      for _ in 0..<factor { pixels += row }
+    }
+    return Image(width: width * factor, height: height * factor, pixels: pixels)
+  }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import GaussianWorld
+import Imitation
+import Layers
+import Tensors
+import Testing
+
+@Suite struct GaussianWorldEncoderTests {
+  private let path = NSTemporaryDirectory() + "/encoder-\(UUID().uuidString).safetensors"
+
+  private func context(vectors: [String: Int] = ["pose": 3]) -> EncoderContext {
+    EncoderContext(schema: ObservationSchema(images: ["left_image": Small.size], vectors: vectors), vocabulary: [])
+  }
+
+  private func observations(time: Int, seed: UInt64 = 3) -> ObservationBatch {
+    var random = Random(seed: seed)
+    let pixels = (0..<2 * time * 768).map { _ in UInt8(random.below(256)) }
+    return ObservationBatch(
+      images: ["left_image": ImageBatch(batch: 2, time: time, size: Small.size, pixels: pixels)],
+      vectors: ["pose": .normal([2, time, 3], random: &random)], instructions: ["a", "b"], time: time)
+  }
+
+  private func encoder(
+    _ options: String = "", context: EncoderContext? = nil
+  ) throws -> GaussianWorldEncoder {
+    var random = Random(seed: 1)
+    return try GaussianWorldEncoder(
+      options: Small.decoded(
+        GaussianWorldEncoder.Options.self, "{\"world\": \"\(path)\", \"features\": 10, \"pools\": 3\(options)}"),
+      context: context ?? withCatalog(self.context()), random: &random)
+  }
+
+  private func withCatalog(_ context: EncoderContext) -> EncoderContext {
+    var context = context
+    context.catalog = Small.catalog
+    return context
+  }
+
+  private func written(_ body: () throws -> Void) throws {
+    let world = try Small.world()
+    Small.stir(world)
+    try world.write(to: path)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try body()
+  }
+
+  @Test func giveOneRowAFrameAfterTheFirst() throws {
+    try written {
+      let encoder = try encoder()
+      #expect(encoder.history == 1 && encoder.featureCount == 13)
+      let batch = observations(time: 3)
+      let rows = encoder(batch)
+      #expect(rows.shape == [2, 2, 13])
+      // The readings stand behind the feature, the first frame's left out.
+      #expect(rows.sliced(axis: 2, 10..<13).scalars == batch.vectors["pose"]!.sliced(axis: 1, 1..<3).scalars)
+    }
+  }
+
+  @Test func keptRowsAreTheSameRows() throws {
+    try written {
+      let encoder = try encoder()
+      var batch = observations(time: 3)
+      let fresh = encoder(batch).scalars
+      batch.frozen = encoder.frozen(batch)
+      #expect(batch.frozen!.shape == [2, 2, encoder.frozenCount!])
+      #expect(encoder(batch).scalars == fresh)
+      // A frame's row depends on itself and the one before it alone.
+      var later = observations(time: 3)
+      later.images["left_image"] = ImageBatch(
+        batch: 2, time: 2, size: Small.size,
+        pixels: (0..<2).flatMap { Array(later.images["left_image"]!.pixels[($0 * 3 + 1) * 768..<($0 * 3 + 3) * 768]) })
+      let short = ObservationBatch(
+        images: later.images, vectors: ["pose": later.vectors["pose"]!.sliced(axis: 1, 1..<3)],
+        instructions: later.instructions, time: 2)
+      let last = batch.frozen!.sliced(axis: 1, 1..<2).scalars
+      #expect(zip(encoder.frozen(short).scalars, last).allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+  }
+
+  @Test func onlyThePoolingLearnsUnlessAsked() throws {
+    try written {
+      let frozen = try encoder()
+      let learned = frozen.parameters().filter { $0.parameter.isTrainable }.map(\.name)
+      #expect(learned.allSatisfy { !$0.hasPrefix("world") } && !learned.isEmpty)
+      let batch = observations(time: 2)
+      #expect(Small.untouched(frozen) { frozen(batch).square().sum() }.isEmpty)
+
+      let tuned = try encoder(", \"fine_tune\": true")
+      #expect(tuned.frozenCount == nil)
+      let (_, gradients) = withGradients(random: Random(seed: 1)) { tuned(batch).square().sum() }
+      let moved = tuned.parameters().filter { gradients[$0.parameter] != nil }.map(\.name)
+      #expect(moved.contains { $0.hasPrefix("world.dynamics") } && moved.contains { $0.hasPrefix("world.vae.encoder") })
+    }
+  }
+
+  @Test func isMadeAgainWithoutTheFile() throws {
+    try written {
+      let first = try encoder()
+      var context = withCatalog(context())
+      context.attachments = first.attachments
+      try FileManager.default.removeItem(atPath: path)
+      let again = try encoder(context: context)
+      try again.load(first.snapshot())
+      let batch = observations(time: 2)
+      #expect(again(batch).scalars == first(batch).scalars)
+      #expect(again.frozenIdentity == first.frozenIdentity)
+      let parameter = again.parameters().first { $0.name.hasPrefix("world.dynamics") }!.parameter
+      parameter.value = parameter.value + 1e-3
+      #expect(again.frozenIdentity != first.frozenIdentity, "other weights, other rows")
+    }
+  }
+
+  @Test func saysWhatIsMissing() throws {
+    try written {
+      var other = withCatalog(context())
+      other.schema.images = ["right_image": Small.size]
+      #expect(throws: GaussianWorldError.missingCamera("left_image", available: ["right_image"])) {
+        try encoder(context: other)
+      }
+      other.schema.images = ["left_image": .init(height: 32, width: 32)]
+      #expect(throws: GaussianWorldError.self) { try encoder(context: other) }
+      try Small.world(lift: "depth-lift").write(to: path)
+      #expect(throws: GaussianWorldError.missingGeometry("left_depth", lift: "depth-lift")) { try encoder() }
+      var deep = withCatalog(context(vectors: ["pose": 3, "left_depth": 256, "left_calibration": 16]))
+      deep.catalog = Small.catalog
+      let encoder = try encoder(context: deep)
+      #expect(encoder.featureCount == 13, "depths are no readings")
+      var batch = observations(time: 2)
+      var random = Random(seed: 1)
+      batch.vectors["left_depth"] = Tensor.uniform([2, 2, 256], 1...2, random: &random)
+      let numbers = CameraCalibration(fieldOfView: 50, size: Small.size).numbers
+      batch.vectors["left_calibration"] = Tensor((0..<4).flatMap { _ in numbers }, shape: [2, 2, 16])
+      #expect(encoder(batch).shape == [2, 1, 13])
+    }
+  }
+}

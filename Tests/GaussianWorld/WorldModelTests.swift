@@ -1,0 +1,289 @@
+import Foundation
+import GaussianWorld
+import Imitation
+import Layers
+import Support
+import Tensors
+import Testing
+
+/// Small worlds for tests.
+enum Small {
+  static let catalog = Catalog().adding(DepthLift.self).adding(Splatter.self).adding(GaussianWorldEncoder.self)
+  static let size = ObservationSchema.ImageSize(height: 16, width: 16)
+
+  static func decoded<Record: Decodable>(_ type: Record.Type, _ json: String) throws -> Record {
+    try SettingDecoder().decode(type, from: Setting(json: json))
+  }
+
+  static func context(cameras: [String] = ["left"]) -> LiftContext {
+    LiftContext(cameras: cameras, size: size, fieldsOfView: cameras.map { _ in 50 })
+  }
+
+  static func world(_ state: String = "vae", lift: String = "splatter", seed: UInt64 = 1) throws -> WorldModel {
+    let lift = lift == "splatter" ? "{\"kind\": \"splatter\", \"channels\": 8}" : "{\"kind\": \"\(lift)\"}"
+    let options = try decoded(
+      WorldModel.Options.self,
+      """
+      {"cameras": ["left"], "field_of_view": 50, "state": "\(state)", "lift": \(lift), "patch": 4,
+       "vae": {"points": 64, "tokens": 8, "latent": 6, "width": 16, "heads": 4, "decoder_layers": 1, "per_token": 4},
+       "dynamics": {"width": 16, "layers": 2, "heads": 2, "horizon": 2}}
+      """)
+    var random = Random(seed: seed)
+    return try WorldModel(
+      options: options, blueprint: .init(context: context(), actionWidth: 3), catalog: catalog, random: &random)
+  }
+
+  /// Colours that vary smoothly over a surface between one and two metres away.
+  static func views(batch: Int, cameras: Int = 1, geometry: Bool = true) -> CameraViews {
+    var random = Random(seed: 9)
+    let calibration = CameraCalibration(fieldOfView: 50, size: size)
+    return CameraViews(
+      size: size,
+      images: (0..<cameras).map { _ in Tensor.uniform([batch, 16, 16, 3], 0.1...0.9, random: &random) },
+      depths: geometry
+        ? (0..<cameras).map { _ in Tensor.uniform([batch, 16, 16], 1...2, random: &random) } : nil,
+      calibrations: geometry
+        ? (0..<cameras).map { camera in
+          (0..<batch).map { _ in
+            var moved = calibration
+            moved.position = SIMD3(0.1 * Float(camera), 0, 0)
+            return moved
+          }
+        } : nil)
+  }
+
+  /// Moves every parameter a little, so that what starts at zero does not hide what is behind it.
+  static func stir(_ module: some Module, seed: UInt64 = 5) {
+    var random = Random(seed: seed)
+    for (_, parameter) in module.parameters() where parameter.isTrainable {
+      parameter.value = parameter.value + Tensor.normal(parameter.value.shape, deviation: 0.05, random: &random)
+    }
+  }
+
+  /// The parameters that a loss leaves without a gradient, or with one of zeros.
+  static func untouched(_ module: some Module, _ loss: () -> Tensor) -> [String] {
+    let (_, gradients) = withGradients(random: Random(seed: 1), loss)
+    return module.parameters().filter { $0.parameter.isTrainable }
+      .filter { gradients[$0.parameter].map { $0.sumOfSquares == 0 } ?? true }.map(\.name)
+  }
+}
+
+@Suite struct LatentDynamicsTests {
+  @Test func aFreshTransformerIsTheIdentity() throws {
+    let world = try Small.world()
+    var random = Random(seed: 2)
+    let noisy = Tensor.normal([2, 8, 6], random: &random)
+    let history = Tensor.normal([2, 2, 8, 6], random: &random)
+    let look = world.dynamics.look(
+      noisy, sigma: [0.3, 2], history: history, actions: Tensor.normal([2, 3], random: &random))
+    #expect(look.raw.scalars.allSatisfy { $0 == 0 })
+    let skips = [0.3, 2].map { world.dynamics.diffusion.coefficients($0).skip }
+    for item in 0..<2 {
+      for place in 0..<48 {
+        #expect(abs(look.denoised.scalars[item * 48 + place] - skips[item] * noisy.scalars[item * 48 + place]) < 1e-6)
+      }
+    }
+    // Every block passes its tokens on: what it thinks is what it was given.
+    let other = world.dynamics.look(noisy, sigma: [0.3, 2], history: history, actions: nil)
+    #expect(other.hidden.scalars == look.hidden.scalars)
+  }
+
+  @Test func everyParameterLearns() throws {
+    let world = try Small.world()
+    Small.stir(world.dynamics)
+    var random = Random(seed: 2)
+    let states = Tensor.normal([4, 4, 8, 6], random: &random)
+    let actions = Tensor.normal([4, 2, 3], random: &random)
+    let rewards = Tensor.uniform([4, 2], 0...1, random: &random)
+    // Among a few draws some actions are hidden and some are not.
+    var left: Set<String>?
+    for seed in 0..<6 {
+      var random = Random(seed: UInt64(seed))
+      let names = Set(
+        Small.untouched(world.dynamics) {
+          world.dynamicsLoss(states: states, actions: actions, rewards: rewards, random: &random).loss
+        })
+      left = left?.intersection(names) ?? names
+    }
+    // One memory token leaves nothing to choose, so queries and keys of the attention to it are not asked.
+    let asked = left!.filter { !$0.contains("crossAttention.query") && !$0.contains("crossAttention.key") }
+    #expect(asked.isEmpty, "\(asked)")
+  }
+
+  @Test func anUnknownActionIsTheNullAction() throws {
+    let world = try Small.world()
+    Small.stir(world.dynamics)
+    var random = Random(seed: 2)
+    let (noisy, history) = (
+      Tensor.normal([2, 8, 6], random: &random), Tensor.normal([2, 2, 8, 6], random: &random)
+    )
+    let actions = Tensor.normal([2, 3], random: &random)
+    func hidden(_ actions: Tensor?, _ dropped: [Bool] = []) -> [Float] {
+      world.dynamics.look(noisy, sigma: [1, 1], history: history, actions: actions, hidden: dropped).hidden.scalars
+    }
+    let unknown = hidden(nil)
+    let dropped = hidden(actions, [true, true])
+    #expect(zip(unknown, dropped).allSatisfy { abs($0 - $1) < 1e-5 })
+    let half = hidden(actions, [true, false])
+    let known = hidden(actions)
+    let each = half.count / 2
+    #expect(zip(half[..<each], unknown[..<each]).allSatisfy { abs($0 - $1) < 1e-5 })
+    #expect(zip(half[each...], known[each...]).allSatisfy { abs($0 - $1) < 1e-5 })
+    #expect(zip(known, unknown).contains { abs($0 - $1) > 1e-3 })
+    #expect(
+      world.dynamics.firstStepHidden(history: history).scalars
+        == world.dynamics.firstStepHidden(history: history).scalars)
+  }
+
+  /// A world in which every number grows by the action's first: after a little training the prediction knows.
+  @Test func learnsWhatAnActionDoes() throws {
+    let world = try Small.world()
+    let parameters = world.dynamics.parameters().filter { $0.parameter.isTrainable }
+    var optimizer = AdamW([.init(parameters, weightDecay: 0)])
+    var random = Random(seed: 4)
+    func batch(_ count: Int) -> (states: Tensor, actions: Tensor) {
+      let start = Tensor.normal([count, 1, 8, 6], deviation: 0.5, random: &random)
+      let actions = Tensor.uniform([count, 2, 3], -1...1, random: &random)
+      let steps = actions.sliced(axis: 2, 0..<1).reshaped([count, 2, 1, 1]).broadcast(to: [count, 2, 8, 6]) * 0.5
+      let first = start + steps.sliced(axis: 1, 0..<1)
+      return (Tensor.concatenated([start, start, first, first + steps.sliced(axis: 1, 1..<2)], axis: 1), actions)
+    }
+    for _ in 0..<150 {
+      let (states, actions) = batch(16)
+      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+        world.dynamicsLoss(states: states, actions: actions, rewards: .zeros([16, 2]), random: &random).loss
+      }
+      optimizer.step(gradients, learningRate: 3e-3)
+    }
+    let (states, actions) = batch(32)
+    let next = world.next(
+      history: states.sliced(axis: 1, 0..<2), actions: actions.sliced(axis: 1, 0..<1).squeezed(1), random: &random)
+    let truth = states.sliced(axis: 1, 2..<3).squeezed(1)
+    let error = (next - truth).square().mean().item
+    let standing = (states.sliced(axis: 1, 1..<2).squeezed(1) - truth).square().mean().item
+    #expect(error < standing / 4, "\(error) against \(standing) of standing still")
+  }
+
+  @Test func symlogUndoesItself() {
+    let values = Tensor([-100, -1, 0, 0.5, 7], shape: [5])
+    let back = LatentDynamics.symexp(LatentDynamics.symlog(values)).scalars
+    #expect(zip(values.scalars, back).allSatisfy { abs($0 - $1) < 1e-4 })
+    #expect(abs(LatentDynamics.symlog(Tensor([Float(M_E) - 1], shape: [1])).item - 1) < 1e-6)
+  }
+}
+
+@Suite struct GaussianVAETests {
+  @Test func everyParameterLearns() throws {
+    let vae = try #require(try Small.world().vae)
+    Small.stir(vae)
+    let views = Small.views(batch: 2)
+    var random = Random(seed: 1)
+    let lift = try DepthLift(options: .init(), context: Small.context(), random: &random)
+    let points = vae.points(of: lift(views))
+    vae.place(over: points)
+    let noise = Tensor.normal([2, 8, 6], random: &random)
+    let left = Small.untouched(vae) {
+      vae.loss(
+        points, pictures: views.images[0], views: [Small.context().view, Small.context().view], noise: noise
+      ).loss
+    }
+    // Attention does not change when all keys move alike.
+    #expect(left.filter { !$0.hasSuffix("key.bias") }.isEmpty, "\(left)")
+  }
+
+  /// A set has no order: only which points are anchors counts.
+  @Test func pointsMayComeInAnyOrder() throws {
+    let vae = try #require(try Small.world().vae)
+    var random = Random(seed: 1)
+    let lift = try DepthLift(options: .init(), context: Small.context(), random: &random)
+    let points = vae.points(of: lift(Small.views(batch: 1)))
+    #expect(points.count == 64)
+    vae.place(over: points)
+    let anchors = vae.anchors(of: points)
+    let order = random.permutation(64)
+    let one = vae.encode(points, anchors: anchors).mean.scalars
+    let other = vae.encode(points.chosen([order]), anchors: anchors).mean.scalars
+    #expect(zip(one, other).allSatisfy { abs($0 - $1) < 1e-4 })
+    #expect(vae.decode(vae.encode(points, anchors: anchors).mean).count == 32)
+  }
+}
+
+@Suite struct WorldModelTests {
+  @Test(arguments: ["vae", "gaussians", "image"]) func aFileRebuildsIt(_ state: String) throws {
+    let world = try Small.world(state)
+    Small.stir(world)
+    let path = NSTemporaryDirectory() + "/world-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try world.write(to: path)
+    let again = try WorldModel(path: path, catalog: Small.catalog)
+    let views = Small.views(batch: 3, geometry: false)
+    func picture(_ world: WorldModel) -> [Float] {
+      let sight = world.sight(views)
+      #expect(sight.shape == [3] + world.sightShape)
+      let state = world.state(sight, reference: sight)
+      #expect(state.shape[1] == world.tokenCount)
+      return world.picture(state).scalars
+    }
+    #expect(picture(world) == picture(again))
+    #expect(throws: GaussianWorldError.self) {
+      try Safetensors.write([:], metadata: [:], to: path)
+      _ = try WorldModel(path: path, catalog: Small.catalog)
+    }
+  }
+
+  /// Without a VAE nothing is lost: the states draw what the pictures were.
+  @Test func patchesKeepEverything() throws {
+    let views = Small.views(batch: 2, geometry: false)
+    let pixels = try Small.world("image")
+    let sight = pixels.sight(views)
+    pixels.standardize(rawStates: [pixels.rawState(sight, reference: sight)])
+    let back = pixels.picture(pixels.state(sight, reference: sight)).scalars
+    #expect(zip(back, views.images[0].scalars).allSatisfy { abs($0 - $1) < 1e-4 })
+
+    let dense = try Small.world("gaussians")
+    let set = dense.sight(views)
+    dense.standardize(rawStates: [dense.rawState(set, reference: set)])
+    let gaussians = try #require(dense.gaussians(dense.state(set, reference: set)))
+    let error = (gaussians.values - set).abs().mean().item
+    #expect(error < 1e-3, "\(error)")
+    let spread = dense.state(set, reference: set).square().mean().item.squareRoot()
+    #expect(abs(spread - 0.5) < 0.05, "standardised to EDM's deviation: \(spread)")
+  }
+
+  @Test func imaginesOneStateAnAction() throws {
+    let world = try Small.world()
+    Small.stir(world.dynamics)
+    var random = Random(seed: 2)
+    let history = Tensor.normal([1, 2, 8, 6], random: &random)
+    let actions = Tensor.normal([1, 5, 3], random: &random)
+    var (one, two) = (Random(seed: 7), Random(seed: 7))
+    let long = world.imagine(history: history, actions: actions, random: &one)
+    #expect(long.count == 5 && long[0].shape == [1, 8, 6])
+    // Step by step is the same as all at once: predictions feed predictions.
+    var (past, found) = (history, [Tensor]())
+    for step in 0..<5 {
+      let next = world.next(
+        history: past, actions: actions.sliced(axis: 1, step..<step + 1).squeezed(1), random: &two)
+      past = Tensor.concatenated([past.sliced(axis: 1, 1..<2), next.unsqueezed(1)], axis: 1)
+      found.append(next)
+    }
+    #expect(zip(long, found).allSatisfy { $0.scalars == $1.scalars })
+  }
+
+  @Test func saysWhatDoesNotFit() throws {
+    #expect(throws: SettingError.self) {
+      try Small.decoded(WorldModel.Options.self, "{\"cameras\": [\"a\"], \"vae\": {\"tokens\": 64, \"points\": 8}}")
+    }
+    #expect(throws: SettingError.self) {
+      try Small.decoded(WorldModel.Options.self, "{\"cameras\": [\"a\", \"b\"], \"field_of_view\": [40]}")
+    }
+    #expect(throws: SettingError.self) {
+      try Small.decoded(WorldModel.Options.self, "{\"cameras\": [\"a\"], \"dynamics\": {\"width\": 18, \"heads\": 6}}")
+    }
+    let odd = LiftContext(cameras: ["a"], size: .init(height: 20, width: 20), fieldsOfView: [40])
+    var random = Random(seed: 1)
+    #expect(throws: SettingError.self) {
+      _ = try Small.catalog.makeLift(Choice(kind: "splatter"), context: odd, random: &random)
+    }
+  }
+}
