@@ -9,6 +9,7 @@
       let cameraNames: [String]
       let cameraHeights: Int
       let cameraWidths: Int
+      let cameraDepths: Bool
       let controlFreq: Int
       let horizon: Int
       let controllerConfigs = Controller()
@@ -38,7 +39,8 @@
       envName = task.name
       envKwargs = Keywords(
         cameraNames: options.cameras.map(\.rawValue), cameraHeights: options.imageSize,
-        cameraWidths: options.imageSize, controlFreq: Int(ActionSchema.roboCasa.controlHertz), horizon: task.horizon)
+        cameraWidths: options.imageSize, cameraDepths: options.depth,
+        controlFreq: Int(ActionSchema.roboCasa.controlHertz), horizon: task.horizon)
     }
 
     var json: String { roboCasaJSON(self) }

@@ -72,7 +72,9 @@ struct CommandRunner {
   func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: folder + "/" + name) }
 
   /// A registry of one task, a small recipe for it, and demonstrations that follow a rule a policy can learn.
-  func writeSmallProject(demos: Int = 4, damage: (inout RecordedEpisode, Int) -> Void = { _, _ in }) throws {
+  func writeSmallProject(demos: Int = 4, size: Int = 20, damage: (inout RecordedEpisode, Int) -> Void = { _, _ in })
+    throws
+  {
     try write(
       """
       name: small
@@ -96,7 +98,7 @@ struct CommandRunner {
           model: "<mujoco/>"))
       for step in 0..<12 {
         let x = Float(random.uniform(-1...1))
-        let image = Image(width: 20, height: 20, red: UInt8(step * 20), green: UInt8((x + 1) * 120), blue: 9)
+        let image = Image(width: size, height: size, red: UInt8(step * 20), green: UInt8((x + 1) * 120), blue: 9)
         episode.append(
           Observation(
             images: ["robot0_agentview_left_image": image], vectors: ["robot0_base_to_eef_pos": [x, 0.5, -x]]),

@@ -123,14 +123,14 @@ import Testing
       #expect(throws: GaussianWorldError.missingGeometry("left_depth", lift: "depth-lift")) { try encoder() }
       var deep = withCatalog(context(vectors: ["pose": 3, "left_depth": 256, "left_calibration": 16]))
       deep.catalog = Small.catalog
-      let encoder = try encoder(context: deep)
-      #expect(encoder.featureCount == 13, "depths are no readings")
+      let made = try encoder(context: deep)
+      #expect(made.featureCount == 13, "depths are no readings")
       var batch = observations(time: 2)
       var random = Random(seed: 1)
       batch.vectors["left_depth"] = Tensor.uniform([2, 2, 256], 1...2, random: &random)
       let numbers = CameraCalibration(fieldOfView: 50, size: Small.size).numbers
       batch.vectors["left_calibration"] = Tensor((0..<4).flatMap { _ in numbers }, shape: [2, 2, 16])
-      #expect(encoder(batch).shape == [2, 1, 13])
+      #expect(made(batch).shape == [2, 1, 13])
     }
   }
 }

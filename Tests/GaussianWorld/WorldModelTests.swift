@@ -246,7 +246,7 @@ enum Small {
     let gaussians = try #require(dense.gaussians(dense.state(set, reference: set)))
     let error = (gaussians.values - set).abs().mean().item
     #expect(error < 1e-3, "\(error)")
-    let spread = dense.state(set, reference: set).square().mean().item.squareRoot()
+    let spread = pixels.state(sight, reference: sight).square().mean().item.squareRoot()
     #expect(abs(spread - 0.5) < 0.05, "standardised to EDM's deviation: \(spread)")
   }
 

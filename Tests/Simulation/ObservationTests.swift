@@ -96,6 +96,50 @@
         #expect(try none.picture(from: .robot("robot0_agentview_left"), width: 50, height: 30).width == 50)
       }
 
+      /// Depths, calibrations and the arm's own readings must tell of one place.
+      @Test func depthsAndCalibrationsAgreeWithTheArm() throws {
+        let size = 96
+        let kitchen = try Kitchenette(options: .init(imageSize: size, cameras: [.left, .hand], depth: true))
+        let left = CameraKeys("robot0_agentview_left")
+        #expect(kitchen.schema.vectors[left.depth] == size * size)
+        #expect(kitchen.schema.vectors[left.calibration] == CameraCalibration.width)
+        var seen = try kitchen.reset(task: "OpenDrawer", seed: 1, pool: .training)
+        let expert = try #require(kitchen.expert(seed: 1, noise: 0))
+        expert.begin(seed: 1)
+        for _ in 0..<20 { seen = try kitchen.step(expert.action(for: seen)).observation }
+        let depths = try #require(seen.vectors[left.depth])
+        let camera = CameraCalibration(try #require(seen.vectors[left.calibration]))
+        #expect(depths.count == size * size && depths.allSatisfy { $0 > 0.1 && $0 < 12 })
+        // The grip before a drawer, through the left camera.
+        let grip = seen.vectors["robot0_base_to_eef_pos"]!
+        let offset = SIMD3(grip[0], grip[1], grip[2]) - camera.position
+        func along(_ axis: Int) -> Float {
+          (SIMD3(camera.rotation[0][axis], camera.rotation[1][axis], camera.rotation[2][axis]) * offset).sum()
+        }
+        let (x, y, z) = (along(0), along(1), along(2))
+        let (u, v) = (camera.focal.x * x / z + camera.centre.x, camera.focal.y * y / z + camera.centre.y)
+        let depth = depths[Int(v) * size + Int(u)]
+        #expect(abs(depth - z) < 0.04, "the grip is \(z) m away, the picture says \(depth)")
+        // The hand's camera moves with the hand: it looks at the grip from a hand's length.
+        let hand = CameraCalibration(try #require(seen.vectors[CameraKeys("robot0_eye_in_hand").calibration]))
+        let apart = hand.position - SIMD3(grip[0], grip[1], grip[2])
+        #expect((apart * apart).sum().squareRoot() < 0.2)
+        let fixed = try kitchen.step([Float](repeating: 0, count: 12)).observation.vectors[left.calibration]!
+        #expect(zip(fixed, camera.numbers).allSatisfy { abs($0 - $1) < 1e-3 })
+      }
+
+      @Test func smoothedPicturesAreMeansOfLargerOnes() throws {
+        let smooth = try Kitchenette(options: .init(imageSize: 40, cameras: [.left], smoothing: 2))
+        let large = try Kitchenette(options: .init(imageSize: 80, cameras: [.left]))
+        let small = try smooth.reset(task: "TurnOnStove", seed: 1, pool: .training).images.values.first!
+        let fine = try large.reset(task: "TurnOnStove", seed: 1, pool: .training).images.values.first!
+        #expect(small.width == 40)
+        for (x, y) in [(3, 5), (20, 20), (38, 11)] {
+          let sum = (0..<4).reduce(0) { $0 + Int(fine.pixels[((2 * y + $1 / 2) * 80 + 2 * x + $1 % 2) * 3]) }
+          #expect(abs(Int(small.pixels[(y * 40 + x) * 3]) - sum / 4) <= 1)
+        }
+      }
+
       @Test func aLargePictureDoesNotChangeTheSmallOnes() throws {
         let kitchen = try Kitchenette(options: .init(imageSize: 40))
         let before = try kitchen.reset(task: "TurnOnStove", seed: 1, pool: .training)

@@ -1,0 +1,136 @@
+import Foundation
+import Layers
+import Testing
+
+/// World models from the command line: stages, resuming, measuring, showing, and policies on their features.
+@Suite(.serialized) struct WorldTests {
+  private static let recipe = """
+    name: small-world
+    data:
+      registry: small
+      split: some-4
+      tasks: [OpenDrawer]
+      validation: 0.25
+    world:
+      cameras: [robot0_agentview_left]
+      lift: {kind: splatter, channels: 8}
+      vae: {points: 64, tokens: 8, latent: 12, width: 16, heads: 4, decoder_layers: 1, per_token: 4}
+      dynamics: {width: 16, layers: 1, heads: 2, horizon: 2, steps: 2}
+    training:
+      lift: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4}
+      vae: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4}
+      dynamics: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4, average_power: 0.75}
+
+    """
+
+  private func project() throws -> CommandRunner {
+    let runner = try CommandRunner()
+    try runner.writeSmallProject(size: 24)
+    try runner.write(WorldTests.recipe, to: "world.yaml")
+    return runner
+  }
+
+  @Test func trainsInStagesAndEndsInTheSameBits() throws {
+    let (whole, killed) = (try project(), try project())
+    defer {
+      whole.remove()
+      killed.remove()
+    }
+    let arguments = ["world", "train", "world.yaml", "--run", "run"]
+    let result = try whole.run(arguments)
+    #expect(result.status == 0, "\(result.errors)")
+    for attempt in 0..<8 {
+      let process = try killed.start(arguments, log: "kill-\(attempt)")
+      Thread.sleep(forTimeInterval: 0.05 + 0.04 * Double(attempt))
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+    #expect(try killed.run(arguments).status == 0)
+    let expected = try #require(whole.bytes("run/world.safetensors"))
+    #expect(killed.bytes("run/world.safetensors") == expected)
+    // Another run with other dynamics takes the first two stages over and trains the third alone.
+    let other = try whole.run(
+      "world", "train", "world.yaml", "--run", "other", "--from", "run", "--set", "world.dynamics.layers=2")
+    #expect(other.status == 0)
+    #expect(other.errors.contains("lift: taken over from run") && other.errors.contains("vae: taken over from run"))
+    #expect(!other.errors.contains("dynamics: taken over"))
+    // The same folder with another recipe is refused.
+    let clash = try whole.run("world", "train", "world.yaml", "--run", "run", "--set", "world.dynamics.layers=2")
+    #expect(clash.status == 1 && clash.complaint.contains("belongs to another recipe"))
+  }
+
+  @Test func measuresAndShows() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    #expect(try runner.run("world", "train", "world.yaml", "--run", "run").status == 0)
+    let early = try runner.run("world", "evaluate", "nowhere")
+    #expect(early.status == 1 && early.complaint.contains("not a run folder"))
+    let measured = try runner.run("world", "evaluate", "run", "--steps", "4", "--clips", "3", "--format", "json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any])
+    let rows = try #require(object["worlds"] as? [[String: Any]])
+    #expect(
+      rows.compactMap { $0["name"] as? String } == [
+        "small-world: predicted", "small-world: last state drawn", "small-world: true states drawn",
+        "small-world: lift drawn", "last frame copied",
+      ])
+    #expect((rows[0]["psnr_by_step"] as? [Double])?.count == 4)
+    #expect(rows.allSatisfy { ($0["psnr"] as? Double ?? 0) > 1 })
+    #expect((object["not_computed"] as? [String])?.count == 2)
+    let table = try runner.run("world", "evaluate", "run", "--steps", "4", "--clips", "3")
+    #expect(table.output.contains("not computed: LPIPS"))
+
+    let shown = try runner.run("world", "imagine", "run", "--steps", "5")
+    #expect(shown.status == 0, "\(shown.errors)")
+    let page = try #require(shown.output.split(separator: "\n").last.map(String.init))
+    let text = String(decoding: try #require(runner.bytes(page)), as: UTF8.self)
+    #expect(text.contains("5 steps imagined") && text.contains("was held out") && text.contains("recorded camera"))
+    #expect(try runner.run("world", "imagine", "run", "--demo", "demo_77").status == 1)
+  }
+
+  @Test(arguments: ["image", "gaussians"]) func worksWithoutLatents(_ state: String) throws {
+    let runner = try project()
+    defer { runner.remove() }
+    let trained = try runner.run("world", "train", "world.yaml", "--run", "run", "--set", "world.state=\(state)")
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(try runner.run("world", "evaluate", "run", "--steps", "3", "--clips", "2").status == 0)
+    #expect(try runner.run("world", "imagine", "run", "--steps", "3").status == 0)
+  }
+
+  @Test func feedsAPolicy() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    #expect(try runner.run("world", "train", "world.yaml", "--run", "world").status == 0)
+    let encoder = "encoder={kind: gaussian-world, world: world, features: 8, pools: 2}"
+    func train(_ run: String, _ encoder: String) throws -> CommandRunner.Result {
+      try runner.run("train", "recipe.yaml", "--run", run, "--set", encoder)
+    }
+    let first = try train("one", encoder)
+    #expect(first.status == 0, "\(first.errors)")
+    let kept = try FileManager.default.contentsOfDirectory(
+      atPath: runner.folder + "/Datasets/small/features")
+    #expect(kept.count == 1 && kept[0].hasSuffix(".rows"))
+    // Kept rows are in 16 bits; a second run reads them and learns the same.
+    #expect(try train("two", encoder).status == 0)
+    let last = "checkpoints/step-0000024.safetensors"
+    let weights = try ["one", "two"].map { try Safetensors.read("\(runner.folder)/\($0)/\(last)").tensors }
+    #expect(Set(weights[0].keys) == Set(weights[1].keys))
+    #expect(weights[0].allSatisfy { $1.scalars == weights[1][$0]!.scalars })
+    #expect(try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/Datasets/small/features") == kept)
+    // Without room nothing is kept, and it is said.
+    let none = try train("three", "encoder={kind: gaussian-world, world: world, cache_gigabytes: 0}")
+    #expect(none.status == 0 && none.errors.contains("worked out as they are needed"))
+    // Joined by image features; and exported, without the world model's own file.
+    let both = try train(
+      "four", "encoder={kind: gaussian-world, world: world, join: {kind: small, crop: 18, channels: 16}}")
+    #expect(both.status == 0, "\(both.errors)")
+    try FileManager.default.removeItem(atPath: runner.folder + "/world")
+    let exported = try runner.run("export", "four")
+    #expect(exported.status == 0, "\(exported.errors)")
+    let verified = try runner.run("verify", "four/policy")
+    #expect(verified.status == 0, "\(verified.errors)")
+    let gone = try train("five", encoder)
+    #expect(gone.status == 1 && gone.complaint.contains("world"))
+  }
+}
