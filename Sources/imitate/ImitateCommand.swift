@@ -17,7 +17,7 @@ public struct ImitateCommand: ParsableCommand {
     subcommands: [
       Tasks.self, Inspect.self, Play.self, Record.self, Repack.self, Train.self, Evaluate.self, WriteReport.self,
       ExportPolicy.self, Import.self,
-      Verify.self, World.self, Benchmark.self,
+      Verify.self, World.self, Probe.self, Benchmark.self,
       Worker.self,
     ])
 

@@ -151,18 +151,19 @@ struct WorldRun {
 
   // MARK: Dynamics
 
-  /// The states of one clip after another, `[clips, context + horizon, tokens, numbers]`, not evened out, and where they
-  /// begin to be predicted.
+  /// Clips of frames with their states, not evened out.
   private struct Clips {
     /// The present moment of each: the last of its context.
     var present: [WorldData.Frame]
-    var states: SightStore
+    /// The states of some of them, `[clips, context + horizon, tokens, numbers]`.
+    var states: ([Int]) -> Tensor
   }
 
   private func clips(
     of episodes: [Int], _ store: SightStore, _ places: [WorldData.Frame: Int], title: String
   ) -> Clips {
     let (context, horizon) = (LatentDynamics.context, recipe.world.dynamics.horizon)
+    let length = context + horizon
     var random = Random(seed: recipe.seed).split("clips")
     var present: [WorldData.Frame] = []
     var anchors: [Int] = []
@@ -173,24 +174,27 @@ struct WorldRun {
       let first = frame.step - context + 1
       anchors.append(places[.init(episode: frame.episode, step: max(0, first - random.below(10)))]!)
     }
-    let length = context + horizon
-    let probe = model.rawState(store.rows([0]), reference: store.rows([0]))
-    let states = SightStore(count: present.count, shape: [length] + probe.shape.dropFirst())
-    let bar = ProgressBar(title, total: present.count, unit: "clips")
-    for start in stride(from: 0, to: present.count, by: 16) {
-      let some = start..<min(present.count, start + 16)
-      let sights = some.flatMap { clip in
+    func encoded(_ clips: [Int]) -> Tensor {
+      let sights = clips.flatMap { clip in
         (1 - context...horizon).map {
           places[.init(episode: present[clip].episode, step: present[clip].step + $0)]!
         }
       }
-      let references = some.flatMap { Array(repeating: anchors[$0], count: length) }
+      let references = clips.flatMap { Array(repeating: anchors[$0], count: length) }
       let raw = model.rawState(store.rows(sights), reference: store.rows(references))
-      states.set(raw.reshaped([some.count, length] + raw.shape.dropFirst()), at: start)
-      bar.update(some.upperBound)
+      return raw.reshaped([clips.count, length] + raw.shape.dropFirst())
+    }
+    // Without a VAE states are the sights in another order, made as they are needed; latents are made once.
+    guard model.vae != nil, !present.isEmpty else { return Clips(present: present, states: encoded) }
+    let states = SightStore(count: present.count, shape: Array(encoded([0]).shape.dropFirst()))
+    let bar = ProgressBar(title, total: present.count, unit: "clips")
+    for start in stride(from: 0, to: present.count, by: 16) {
+      let some = Array(start..<min(present.count, start + 16))
+      states.set(encoded(some), at: start)
+      bar.update(start + some.count)
     }
     bar.finish()
-    return Clips(present: present, states: states)
+    return Clips(present: present, states: states.rows)
   }
 
   private func trainDynamics(
@@ -216,7 +220,7 @@ struct WorldRun {
     func loss(_ clips: Clips, _ chosen: [Int], _ random: inout Random) throws -> PolicyLoss {
       let frames = chosen.map { clips.present[$0] }
       return model.dynamicsLoss(
-        states: model.even(state: clips.states.rows(chosen)), actions: try data.actions(after: frames, steps: horizon),
+        states: model.even(state: clips.states(chosen)), actions: try data.actions(after: frames, steps: horizon),
         rewards: data.rewards(after: frames, steps: horizon, rewards), random: &random)
     }
     if try !trainer.isFinished {
@@ -227,7 +231,7 @@ struct WorldRun {
       made = (training, clips(of: data.heldOut, store, places, title: "encode held-out clips"))
       let length = LatentDynamics.context + horizon
       let some = stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
-        training.states.rows([$0]).squeezed(0)
+        training.states([$0]).squeezed(0)
       }
       model.standardize(rawStates: some)
       let changes = some.map { raw in

@@ -1,0 +1,181 @@
+import ArgumentParser
+import Demonstrations
+import Foundation
+import Imitation
+import Tensors
+import Training
+
+/// `imitate probe`: what a policy's features know, by linear regression.
+struct Probe: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Regress recorded readings linearly on the features of trained policies' encoders.",
+    discussion: """
+      The features are those of the pictures alone: the low-dimensional readings that the encoder hands through are left \
+      out. Ridge regression on the frames of the training demonstrations; told is the share of the variance (R²) that it \
+      explains on the held-out ones, averaged over the numbers of the reading that vary.
+      """)
+
+  @Argument(help: "The run folders to compare; all of the same data.") var runs: [String]
+  @Option(help: "The readings to find, separated by commas.") var targets =
+    "object,robot0_base_to_eef_pos,robot0_gripper_qpos"
+  @Option(help: "Frames to regress on, spread evenly.") var frames = 3000
+  @Option(help: "text or json.") var format: OutputFormat = .text
+  @OptionGroup var place: DatasetPlace
+
+  struct Finding: Codable {
+    var run: String
+    var encoder: String
+    var features: Int
+    /// R² on held-out frames by reading.
+    var explained: [String: Double]
+  }
+
+  func run() throws {
+    let keys = targets.split(separator: ",").map(String.init)
+    var findings: [Finding] = []
+    for path in runs {
+      let loaded = try LoadedPolicy(run: RunFolder(path), catalog: Session.catalog)
+      findings.append(try probe(loaded, path: path, keys: keys))
+    }
+    guard format == .text else { return print(try OutputFormat.json(findings)) }
+    print(
+      table(
+        ["run", "encoder", "features"] + keys,
+        findings.map { finding in
+          [finding.run, finding.encoder, "\(finding.features)"]
+            + keys.map { String(format: "%.3f", finding.explained[$0] ?? .nan) }
+        }))
+    print("R² on frames of held-out demonstrations, by ridge regression on those of the others")
+  }
+
+  private func probe(_ loaded: LoadedPolicy, path: String, keys: [String]) throws -> Finding {
+    let recipe = loaded.recipe
+    let registry = try place.registry(recipe.data.registry)
+    let root = place.root(of: registry, recipe: recipe.data.root)
+    let data = try TrainingData(recipe, registry: registry, root: root)
+    // The readings are often none that the policy sees.
+    var asked = recipe
+    asked.observations.images = []
+    asked.observations.vectors = keys
+    let readings = try TrainingData(asked, registry: registry, root: root).demonstrations
+    guard !data.heldOut.isEmpty else {
+      throw CommandFailure("\(path): no demonstration was held out; data.validation is 0")
+    }
+    func spread(_ episodes: [Int], _ count: Int) -> [WindowSampler.Index] {
+      let all = episodes.flatMap { episode in
+        (0..<data.demonstrations.episodes[episode].length).map { WindowSampler.Index(episode: episode, step: $0) }
+      }
+      return all.count <= count ? all : (0..<count).map { all[$0 * all.count / count] }
+    }
+    let (known, hidden) = (spread(data.training, frames), spread(data.heldOut, max(100, frames / 4)))
+    let bar = ProgressBar("features of \(path)", total: known.count + hidden.count, unit: "frames")
+    var done = 0
+    func features(_ frames: [WindowSampler.Index]) throws -> [[Double]] {
+      var rows: [[Double]] = []
+      for start in stride(from: 0, to: frames.count, by: 32) {
+        let some = Array(frames[start..<min(frames.count, start + 32)])
+        let batch = try data.demonstrations.batch(some, window: loaded.policy.view)
+        let row = loaded.policy.encoder(try loaded.normalizer.normalized(batch.observations))
+        let last = row.sliced(axis: 1, row.shape[1] - 1..<row.shape[1]).squeezed(1)
+        let width = pictureWidth(loaded, row.shape[2])
+        let values = last.sliced(axis: 1, 0..<width).scalars
+        rows += some.indices.map { item in (0..<width).map { Double(values[item * width + $0]) } }
+        done += some.count
+        bar.update(done)
+      }
+      return rows
+    }
+    let (fit, test) = (try features(known), try features(hidden))
+    bar.finish()
+    var explained: [String: Double] = [:]
+    for key in keys {
+      let width = readings.schema.vectors[key]!
+      func values(_ frames: [WindowSampler.Index]) throws -> [[Double]] {
+        try frames.map { frame in
+          let all = try readings.vectors(key, episode: frame.episode)
+          return (0..<width).map { Double(all[frame.step * width + $0]) }
+        }
+      }
+      explained[key] = RidgeRegression.explained(fit, try values(known), test, try values(hidden))
+    }
+    return Finding(run: path, encoder: recipe.encoder.kind, features: fit[0].count, explained: explained)
+  }
+
+  /// How much of a feature row comes from pictures: the readings stand last.
+  private func pictureWidth(_ loaded: LoadedPolicy, _ width: Int) -> Int {
+    let readings = loaded.blueprint.encoder.schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
+    return width - readings.values.reduce(0, +)
+  }
+}
+
+/// Linear regression with a little weight on small coefficients.
+enum RidgeRegression {
+  /// R² on `test` of a regression on `known`, averaged over the columns that vary.
+  static func explained(
+    _ features: [[Double]], _ values: [[Double]], _ testFeatures: [[Double]], _ testValues: [[Double]]
+  ) -> Double {
+    let (count, width) = (Double(features.count), features[0].count)
+    let mean = (0..<width).map { column in features.reduce(0) { $0 + $1[column] } / count }
+    let deviation = (0..<width).map { column in
+      (features.reduce(0) { $0 + ($1[column] - mean[column]) * ($1[column] - mean[column]) } / count).squareRoot()
+    }
+    func even(_ row: [Double]) -> [Double] { (0..<width).map { (row[$0] - mean[$0]) / max(deviation[$0], 1e-9) } }
+    let rows = features.map(even)
+    var gram = [Double](repeating: 0, count: width * width)
+    for row in rows { for i in 0..<width { for j in 0...i { gram[i * width + j] += row[i] * row[j] } } }
+    for i in 0..<width {
+      gram[i * width + i] += 1e-3 * count
+      for j in 0..<i { gram[j * width + i] = gram[i * width + j] }
+    }
+    let factor = cholesky(gram, width)
+    let test = testFeatures.map(even)
+    var sum = 0.0
+    var columns = 0
+    for column in 0..<values[0].count {
+      let average = values.reduce(0) { $0 + $1[column] } / count
+      var right = [Double](repeating: 0, count: width)
+      for (row, value) in zip(rows, values) {
+        for i in 0..<width { right[i] += row[i] * (value[column] - average) }
+      }
+      let weights = solve(factor, right, width)
+      let middle = testValues.reduce(0) { $0 + $1[column] } / Double(testValues.count)
+      var (off, all) = (0.0, 0.0)
+      for (row, value) in zip(test, testValues) {
+        let found = average + (0..<width).reduce(0) { $0 + weights[$1] * row[$1] }
+        off += (value[column] - found) * (value[column] - found)
+        all += (value[column] - middle) * (value[column] - middle)
+      }
+      guard all / Double(testValues.count) > 1e-10 else { continue }
+      sum += 1 - off / all
+      columns += 1
+    }
+    return columns > 0 ? sum / Double(columns) : .nan
+  }
+
+  /// The lower triangle L of a positive definite matrix L Lᵀ.
+  private static func cholesky(_ matrix: [Double], _ n: Int) -> [Double] {
+    var l = matrix
+    for j in 0..<n {
+      for k in 0..<j { l[j * n + j] -= l[j * n + k] * l[j * n + k] }
+      l[j * n + j] = max(l[j * n + j], 1e-300).squareRoot()
+      for i in j + 1..<max(n, j + 1) {
+        for k in 0..<j { l[i * n + j] -= l[i * n + k] * l[j * n + k] }
+        l[i * n + j] /= l[j * n + j]
+      }
+    }
+    return l
+  }
+
+  private static func solve(_ l: [Double], _ right: [Double], _ n: Int) -> [Double] {
+    var x = right
+    for i in 0..<n {
+      for k in 0..<i { x[i] -= l[i * n + k] * x[k] }
+      x[i] /= l[i * n + i]
+    }
+    for i in (0..<n).reversed() {
+      for k in i + 1..<max(n, i + 1) { x[i] -= l[k * n + i] * x[k] }
+      x[i] /= l[i * n + i]
+    }
+    return x
+  }
+}
