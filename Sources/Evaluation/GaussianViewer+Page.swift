@@ -3,7 +3,7 @@ import Foundation
 extension GaussianViewer {
   /// An HTML fragment (style, div and script) to be put into a page; several on one page do not collide.
   package var html: String {
-    let names = tracks.map { GaussianViewer.escaped($0.name) }
+    let names = tracks.map { Report.escaped($0.name) }
     let moments = tracks.map(\.frames.count).max() ?? 0
     let choices = names.enumerated().map {
       "<button type=\"button\" data-show=\"\($0.offset)\" aria-pressed=\"false\">\($0.element)</button>"
@@ -37,12 +37,6 @@ extension GaussianViewer {
       </script>
 
       """
-  }
-
-  private static func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-      .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
-      .replacingOccurrences(of: "'", with: "&#39;")
   }
 
   private static let style = """

@@ -109,9 +109,9 @@ struct Probe: ParsableCommand {
 }
 
 /// Linear regression with a little weight on small coefficients.
-enum RidgeRegression {
+package enum RidgeRegression {
   /// R² on `test` of a regression on `known`, averaged over the columns that vary.
-  static func explained(
+  package static func explained(
     _ features: [[Double]], _ values: [[Double]], _ testFeatures: [[Double]], _ testValues: [[Double]]
   ) -> Double {
     let (count, width) = (Double(features.count), features[0].count)

@@ -112,12 +112,12 @@ struct WorldImagine: ParsableCommand {
     }
     let film64 = Data(Image.animatedPNG(film.frames, framesPerSecond: 10)).base64EncodedString()
     var body = """
-      <header><h1>\(WorldPage.escaped(name))</h1>
-      <p class="lead">&ldquo;\(WorldPage.escaped(instruction))&rdquo;: \(steps) steps imagined by \
-      \(WorldPage.escaped(world.recipe.name)) from the first \(context) frames and the recorded actions, fed by its own \
+      <header><h1>\(Report.escaped(name))</h1>
+      <p class="lead">&ldquo;\(Report.escaped(instruction))&rdquo;: \(steps) steps imagined by \
+      \(Report.escaped(world.recipe.name)) from the first \(context) frames and the recorded actions, fed by its own \
       predictions. \(heldOut ? "The demonstration was held out." : "The model was trained on this demonstration.")</p></header>
       <figure><img alt="true and imagined frames" src="data:image/png;base64,\(film64)">
-      <figcaption>\(film.parts.map(WorldPage.escaped).joined(separator: " | "))</figcaption></figure>
+      <figcaption>\(film.parts.map(Report.escaped).joined(separator: " | "))</figcaption></figure>
       <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).</p>
       """
     if let imagined = world.model.gaussians(clip.predicted),
@@ -137,11 +137,6 @@ struct WorldImagine: ParsableCommand {
 
 /// A page in the manner of reports.
 enum WorldPage {
-  static func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-      .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
-  }
-
   static func page(title: String, body: String) -> String {
     """
     <!doctype html>
@@ -149,7 +144,7 @@ enum WorldPage {
     <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>\(escaped(title))</title>
+    <title>\(Report.escaped(title))</title>
     <style>
     :root { color-scheme: light dark; --ink: #1c2430; --dim: #5c6675; --page: #fff; --card: #f5f7fa; --line: #d9dee6;
       --c0: #2563c9; }

@@ -1,6 +1,5 @@
+import Commands
 import Testing
-
-@testable import Commands
 
 @Suite struct ProbeTests {
   /// What is linear is found whole, what is noise is not.

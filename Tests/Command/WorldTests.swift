@@ -59,6 +59,19 @@ import Testing
     #expect(clash.status == 1 && clash.complaint.contains("belongs to another recipe"))
   }
 
+  /// The shipped world recipes are read whole before their registry is looked for.
+  @Test func shippedRecipesAreUnderstood() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    let folder = CommandRunner.root + "/Recipes"
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.contains("-world") }
+    #expect(names.count >= 3)
+    for name in names {
+      let result = try runner.run("world", "train", "\(folder)/\(name)", "--dry-run", "--set", "data.registry=none")
+      #expect(result.status == 1 && result.complaint.contains("no such registry"), "\(name): \(result.complaint)")
+    }
+  }
+
   @Test func measuresAndShows() throws {
     let runner = try project()
     defer { runner.remove() }
