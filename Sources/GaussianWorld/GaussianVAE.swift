@@ -143,32 +143,7 @@ public struct GaussianVAE: Module {
     headShortcut = Linear(
       inputs: options.latent, outputs: options.perToken * Gaussians.width, bias: false, initialization: .zero,
       random: &random)
-    // Latents in the order of local features as far as they go: place, colours by head, depths by head, the rest.
-    localShortcut.weight.value = GaussianVAE.ones(
-      (0..<min(options.latent, 3 + 6 * options.heads)).map { ($0, $0) }, shape: [3 + 6 * options.heads, options.latent])
-    anchorShortcut.weight.value = GaussianVAE.ones((0..<3).map { ($0, $0) }, shape: [options.latent, 3])
-    headShortcut.weight.value = GaussianVAE.ones(
-      GaussianVAE.nearestHeads(options).enumerated().flatMap { gaussian, head -> [(Int, Int)] in
-        let column = gaussian * Gaussians.width
-        let colours = (0..<3).map { (3 + 3 * head + $0, column + 10 + $0) }
-        return colours + [(3 + 3 * options.heads + head, column + 2)]
-      }, shape: [options.latent, options.perToken * Gaussians.width])
-  }
-
-  /// For each Gaussian of a token the head that looks where it lies.
-  private static func nearestHeads(_ options: Options) -> [Int] {
-    let heads = disc(options.heads)
-    return disc(options.perToken).map { place in
-      func distance(_ head: Int) -> Float { ((heads[head] - place) * (heads[head] - place)).sum() }
-      return heads.indices.min { distance($0) < distance($1) }!
-    }
-  }
-
-  /// Ones at some places of a matrix, zeros elsewhere.
-  private static func ones(_ places: [(row: Int, column: Int)], shape: [Int]) -> Tensor {
-    var values = [Float](repeating: 0, count: shape[0] * shape[1])
-    for (row, column) in places where row < shape[0] && column < shape[1] { values[row * shape[1] + column] = 1 }
-    return Tensor(values, shape: shape)
+    startAsLocalCodec()
   }
 
   /// Sets where the scenes are: the mean of the centres, twice their standard deviation, and the mean distance of an anchor
@@ -189,64 +164,21 @@ public struct GaussianVAE: Module {
     placement.value = Tensor.concatenated([middle, spread.reshaped([1]), spacing.reshaped([1])], axis: 0)
   }
 
-  private var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
-  private var reach: Tensor { placement.value.sliced(axis: 0, 3..<4) }
+  var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
+  var reach: Tensor { placement.value.sliced(axis: 0, 3..<4) }
   /// How much around an anchor is its own, metres.
-  private var own: Float { placement.value.scalars[4] * 0.7 }
+  var own: Float { placement.value.scalars[4] * 0.7 }
 
-  /// `count` places in a disc of radius 1 across the view, evenly spread (a sunflower's).
-  static func disc(_ count: Int) -> [SIMD2<Float>] {
-    (0..<count).map { index in
-      let radius = ((Float(index) + 0.5) / Float(count)).squareRoot()
-      let angle = Float(index) * 2.3999632
-      return SIMD2(radius * cos(angle), radius * sin(angle))
-    }
-  }
+  /// Which of a set's Gaussians stand for it, the farthest from each other in the order they are found; the first `tokens`
+  /// of them are anchors. `[batch][points]`.
+  public func order(of set: Gaussians) -> [[Int]] { set.means.farthestPoints(min(set.count, options.points)) }
 
-  /// What is added to the scores of the cross-attention, `[batch, heads, tokens, points]`: minus half the squared distance
-  /// of a point from the head's place beside the anchor, up to a number that is the same for all points.
-  private func bias(anchors: Tensor, points: Tensor) -> Tensor {
-    let places = GaussianVAE.disc(options.heads).flatMap { place -> [Float] in [place.x * own, place.y * own, 0] }
-    // A place is as wide as its share of the disc; along the view the whole neighbourhood counts.
-    let width = own / Float(options.heads).squareRoot()
-    let scale = Tensor([1 / width, 1 / width, 1 / own], shape: [3])
-    let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
-    let around = anchors.unsqueezed(1) - middle + Tensor(places, shape: [1, heads, 1, 3])
-    let queries = (around * scale).reshaped([batch, heads * tokens, 3])
-    let keys = (points - middle) * scale
-    let products = queries.matmul(keys, transposingOther: true)
-    let lengths = keys.square().sum(axes: [2]).unsqueezed(1) * 0.5
-    return (products - lengths).reshaped([batch, heads, tokens, points.shape[1]])
-  }
-
-  /// The Gaussians that stand for a set, the farthest from each other in the order they are found; the first `tokens` of
-  /// them are anchors.
-  public func points(of set: Gaussians) -> Gaussians {
-    guard set.count > options.points else { return set.chosen(set.means.farthestPoints(set.count)) }
-    return set.chosen(set.means.farthestPoints(options.points))
-  }
+  /// The Gaussians that stand for a set, in that order.
+  public func points(of set: Gaussians) -> Gaussians { set.chosen(order(of: set)) }
 
   /// The anchors of points, `[batch, tokens, 14]`.
   public func anchors(of points: Gaussians) -> Gaussians {
     Gaussians(points.values.sliced(axis: 1, 0..<options.tokens))
-  }
-
-  /// What lies around each anchor: its place, then the mean colour, depth and sideways offset at each head's place beside it,
-  /// `[batch, tokens, 3 + 6 heads]`.
-  private func local(anchors: Tensor, points: Gaussians, bias: Tensor) -> Tensor {
-    let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
-    let weights = bias.softmax(axis: 3).reshaped([batch, heads * tokens, points.count])
-    let values = Tensor.concatenated([points.colours, points.means], axis: 2)
-    let means = weights.matmul(values).reshaped([batch, heads, tokens, 6]).permuted([0, 2, 1, 3])
-    let offsets = (means.sliced(axis: 3, 3..<6) - anchors.unsqueezed(2)) / own
-    let disc = Tensor(
-      GaussianVAE.disc(heads).flatMap { place -> [Float] in [place.x, place.y] }, shape: [1, 1, heads, 2])
-    func flat(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch, tokens, -1]) }
-    return Tensor.concatenated(
-      [
-        (anchors - middle) / reach, flat(means.sliced(axis: 3, 0..<3)), flat(offsets.sliced(axis: 3, 2..<3)),
-        flat(offsets.sliced(axis: 3, 0..<2) - disc),
-      ], axis: 2)
   }
 
   /// Fourier features of the centres and all fourteen numbers, evened out: `[batch, count, width]`.

@@ -72,7 +72,11 @@ struct CommandRunner {
   func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: folder + "/" + name) }
 
   /// A registry of one task, a small recipe for it, and demonstrations that follow a rule a policy can learn.
-  func writeSmallProject(demos: Int = 4, size: Int = 20, damage: (inout RecordedEpisode, Int) -> Void = { _, _ in })
+  ///
+  /// - Parameter geometry: whether the camera's depths and calibration are recorded too.
+  func writeSmallProject(
+    demos: Int = 4, size: Int = 20, geometry: Bool = false, damage: (inout RecordedEpisode, Int) -> Void = { _, _ in }
+  )
     throws
   {
     try write(
@@ -99,9 +103,15 @@ struct CommandRunner {
       for step in 0..<12 {
         let x = Float(random.uniform(-1...1))
         let image = Image(width: size, height: size, red: UInt8(step * 20), green: UInt8((x + 1) * 120), blue: 9)
+        var vectors: [String: [Float]] = ["robot0_base_to_eef_pos": [x, 0.5, -x]]
+        if geometry {
+          let camera = CameraKeys("robot0_agentview_left")
+          vectors[camera.depth] = (0..<size * size).map { 1 + 0.3 * Float($0 % size) / Float(size) + 0.1 * x }
+          vectors[camera.calibration] =
+            CameraCalibration(fieldOfView: 45, size: .init(height: size, width: size)).numbers
+        }
         episode.append(
-          Observation(
-            images: ["robot0_agentview_left_image": image], vectors: ["robot0_base_to_eef_pos": [x, 0.5, -x]]),
+          Observation(images: ["robot0_agentview_left_image": image], vectors: vectors),
           action: [x / 2] + Array(repeating: 0, count: 10) + [-1], state: [Double(step)], success: step == 11)
       }
       damage(&episode, demo)

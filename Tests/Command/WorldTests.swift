@@ -111,6 +111,31 @@ import Testing
     #expect(try runner.run("world", "imagine", "run", "--steps", "3").status == 0)
   }
 
+  /// From recorded depths: read from the file for the world model, and by the policy's encoder.
+  @Test func liftsFromDepth() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject(size: 24, geometry: true)
+    try runner.write(WorldTests.recipe, to: "world.yaml")
+    let lift = "world.lift={kind: depth-lift}"
+    let trained = try runner.run("world", "train", "world.yaml", "--run", "world", "--set", lift)
+    #expect(trained.status == 0, "\(trained.errors)")
+    let measured = try runner.run("world", "evaluate", "world", "--steps", "4", "--clips", "3", "--format", "json")
+    let object = try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any]
+    let rows = try #require(object?["worlds"] as? [[String: Any]])
+    // Frames of one colour, each drawn by Gaussians that stand where the depths say.
+    let lifted = try #require(rows.first { ($0["name"] as? String)?.hasSuffix("lift drawn") == true })
+    #expect(try #require(lifted["psnr"] as? Double) > 25)
+    let keys = "robot0_agentview_left_depth, robot0_agentview_left_calibration"
+    let policy = try runner.run(
+      "train", "recipe.yaml", "--run", "run", "--set", "encoder={kind: gaussian-world, world: world}", "--set",
+      "observations.vectors=[robot0_base_to_eef_pos, \(keys)]")
+    #expect(policy.status == 0, "\(policy.errors)")
+    let without = try runner.run(
+      "train", "recipe.yaml", "--run", "other", "--set", "encoder={kind: gaussian-world, world: world}")
+    #expect(without.status == 1 && without.complaint.contains("'depth-lift' needs 'robot0_agentview_left_depth'"))
+  }
+
   @Test func feedsAPolicy() throws {
     let runner = try project()
     defer { runner.remove() }

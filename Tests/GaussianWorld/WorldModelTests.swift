@@ -191,6 +191,33 @@ enum Small {
     #expect(left.filter { !$0.hasSuffix("key.bias") }.isEmpty, "\(left)")
   }
 
+  /// Before any training it draws what it was given, coarsely.
+  @Test func startsAsALocalCodec() throws {
+    let options = try Small.decoded(
+      GaussianVAE.Options.self, "{\"points\": 512, \"tokens\": 32, \"width\": 16, \"decoder_layers\": 1}")
+    var random = Random(seed: 1)
+    let vae = GaussianVAE(options: options, random: &random)
+    let wall = LiftTests.wall(shift: 0)
+    let size = ObservationSchema.ImageSize(height: 32, width: 32)
+    let views = CameraViews(
+      size: size, images: [wall.image], depths: [wall.depth], calibrations: [[wall.calibration]])
+    let lift = try DepthLift(
+      options: .init(), context: LiftContext(cameras: ["a"], size: size, fieldsOfView: [50]), random: &random)
+    let points = vae.points(of: lift(views))
+    vae.place(over: points)
+    let set = vae.decode(vae.encode(points, anchors: vae.anchors(of: points)).mean)
+    #expect(set.count == 512)
+    let drawn = set.rendered(from: [views.views(from: 0)![0]]).sliced(axis: 3, 0..<3)
+    // Nothing reaches past the edges, where the picture fades into the background.
+    let inner = [4..<28, 4..<28]
+    func middle(_ tensor: Tensor) -> Tensor { tensor.sliced(axis: 1, inner[0]).sliced(axis: 2, inner[1]) }
+    let quality = LiftTests.psnr(middle(drawn), middle(wall.image))
+    let plain = middle(wall.image).mean(axes: [0, 1, 2], keepingDimensions: true).broadcast(to: [1, 24, 24, 3])
+    let blank = LiftTests.psnr(plain, middle(wall.image))
+    #expect(quality > blank + 3, "\(quality) dB, the mean colour \(blank) dB")
+    #expect(set.means.sliced(axis: 2, 2..<3).scalars.allSatisfy { abs($0 - 2) < 0.05 }, "on the wall")
+  }
+
   /// A set has no order: only which points are anchors counts.
   @Test func pointsMayComeInAnyOrder() throws {
     let vae = try #require(try Small.world().vae)
@@ -220,7 +247,7 @@ enum Small {
     func picture(_ world: WorldModel) -> [Float] {
       let sight = world.sight(views)
       #expect(sight.shape == [3] + world.sightShape)
-      let state = world.state(sight, reference: sight)
+      let state = world.state(sight, reference: world.reference(sight))
       #expect(state.shape[1] == world.tokenCount)
       return world.picture(state).scalars
     }
@@ -236,17 +263,17 @@ enum Small {
     let views = Small.views(batch: 2, geometry: false)
     let pixels = try Small.world("image")
     let sight = pixels.sight(views)
-    pixels.standardize(rawStates: [pixels.rawState(sight, reference: sight)])
-    let back = pixels.picture(pixels.state(sight, reference: sight)).scalars
+    pixels.standardize(rawStates: [pixels.rawState(sight, reference: pixels.reference(sight))])
+    let back = pixels.picture(pixels.state(sight, reference: pixels.reference(sight))).scalars
     #expect(zip(back, views.images[0].scalars).allSatisfy { abs($0 - $1) < 1e-4 })
 
     let dense = try Small.world("gaussians")
     let set = dense.sight(views)
-    dense.standardize(rawStates: [dense.rawState(set, reference: set)])
-    let gaussians = try #require(dense.gaussians(dense.state(set, reference: set)))
+    dense.standardize(rawStates: [dense.rawState(set, reference: dense.reference(set))])
+    let gaussians = try #require(dense.gaussians(dense.state(set, reference: dense.reference(set))))
     let error = (gaussians.values - set).abs().mean().item
     #expect(error < 1e-3, "\(error)")
-    let spread = pixels.state(sight, reference: sight).square().mean().item.squareRoot()
+    let spread = pixels.state(sight, reference: pixels.reference(sight)).square().mean().item.squareRoot()
     #expect(abs(spread - 0.5) < 0.05, "standardised to EDM's deviation: \(spread)")
   }
 
