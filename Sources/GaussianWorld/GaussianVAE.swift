@@ -169,12 +169,11 @@ public struct GaussianVAE: Module {
   /// How much around an anchor is its own, metres.
   var own: Float { placement.value.scalars[4] * 0.7 }
 
-  /// Which of a set's Gaussians stand for it, the farthest from each other in the order they are found; the first `tokens`
-  /// of them are anchors. `[batch][points]`.
-  public func order(of set: Gaussians) -> [[Int]] { set.means.farthestPoints(min(set.count, options.points)) }
-
-  /// The Gaussians that stand for a set, in that order.
-  public func points(of set: Gaussians) -> Gaussians { set.chosen(order(of: set)) }
+  /// The Gaussians that stand for a set, the farthest from each other in the order they are found; the first `tokens` of
+  /// them are anchors.
+  public func points(of set: Gaussians) -> Gaussians {
+    set.chosen(set.means.farthestPoints(min(set.count, options.points)))
+  }
 
   /// The anchors of points, `[batch, tokens, 14]`.
   public func anchors(of points: Gaussians) -> Gaussians {

@@ -169,7 +169,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     let sights = world.sight(views(observations)).detachedUnless(options.fineTune)
     // Each moment with the ones before it, which give the anchors.
     let rows = (0..<batch).flatMap { item in (history..<time).map { item * time + $0 } }
-    let first = world.reference(sights.gathered(rows.map { $0 - history }))
+    let first = sights.gathered(rows.map { $0 - history })
     let states = (0...history).map { past in
       world.state(sights.gathered(rows.map { $0 - history + past }), reference: first)
     }

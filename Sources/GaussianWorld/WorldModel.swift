@@ -120,15 +120,21 @@ public struct WorldModel: Module {
 
   // MARK: From pictures to states
 
-  /// What is kept of frames between stages: `[batch, rows, width]`; all Gaussians, or pixels.
+  /// What is kept of frames between stages: `[batch, rows, width]`; the VAE's points, all Gaussians, or pixels.
   public func sight(_ views: CameraViews) -> Tensor {
-    lift.map { $0(views).values } ?? views.images[0].reshaped([views.batch, -1, 3])
+    guard let lift else { return views.images[0].reshaped([views.batch, -1, 3]) }
+    let set = lift(views)
+    return vae.map { $0.points(of: set).values } ?? set.values
   }
 
   /// How large a sight of one moment is.
   public var sightShape: [Int] {
     let pixels = blueprint.context.size.height * blueprint.context.size.width
-    return options.state == .image ? [pixels, 3] : [pixels * blueprint.context.cameras.count, Gaussians.width]
+    switch options.state {
+    case .vae: return [min(options.vae.points, pixels * blueprint.context.cameras.count), Gaussians.width]
+    case .gaussians: return [pixels * blueprint.context.cameras.count, Gaussians.width]
+    case .image: return [pixels, 3]
+    }
   }
 
   /// How many tokens a state has.
@@ -137,43 +143,20 @@ public struct WorldModel: Module {
     return sightShape[0] / (options.patch * options.patch)
   }
 
-  /// What fixes the meaning of tokens over a clip.
-  public struct Reference {
-    /// Which Gaussians of each moment are looked at, the pixels of anchors first; empty where all are.
-    public var order: [[Int]]
-    /// The sight whose Gaussians are anchors.
-    public var sight: Tensor
-
-    public init(order: [[Int]], sight: Tensor) {
-      self.order = order
-      self.sight = sight
-    }
-  }
-
-  /// Which Gaussians of a sight stand for it, item by item; empty without a VAE.
-  public func order(of sight: Tensor) -> [[Int]] { vae.map { $0.order(of: Gaussians(sight)) } ?? [] }
-
-  /// A sight as the first moment of a clip: `reference` for it and for what follows.
-  public func reference(_ sight: Tensor) -> Reference { Reference(order: order(of: sight), sight: sight) }
-
   /// Tokens as dynamics sees them, `[batch, tokens, numbers]`, of standard deviation EDM's.
   ///
   /// - Parameters:
   ///   - sight: see `sight(_:)`.
-  ///   - reference: of the moment whose anchors count, item by item.
-  public func state(_ sight: Tensor, reference: Reference) -> Tensor {
+  ///   - reference: the sight of the moment whose anchors count.
+  public func state(_ sight: Tensor, reference: Tensor) -> Tensor {
     even(state: rawState(sight, reference: reference))
   }
 
   public func even(state raw: Tensor) -> Tensor { (raw - stateOffset.value) / stateScale.value }
 
   /// The same before it is evened out.
-  public func rawState(_ sight: Tensor, reference: Reference) -> Tensor {
-    if let vae {
-      // The same pixels all along: chosen anew each moment, points and with them tokens would flicker.
-      let anchors = Gaussians(reference.sight).chosen(reference.order.map { Array($0.prefix(vae.options.tokens)) })
-      return vae.encode(Gaussians(sight).chosen(reference.order), anchors: anchors).mean
-    }
+  public func rawState(_ sight: Tensor, reference: Tensor) -> Tensor {
+    if let vae { return vae.encode(Gaussians(sight), anchors: vae.anchors(of: Gaussians(reference))).mean }
     let size = blueprint.context.size
     let rows = options.state == .image ? sight : Gaussians(sight).unbounded
     // Cameras below one another are one tall picture.

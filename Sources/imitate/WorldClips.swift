@@ -45,10 +45,7 @@ struct TrainedWorld {
     let moments = (0..<context + steps).map { WorldData.Frame(episode: episode, step: first + $0) }
     let views = try data.views(moments)
     let sight = model.sight(views)
-    let order = model.order(of: sight.sliced(axis: 0, 0..<1))
-    let reference = WorldModel.Reference(
-      order: order.flatMap { Array(repeating: $0, count: moments.count) },
-      sight: sight.gathered(Array(repeating: 0, count: moments.count)))
+    let reference = sight.gathered(Array(repeating: 0, count: moments.count))
     let states = model.state(sight, reference: reference)
     let history = states.sliced(axis: 0, 0..<context).unsqueezed(0)
     let actions = try data.actions(after: [moments[context - 1]], steps: steps)

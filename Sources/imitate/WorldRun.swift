@@ -56,9 +56,10 @@ struct WorldRun {
   /// - Throws: `CommandFailure` when `interruption` asked to stop.
   func train(_ interruption: Interruption) throws {
     try trainLift(interruption)
-    let sights = try lookedAt()
-    try trainVAE(interruption, sights)
-    try trainDynamics(interruption, sights)
+    var sights: [WorldData.Frame: Int] = [:]
+    let store = try lookedAt(&sights)
+    try trainVAE(interruption, store, sights)
+    try trainDynamics(interruption, store, sights)
     try model.write(to: WorldRun.file(folder))
   }
 
@@ -103,50 +104,37 @@ struct WorldRun {
 
   // MARK: What stays the same from here on
 
-  /// Every training and held-out frame as the frozen lift gives it.
-  private struct Sights {
-    /// One row a frame.
-    var rows: SightStore
-    /// Which Gaussians of a frame stand for it, see `WorldModel.order(of:)`.
-    var orders: [[Int]]
-    var places: [WorldData.Frame: Int]
-  }
-
-  private func lookedAt() throws -> Sights {
+  /// Every training and held-out frame as the frozen lift gives it, one row a frame.
+  private func lookedAt(_ places: inout [WorldData.Frame: Int]) throws -> SightStore {
     let frames = data.frames(of: data.training + data.heldOut)
     let store = SightStore(count: frames.count, shape: model.sightShape)
-    var orders: [[Int]] = []
     let bar = ProgressBar("lift frames", total: frames.count, unit: "frames")
     for start in stride(from: 0, to: frames.count, by: 32) {
       let some = Array(frames[start..<min(frames.count, start + 32)])
-      let sight = model.sight(try data.views(some))
-      store.set(sight, at: start)
-      orders += model.order(of: sight)
+      store.set(model.sight(try data.views(some)), at: start)
       bar.update(start + some.count)
     }
     bar.finish()
-    return Sights(
-      rows: store, orders: orders,
-      places: Dictionary(uniqueKeysWithValues: frames.enumerated().map { ($1, $0) }))
+    for (place, frame) in frames.enumerated() { places[frame] = place }
+    return store
   }
 
   // MARK: VAE
 
-  private func trainVAE(_ interruption: Interruption, _ sights: Sights) throws {
+  private func trainVAE(
+    _ interruption: Interruption, _ store: SightStore, _ places: [WorldData.Frame: Int]
+  ) throws {
     guard let vae = model.vae, let settings = recipe.training.vae else { return }
     let frames = data.frames(of: data.training)
     let heldOut = data.frames(of: data.heldOut)
-    func points(_ places: [Int]) -> Gaussians {
-      Gaussians(sights.rows.rows(places)).chosen(places.map { sights.orders[$0] })
-    }
-    vae.place(over: points(stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { $0 }))
+    vae.place(over: Gaussians(store.rows(stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { $0 })))
     let view = model.blueprint.context.view
     func loss(_ batch: [WorldData.Frame], noise: Tensor?) throws -> PolicyLoss {
       let views = try data.views(batch)
       // The first camera is where the world is seen from, whatever its angle of view.
       let from = views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
       return vae.loss(
-        points(batch.map { sights.places[$0]! }), pictures: views.images[0],
+        Gaussians(store.rows(batch.map { places[$0]! })), pictures: views.images[0],
         views: from ?? Array(repeating: view, count: batch.count), noise: noise)
     }
     let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
@@ -171,7 +159,9 @@ struct WorldRun {
     var states: ([Int]) -> Tensor
   }
 
-  private func clips(of episodes: [Int], _ sights: Sights, title: String) -> Clips {
+  private func clips(
+    of episodes: [Int], _ store: SightStore, _ places: [WorldData.Frame: Int], title: String
+  ) -> Clips {
     let (context, horizon) = (LatentDynamics.context, recipe.world.dynamics.horizon)
     let length = context + horizon
     var random = Random(seed: recipe.seed).split("clips")
@@ -182,18 +172,16 @@ struct WorldRun {
       present.append(frame)
       // Roll-outs keep the anchors of their first moment, so that those of a while ago must do as well.
       let first = frame.step - context + 1
-      anchors.append(sights.places[.init(episode: frame.episode, step: max(0, first - random.below(10)))]!)
+      anchors.append(places[.init(episode: frame.episode, step: max(0, first - random.below(10)))]!)
     }
     func encoded(_ clips: [Int]) -> Tensor {
-      let frames = clips.flatMap { clip in
+      let sights = clips.flatMap { clip in
         (1 - context...horizon).map {
-          sights.places[.init(episode: present[clip].episode, step: present[clip].step + $0)]!
+          places[.init(episode: present[clip].episode, step: present[clip].step + $0)]!
         }
       }
-      let first = clips.flatMap { Array(repeating: anchors[$0], count: length) }
-      let reference = WorldModel.Reference(
-        order: sights.orders.isEmpty ? [] : first.map { sights.orders[$0] }, sight: sights.rows.rows(first))
-      let raw = model.rawState(sights.rows.rows(frames), reference: reference)
+      let references = clips.flatMap { Array(repeating: anchors[$0], count: length) }
+      let raw = model.rawState(store.rows(sights), reference: store.rows(references))
       return raw.reshaped([clips.count, length] + raw.shape.dropFirst())
     }
     // Without a VAE states are the sights in another order, made as they are needed; latents are made once.
@@ -209,7 +197,9 @@ struct WorldRun {
     return Clips(present: present, states: states.rows)
   }
 
-  private func trainDynamics(_ interruption: Interruption, _ sights: Sights) throws {
+  private func trainDynamics(
+    _ interruption: Interruption, _ store: SightStore, _ places: [WorldData.Frame: Int]
+  ) throws {
     let settings = recipe.training.dynamics
     let horizon = recipe.world.dynamics.horizon
     let dynamics = DynamicsStage(model)
@@ -234,11 +224,11 @@ struct WorldRun {
         rewards: data.rewards(after: frames, steps: horizon, rewards), random: &random)
     }
     if try !trainer.isFinished {
-      let training = clips(of: data.training, sights, title: "encode clips")
+      let training = clips(of: data.training, store, places, title: "encode clips")
       guard training.present.count >= settings.batch else {
         throw TrainingError.tooFewWindows(windows: training.present.count, batch: settings.batch)
       }
-      made = (training, clips(of: data.heldOut, sights, title: "encode held-out clips"))
+      made = (training, clips(of: data.heldOut, store, places, title: "encode held-out clips"))
       let length = LatentDynamics.context + horizon
       let some = stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
         training.states([$0]).squeezed(0)

@@ -247,7 +247,7 @@ enum Small {
     func picture(_ world: WorldModel) -> [Float] {
       let sight = world.sight(views)
       #expect(sight.shape == [3] + world.sightShape)
-      let state = world.state(sight, reference: world.reference(sight))
+      let state = world.state(sight, reference: sight)
       #expect(state.shape[1] == world.tokenCount)
       return world.picture(state).scalars
     }
@@ -263,17 +263,17 @@ enum Small {
     let views = Small.views(batch: 2, geometry: false)
     let pixels = try Small.world("image")
     let sight = pixels.sight(views)
-    pixels.standardize(rawStates: [pixels.rawState(sight, reference: pixels.reference(sight))])
-    let back = pixels.picture(pixels.state(sight, reference: pixels.reference(sight))).scalars
+    pixels.standardize(rawStates: [pixels.rawState(sight, reference: sight)])
+    let back = pixels.picture(pixels.state(sight, reference: sight)).scalars
     #expect(zip(back, views.images[0].scalars).allSatisfy { abs($0 - $1) < 1e-4 })
 
     let dense = try Small.world("gaussians")
     let set = dense.sight(views)
-    dense.standardize(rawStates: [dense.rawState(set, reference: dense.reference(set))])
-    let gaussians = try #require(dense.gaussians(dense.state(set, reference: dense.reference(set))))
+    dense.standardize(rawStates: [dense.rawState(set, reference: set)])
+    let gaussians = try #require(dense.gaussians(dense.state(set, reference: set)))
     let error = (gaussians.values - set).abs().mean().item
     #expect(error < 1e-3, "\(error)")
-    let spread = pixels.state(sight, reference: pixels.reference(sight)).square().mean().item.squareRoot()
+    let spread = pixels.state(sight, reference: sight).square().mean().item.squareRoot()
     #expect(abs(spread - 0.5) < 0.05, "standardised to EDM's deviation: \(spread)")
   }
 
