@@ -7,20 +7,20 @@ import Tensors
 /// `p = z ((u + 0.5 - cx) / fx, (v + 0.5 - cy) / fy, 1)`, as SplaTAM starts its map (Keetha et al. 2024).
 public struct DepthLift: GaussianLift {
   public struct Options: Codable, Sendable {
-    /// The standard deviation of a Gaussian in pixels, as its own camera sees it.
+    /// The standard deviation of a Gaussian in pixels, as its own camera sees it; the renderer adds 0.3 square pixels.
     public var pixels: Float
     public var opacity: Float
 
     enum CodingKeys: String, CodingKey, CaseIterable { case pixels, opacity }
 
-    public init(pixels: Float = 0.3, opacity: Float = 0.99) {
+    public init(pixels: Float = 0.05, opacity: Float = 0.99) {
       self.pixels = pixels
       self.opacity = opacity
     }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      pixels = try keys.decodeIfPresent(Float.self, forKey: .pixels) ?? 0.3
+      pixels = try keys.decodeIfPresent(Float.self, forKey: .pixels) ?? 0.05
       opacity = try keys.decodeIfPresent(Float.self, forKey: .opacity) ?? 0.99
       guard pixels > 0, pixels <= 10 else {
         throw DecodingError.dataCorruptedError(
