@@ -149,13 +149,13 @@ public struct Splatter: GaussianLift {
     var sets = [locals[0].gaussians]
     for camera in 1..<locals.count {
       let found = motion(locals[0], locals[camera])
-      let true_ = RigidMotion(calibrations[camera], to: calibrations[0])
+      let recorded = RigidMotion(calibrations[camera], to: calibrations[0])
       // A quaternion and its negative are one rotation.
-      let alignment = (found.rotation * true_.rotation).sum(axes: [1]).square()
-      let error = (1 - alignment).mean() + (found.shift - true_.shift).abs().mean()
+      let alignment = (found.rotation * recorded.rotation).sum(axes: [1]).square()
+      let error = (1 - alignment).mean() + (found.shift - recorded.shift).abs().mean()
       loss = loss + error * options.poseWeight
       metrics["pose"] = error.detached
-      sets.append(true_(locals[camera].gaussians))
+      sets.append(recorded(locals[camera].gaussians))
     }
     let all = Gaussians.merged(sets)
     for camera in locals.indices {
