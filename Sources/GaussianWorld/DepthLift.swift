@@ -22,14 +22,8 @@ public struct DepthLift: GaussianLift {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       pixels = try keys.decodeIfPresent(Float.self, forKey: .pixels) ?? 0.05
       opacity = try keys.decodeIfPresent(Float.self, forKey: .opacity) ?? 0.99
-      guard pixels > 0, pixels <= 10 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .pixels, in: keys, debugDescription: "must be above 0 and at most 10")
-      }
-      guard opacity > 0, opacity <= 1 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .opacity, in: keys, debugDescription: "must be above 0 and at most 1")
-      }
+      try keys.refuse(.pixels, unless: pixels > 0 && pixels <= 10, "must be above 0 and at most 10")
+      try keys.refuse(.opacity, unless: opacity > 0 && opacity <= 1, "must be above 0 and at most 1")
     }
   }
 
@@ -38,7 +32,7 @@ public struct DepthLift: GaussianLift {
 
   public init(options: Options, context: LiftContext, random: inout Random) throws { self.options = options }
 
-  public var needsDepth: Bool { true }
+  public static var needsDepth: Bool { true }
 
   public func callAsFunction(_ views: CameraViews) -> Gaussians {
     guard let depths = views.depths, let calibrations = views.calibrations else {

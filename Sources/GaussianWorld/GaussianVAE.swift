@@ -60,20 +60,17 @@ public struct GaussianVAE: Module {
       chamferWeight = try keys.decodeIfPresent(Float.self, forKey: .chamferWeight) ?? 1
       pictureWeight = try keys.decodeIfPresent(Float.self, forKey: .pictureWeight) ?? 1
       colourWeight = try keys.decodeIfPresent(Float.self, forKey: .colourWeight) ?? 0.2
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-      }
       for (key, value, limit) in [
         (CodingKeys.points, points, 65_536), (.tokens, tokens, 8192), (.latent, latent, 4096), (.width, width, 8192),
         (.heads, heads, 256), (.encoderLayers, encoderLayers, 64), (.decoderLayers, decoderLayers, 64),
         (.perToken, perToken, 256),
-      ] { try refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
-      try refuse(.tokens, unless: tokens <= points, "must be at most points (\(points))")
-      try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
+      ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
+      try keys.refuse(.tokens, unless: tokens <= points, "must be at most points (\(points))")
+      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
       for (key, value) in [
         (CodingKeys.klWeight, klWeight), (.chamferWeight, chamferWeight), (.pictureWeight, pictureWeight),
         (.colourWeight, colourWeight),
-      ] { try refuse(key, unless: value >= 0 && value.isFinite, "must be 0 or more") }
+      ] { try keys.refuse(key, unless: value >= 0 && value.isFinite, "must be 0 or more") }
     }
   }
 

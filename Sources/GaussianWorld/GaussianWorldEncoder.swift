@@ -36,13 +36,11 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       pools = try keys.decodeIfPresent(Int.self, forKey: .pools) ?? 8
       fineTune = try keys.decodeIfPresent(Bool.self, forKey: .fineTune) ?? false
       cacheGigabytes = try keys.decodeIfPresent(Double.self, forKey: .cacheGigabytes) ?? 2
-      for (key, value) in [(CodingKeys.features, features), (.pools, pools)] where !(1...8192).contains(value) {
-        throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: "must be from 1 to 8192")
+      for (key, value) in [(CodingKeys.features, features), (.pools, pools)] {
+        try keys.refuse(key, unless: (1...8192).contains(value), "must be from 1 to 8192")
       }
-      guard cacheGigabytes >= 0, cacheGigabytes.isFinite else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .cacheGigabytes, in: keys, debugDescription: "must be 0 or more; 0 keeps nothing")
-      }
+      try keys.refuse(
+        .cacheGigabytes, unless: (0...1e6).contains(cacheGigabytes), "must be from 0 to a million; 0 keeps nothing")
     }
 
     /// What identifies these options; the joined encoder's are in the recipe.
@@ -77,7 +75,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     if let description = context.attachments[GaussianWorldEncoder.attachment] {
       world = try WorldModel(description: description, catalog: context.catalog)
     } else {
-      world = try WorldModel(path: GaussianWorldEncoder.file(options.world), catalog: context.catalog)
+      world = try WorldModel(path: try GaussianWorldEncoder.file(options.world), catalog: context.catalog)
     }
     var attachments = [GaussianWorldEncoder.attachment: try world.description]
     let model = world.blueprint.context
@@ -116,10 +114,12 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     self.attachments = attachments
   }
 
-  private static func file(_ path: String) -> String {
+  private static func file(_ path: String) throws -> String {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    return exists && isFolder.boolValue ? path + "/world.safetensors" : path
+    let file = exists && isFolder.boolValue ? path + "/world.safetensors" : path
+    guard FileManager.default.fileExists(atPath: file) else { throw GaussianWorldError.noWorld(path: path) }
+    return file
   }
 
   public func check(instruction: String) throws { try joined?.check(instruction: instruction) }

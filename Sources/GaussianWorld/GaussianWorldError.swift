@@ -7,6 +7,7 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case missingCamera(String, available: [String])
   case missingGeometry(String, lift: String)
   case notAWorld(path: String, lacks: String)
+  case noWorld(path: String)
   case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
   case joinsHistory(String)
 
@@ -21,6 +22,7 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
       "'\(lift)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
     case .notAWorld(let path, let lacks):
       "\(path): not a world model: it has no \(lacks); `imitate world train` writes one"
+    case .noWorld(let path): "\(path): no world model there; `imitate world train` writes one"
     case .otherSize(let camera, let found, let trained):
       "'\(camera)' is \(found.width)x\(found.height), the world model was trained on \(trained.width)x\(trained.height)"
     case .joinsHistory(let kind): "the encoder '\(kind)' looks at the past itself and cannot join another"

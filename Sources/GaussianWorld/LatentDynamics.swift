@@ -50,21 +50,19 @@ public struct LatentDynamics: Module {
       actionDrop = try keys.decodeIfPresent(Float.self, forKey: .actionDrop) ?? 0.1
       horizon = try keys.decodeIfPresent(Int.self, forKey: .horizon) ?? 2
       rewardWeight = try keys.decodeIfPresent(Float.self, forKey: .rewardWeight) ?? 0.1
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-      }
       for (key, value, limit) in [
         (CodingKeys.width, width, 8192), (.layers, layers, 200), (.heads, heads, 256), (.steps, steps, 1000),
         (.horizon, horizon, 64),
-      ] { try refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
-      try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      try refuse(.width, unless: width / heads % 2 == 0, "must be an even number for each head: positions turn pairs")
-      try refuse(
+      ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
+      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
+      try keys.refuse(
+        .width, unless: width / heads % 2 == 0, "must be an even number for each head: positions turn pairs")
+      try keys.refuse(
         .largestNoise, unless: largestNoise > 0.002 && largestNoise <= 1000, "must be above 0.002, at most 1000")
-      try refuse(.noiseMean, unless: noiseMean.isFinite, "must be a number")
-      try refuse(.noiseDeviation, unless: noiseDeviation > 0 && noiseDeviation.isFinite, "must be above 0")
-      try refuse(.actionDrop, unless: (0..<1).contains(actionDrop), "must be from 0 to below 1")
-      try refuse(.rewardWeight, unless: rewardWeight >= 0 && rewardWeight.isFinite, "must be 0 or more")
+      try keys.refuse(.noiseMean, unless: noiseMean.isFinite, "must be a number")
+      try keys.refuse(.noiseDeviation, unless: noiseDeviation > 0 && noiseDeviation.isFinite, "must be above 0")
+      try keys.refuse(.actionDrop, unless: (0..<1).contains(actionDrop), "must be from 0 to below 1")
+      try keys.refuse(.rewardWeight, unless: rewardWeight >= 0 && rewardWeight.isFinite, "must be 0 or more")
     }
   }
 

@@ -35,15 +35,12 @@ public struct Splatter: GaussianLift {
       far = try keys.decodeIfPresent(Float.self, forKey: .far) ?? 5
       depthWeight = try keys.decodeIfPresent(Float.self, forKey: .depthWeight) ?? 1
       poseWeight = try keys.decodeIfPresent(Float.self, forKey: .poseWeight) ?? 1
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-      }
-      try refuse(
+      try keys.refuse(
         .channels, unless: channels > 0 && channels % 8 == 0 && channels <= 512, "must be a multiple of 8 to 512")
-      try refuse(.near, unless: near > 0, "must be above 0")
-      try refuse(.far, unless: far > near && far.isFinite, "must be above near (\(near))")
-      try refuse(.depthWeight, unless: depthWeight >= 0, "must be 0 or more")
-      try refuse(.poseWeight, unless: poseWeight >= 0, "must be 0 or more")
+      try keys.refuse(.near, unless: near > 0, "must be above 0")
+      try keys.refuse(.far, unless: far > near && far.isFinite, "must be above near (\(near))")
+      try keys.refuse(.depthWeight, unless: depthWeight >= 0, "must be 0 or more")
+      try keys.refuse(.poseWeight, unless: poseWeight >= 0, "must be 0 or more")
     }
   }
 

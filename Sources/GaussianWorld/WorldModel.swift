@@ -54,16 +54,13 @@ public struct WorldModel: Module {
         try keys.decodeIfPresent(LatentDynamics.Options.self, forKey: .dynamics)
         ?? SettingDecoder().decode(LatentDynamics.Options.self, from: empty)
       patch = try keys.decodeIfPresent(Int.self, forKey: .patch) ?? 8
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-      }
-      try refuse(
+      try keys.refuse(
         .cameras, unless: !cameras.isEmpty && Set(cameras).count == cameras.count, "names no camera, or one twice")
-      try refuse(
+      try keys.refuse(
         .fieldsOfView, unless: fieldsOfView.allSatisfy { $0 > 1 && $0 < 179 }, "must be between 1 and 179 degrees")
-      try refuse(
+      try keys.refuse(
         .fieldsOfView, unless: fieldsOfView.count == cameras.count, "must be one number, or one for each camera")
-      try refuse(.patch, unless: (1...256).contains(patch), "must be from 1 to 256 pixels")
+      try keys.refuse(.patch, unless: (1...256).contains(patch), "must be from 1 to 256 pixels")
     }
   }
 
@@ -116,7 +113,7 @@ public struct WorldModel: Module {
     actionScale = fixed(1, blueprint.actionWidth)
   }
 
-  public var needsDepth: Bool { lift?.needsDepth ?? false }
+  public var needsDepth: Bool { lift.map { type(of: $0).needsDepth } ?? false }
 
   // MARK: From pictures to states
 

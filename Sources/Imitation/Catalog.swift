@@ -9,6 +9,7 @@ public struct Catalog: Sendable {
     let make: @Sendable (Setting, String, any ObservationEncoder, Int, inout Random) throws -> any Policy
   }
   private struct LiftEntry: Sendable {
+    let needsDepth: Bool
     let make: @Sendable (Setting, String, LiftContext, inout Random) throws -> any GaussianLift
   }
   private struct SimulatorEntry: Sendable {
@@ -46,7 +47,7 @@ public struct Catalog: Sendable {
 
   public func adding<L: GaussianLift>(_ type: L.Type) -> Catalog {
     var catalog = self
-    catalog.lifts[type.name] = LiftEntry { setting, path, context, random in
+    catalog.lifts[type.name] = LiftEntry(needsDepth: type.needsDepth) { setting, path, context, random in
       try type.init(
         options: SettingDecoder().decode(L.Options.self, from: setting, path: path), context: context, random: &random)
     }
@@ -77,6 +78,12 @@ public struct Catalog: Sendable {
     var context = context
     context.catalog = self
     return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
+  }
+
+  /// Whether a lift needs depths and calibrations wherever it is used.
+  /// - Throws: `SettingError` when the kind is unknown.
+  public func needsDepth(_ choice: Choice, path: String = "world.lift") throws -> Bool {
+    try find(choice, in: lifts, path: path).needsDepth
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.

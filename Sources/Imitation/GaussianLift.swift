@@ -59,7 +59,7 @@ public protocol GaussianLift: Module, Plugin {
   /// - Throws: when the options and the cameras do not fit each other.
   init(options: Options, context: LiftContext, random: inout Random) throws
   /// Whether it needs depths and calibrations wherever it is used.
-  var needsDepth: Bool { get }
+  static var needsDepth: Bool { get }
   /// `[batch, cameras * height * width]` Gaussians in the frame of the first camera, camera by camera, row by row.
   func callAsFunction(_ views: CameraViews) -> Gaussians
   /// What to minimise to train it, or nil when there is nothing to train.
@@ -67,6 +67,6 @@ public protocol GaussianLift: Module, Plugin {
 }
 
 extension GaussianLift {
-  public var needsDepth: Bool { false }
+  public static var needsDepth: Bool { false }
   public func loss(on views: CameraViews) -> PolicyLoss? { nil }
 }

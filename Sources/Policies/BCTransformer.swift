@@ -61,20 +61,15 @@ public struct BCTransformer: Policy {
       actingDeviation = try keys.decodeIfPresent(Float.self, forKey: .actingDeviation) ?? 1e-4
       maskPadding = try keys.decodeIfPresent(Bool.self, forKey: .maskPadding) ?? false
       recompute = try keys.decodeIfPresent(Bool.self, forKey: .recompute) ?? false
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else {
-          throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason)
-        }
-      }
       for (key, value, limit) in [
         (CodingKeys.context, context, 1000), (.horizon, horizon, 1000), (.width, width, 16_384), (.layers, layers, 200),
         (.heads, heads, 256), (.modes, modes, 100),
-      ] { try refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
-      try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      try refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
-      try refuse(.minimumDeviation, unless: minimumDeviation > 0, "must be above 0")
-      try refuse(.actingDeviation, unless: actingDeviation >= 0, "must be 0 or more")
-      try refuse(.causal, unless: !causal || horizon == context, "needs horizon equal to context")
+      ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
+      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
+      try keys.refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
+      try keys.refuse(.minimumDeviation, unless: minimumDeviation > 0, "must be above 0")
+      try keys.refuse(.actingDeviation, unless: actingDeviation >= 0, "must be 0 or more")
+      try keys.refuse(.causal, unless: !causal || horizon == context, "needs horizon equal to context")
     }
   }
 

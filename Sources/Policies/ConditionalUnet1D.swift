@@ -87,19 +87,16 @@ public struct ConditionalUnet1D: DenoisingNetwork {
         kernel: try keys.decodeIfPresent(Int.self, forKey: .kernel) ?? 5,
         groups: try keys.decodeIfPresent(Int.self, forKey: .groups) ?? 8,
         filmScale: try keys.decodeIfPresent(Bool.self, forKey: .filmScale) ?? true)
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-      }
-      try refuse(.groups, unless: (1...1024).contains(groups), "must be from 1 to 1024")
-      try refuse(
+      try keys.refuse(.groups, unless: (1...1024).contains(groups), "must be from 1 to 1024")
+      try keys.refuse(
         .widths,
         unless: (1...8).contains(widths.count) && widths.allSatisfy { $0 > 0 && $0 <= 16_384 && $0 % groups == 0 },
         "must be 1 to 8 widths, each a multiple of groups (\(groups))")
       // The last block's norm always has the eight groups of the reference.
-      try refuse(.widths, unless: widths[0] % 8 == 0, "the first must be a multiple of 8")
-      try refuse(
+      try keys.refuse(.widths, unless: widths[0] % 8 == 0, "the first must be a multiple of 8")
+      try keys.refuse(
         .stepWidth, unless: stepWidth >= 4 && stepWidth % 2 == 0 && stepWidth <= 8192, "must be even, 4 to 8192")
-      try refuse(.kernel, unless: kernel > 0 && kernel % 2 == 1 && kernel < 100, "must be odd")
+      try keys.refuse(.kernel, unless: kernel > 0 && kernel % 2 == 1 && kernel < 100, "must be odd")
     }
   }
 

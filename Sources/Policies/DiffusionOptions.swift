@@ -44,17 +44,14 @@ public struct DiffusionOptions: Codable, Sendable {
     eta = try keys.decodeIfPresent(Double.self, forKey: .eta) ?? 0
     noiseDraws = try keys.decodeIfPresent(Int.self, forKey: .noiseDraws) ?? 1
     maskPadding = try keys.decodeIfPresent(Bool.self, forKey: .maskPadding) ?? false
-    func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-      guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-    }
-    try refuse(.horizon, unless: (1...1000).contains(horizon), "must be from 1 to 1000")
-    try refuse(.context, unless: (1...horizon).contains(context), "must be from 1 to horizon (\(horizon))")
-    try refuse(.timesteps, unless: (1...10_000).contains(timesteps), "must be from 1 to 10000")
-    try refuse(
+    try keys.refuse(.horizon, unless: (1...1000).contains(horizon), "must be from 1 to 1000")
+    try keys.refuse(.context, unless: (1...horizon).contains(context), "must be from 1 to horizon (\(horizon))")
+    try keys.refuse(.timesteps, unless: (1...10_000).contains(timesteps), "must be from 1 to 10000")
+    try keys.refuse(
       .inferenceSteps, unless: (1...timesteps).contains(inferenceSteps),
       "must be from 1 to timesteps (\(timesteps)): there are no more steps to take")
-    try refuse(.noiseDraws, unless: (1...1000).contains(noiseDraws), "must be from 1 to 1000")
-    try refuse(.eta, unless: (0...1).contains(eta), "must be from 0 to 1")
+    try keys.refuse(.noiseDraws, unless: (1...1000).contains(noiseDraws), "must be from 1 to 1000")
+    try keys.refuse(.eta, unless: (0...1).contains(eta), "must be from 0 to 1")
   }
 
   func makeSampler() -> DiffusionSampler {

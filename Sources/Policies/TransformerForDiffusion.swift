@@ -68,17 +68,16 @@ public struct TransformerForDiffusion: DenoisingNetwork {
       embeddingDropout = try keys.decodeIfPresent(Float.self, forKey: .embeddingDropout) ?? 0
       dropout = try keys.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.3
       causal = try keys.decodeIfPresent(Bool.self, forKey: .causal) ?? true
-      func refuse(_ key: CodingKeys, unless holds: Bool, _ reason: String) throws {
-        guard holds else { throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: reason) }
-      }
       for (key, value, range) in [
         (CodingKeys.width, width, 4...16_384), (.layers, layers, 1...200), (.heads, heads, 1...256),
         (.conditionLayers, conditionLayers, 0...200),
-      ] { try refuse(key, unless: range.contains(value), "must be from \(range.lowerBound) to \(range.upperBound)") }
-      try refuse(.width, unless: width % 2 == 0, "must be even")
-      try refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      try refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
-      try refuse(.embeddingDropout, unless: (0..<1).contains(embeddingDropout), "must be from 0 to below 1")
+      ] {
+        try keys.refuse(key, unless: range.contains(value), "must be from \(range.lowerBound) to \(range.upperBound)")
+      }
+      try keys.refuse(.width, unless: width % 2 == 0, "must be even")
+      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
+      try keys.refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
+      try keys.refuse(.embeddingDropout, unless: (0..<1).contains(embeddingDropout), "must be from 0 to below 1")
     }
   }
 

@@ -229,10 +229,3 @@ package struct EvaluationSettings: Decodable, Sendable {
     guard (1...10_000).contains(episodes) else { throw keys.refused(.episodes, "must be from 1 to 10000") }
   }
 }
-
-extension KeyedDecodingContainer {
-  /// A value that decodes but makes no sense, told with its line.
-  package func refused(_ key: Key, _ reason: String) -> DecodingError {
-    .dataCorruptedError(forKey: key, in: self, debugDescription: reason)
-  }
-}

@@ -66,8 +66,19 @@ package struct StageTrainer {
   }
 
   /// Whether all steps are done.
+  /// - Throws: `CheckpointError.otherRecipe` when the folder belongs to another recipe.
   package var isFinished: Bool {
-    get throws { try last().map { $0.step >= settings.steps } ?? false }
+    get throws { try StageTrainer.step(folder, identity: identity).map { $0 >= settings.steps } ?? false }
+  }
+
+  /// The newest checkpoint's step; nil when there is none.
+  /// - Throws: `CheckpointError.otherRecipe` when the folder belongs to another recipe.
+  package static func step(_ folder: RunFolder, identity: String) throws -> Int? {
+    guard let step = folder.checkpointSteps.last else { return nil }
+    guard try State(path: folder.checkpoint(step: step)).identity == identity else {
+      throw CheckpointError.otherRecipe(path: folder.path)
+    }
+    return step
   }
 
   private func last() throws -> State? {
@@ -85,7 +96,8 @@ package struct StageTrainer {
     let state = try State(path: path)
     guard state.identity == identity, state.step >= settings.steps else { return false }
     try FileManager.default.createDirectory(atPath: folder.path + "/checkpoints", withIntermediateDirectories: true)
-    try FileManager.default.copyItem(atPath: path, toPath: folder.checkpoint(step: step))
+    guard let data = FileManager.default.contents(atPath: path) else { return false }
+    try AtomicFile.write(data, to: folder.checkpoint(step: step))
     return true
   }
 
@@ -97,7 +109,6 @@ package struct StageTrainer {
 
   /// Trains to the last step, from the newest checkpoint if there is one, and leaves the acting weights in the module.
   ///
-  /// - Parameter prepare: called before the first step of a stage that begins, for what is found before training.
   /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
   package func run(
     shouldStop: () -> Bool = { false }, report: (TrainingMetrics, [String: Double]) -> Void = { _, _ in }

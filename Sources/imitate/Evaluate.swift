@@ -91,7 +91,7 @@ struct Evaluate: ParsableCommand {
       simulator: recipe.evaluation.simulator.kind, step: checkpoint.step, seed: recipe.evaluation.seed,
       pool: recipe.evaluation.pool.rawValue, episodes: blanks.compactMap { known[key($0)] })
     try result.write(to: folder.evaluation)
-    if interruption.isAsked { throw CommandFailure("stopped; run the same command again to go on") }
+    try interruption.check()
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
   }
 }

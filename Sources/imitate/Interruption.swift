@@ -26,5 +26,11 @@ final class Interruption: Sendable {
     }
   }
 
+  /// What a verb says that stopped where it can go on.
+  static let failure = CommandFailure("stopped; run the same command again to go on")
+
+  /// - Throws: `failure` when stopping is asked for.
+  func check() throws { if isAsked { throw Interruption.failure } }
+
   var isAsked: Bool { flag.asked.load(ordering: .relaxed) }
 }

@@ -53,7 +53,7 @@ struct Record: ParsableCommand {
       try record(
         task, count: count, horizon: registry.entry(task).horizon, to: path, recipe: recipe, pool: pool,
         interruption: interruption)
-      if interruption.isAsked { throw CommandFailure("stopped; run the same command again to go on") }
+      try interruption.check()
     }
   }
 

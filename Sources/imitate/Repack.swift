@@ -39,7 +39,7 @@ struct Repack: ParsableCommand {
       }
     let repacking = Repacking(source, to: path, as: kind)
     guard let report = try repacking.run(shouldStop: { interruption.isAsked }, progress: { bar.update($0) }) else {
-      throw CommandFailure("stopped; run the same command again to go on")
+      throw Interruption.failure
     }
     bar.finish(note: path)
     switch format {

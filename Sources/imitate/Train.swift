@@ -20,7 +20,7 @@ struct Train: ParsableCommand {
   @OptionGroup var place: DatasetPlace
 
   func run() throws {
-    let recipe = try Recipe(path: recipe, changes: changes)
+    let recipe = try policyRecipe()
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let catalog = Session.catalog
     // A build without the simulator still trains for it.
@@ -106,6 +106,14 @@ struct Train: ParsableCommand {
     }
   }
 
+  private func policyRecipe() throws -> Recipe {
+    do {
+      return try Recipe(path: recipe, changes: changes)
+    } catch SettingError.inFile(let file, .unknownKey("world", _, _)) {
+      throw CommandFailure("\(file): a recipe of a world model; train it with `imitate world train \(file)`")
+    }
+  }
+
   /// What the encoder's frozen part makes of every frame, kept beside the demonstrations.
   private func frozenRows(
     of encoder: any FrozenEncoder, _ data: TrainingData, at root: String, _ interruption: Interruption
@@ -118,7 +126,7 @@ struct Train: ParsableCommand {
         shouldStop: { interruption.isAsked }
       ) { done, total in bar.update(done, of: total) }
     } catch is CancellationError {
-      throw CommandFailure("stopped; run the same command again to go on")
+      throw Interruption.failure
     }
     if rows != nil {
       bar.finish()

@@ -49,8 +49,12 @@ struct WorldTrain: ParsableCommand {
       }
       try? FileManager.default.removeItem(atPath: WorldRun.file(folder))
     }
-    try folder.create(recipe: recipe.text)
-    try run.train(interruption)
+    if try run.isFinished {
+      FileHandle.standardError.write(Data("\(folder.path): trained\n".utf8))
+    } else {
+      try folder.create(recipe: recipe.text)
+      try run.train(interruption)
+    }
     print(WorldRun.file(folder))
   }
 }

@@ -14,7 +14,11 @@ struct TrainedWorld {
   /// - Throws: `RunError`, `SettingError`, or what opening the demonstrations threw.
   init(_ folder: RunFolder, place: DatasetPlace) throws {
     self.folder = folder
-    guard FileManager.default.fileExists(atPath: folder.recipe) else { throw RunError.notARun(folder: folder.path) }
+    guard FileManager.default.fileExists(atPath: folder.recipe) else {
+      throw CommandFailure(
+        "\(folder.path): no world model's run (no recipe.yaml); `imitate world train RECIPE --run \(folder.path)` makes one"
+      )
+    }
     recipe = try WorldRecipe(path: folder.recipe)
     guard FileManager.default.fileExists(atPath: WorldRun.file(folder)) else {
       throw CommandFailure("\(folder.path): no finished world model yet; run `imitate world train` to its end")

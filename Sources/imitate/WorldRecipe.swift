@@ -14,14 +14,6 @@ struct WorldRecipe: Decodable, Sendable {
     var dynamics: TrainingSettings
 
     enum CodingKeys: String, CodingKey, CaseIterable { case lift, vae, dynamics }
-
-    subscript(stage: Stage) -> TrainingSettings? {
-      switch stage {
-      case .lift: lift
-      case .vae: vae
-      case .dynamics: dynamics
-      }
-    }
   }
 
   var name: String

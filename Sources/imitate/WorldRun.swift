@@ -15,29 +15,36 @@ struct WorldRun {
 
   static func file(_ folder: RunFolder) -> String { folder.path + "/world.safetensors" }
 
-  /// - Throws: `RunError.noCheckpoint` when training has not come to its end.
-  static func load(_ folder: RunFolder) throws -> WorldModel {
-    guard FileManager.default.fileExists(atPath: file(folder)) else { throw RunError.noCheckpoint(folder: folder.path) }
-    return try WorldModel(path: file(folder), catalog: Session.catalog)
-  }
-
   init(recipe: WorldRecipe, folder: RunFolder, place: DatasetPlace) throws {
     self.recipe = recipe
     self.folder = folder
     do {
-      // Whether the lift needs depths decides what is read.
+      let needsDepth = try recipe.world.state != .image && Session.catalog.needsDepth(recipe.world.lift)
+      data = try WorldData(recipe, place: place, needsDepth: needsDepth)
       var random = Random(seed: recipe.seed).split("world")
-      let any = LiftContext(
-        cameras: recipe.world.cameras, size: .init(height: 64, width: 64), fieldsOfView: recipe.world.fieldsOfView)
-      let probe =
-        recipe.world.state == .image
-        ? nil : try Session.catalog.makeLift(recipe.world.lift, context: any, random: &random)
-      data = try WorldData(recipe, place: place, needsDepth: probe?.needsDepth ?? false)
-      random = Random(seed: recipe.seed).split("world")
       model = try WorldModel(
         options: recipe.world, blueprint: data.blueprint, catalog: Session.catalog, random: &random)
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
+    }
+  }
+
+  private func folder(of stage: WorldRecipe.Stage) -> RunFolder { RunFolder("\(folder.path)/\(stage.rawValue)") }
+
+  private func identity(of stage: WorldRecipe.Stage) -> String {
+    (data.fingerprints + [recipe.identity(of: stage)]).joined(separator: "\n")
+  }
+
+  /// Whether everything is trained and written.
+  /// - Throws: `CheckpointError.otherRecipe` when a stage's folder belongs to another recipe: nothing is changed then.
+  var isFinished: Bool {
+    get throws {
+      var finished = FileManager.default.fileExists(atPath: WorldRun.file(folder))
+      for stage in WorldRecipe.Stage.allCases {
+        let step = try StageTrainer.step(folder(of: stage), identity: identity(of: stage))
+        if stage == .dynamics { finished = finished && step ?? 0 >= recipe.training.dynamics.steps }
+      }
+      return finished
     }
   }
 
@@ -47,9 +54,8 @@ struct WorldRun {
     loss: @escaping (Int, inout Random) throws -> PolicyLoss
   ) -> StageTrainer {
     StageTrainer(
-      identity: (data.fingerprints + [recipe.identity(of: stage)]).joined(separator: "\n"),
-      folder: RunFolder("\(folder.path)/\(stage.rawValue)"), module: module,
-      settings: settings, seed: Random(seed: recipe.seed).split(stage.rawValue).key, loss: loss, validation: validation)
+      identity: identity(of: stage), folder: folder(of: stage), module: module, settings: settings,
+      seed: Random(seed: recipe.seed).split(stage.rawValue).key, loss: loss, validation: validation)
   }
 
   /// Trains what is not trained yet.
@@ -57,7 +63,7 @@ struct WorldRun {
   func train(_ interruption: Interruption) throws {
     try trainLift(interruption)
     var sights: [WorldData.Frame: Int] = [:]
-    let store = try lookedAt(&sights)
+    let store = try lookedAt(&sights, interruption)
     try trainVAE(interruption, store, sights)
     try trainDynamics(interruption, store, sights)
     try model.write(to: WorldRun.file(folder))
@@ -79,15 +85,19 @@ struct WorldRun {
         row.step, note: String(format: "loss %.4f  ", row.loss ?? 0) + details.joined(separator: "  ") + held)
     }
     bar.finish(note: held)
-    guard finished else { throw CommandFailure("stopped; run the same command again to go on") }
+    guard finished else { throw Interruption.failure }
   }
 
   // MARK: Lift
 
   private func trainLift(_ interruption: Interruption) throws {
-    guard let lift = model.lift, let settings = recipe.training.lift else { return }
+    guard let lift = model.lift else { return }
     let frames = data.frames(of: data.training)
     guard lift.loss(on: try data.views([frames[0]])) != nil else { return }
+    guard let settings = recipe.training.lift else {
+      throw CommandFailure(
+        "\(recipe.path): 'training.lift' is missing, and the lift '\(recipe.world.lift.kind)' has to learn")
+    }
     let heldOut = data.frames(of: data.heldOut)
     let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
     let trainer = trainer(
@@ -105,11 +115,12 @@ struct WorldRun {
   // MARK: What stays the same from here on
 
   /// Every training and held-out frame as the frozen lift gives it, one row a frame.
-  private func lookedAt(_ places: inout [WorldData.Frame: Int]) throws -> SightStore {
+  private func lookedAt(_ places: inout [WorldData.Frame: Int], _ interruption: Interruption) throws -> SightStore {
     let frames = data.frames(of: data.training + data.heldOut)
     let store = SightStore(count: frames.count, shape: model.sightShape)
     let bar = ProgressBar("lift frames", total: frames.count, unit: "frames")
     for start in stride(from: 0, to: frames.count, by: 32) {
+      try interruption.check()
       let some = Array(frames[start..<min(frames.count, start + 32)])
       store.set(model.sight(try data.views(some)), at: start)
       bar.update(start + some.count)
@@ -160,8 +171,9 @@ struct WorldRun {
   }
 
   private func clips(
-    of episodes: [Int], _ store: SightStore, _ places: [WorldData.Frame: Int], title: String
-  ) -> Clips {
+    of episodes: [Int], _ store: SightStore, _ places: [WorldData.Frame: Int], title: String,
+    _ interruption: Interruption
+  ) throws -> Clips {
     let (context, horizon) = (LatentDynamics.context, recipe.world.dynamics.horizon)
     let length = context + horizon
     var random = Random(seed: recipe.seed).split("clips")
@@ -189,6 +201,7 @@ struct WorldRun {
     let states = SightStore(count: present.count, shape: Array(encoded([0]).shape.dropFirst()))
     let bar = ProgressBar(title, total: present.count, unit: "clips")
     for start in stride(from: 0, to: present.count, by: 16) {
+      try interruption.check()
       let some = Array(start..<min(present.count, start + 16))
       states.set(encoded(some), at: start)
       bar.update(start + some.count)
@@ -224,11 +237,13 @@ struct WorldRun {
         rewards: data.rewards(after: frames, steps: horizon, rewards), random: &random)
     }
     if try !trainer.isFinished {
-      let training = clips(of: data.training, store, places, title: "encode clips")
+      let training = try clips(of: data.training, store, places, title: "encode clips", interruption)
       guard training.present.count >= settings.batch else {
         throw TrainingError.tooFewWindows(windows: training.present.count, batch: settings.batch)
       }
-      made = (training, clips(of: data.heldOut, store, places, title: "encode held-out clips"))
+      made = (
+        training, try clips(of: data.heldOut, store, places, title: "encode held-out clips", interruption)
+      )
       let length = LatentDynamics.context + horizon
       let some = stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
         training.states([$0]).squeezed(0)

@@ -55,8 +55,21 @@ import Testing
     #expect(other.errors.contains("lift: taken over from run") && other.errors.contains("vae: taken over from run"))
     #expect(!other.errors.contains("dynamics: taken over"))
     // The same folder with another recipe is refused.
+    let kept = whole.bytes("run/recipe.yaml")
     let clash = try whole.run("world", "train", "world.yaml", "--run", "run", "--set", "world.dynamics.layers=2")
     #expect(clash.status == 1 && clash.complaint.contains("belongs to another recipe"))
+    #expect(whole.bytes("run/recipe.yaml") == kept && kept != nil, "a refused recipe must not take the run's place")
+    // What is trained is not worked out again.
+    let again = try whole.run(arguments)
+    #expect(again.status == 0 && again.errors.contains("run: trained") && !again.errors.contains("lift frames"))
+    // The other kind of recipe, and a lift that learns without being told how.
+    let mistaken = try whole.run("train", "world.yaml")
+    #expect(mistaken.status == 1 && mistaken.complaint.contains("imitate world train world.yaml"))
+    try whole.write(
+      WorldTests.recipe.split(separator: "\n").filter { !$0.hasPrefix("  lift: {steps") }.joined(separator: "\n"),
+      to: "short.yaml")
+    let untold = try whole.run("world", "train", "short.yaml", "--run", "short")
+    #expect(untold.status == 1 && untold.complaint.contains("'training.lift' is missing"))
   }
 
   /// The shipped world recipes are read whole before their registry is looked for.
@@ -77,7 +90,7 @@ import Testing
     defer { runner.remove() }
     #expect(try runner.run("world", "train", "world.yaml", "--run", "run").status == 0)
     let early = try runner.run("world", "evaluate", "nowhere")
-    #expect(early.status == 1 && early.complaint.contains("not a run folder"))
+    #expect(early.status == 1 && early.complaint.contains("`imitate world train RECIPE --run nowhere` makes one"))
     let measured = try runner.run("world", "evaluate", "run", "--steps", "4", "--clips", "3", "--format", "json")
     #expect(measured.status == 0, "\(measured.errors)")
     let object = try #require(

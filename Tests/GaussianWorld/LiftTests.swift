@@ -111,7 +111,7 @@ import Testing
     let drawn = splatter(views).rendered(from: [Small.context().view]).sliced(axis: 3, 0..<3)
     let quality = LiftTests.psnr(drawn, views.images[0])
     #expect(quality > 24, "\(quality) dB")
-    #expect(splatter.needsDepth == false)
+    #expect(!Splatter.needsDepth && DepthLift.needsDepth)
   }
 
   @Test func splatterLearnsWithAllItsParameters() throws {
