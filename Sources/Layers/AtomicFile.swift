@@ -47,7 +47,7 @@ public enum AtomicFile {
   }
 
   /// Writes all of `bytes`, however many calls that takes.
-  static func append(_ bytes: UnsafeRawBufferPointer, to file: Int32, path: String) throws {
+  public static func append(_ bytes: UnsafeRawBufferPointer, to file: Int32, path: String) throws {
     var done = 0
     while done < bytes.count {
       let count = Foundation.write(file, bytes.baseAddress! + done, bytes.count - done)

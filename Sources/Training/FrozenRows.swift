@@ -2,6 +2,7 @@ import Crypto
 import Demonstrations
 import Foundation
 import Imitation
+import Layers
 import Tensors
 
 /// What the frozen part of an encoder makes of every frame, worked out once and kept on disk in 16 bits a number.
@@ -42,31 +43,23 @@ package final class FrozenRows: Sendable {
     }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     makeRoom(for: bytes, limit: encoder.frozenLimit, in: folder)
-    let temporary = "\(path).\(ProcessInfo.processInfo.processIdentifier).partial"
-    defer { try? FileManager.default.removeItem(atPath: temporary) }
-    guard FileManager.default.createFile(atPath: temporary, contents: nil),
-      let file = FileHandle(forWritingAtPath: temporary)
-    else { throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: temporary]) }
     let chunk = 16
     var done = 0
-    for (episode, length) in lengths.enumerated() {
-      for start in stride(from: 0, to: length, by: chunk) {
-        if shouldStop() { throw CancellationError() }
-        let last = min(length, start + chunk) - 1
-        // One window whose last row is `last`: the encoder's past stands before it.
-        let batch = try demonstrations.batch(
-          [.init(episode: episode, step: last)],
-          window: Window(observations: start - last - encoder.history...0, actions: 0...0))
-        let rows = encoder.frozen(batch.observations).scalars.map { Float16($0) }
-        try file.write(contentsOf: rows.withUnsafeBytes { Data($0) })
-        done += last - start + 1
-        progress(done, frames)
+    try AtomicFile.write(to: path) { file in
+      for (episode, length) in lengths.enumerated() {
+        for start in stride(from: 0, to: length, by: chunk) {
+          if shouldStop() { throw CancellationError() }
+          let last = min(length, start + chunk) - 1
+          // One window whose last row is `last`: the encoder's past stands before it.
+          let batch = try demonstrations.batch(
+            [.init(episode: episode, step: last)],
+            window: Window(observations: start - last - encoder.history...0, actions: 0...0))
+          let rows = encoder.frozen(batch.observations).scalars.map { Float16($0) }
+          try rows.withUnsafeBytes { try AtomicFile.append($0, to: file, path: path) }
+          done += last - start + 1
+          progress(done, frames)
+        }
       }
-    }
-    try file.synchronize()
-    try file.close()
-    guard rename(temporary, path) == 0 else {
-      throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
     }
     return FrozenRows(
       try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), count: count, lengths: lengths)
@@ -83,11 +76,15 @@ package final class FrozenRows: Sendable {
     }
   }
 
-  /// Removes the files that were used longest ago until `bytes` more fit.
+  /// Removes what killed processes left half-written, and the files that were used longest ago until `bytes` more fit.
   private static func makeRoom(for bytes: Int, limit: Int, in folder: String) {
     let manager = FileManager.default
-    let names = ((try? manager.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".rows") }
-    var files = names.compactMap { name -> (path: String, date: Date, size: Int)? in
+    let all = (try? manager.contentsOfDirectory(atPath: folder)) ?? []
+    for name in all where name.hasSuffix(".partial") {
+      let writer = name.split(separator: ".").dropLast().last.flatMap { Int32($0) }
+      if let writer, kill(writer, 0) != 0 { try? manager.removeItem(atPath: "\(folder)/\(name)") }
+    }
+    var files = all.filter { $0.hasSuffix(".rows") }.compactMap { name -> (path: String, date: Date, size: Int)? in
       let path = "\(folder)/\(name)"
       guard let facts = try? manager.attributesOfItem(atPath: path), let date = facts[.modificationDate] as? Date,
         let size = facts[.size] as? Int

@@ -9,6 +9,9 @@
     let scratch = CommandRunner.root + "/.build-outside"
     // The plan of an earlier build does not know of files that were added to this package since.
     try? FileManager.default.removeItem(atPath: scratch + "/release.yaml")
+    // And a new plan does not see that what it was compiled against has changed: its objects would read records of this
+    // package as they were.
+    try? FileManager.default.removeItem(atPath: scratch + "/release/Outside.build")
     let build = try runner.run(
       "swift", "build", "-c", "release", "--package-path", CommandRunner.root + "/Tests/Command/Outside",
       "--scratch-path",

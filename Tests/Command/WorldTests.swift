@@ -157,8 +157,12 @@ import Testing
     func train(_ run: String, _ encoder: String) throws -> CommandRunner.Result {
       try runner.run("train", "recipe.yaml", "--run", run, "--set", encoder)
     }
+    // What a process that is no more left half-written goes.
+    let leftover = "Datasets/small/features/old.rows.999999.partial"
+    try runner.write("half", to: leftover)
     let first = try train("one", encoder)
     #expect(first.status == 0, "\(first.errors)")
+    #expect(runner.bytes(leftover) == nil)
     let kept = try FileManager.default.contentsOfDirectory(
       atPath: runner.folder + "/Datasets/small/features")
     #expect(kept.count == 1 && kept[0].hasSuffix(".rows"))
@@ -169,6 +173,14 @@ import Testing
     #expect(Set(weights[0].keys) == Set(weights[1].keys))
     #expect(weights[0].allSatisfy { $1.scalars == weights[1][$0]!.scalars })
     #expect(try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/Datasets/small/features") == kept)
+    // Where two do not fit, the one unused for longest goes: 48 frames of 8 tokens of 16 numbers are 12 kB.
+    #expect(
+      try runner.run("world", "train", "world.yaml", "--run", "second", "--set", "seed=2").status == 0)
+    let other = try train(
+      "six", "encoder={kind: gaussian-world, world: second, features: 8, pools: 2, cache_gigabytes: 2.0e-5}")
+    #expect(other.status == 0, "\(other.errors)")
+    let left = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/Datasets/small/features")
+    #expect(left.count == 1 && left != kept)
     // Without room nothing is kept, and it is said.
     let none = try train("three", "encoder={kind: gaussian-world, world: world, cache_gigabytes: 0}")
     #expect(none.status == 0 && none.errors.contains("worked out as they are needed"))
