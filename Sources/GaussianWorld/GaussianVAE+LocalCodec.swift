@@ -44,20 +44,27 @@ extension GaussianVAE {
     }
   }
 
-  /// What is added to the scores of the cross-attention, `[batch, heads, tokens, points]`: minus half the squared distance
-  /// of a point from the head's place beside the anchor, up to a number that is the same for all points.
+  /// What is added to the scores of the cross-attention, `[batch, heads, tokens, points]`: `-2 log(1 + d^2 / 4)`, where d is a
+  /// point's distance from the head's place beside the anchor, in widths of that place.
+  ///
+  /// Near the place that is a Gaussian window. Far from it, where nothing may lie near because what was there has moved, points
+  /// still count by the ratio of their distances; under a Gaussian the nearest one would be everything, and latents would
+  /// jump whenever another becomes it.
   func bias(anchors: Tensor, points: Tensor) -> Tensor {
     let places = GaussianVAE.disc(options.heads).flatMap { place -> [Float] in [place.x * own, place.y * own, 0] }
-    // A place is as wide as its share of the disc; along the view the whole neighbourhood counts.
-    let width = own / Float(options.heads).squareRoot()
+    // A place is a little narrower than its share of the disc; along the view the whole neighbourhood counts.
+    let width = own / Float(options.heads).squareRoot() * 0.6
     let scale = Tensor([1 / width, 1 / width, 1 / own], shape: [3])
     let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
     let around = anchors.unsqueezed(1) - middle + Tensor(places, shape: [1, heads, 1, 3])
     let queries = (around * scale).reshaped([batch, heads * tokens, 3])
     let keys = (points - middle) * scale
-    let products = queries.matmul(keys, transposingOther: true)
-    let lengths = keys.square().sum(axes: [2]).unsqueezed(1) * 0.5
-    return (products - lengths).reshaped([batch, heads, tokens, points.shape[1]])
+    // 1 + d^2 / 4 in one product: of (-q / 2, 1 + |q|^2 / 4, 1) and (k, 1, |k|^2 / 4).
+    func quarters(_ places: Tensor) -> Tensor { places.square().sum(axes: [2], keepingDimensions: true) / 4 }
+    func ones(_ places: Tensor) -> Tensor { .filled([batch, places.shape[1], 1], with: 1) }
+    let distances = Tensor.concatenated([queries * -0.5, quarters(queries) + 1, ones(queries)], axis: 2)
+      .matmul(Tensor.concatenated([keys, ones(keys), quarters(keys)], axis: 2), transposingOther: true)
+    return (distances.log() * -2).reshaped([batch, heads, tokens, points.shape[1]])
   }
 
   /// What lies around each anchor: its place, then the mean colour, depth and sideways offset at each head's place beside it,

@@ -15,10 +15,19 @@ import Tensors
 /// those, the decoded Gaussians lie there and have them, and all other layers add to that, zero at first. From random weights
 /// the same network finds the colours of a scene's parts only after thousands of steps.
 public struct GaussianVAE: Module {
+  /// Which points stand for a set of Gaussians.
+  public enum Sampling: String, Codable, Sendable, CaseIterable {
+    /// The means of squares of neighbouring pixels: the same squares at every moment, so that points move as things do.
+    case grid
+    /// The farthest from each other, chosen anew at every moment.
+    case farthest
+  }
+
   public struct Options: Codable, Sendable {
-    /// How many of the Gaussians it looks at, the farthest from each other.
+    /// How many points it looks at.
     public var points: Int
-    /// How many latent tokens: the first of those points are the anchors.
+    public var sampling: Sampling
+    /// How many latent tokens: those of the points that are farthest from each other are the anchors.
     public var tokens: Int
     /// Numbers of a latent token.
     public var latent: Int
@@ -34,9 +43,11 @@ public struct GaussianVAE: Module {
     public var pictureWeight: Float
     /// And L1 of each decoded Gaussian's colour from that of the nearest point: a short way to the colours at first.
     public var colourWeight: Float
+    /// And how much latents change from one moment to the next, measured by how much they differ at all.
+    public var steadyWeight: Float
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case points, tokens, latent, width, heads
+      case points, sampling, tokens, latent, width, heads
       case encoderLayers = "encoder_layers"
       case decoderLayers = "decoder_layers"
       case perToken = "per_token"
@@ -44,11 +55,13 @@ public struct GaussianVAE: Module {
       case chamferWeight = "chamfer_weight"
       case pictureWeight = "picture_weight"
       case colourWeight = "colour_weight"
+      case steadyWeight = "steady_weight"
     }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       points = try keys.decodeIfPresent(Int.self, forKey: .points) ?? 1024
+      sampling = try keys.decodeIfPresent(Sampling.self, forKey: .sampling) ?? .grid
       tokens = try keys.decodeIfPresent(Int.self, forKey: .tokens) ?? 64
       latent = try keys.decodeIfPresent(Int.self, forKey: .latent) ?? 72
       width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 128
@@ -60,6 +73,7 @@ public struct GaussianVAE: Module {
       chamferWeight = try keys.decodeIfPresent(Float.self, forKey: .chamferWeight) ?? 1
       pictureWeight = try keys.decodeIfPresent(Float.self, forKey: .pictureWeight) ?? 1
       colourWeight = try keys.decodeIfPresent(Float.self, forKey: .colourWeight) ?? 0.2
+      steadyWeight = try keys.decodeIfPresent(Float.self, forKey: .steadyWeight) ?? 0.1
       for (key, value, limit) in [
         (CodingKeys.points, points, 65_536), (.tokens, tokens, 8192), (.latent, latent, 4096), (.width, width, 8192),
         (.heads, heads, 256), (.encoderLayers, encoderLayers, 64), (.decoderLayers, decoderLayers, 64),
@@ -69,7 +83,7 @@ public struct GaussianVAE: Module {
       try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
       for (key, value) in [
         (CodingKeys.klWeight, klWeight), (.chamferWeight, chamferWeight), (.pictureWeight, pictureWeight),
-        (.colourWeight, colourWeight),
+        (.colourWeight, colourWeight), (.steadyWeight, steadyWeight),
       ] { try keys.refuse(key, unless: value >= 0 && value.isFinite, "must be 0 or more") }
     }
   }
@@ -166,15 +180,14 @@ public struct GaussianVAE: Module {
   /// How much around an anchor is its own, metres.
   var own: Float { placement.value.scalars[4] * 0.7 }
 
-  /// The Gaussians that stand for a set, the farthest from each other in the order they are found; the first `tokens` of
-  /// them are anchors.
+  /// The Gaussians that stand for a set, the farthest from each other in the order they are found.
   public func points(of set: Gaussians) -> Gaussians {
     set.chosen(set.means.farthestPoints(min(set.count, options.points)))
   }
 
-  /// The anchors of points, `[batch, tokens, 14]`.
+  /// The anchors of points, those farthest from each other, `[batch, tokens, 14]`.
   public func anchors(of points: Gaussians) -> Gaussians {
-    Gaussians(points.values.sliced(axis: 1, 0..<options.tokens))
+    points.chosen(points.means.farthestPoints(options.tokens))
   }
 
   /// Fourier features of the centres and all fourteen numbers, evened out: `[batch, count, width]`.
@@ -226,12 +239,17 @@ public struct GaussianVAE: Module {
   }
 
   /// - Parameters:
-  ///   - points: `[batch, points]` Gaussians, in the order of `points(of:)`.
+  ///   - points: `[batch, points]` Gaussians; where `isPaired`, the second half of the batch shows what followed one moment after
+  ///     the first half.
+  ///   - anchors: `[batch, tokens]` Gaussians, those of a pair the same.
   ///   - pictures: `[batch, height, width, 3]` what the first camera saw.
   ///   - views: where it stood.
   ///   - noise: `[batch, tokens, latent]` standard normal; nil for the means themselves.
-  public func loss(_ points: Gaussians, pictures: Tensor, views: [SplattingView], noise: Tensor?) -> PolicyLoss {
-    let (mean, logVariance) = encode(points, anchors: anchors(of: points))
+  public func loss(
+    _ points: Gaussians, anchors: Gaussians, pictures: Tensor, views: [SplattingView], isPaired: Bool = false,
+    noise: Tensor?
+  ) -> PolicyLoss {
+    let (mean, logVariance) = encode(points, anchors: anchors)
     let latents = noise.map { mean + (logVariance * 0.5).exp() * $0 } ?? mean
     let decoded = decode(latents)
     let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
@@ -239,11 +257,25 @@ public struct GaussianVAE: Module {
     let picture = (decoded.rendered(from: views).sliced(axis: 3, 0..<3) - pictures).abs().mean()
     let near = points.chosen(decoded.means.detached.nearest(in: points.means)).colours
     let colour = (decoded.colours - near).abs().mean() * Gaussians.harmonic
-    return PolicyLoss(
+    var loss =
       colour * options.colourWeight + picture * options.pictureWeight + chamfer * options.chamferWeight + divergence
-        * options.klWeight,
-      metrics: [
-        "picture": picture.detached, "chamfer": chamfer.detached, "colour": colour.detached, "kl": divergence.detached,
-      ])
+      * options.klWeight
+    var metrics = [
+      "picture": picture.detached, "chamfer": chamfer.detached, "colour": colour.detached, "kl": divergence.detached,
+    ]
+    if isPaired {
+      let unrest = GaussianVAE.unrest(mean)
+      loss = loss + unrest * options.steadyWeight
+      metrics["unrest"] = unrest.detached
+    }
+    return PolicyLoss(loss, metrics: metrics)
+  }
+
+  /// The mean over the numbers of a token of the squared change between the halves of a batch over the variance in it.
+  package static func unrest(_ latents: Tensor) -> Tensor {
+    let half = latents.shape[0] / 2
+    let change = latents.sliced(axis: 0, half..<2 * half) - latents.sliced(axis: 0, 0..<half)
+    let variance = (latents - latents.mean(axes: [0, 1])).square().mean(axes: [0, 1])
+    return (change.square().mean(axes: [0, 1]) / (variance + 1e-6)).mean()
   }
 }

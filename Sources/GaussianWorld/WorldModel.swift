@@ -82,6 +82,8 @@ public struct WorldModel: Module {
   /// Nil without latents.
   public let vae: GaussianVAE?
   public let dynamics: LatentDynamics
+  /// The side of the squares of pixels whose means are the VAE's points; nil where they are chosen otherwise.
+  private let gridSide: Int?
   /// What makes the states' numbers, their changes and the actions even; found after a stage, not trained.
   let stateOffset, stateScale, changeScale, actionOffset, actionScale: Parameter
 
@@ -95,8 +97,19 @@ public struct WorldModel: Module {
       ? nil : try catalog.makeLift(options.lift, context: blueprint.context, random: &random)
     vae = options.state == .vae ? GaussianVAE(options: options.vae, random: &random) : nil
     let numbers: Int
+    var gridSide: Int?
     switch options.state {
-    case .vae: numbers = options.vae.latent
+    case .vae:
+      numbers = options.vae.latent
+      if options.vae.sampling == .grid {
+        let pixels = size.height * size.width * blueprint.context.cameras.count
+        let sides = (1...min(size.height, size.width)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
+        gridSide = sides.first { pixels == options.vae.points * $0 * $0 }
+        guard gridSide != nil else {
+          throw GaussianWorldError.gridOfPoints(
+            options.vae.points, possible: sides.map { pixels / ($0 * $0) }.filter { $0 >= options.vae.tokens })
+        }
+      }
     case .gaussians, .image:
       guard size.height % options.patch == 0, size.width % options.patch == 0 else {
         throw GaussianWorldError.pictureSize(size, multipleOf: options.patch)
@@ -105,6 +118,7 @@ public struct WorldModel: Module {
     }
     dynamics = LatentDynamics(
       options: options.dynamics, numbers: numbers, actionWidth: blueprint.actionWidth, random: &random)
+    self.gridSide = gridSide
     func fixed(_ value: Float, _ count: Int) -> Parameter { Parameter(.filled([count], with: value), trainable: false) }
     stateOffset = fixed(0, numbers)
     stateScale = fixed(1, numbers)
@@ -121,7 +135,11 @@ public struct WorldModel: Module {
   public func sight(_ views: CameraViews) -> Tensor {
     guard let lift else { return views.images[0].reshaped([views.batch, -1, 3]) }
     let set = lift(views)
-    return vae.map { $0.points(of: set).values } ?? set.values
+    guard let vae else { return set.values }
+    // A lift that does not give one Gaussian for each pixel has no squares.
+    let pixels = views.images.count * views.size.height * views.size.width
+    guard let gridSide, set.count == pixels else { return vae.points(of: set).values }
+    return set.meansOfSquares(side: gridSide, width: views.size.width)
   }
 
   /// How large a sight of one moment is.
@@ -258,6 +276,14 @@ public struct WorldModel: Module {
 }
 
 extension Gaussians {
+  /// One Gaussian for each square of `side` pixels, where there is one for each pixel: `[batch, count / side^2, 14]`.
+  package func meansOfSquares(side: Int, width: Int) -> Tensor {
+    let means = values.reshaped([batch, -1, side, width / side, side, Gaussians.width]).mean(axes: [2, 4])
+    let wider = Tensor(
+      (0..<Gaussians.width).map { (3..<6).contains($0) ? Float(side) : 1 }, shape: [1, 1, Gaussians.width])
+    return means.reshaped([batch, -1, Gaussians.width]) * wider
+  }
+
   /// Numbers without bounds for dynamics to work on: logarithms of scales, logits of opacities.
   var unbounded: Tensor {
     let opacity = opacities.clamped(to: 0.001...0.999)

@@ -140,22 +140,34 @@ struct WorldRun {
     let heldOut = data.frames(of: data.heldOut)
     vae.place(over: Gaussians(store.rows(stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { $0 })))
     let view = model.blueprint.context.view
-    func loss(_ batch: [WorldData.Frame], noise: Tensor?) throws -> PolicyLoss {
-      let views = try data.views(batch)
+    /// Moments and those that follow, with the anchors of up to ten moments ago, as in roll-outs.
+    func loss(_ firsts: [WorldData.Frame], random: inout Random, noisy: Bool) throws -> PolicyLoss {
+      func moved(_ frame: WorldData.Frame, by steps: Int) -> WorldData.Frame {
+        let last = data.demonstrations.episodes[frame.episode].length - 1
+        return .init(episode: frame.episode, step: min(max(0, frame.step + steps), last))
+      }
+      let anchors = firsts.map { places[moved($0, by: -random.below(10))]! }
+      let moments = firsts + firsts.map { moved($0, by: 1) }
+      let views = try data.views(moments)
       // The first camera is where the world is seen from, whatever its angle of view.
       let from = views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
+      let shape = [moments.count, vae.options.tokens, vae.options.latent]
       return vae.loss(
-        Gaussians(store.rows(batch.map { places[$0]! })), pictures: views.images[0],
-        views: from ?? Array(repeating: view, count: batch.count), noise: noise)
+        Gaussians(store.rows(moments.map { places[$0]! })),
+        anchors: vae.anchors(of: Gaussians(store.rows(anchors + anchors))), pictures: views.images[0],
+        views: from ?? Array(repeating: view, count: moments.count), isPaired: true,
+        noise: noisy ? .normal(shape, random: &random) : nil)
     }
     let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
-    let shape = [settings.batch, vae.options.tokens, vae.options.latent]
     let trainer = trainer(
       .vae, vae, settings,
-      validation: { sample.isEmpty ? nil : Double(try loss(sample, noise: nil).loss.item) },
+      validation: {
+        var random = Random(seed: 0)
+        return sample.isEmpty ? nil : Double(try loss(sample, random: &random, noisy: false).loss.item)
+      },
       loss: { _, random in
-        let batch = (0..<settings.batch).map { _ in random.choice(frames) }
-        return try loss(batch, noise: .normal(shape, random: &random))
+        let firsts = (0..<max(1, settings.batch / 2)).map { _ in random.choice(frames) }
+        return try loss(firsts, random: &random, noisy: true)
       })
     try run(.vae, trainer, interruption)
   }

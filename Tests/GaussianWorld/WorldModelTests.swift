@@ -184,7 +184,8 @@ enum Small {
     let noise = Tensor.normal([2, 8, 6], random: &random)
     let left = Small.untouched(vae) {
       vae.loss(
-        points, pictures: views.images[0], views: [Small.context().view, Small.context().view], noise: noise
+        points, anchors: vae.anchors(of: points), pictures: views.images[0],
+        views: [Small.context().view, Small.context().view], isPaired: true, noise: noise
       ).loss
     }
     // Attention does not change when all keys move alike.
@@ -216,6 +217,72 @@ enum Small {
     let blank = LiftTests.psnr(plain, middle(wall.image))
     #expect(quality > blank + 1.5, "\(quality) dB, the mean colour \(blank) dB")
     #expect(set.means.sliced(axis: 2, 2..<3).scalars.allSatisfy { abs($0 - 2) < 0.05 }, "on the wall")
+  }
+
+  /// What moves a little moves the latents a little, also where an anchor's surroundings have become empty: under Gaussian
+  /// windows the nearest of some far points is everything there, and latents jump when another becomes it.
+  @Test func latentsMoveAsThingsDo() throws {
+    let options = try Small.decoded(
+      GaussianVAE.Options.self, "{\"points\": 64, \"tokens\": 8, \"width\": 16, \"decoder_layers\": 1}")
+    var random = Random(seed: 1)
+    let vae = GaussianVAE(options: options, random: &random)
+    // A red and a blue point far from the anchors, on either side; the red one comes nearer, a hair's breadth a step.
+    func set(_ place: Float) -> Gaussians {
+      var rows: [Float] = []
+      for index in 0..<64 {
+        let isRed = index % 2 == 0
+        let x: Float = isRed ? -1 + place : 1
+        rows += [x, Float(index / 2) * 0.001, 2, 0.01, 0.01, 0.01, 1, 0, 0, 0, isRed ? 1 : -1, 0, isRed ? -1 : 1, 1]
+      }
+      return Gaussians(Tensor(rows, shape: [1, 64, 14]))
+    }
+    let middle = Gaussians(
+      Tensor(
+        (0..<8).flatMap { [Float($0) * 0.01, 0, 2, 0.01, 0.01, 0.01, 1, 0, 0, 0, 0, 0, 0, 1] }, shape: [1, 8, 14]))
+    vae.place(over: Gaussians(Tensor.concatenated([set(0).values, middle.values], axis: 1)))
+    func latents(_ place: Float) -> [Float] { vae.encode(set(place), anchors: middle).mean.scalars }
+    let steps = (0...20).map { latents(-0.05 + 0.005 * Float($0)) }
+    let whole = zip(steps[0], steps[20]).map { abs($0 - $1) }.max()!
+    for (one, next) in zip(steps, steps.dropFirst()) {
+      let jump = zip(one, next).map { abs($0 - $1) }.max()!
+      #expect(jump < 0.25 * whole + 0.02, "\(jump) of \(whole) in a twentieth of the way")
+    }
+  }
+
+  /// Latents that stand still cost nothing, whatever their size; those that are drawn anew cost twice their variance.
+  @Test func unrestIsMeasuredByTheSpread() {
+    var random = Random(seed: 3)
+    let one = Tensor.normal([40, 16, 5], random: &random)
+    let other = Tensor.normal([40, 16, 5], random: &random)
+    #expect(GaussianVAE.unrest(Tensor.concatenated([one, one], axis: 0)).item == 0)
+    for size in [0.1, 30] as [Float] {
+      let unrest = GaussianVAE.unrest(Tensor.concatenated([one * size, other * size], axis: 0)).item
+      #expect(abs(unrest - 2) < 0.15, "\(unrest)")
+    }
+  }
+
+  @Test func pointsAreMeansOfSquares() throws {
+    let values = Tensor((0..<2 * 16 * 14).map { Float($0 % 97) }, shape: [2, 16, 14])
+    let means = Gaussians(values).meansOfSquares(side: 2, width: 4)
+    #expect(means.shape == [2, 4, 14])
+    let all = values.scalars
+    for item in 0..<2 {
+      for (square, pixels) in [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]].enumerated() {
+        for number in 0..<14 {
+          let mean = pixels.map { all[(item * 16 + $0) * 14 + number] }.reduce(0, +) / 4
+          let wanted = (3..<6).contains(number) ? 2 * mean : mean
+          #expect(abs(means.scalars[(item * 4 + square) * 14 + number] - wanted) < 1e-4)
+        }
+      }
+    }
+    let options = try Small.decoded(
+      WorldModel.Options.self, "{\"cameras\": [\"left\"], \"vae\": {\"points\": 100, \"tokens\": 8}}")
+    var random = Random(seed: 1)
+    #expect(throws: GaussianWorldError.gridOfPoints(100, possible: [256, 64, 16])) {
+      _ = try WorldModel(
+        options: options, blueprint: .init(context: Small.context(), actionWidth: 3), catalog: Small.catalog,
+        random: &random)
+    }
   }
 
   /// A set has no order: only which points are anchors counts.
