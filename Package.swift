@@ -75,7 +75,7 @@ let package = Package(
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
     tests("Evaluation", ["Evaluation", "Imitation"]),
     tests("Export", ["Export", "Encoders", "Policies", "Imitation"]),
-    tests("Command", ["Commands", "ImitationKit", "Demonstrations", "Training"], exclude: ["Outside"]),
+    tests("Command", ["Commands", "ImitationKit", "Demonstrations", "Evaluation", "Training"], exclude: ["Outside"]),
   ],
   swiftLanguageModes: [.v6]
 )

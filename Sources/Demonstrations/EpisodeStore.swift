@@ -37,12 +37,39 @@ package struct EpisodeStore: Sendable {
     try HDF5File.atomically(path(index)) { try $0.write(episode, as: "episode") }
   }
 
+  /// Writes an episode of another file with new observations.
+  ///
+  /// - Parameter draw: what is seen in each of its states, given the seed of its scene.
+  /// - Returns: its steps.
+  package func redraw(
+    _ demo: String, of file: HDF5File, at index: Int,
+    _ draw: (_ seed: UInt64, _ states: [[Double]]) throws -> [Observation]
+  ) throws -> Int {
+    let values = try file.doubles("\(demo)/states")
+    let rows = try file.shape("\(demo)/states")[0]
+    let width = values.count / max(1, rows)
+    let states = (0..<rows).map { Array(values[$0 * width..<($0 + 1) * width]) }
+    let seen = try draw(UInt64(file.integer(of: demo, "seed")), states)
+    var episode = RecordedEpisode(actionWidth: 0, description: EpisodeDescription(metadata: "", model: ""))
+    for observation in seen { episode.append(observation, action: [], state: [], success: false) }
+    try HDF5File.atomically(path(index)) { new in
+      try new.createGroup("episode", like: file, demo)
+      for part in file.children(demo) where part != "obs" {
+        try new.copy("\(demo)/\(part)", from: file, as: "episode/\(part)")
+      }
+      try new.writeObservations(of: episode, "episode")
+    }
+    return rows
+  }
+
   /// Puts the parts `indices` together as `demo_0`, `demo_1`, ... and removes the store.
   ///
   /// Filter keys: `N_demos` for each usual N up to the count and for the count itself (nested: the first N of one seeded
   /// shuffle), `train` and `valid` (nine to one).
+  ///
+  /// - Parameter origin: how they were generated, JSON; nil when they were not.
   package func assemble(
-    _ indices: [Int], to path: String, environmentArguments: String, seed: UInt64
+    _ indices: [Int], to path: String, environmentArguments: String, seed: UInt64, origin: String? = nil
   ) throws {
     try HDF5File.atomically(path) { file in
       try file.createGroup("data")
@@ -54,6 +81,7 @@ package struct EpisodeStore: Sendable {
       }
       try file.setInteger(total, of: "data", "total")
       try file.setText(environmentArguments, of: "data", "env_args")
+      if let origin { try file.setText(origin, of: "data", "generation") }
       try file.createGroup("mask")
       var random = Random(seed: seed).split("filter keys")
       let order = random.permutation(indices.count)

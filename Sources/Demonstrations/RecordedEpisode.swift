@@ -32,6 +32,14 @@ package struct RecordedEpisode: Sendable {
   package var vectors: [String: Vector] = [:]
   /// `ep_meta` and `model_file`.
   package var description: EpisodeDescription
+  /// The seed of its scene.
+  package var seed: UInt64?
+  /// What generating others from it needs to know of each row, and where its action was to take the gripper; empty when that
+  /// is not known.
+  package var generation: [GenerationInfo] = []
+  package var targets: [Pose] = []
+  /// The demonstrations that it was generated from, one for each subtask.
+  package var sources: [String] = []
 
   package init(actionWidth: Int, description: EpisodeDescription) {
     self.actionWidth = actionWidth
@@ -79,6 +87,15 @@ extension HDF5File {
       try write(episode.absoluteActions.map(Double.init), shape: [rows, width], to: "\(name)/actions_abs")
     }
     if width >= 7 { try writeActionDictionary(episode, name) }
+    if let seed = episode.seed { try setInteger(Int(seed), of: name, "seed") }
+    if !episode.sources.isEmpty { try write(episode.sources, to: "\(name)/src_demos") }
+    if !episode.generation.isEmpty { try writeGenerationInfo(episode, name) }
+    try writeObservations(of: episode, name)
+  }
+
+  /// What was seen, as `name/obs`.
+  package func writeObservations(of episode: RecordedEpisode, _ name: String) throws {
+    let rows = episode.length
     try createGroup("\(name)/obs")
     for (key, camera) in episode.cameras.sorted(by: { $0.key < $1.key }) {
       let shape = [rows, camera.size.height, camera.size.width, 3]
@@ -111,6 +128,30 @@ extension HDF5File {
       }
       try write(turns, shape: [rows, 6], to: "\(name)/action_dict/\(form)_rot_6d")
       if form == "rel" { try write(part(6..<7), shape: [rows, 1], to: "\(name)/action_dict/gripper") }
+    }
+  }
+
+  /// MimicGen's `datagen_info`.
+  private func writeGenerationInfo(_ episode: RecordedEpisode, _ name: String) throws {
+    let (info, rows) = (episode.generation, episode.length)
+    let group = "\(name)/datagen_info"
+    for path in [group, "\(group)/object_poses", "\(group)/subtask_term_signals"] { try createGroup(path) }
+    func write(_ poses: [Pose], to path: String) throws {
+      try self.write(poses.flatMap(\.matrix), shape: [rows, 4, 4], to: "\(group)/\(path)")
+    }
+    try write(info.map(\.gripper), to: "eef_pose")
+    try write(episode.targets, to: "target_pose")
+    for frame in info[0].frames.keys.sorted() {
+      try write(info.map { $0.frames[frame] ?? .identity }, to: "object_poses/\(frame)")
+    }
+    for signal in info[0].signals.keys.sorted() {
+      try self.write(
+        info.map { $0.signals[signal] == true ? 1 : 0 } as [Int64], shape: [rows],
+        to: "\(group)/subtask_term_signals/\(signal)")
+    }
+    if episode.actionWidth >= 7 {
+      let gripper = (0..<rows).map { episode.actions[$0 * episode.actionWidth + 6] }
+      try self.write(gripper, shape: [rows, 1], to: "\(group)/gripper_action")
     }
   }
 }

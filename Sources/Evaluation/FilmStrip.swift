@@ -2,7 +2,7 @@ import Foundation
 import Imitation
 import Layers
 
-/// A few moments of an episode in one picture, for the report.
+/// An episode's pictures: a few moments in one, for the report, and all of them as a video.
 package struct FilmStrip: Sendable {
   /// Every observation's cameras side by side, in order.
   package var frames: [Image]
@@ -18,13 +18,20 @@ package struct FilmStrip: Sendable {
   }
 
   /// The file of an episode's strip.
-  package static func name(_ result: EpisodeResult) -> String {
-    "\(result.policy)-\(result.task)-\(result.episode).jpg"
+  package static func name(_ result: EpisodeResult) -> String { stem(result) + ".jpg" }
+  /// The file of its video.
+  package static func video(_ result: EpisodeResult) -> String { stem(result) + ".avi" }
+
+  private static func stem(_ result: EpisodeResult) -> String {
+    "\(result.policy)-\(result.task)-\(result.episode)"
   }
 
-  package func write(to folder: String, _ result: EpisodeResult) throws {
+  /// - Parameter framesPerSecond: of the video.
+  package func write(to folder: String, _ result: EpisodeResult, framesPerSecond: Int) throws {
     guard !frames.isEmpty else { return }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try AtomicFile.write(Data(picture().jpeg(quality: 80)), to: "\(folder)/\(FilmStrip.name(result))")
+    try AtomicFile.write(
+      Data(try Image.motionJPEG(frames, framesPerSecond: framesPerSecond)), to: "\(folder)/\(FilmStrip.video(result))")
   }
 }

@@ -41,7 +41,7 @@ extension Report {
       .replacingOccurrences(of: "'", with: "&#39;")
   }
 
-  private static let style = """
+  static let style = """
     :root { color-scheme: light dark; --ink: #1c2430; --dim: #5c6675; --line: #d9dee6; --page: #fff; --card: #f5f7fa;
       --c0: #2563c9; --c1: #2e9e6b; --c2: #b0b7c3; --bad: #c0392b; }
     @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #9aa4b2; --line: #333b47; --page: #14181f;

@@ -19,9 +19,15 @@ package struct EpisodeResult: Codable, Sendable, Equatable {
   package var error: String?
   /// How long each prediction took that actions were then taken from, in milliseconds.
   package var latencies: [Double]?
+  /// What the scene was made of, as far as the simulator tells.
+  package var layout: Int?
+  package var style: Int?
+  package var object: String?
+  /// A digest of every action taken: an exact repetition has the same.
+  package var trace: String?
 
   enum CodingKeys: String, CodingKey {
-    case task, split, policy, episode, seed, instruction, success, steps, error
+    case task, split, policy, episode, seed, instruction, success, steps, error, layout, style, object, trace
     case latencies = "latencies_ms"
   }
 
@@ -67,6 +73,7 @@ package struct Rollout {
   ) -> EpisodeResult {
     var result = blank
     var latencies: [Double] = []
+    var trace: UInt64 = 0xcbf2_9ce4_8422_2325
     do {
       var observation = try environment.reset(task: result.task, seed: result.seed, pool: pool)
       result.instruction = observation.instruction
@@ -78,6 +85,8 @@ package struct Rollout {
         let start = ContinuousClock.now
         let action = try behavior.action(for: observation)
         if plans { latencies.append(((ContinuousClock.now - start) / .microseconds(1)).rounded() / 1000) }
+        // FNV-1a over the numbers' bits.
+        for value in action { trace = (trace ^ UInt64(value.bitPattern)) &* 0x0000_0100_0000_01b3 }
         let step = try environment.step(action)
         result.steps += 1
         result.success = step.success
@@ -89,6 +98,7 @@ package struct Rollout {
       result.error = "\(error)"
     }
     result.latencies = latencies
+    result.trace = String(trace, radix: 16)
     return result
   }
 }

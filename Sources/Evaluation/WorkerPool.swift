@@ -11,7 +11,8 @@ package enum WorkerOutcome<Response: Sendable>: Sendable {
   case notStarted
 }
 
-/// Runs jobs in child processes of one executable: a simulator that crashes takes one job with it, not the run.
+/// Runs jobs in child processes of one executable: a simulator that crashes takes one job with it, not the run. A job whose
+/// child died is given to two more before it counts as failed.
 ///
 /// Requests and responses are JSON, one a line, over the children's standard streams. Results come back in the order of
 /// the requests, so that nothing depends on which worker was faster.
@@ -21,6 +22,8 @@ package struct WorkerPool: Sendable {
   /// Added to this process's environment.
   package var environment: [String: String]
   package var workers: Int
+  /// How many children may die over one job before it has failed.
+  private static let attempts = 3
 
   package init(executable: String, arguments: [String], environment: [String: String] = [:], workers: Int) {
     self.executable = executable
@@ -51,16 +54,22 @@ package struct WorkerPool: Sendable {
             return state.next
           }
           guard let index else { break }
-          let outcome: WorkerOutcome<Response>
-          do {
-            let worker = try child ?? WorkerProcess(self)
-            child = worker
-            let line = try worker.exchange(JSONEncoder().encode(requests[index]))
-            outcome = try .init(WorkerReply<Response>(line: line))
-          } catch {
-            outcome = .failure(child?.epitaph(error) ?? "\(error)")
-            child?.end()
-            child = nil
+          var outcome = WorkerOutcome<Response>.notStarted
+          // A child that dies may have been killed for nothing of its own: another gets the job before it counts as failed.
+          for attempt in 1...WorkerPool.attempts {
+            do {
+              let worker = try child ?? WorkerProcess(self)
+              child = worker
+              let line = try worker.exchange(JSONEncoder().encode(requests[index]))
+              outcome = try .init(WorkerReply<Response>(line: line))
+              break
+            } catch {
+              outcome = .failure(child?.epitaph(error) ?? "\(error)")
+              child?.end()
+              child = nil
+              if shouldStop() && attempt < WorkerPool.attempts { outcome = .notStarted }
+            }
+            if shouldStop() { break }
           }
           state.withLock { state in
             state.outcomes[index] = outcome

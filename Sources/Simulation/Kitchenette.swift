@@ -130,7 +130,7 @@
       return created
     }
 
-    private func observe(_ world: World) throws -> Observation {
+    func observe(_ world: World) throws -> Observation {
       var vectors = world.robot.readings
       vectors["object"] = world.objectReading
       var images: [String: Image] = [:]

@@ -7,6 +7,7 @@ package enum KitchenetteError: Error, Equatable, CustomStringConvertible {
   case compilation(String)
   case rendering(String)
   case unstable(time: Double)
+  case stateSize(expected: Int, found: Int)
 
   package var description: String {
     switch self {
@@ -17,6 +18,8 @@ package enum KitchenetteError: Error, Equatable, CustomStringConvertible {
     case .compilation(let reason): "kitchenette: MuJoCo refused the scene: \(reason)"
     case .rendering(let reason): "kitchenette: cannot draw: \(reason); is libosmesa6 installed?"
     case .unstable(let time): "kitchenette: the physics became unstable at \(time) s; reset the environment"
+    case .stateSize(let expected, let found):
+      "kitchenette: a state of this episode has \(expected) numbers, this one has \(found)"
     }
   }
 }

@@ -60,10 +60,11 @@
     var drawerFraction: Double { physics.data.pointee.qpos[drawers[sideIndex]] / Kitchen.drawerTravel }
 
     /// The middle of the asked drawer's bar.
-    var handle: Vector {
-      let bar = Kitchen.handle
-      return Vector(
-        bar.x - physics.data.pointee.qpos[drawers[sideIndex]], drawersCenter + scene.sign * Kitchen.drawerOffset, bar.z)
+    var handle: Vector { closedHandle - Vector(physics.data.pointee.qpos[drawers[sideIndex]], 0, 0) }
+
+    /// Where it is while the drawer is shut.
+    var closedHandle: Vector {
+      Vector(Kitchen.handle.x, drawersCenter + scene.sign * Kitchen.drawerOffset, Kitchen.handle.z)
     }
 
     /// Radians; the asked knob.
@@ -122,6 +123,19 @@
         let color: [Float] = on ? [1, 0.35, 0.12, 1] : [0.5, 0.5, 0.5, 1]  // the second means: as the material
         for channel in 0..<4 { physics.model.pointee.geom_rgba[burner * 4 + channel] = color[channel] }
       }
+    }
+
+    /// Puts the world into a state that `state` told.
+    /// - Throws: `KitchenetteError.stateSize`.
+    func restore(_ state: [Double]) throws {
+      let (positions, velocities) = (Int(physics.model.pointee.nq), Int(physics.model.pointee.nv))
+      guard state.count == 1 + positions + velocities else {
+        throw KitchenetteError.stateSize(expected: 1 + positions + velocities, found: state.count)
+      }
+      physics.data.pointee.time = state[0]
+      for index in 0..<positions { physics.data.pointee.qpos[index] = state[1 + index] }
+      for index in 0..<velocities { physics.data.pointee.qvel[index] = state[1 + positions + index] }
+      physics.update()
     }
 
     /// Time, positions and velocities, one after the other.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Demonstrations
 import Evaluation
 import Foundation
 import Imitation
@@ -17,23 +18,35 @@ struct Evaluate: ParsableCommand {
 
   @Argument(help: "The run folder.") var runFolder: String
   @Option(help: "Also try these for comparison: expert, random; separated by commas.") var with: String = ""
+  @Option(help: "Tasks or groups of tasks to try instead of those it was trained on, separated by commas.")
+  var tasks: String?
+  @Option(help: "Repeat one episode of evaluation.json, by TASK/NUMBER or seed, and compare.") var replay: String?
   @Option(help: "Episodes a task; the recipe's number when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @Option(help: "text or json.") var format: OutputFormat = .text
+  @OptionGroup var place: DatasetPlace
 
   func run() throws {
     let folder = RunFolder(runFolder)
     let recipe = try folder.readRecipe()
     let checkpoint = try folder.lastCheckpoint()
-    let simulated = try Session.catalog.tasks(of: recipe.evaluation.simulator)
     let others = with.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     for other in others where !["expert", "random"].contains(other) {
       throw CommandFailure("--with takes expert and random, not '\(other)'")
     }
+    let trained = recipe.data.tasks
+    let tasks = try tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? trained
+    for task in tasks where !trained.contains(task) {
+      FileHandle.standardError.write(Data("note: the policy was not trained on \(task)\n".utf8))
+    }
+    let horizons = try horizons(recipe, tasks)
+    let pool = WorkerPool.imitate(recipe: folder.recipe, run: folder.path, workers: replay == nil ? workers : 1)
+    if let replay { return try repeated(replay, folder, horizons, pool) }
+
     let count = episodes ?? recipe.evaluation.episodes
     var blanks: [EpisodeResult] = []
     for policy in [recipe.policy.kind] + others {
-      for task in recipe.data.tasks {
+      for task in tasks {
         for episode in 0..<count {
           blanks.append(
             EpisodeResult(
@@ -45,47 +58,40 @@ struct Evaluate: ParsableCommand {
     // What was tried before with the same weights need not be tried again.
     var known: [String: EpisodeResult] = [:]
     func key(_ result: EpisodeResult) -> String { "\(result.policy)/\(result.task)/\(result.seed)" }
-    if let old = try? EvaluationResult.read(folder.evaluation), old.step == checkpoint.step {
-      for result in old.episodes { known[key(result)] = result }
-    }
+    var before = EpisodeJournal.read(folder: folder.path, step: checkpoint.step)
+    if let old = try? EvaluationResult.read(folder.evaluation), old.step == checkpoint.step { before += old.episodes }
+    for result in before where known[key(result)] == nil { known[key(result)] = result }
     let open = blanks.filter { known[key($0)] == nil }
-    let horizons = Dictionary(uniqueKeysWithValues: simulated.map { ($0.name, $0.horizon) })
-    let requests = try open.map { blank in
-      guard let horizon = horizons[blank.task] else {
-        throw CommandFailure("\(recipe.evaluation.simulator.kind) has no task '\(blank.task)'")
-      }
-      return WorkerRequest.rollout(
+    let requests = open.map { blank in
+      WorkerRequest.rollout(
         RolloutRequest(
-          blank: blank, horizon: horizon, film: blank.policy == recipe.policy.kind ? folder.path + "/videos" : nil))
+          blank: blank, horizon: horizons[blank.task]!,
+          film: blank.policy == recipe.policy.kind ? folder.path + "/videos" : nil))
     }
     let interruption = Interruption()
+    let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step)
     let bar = ProgressBar("evaluate", total: blanks.count, unit: "episodes", first: blanks.count - open.count)
-    let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0))
-    let pool = WorkerPool.imitate(
-      recipe: folder.recipe, run: folder.path, workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
-    let outcomes = pool.run(requests, responding: WorkerResponse.self, shouldStop: { interruption.isAsked }) {
-      _, outcome in
+    let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
+    let outcomes = pool.run(
+      requests, responding: WorkerResponse.self, shouldStop: { interruption.isAsked }
+    ) { [journal] place, outcome in
       progress.withLock { state in
         state.done += 1
-        if case .success(.tried(let result)) = outcome, result.policy == recipe.policy.kind {
-          state.learned += 1
-          state.solved += result.success ? 1 : 0
+        if let result = Evaluate.result(of: outcome, blank: open[place]) {
+          do { try journal.append(result) } catch { state.lost = "\(error)" }
+          if result.policy == recipe.policy.kind {
+            state.learned += 1
+            state.solved += result.success ? 1 : 0
+          }
         }
         bar.update(state.done, note: "\(recipe.policy.kind): \(state.solved) of \(state.learned)")
       }
     }
     bar.finish()
-    for (blank, outcome) in zip(open, outcomes) {
-      switch outcome {
-      case .success(.tried(let result)): known[key(blank)] = result
-      case .success: throw CommandFailure("a worker answered another question")
-      case .failure(let reason):
-        var broken = blank
-        broken.error = reason
-        known[key(blank)] = broken
-      case .notStarted: break
-      }
+    if let lost = progress.withLock({ $0.lost }) {
+      throw CommandFailure("\(EpisodeJournal.path(folder.path)): cannot be written: \(lost)")
     }
+    for (blank, outcome) in zip(open, outcomes) { known[key(blank)] = Evaluate.result(of: outcome, blank: blank) }
     let result = EvaluationResult(
       toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
       simulator: recipe.evaluation.simulator.kind, step: checkpoint.step, seed: recipe.evaluation.seed,
@@ -93,6 +99,68 @@ struct Evaluate: ParsableCommand {
     try result.write(to: folder.evaluation)
     try interruption.check()
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
+  }
+
+  /// What became of an episode; nil when it was not begun.
+  private static func result(of outcome: WorkerOutcome<WorkerResponse>, blank: EpisodeResult) -> EpisodeResult? {
+    var broken = blank
+    switch outcome {
+    case .success(.tried(let result)): return result
+    case .success: broken.error = "a worker answered another question"
+    case .failure(let reason): broken.error = reason
+    case .notStarted: return nil
+    }
+    return broken
+  }
+
+  private func horizons(_ recipe: Recipe, _ tasks: [String]) throws -> [String: Int] {
+    let known = try Session.catalog.tasks(of: recipe.evaluation.simulator)
+    let horizons = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0.horizon) })
+    for task in tasks where horizons[task] == nil {
+      throw CommandFailure(
+        "\(recipe.evaluation.simulator.kind) has no task '\(task)'; its tasks: \(known.map(\.name).joined(separator: ", "))"
+      )
+    }
+    return horizons
+  }
+
+  /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
+  private func repeated(
+    _ text: String, _ folder: RunFolder, _ horizons: [String: Int], _ pool: WorkerPool
+  ) throws {
+    guard FileManager.default.fileExists(atPath: folder.evaluation) else {
+      throw CommandFailure("\(folder.path): not evaluated yet; run `imitate evaluate \(folder.path)` first")
+    }
+    let old = try EvaluationResult.read(folder.evaluation)
+    let parts = text.split(separator: "/").map(String.init)
+    let found = old.episodes.filter { episode in
+      parts.count == 1
+        ? "\(episode.seed)" == text : parts.count == 2 && episode.task == parts[0] && "\(episode.episode)" == parts[1]
+    }.first { $0.policy == old.policies.first }
+    guard let found, let horizon = horizons[found.task] else {
+      throw CommandFailure("\(folder.evaluation): no episode '\(text)'; name one as TASK/NUMBER or by its seed")
+    }
+    var blank = EpisodeResult(
+      task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
+    blank.instruction = found.instruction
+    let request = WorkerRequest.rollout(
+      RolloutRequest(blank: blank, horizon: horizon, film: folder.path + "/replays"))
+    let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
+    guard let again = Evaluate.result(of: outcome, blank: blank) else { throw Interruption.failure }
+    let same =
+      again.success == found.success && again.steps == found.steps && (found.trace == nil || again.trace == found.trace)
+    if format == .json {
+      print(try OutputFormat.json(again))
+    } else {
+      print(
+        """
+        \(again.task)/\(again.episode) "\(again.instruction)", seed \(again.seed): \
+        \(again.error ?? (again.success ? "solved in \(again.steps) steps" : "failed after \(again.steps) steps"))
+        \(folder.path)/replays/\(FilmStrip.video(again))
+        \(same ? "the same actions as in evaluation.json" : "NOT as in evaluation.json: another checkpoint or machine?")
+        """)
+    }
+    guard same else { throw ExitCode(2) }
   }
 }
 

@@ -3,7 +3,6 @@ import Demonstrations
 import Evaluation
 import Foundation
 import Imitation
-import Synchronization
 import Tensors
 import Training
 
@@ -17,13 +16,14 @@ struct Record: ParsableCommand {
       """)
 
   @Argument(help: "The recipe whose tasks, split and simulator to record.") var recipe: String
+  @OptionGroup var choice: TaskChoice
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @OptionGroup var place: DatasetPlace
 
   func run() throws {
-    let recipe = try Recipe(path: recipe, changes: changes)
+    let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let catalog = Session.catalog
     let known = try catalog.tasks(of: recipe.evaluation.simulator)
     let registry = try place.registry(recipe.data.registry)
@@ -37,12 +37,9 @@ struct Record: ParsableCommand {
       )
     }
     let interruption = Interruption()
-    // Workers read the recipe from a file, changes included.
-    let written = NSTemporaryDirectory() + "/imitate-\(ProcessInfo.processInfo.processIdentifier).yaml"
-    try recipe.text.write(toFile: written, atomically: true, encoding: .utf8)
+    let written = try recipe.writtenForWorkers()
     defer { try? FileManager.default.removeItem(atPath: written) }
-    let pool = WorkerPool.imitate(
-      recipe: written, run: nil, workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
+    let pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers)
     for task in recipe.data.tasks {
       let path = try registry.path(
         task: task, split: recipe.data.split, root: place.root(of: registry, recipe: recipe.data.root))
@@ -53,7 +50,6 @@ struct Record: ParsableCommand {
       try record(
         task, count: count, horizon: registry.entry(task).horizon, to: path, recipe: recipe, pool: pool,
         interruption: interruption)
-      try interruption.check()
     }
   }
 
@@ -64,47 +60,24 @@ struct Record: ParsableCommand {
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     let store = try EpisodeStore(folder: path + ".parts")
-    // Attempts are numbered; the first `count` that succeed are kept, whichever worker was faster.
-    var failed = Set(store.failedAttempts)
-    var attempts = count + failed.count
-    let bar = ProgressBar(
-      "record \(task)", total: count, unit: "demos",
-      first: count - min(count, store.missing(of: attempts).count - failed.count))
-    while true {
-      let open = store.missing(of: attempts).filter { !failed.contains($0) }
-      if open.isEmpty { break }
-      let requests = open.map { attempt in
-        WorkerRequest.record(
+    let collected = try DemonstrationCollection(
+      title: "record \(task)", count: count, store: store, pool: pool, interruption: interruption,
+      request: { attempt in
+        .record(
           RecordRequest(
             task: task, attempt: attempt,
             seed: EpisodeResult.seed(recipe.seed, task: "record/\(task)", episode: attempt), horizon: horizon,
             store: store.folder))
+      },
+      giveUp: { failed, _ in
+        failed > count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
       }
-      let done = Atomic(count - open.count)
-      let outcomes = pool.run(requests, responding: WorkerResponse.self, shouldStop: { interruption.isAsked }) {
-        _, outcome in
-        if case .success(.recorded) = outcome { bar.update(done.add(1, ordering: .relaxed).newValue) }
-      }
-      for (attempt, outcome) in zip(open, outcomes) {
-        switch outcome {
-        case .success(.recorded): break
-        case .success:
-          failed.insert(attempt)
-          try store.markFailed(attempt)
-        case .failure(let reason): throw CommandFailure("recording \(task), attempt \(attempt): \(reason)")
-        case .notStarted: return
-        }
-      }
-      if failed.count > count + 20 {
-        throw CommandFailure("\(task): the expert failed \(failed.count) times; giving up")
-      }
-      attempts = count + failed.count
-    }
+    ).run()
     let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
     try store.assemble(
-      (0..<attempts).filter { !failed.contains($0) }, to: path,
-      environmentArguments: simulator.arguments(task: task), seed: recipe.seed)
-    bar.update(count)
-    bar.finish(note: failed.isEmpty ? path : "\(path), the expert failed \(failed.count) times")
+      collected.kept, to: path, environmentArguments: simulator.arguments(task: task), seed: recipe.seed)
+    collected.bar.update(count)
+    collected.bar.finish(
+      note: collected.failed == 0 ? path : "\(path), the expert failed \(collected.failed) times")
   }
 }

@@ -4,15 +4,29 @@ import Foundation
 import Layers
 import Training
 
-/// `imitate report`: a run's results as pages for people.
+/// `imitate report`: the results of one run, or of several side by side, as pages for people.
 struct WriteReport: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Write a run's report: report.html and report.md.")
+    commandName: "report", abstract: "Write the report of a run, or of several runs side by side.",
+    discussion: """
+      One run: report.html and report.md in its folder. Several: a column for each split, encoder and policy, with paired \
+      differences on the same scenes, as HTML, Markdown, CSV, JSON and LaTeX.
+      """)
 
-  @Argument(help: "The run folder.") var runFolder: String
+  @Argument(help: "Run folders.") var runFolders: [String]
+  @Option(help: "Where the report of several runs goes.") var output = "runs/comparison"
+  @Option(help: "Its title.") var title = "Comparison"
+  @Option(help: "Only these tasks or groups of tasks, separated by commas.") var tasks: String?
+  @Option(help: "Only runs trained on this split.") var split: String?
+  @OptionGroup var place: DatasetPlace
+
+  func validate() throws {
+    guard !runFolders.isEmpty else { throw ValidationError("name at least one run folder") }
+  }
 
   func run() throws {
-    let folder = RunFolder(runFolder)
+    guard runFolders.count == 1, tasks == nil, split == nil else { return try compare() }
+    let folder = RunFolder(runFolders[0])
     let recipe = try folder.readRecipe()
     guard FileManager.default.fileExists(atPath: folder.evaluation) else {
       throw CommandFailure("\(folder.path): not evaluated yet; run `imitate evaluate \(folder.path)` first")
@@ -42,25 +56,20 @@ struct WriteReport: ParsableCommand {
       validationLoss: metrics.compactMap { row in
         (row.averagedValidationLoss ?? row.validationLoss).map { .init(step: row.step, value: $0) }
       },
-      facts: facts, films: films(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
+      facts: facts,
+      films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
     try AtomicFile.write(Data(report.html.utf8), to: folder.path + "/report.html")
     try AtomicFile.write(Data(report.markdown.utf8), to: folder.path + "/report.md")
     print("\(folder.path)/report.html\n\(folder.path)/report.md\n\(folder.evaluation)")
   }
 
-  /// A success and a failure of each task, where there are any.
-  private func films(of result: EvaluationResult, policy: String, in folder: String) -> [Report.Film] {
-    var films: [Report.Film] = []
-    for task in result.rows.filter({ $0.policy == policy }).map(\.task) {
-      for success in [true, false] {
-        let episode = result.episodes.first { $0.policy == policy && $0.task == task && $0.success == success }
-        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(FilmStrip.name(episode))")
-        else {
-          continue
-        }
-        films.append(.init(episode: episode, jpeg: jpeg))
-      }
+  private func compare() throws {
+    let folders = runFolders.map { RunFolder($0) }
+    let chosen = try tasks.map { names in
+      try folders.flatMap { try place.registry($0.readRecipe().data.registry).tasks(named: names) }
     }
-    return films
+    let report = try ComparisonReport(folders, title: title, tasks: chosen, split: split)
+    print(report.comparison.markdown)
+    print(try report.write(to: output).joined(separator: "\n"))
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Demonstrations
+import Evaluation
 import Foundation
 import Imitation
 import Layers
@@ -14,6 +15,7 @@ struct Train: ParsableCommand {
 
   @Argument(help: "The recipe.") var recipe: String
   @Option(name: .customLong("run"), help: "The run folder; runs/NAME when left out.") var runFolder: String?
+  @OptionGroup var choice: TaskChoice
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
   @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
@@ -42,10 +44,12 @@ struct Train: ParsableCommand {
       return
     }
 
+    let registry = try place.registry(recipe.data.registry)
+    let root = place.root(of: registry, recipe: recipe.data.root)
+    if dryRun, try onlyRegistryCanTell(recipe, registry, root) { return }
     let opening = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let registry = try place.registry(recipe.data.registry)
-    let data = try TrainingData(recipe, registry: registry, root: place.root(of: registry, recipe: recipe.data.root)) {
+    let data = try TrainingData(recipe, registry: registry, root: root) {
       done, total in
       opened = total
       opening.update(done, of: total)
@@ -65,7 +69,7 @@ struct Train: ParsableCommand {
     if let checkpoint { try policy.load(checkpoint.weights) }
     if !dryRun, let encoder = policy.encoder as? any FrozenEncoder {
       data.frozen = try frozenRows(
-        of: encoder, data, at: place.root(of: registry, recipe: recipe.data.root), interruption)
+        of: encoder, data, at: root, interruption)
     }
     let history = policy.encoder.history
     let batches = try data.batches(window: policy.view, history: history)
@@ -81,7 +85,9 @@ struct Train: ParsableCommand {
     if checkpoint == nil {
       try folder.create(recipe: recipe.text)
       // What was measured with other weights says nothing of these.
-      try? FileManager.default.removeItem(atPath: folder.evaluation)
+      for old in [folder.evaluation, EpisodeJournal.path(folder.path)] {
+        try? FileManager.default.removeItem(atPath: old)
+      }
     }
     let trainer = Trainer(
       recipe: recipe, folder: folder, blueprint: loaded.blueprint, normalizer: loaded.normalizer, policy: policy,
@@ -106,9 +112,29 @@ struct Train: ParsableCommand {
     }
   }
 
+  /// Checks tasks and split of a recipe whose demonstrations are not on this disk yet.
+  ///
+  /// - Returns: whether none of them is, so that there is nothing more to check.
+  /// - Throws: `RegistryError`, or `CommandFailure` when only some are there.
+  private func onlyRegistryCanTell(_ recipe: Recipe, _ registry: DatasetRegistry, _ root: String) throws -> Bool {
+    let paths = try recipe.data.tasks.map { try registry.path(task: $0, split: recipe.data.split, root: root) }
+    let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
+    if missing.count == paths.count {
+      FileHandle.standardError.write(
+        Data(
+          "\(recipe.path): \(paths.count) tasks of \(registry.name), \(recipe.data.split): known to the registry; none of the files is in \(root)\n"
+            .utf8))
+      return true
+    }
+    guard missing.isEmpty else {
+      throw CommandFailure("\(missing.count) of \(paths.count) files are missing, the first: \(missing[0])")
+    }
+    return false
+  }
+
   private func policyRecipe() throws -> Recipe {
     do {
-      return try Recipe(path: recipe, changes: changes)
+      return try choice.recipe(recipe, changes: changes, place: place)
     } catch SettingError.inFile(let file, .unknownKey("world", _, _)) {
       throw CommandFailure("\(file): a recipe of a world model; train it with `imitate world train \(file)`")
     }

@@ -9,6 +9,8 @@ import Training
 /// What a worker process is asked to do: an episode to record, or one to try.
 enum WorkerRequest: Codable, Sendable {
   case record(RecordRequest)
+  case generate(GenerateRequest)
+  case draw(DrawRequest)
   case rollout(RolloutRequest)
 }
 
@@ -17,6 +19,27 @@ struct RecordRequest: Codable, Sendable {
   var attempt: Int
   var seed: UInt64
   var horizon: Int
+  var store: String
+}
+
+struct GenerateRequest: Codable, Sendable {
+  var task: String
+  var attempt: Int
+  var seed: UInt64
+  var horizon: Int
+  var store: String
+  /// The file of demonstrations to generate from, and which of them.
+  var source: String
+  var demos: [String]
+  var settings: DemonstrationGenerator.Settings
+}
+
+/// A generated demonstration whose pictures to draw.
+struct DrawRequest: Codable, Sendable {
+  var task: String
+  var number: Int
+  /// The file with its states.
+  var states: String
   var store: String
 }
 
@@ -29,7 +52,7 @@ struct RolloutRequest: Codable, Sendable {
 
 enum WorkerResponse: Codable, Sendable {
   case recorded(steps: Int)
-  /// The expert did not solve it; another seed is needed.
+  /// The expert, or what was generated, did not solve it; another seed is needed.
   case notSolved
   case tried(EpisodeResult)
 }
@@ -81,6 +104,8 @@ final class Workbench {
   func answer(_ request: WorkerRequest) throws -> WorkerResponse {
     switch request {
     case .record(let request): try record(request)
+    case .generate(let request): try generate(request)
+    case .draw(let request): try draw(request)
     case .rollout(let request): try rollout(request)
     }
   }
@@ -94,11 +119,17 @@ final class Workbench {
     expert.begin(seed: request.seed)
     var episode = RecordedEpisode(
       actionWidth: simulator.actionSchema.count, description: simulator.description)
+    episode.seed = request.seed
+    let generative = simulator as? any GenerativeEnvironment
     // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
     var solved = false
     while !solved, episode.length < request.horizon {
       let action = try expert.action(for: observation)
       let (state, recorded) = (simulator.state, simulator.recorded(action))
+      if let generative, let info = generative.generationInfo {
+        episode.generation.append(info)
+        episode.targets.append(generative.target(of: action))
+      }
       let step = try simulator.step(action)
       episode.append(
         observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
@@ -110,12 +141,56 @@ final class Workbench {
     return .recorded(steps: episode.length)
   }
 
+  private var generators: [String: DemonstrationGenerator] = [:]
+
+  private func generative(drawing: Bool) throws -> any GenerativeEnvironment {
+    guard let simulator = try simulator(drawing: drawing) as? any GenerativeEnvironment else {
+      throw GenerationError.notAnEnvironment(recipe.evaluation.simulator.kind)
+    }
+    return simulator
+  }
+
+  private func generate(_ request: GenerateRequest) throws -> WorkerResponse {
+    let simulator = try generative(drawing: false)
+    let generator =
+      try generators[request.source]
+      ?? {
+        let file = try DemonstrationFile(path: request.source)
+        let subtasks = try simulator.subtasks(of: request.task)
+        // One that cannot be cut does not spoil the others.
+        let sources = request.demos.map { demo in
+          Result { try SourceDemonstration(file, demo: demo, subtasks: subtasks) }
+        }
+        let usable = sources.compactMap { try? $0.get() }
+        if usable.isEmpty { _ = try sources.first?.get() }
+        return DemonstrationGenerator(sources: usable, subtasks: subtasks, settings: request.settings)
+      }()
+    generators[request.source] = generator
+    let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
+    let (episode, solved) = try generator.attempt(
+      in: simulator, from: observation, seed: request.seed, horizon: request.horizon)
+    guard solved else { return .notSolved }
+    try EpisodeStore(folder: request.store).write(episode, at: request.attempt)
+    return .recorded(steps: episode.length)
+  }
+
+  private func draw(_ request: DrawRequest) throws -> WorkerResponse {
+    let simulator = try generative(drawing: true)
+    let file = try HDF5File(reading: request.states)
+    let demo = "data/demo_\(request.number)"
+    let steps = try EpisodeStore(folder: request.store).redraw(demo, of: file, at: request.number) { seed, states in
+      _ = try simulator.reset(task: request.task, seed: seed, pool: .training)
+      return try states.map { try simulator.observation(of: $0) }
+    }
+    return .recorded(steps: steps)
+  }
+
   private func rollout(_ request: RolloutRequest) throws -> WorkerResponse {
     let drawing = request.blank.policy != "expert" && request.blank.policy != "random"
     let simulator = try simulator(drawing: drawing)
     let rollout = Rollout(horizon: request.horizon, pool: recipe.evaluation.pool)
     var film: [Image] = []
-    let result = rollout.run(request.blank, in: simulator) {
+    var result = rollout.run(request.blank, in: simulator) {
       switch request.blank.policy {
       case "expert":
         guard let expert = simulator.expert(seed: request.blank.seed, noise: 1) else {
@@ -131,7 +206,12 @@ final class Workbench {
         film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
       }
     }
-    if let folder = request.film { try FilmStrip(film).write(to: folder, result) }
+    let scene = EpisodeMetadata(simulator.description.metadata)
+    (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
+    if let folder = request.film {
+      try FilmStrip(film).write(
+        to: folder, result, framesPerSecond: max(1, Int(simulator.actionSchema.controlHertz.rounded())))
+    }
     return .tried(result)
   }
 
@@ -156,10 +236,22 @@ extension Choice {
 
 extension WorkerPool {
   /// Children of this very program, each with one thread for arithmetic and one for drawing: there is one a core.
-  static func imitate(recipe: String, run: String?, workers: Int) -> WorkerPool {
+  ///
+  /// - Parameter workers: one a core when nil.
+  static func imitate(recipe: String, run: String?, workers: Int?) -> WorkerPool {
     WorkerPool(
       executable: Bundle.main.executablePath ?? CommandLine.arguments[0],
       arguments: ["worker", "--recipe", recipe] + (run.map { ["--run", $0] } ?? []),
-      environment: ["LP_NUM_THREADS": "1"], workers: workers)
+      environment: ["LP_NUM_THREADS": "1"],
+      workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
+  }
+}
+
+extension Recipe {
+  /// Workers read the recipe from a file, changes included: its path.
+  func writtenForWorkers() throws -> String {
+    let path = NSTemporaryDirectory() + "/imitate-\(ProcessInfo.processInfo.processIdentifier).yaml"
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
   }
 }

@@ -1,4 +1,6 @@
 #if Kitchenette
+  import Imitation
+
   /// How a shape takes part in collisions; the names are MJCF default classes.
   enum Surface: String {
     /// Seen, never touched.

@@ -1,6 +1,7 @@
 #if Kitchenette
   import CMuJoCo
   import COffscreen
+  import Imitation
 
   /// A compiled MuJoCo model with its state. Owns both; used from one thread.
   final class Physics {

@@ -1,5 +1,6 @@
 #if Kitchenette
   import CMuJoCo
+  import Imitation
 
   /// Turns a wanted motion of the gripper into joint torques (Khatib, "A unified approach for motion and force control
   /// of robot manipulators: the operational space formulation", 1987).

@@ -1,4 +1,6 @@
 #if Kitchenette
+  import Imitation
+
   /// The robot as MJCF: a mobile base with a torso lift, a seven-joint arm with the Panda's lengths and limits, and a
   /// parallel gripper, all of capsules, boxes and cylinders.
   enum RobotModel {

@@ -1,4 +1,6 @@
 #if Kitchenette
+  import Imitation
+
   extension Kitchen {
     /// How far a drawer comes out, metres.
     static let drawerTravel = 0.20

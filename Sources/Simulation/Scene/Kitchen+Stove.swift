@@ -1,4 +1,6 @@
 #if Kitchenette
+  import Imitation
+
   extension Kitchen {
     static let knobNames = ["knob_left", "knob_right"]
     /// From the middle of the stove to a knob's axis.

@@ -1,4 +1,6 @@
 #if Kitchenette
+  import Imitation
+
   /// A thing to pick up.
   struct KitchenObject: Sendable {
     let category: String

@@ -21,6 +21,17 @@
 
     func target(in world: World) -> Pose { Pose(position: world.handle, rotation: .identity) }
 
+    /// To the bar wherever it is, then with it to where it is when the drawer is shut.
+    var subtasks: [Subtask] { [Subtask(frame: "handle", until: "pushing"), Subtask(frame: "cabinet")] }
+
+    func frames(in world: World) -> [String: Pose] {
+      ["handle": target(in: world), "cabinet": Pose(position: world.closedHandle, rotation: .identity)]
+    }
+
+    func signals(in world: World) -> [String: Bool] {
+      ["pushing": world.drawerFraction < world.scene.drawers[world.sideIndex] - 0.02]
+    }
+
     /// Down in front of the bar, then forward against it.
     func waypoint(in world: World, deviation: Deviation) -> Waypoint {
       let tip = world.robot.gripper.position

@@ -14,6 +14,16 @@
     func target(in world: World) -> Pose
     /// Where the gripper should go from here; depends on the state of the world only, not on what was done before.
     func waypoint(in world: World, deviation: Deviation) -> Waypoint
+    /// How demonstrations of it are cut for generating others.
+    var subtasks: [Subtask] { get }
+    /// The things that its subtasks are about, in the world.
+    func frames(in world: World) -> [String: Pose]
+    /// Which of its subtasks' signals are up.
+    func signals(in world: World) -> [String: Bool]
+  }
+
+  extension KitchenTask {
+    func signals(in world: World) -> [String: Bool] { [:] }
   }
 
   /// What an expert's present aim is.

@@ -20,6 +20,10 @@
 
     func target(in world: World) -> Pose { Pose(position: world.handle, rotation: .identity) }
 
+    var subtasks: [Subtask] { [Subtask(frame: "handle")] }
+
+    func frames(in world: World) -> [String: Pose] { ["handle": target(in: world)] }
+
     /// Over the bar, down behind it, back with it.
     func waypoint(in world: World, deviation: Deviation) -> Waypoint {
       let tip = world.robot.gripper.position

@@ -35,6 +35,21 @@
 
     func target(in world: World) -> Pose { world.objectPose! }
 
+    /// The object, until it is off the counter: from there a straight way leads anywhere.
+    var subtasks: [Subtask] { [Subtask(frame: "obj", until: "lifted"), Subtask(frame: "sink")] }
+
+    func frames(in world: World) -> [String: Pose] {
+      [
+        "obj": target(in: world),
+        "sink": Pose(position: Vector(0, world.sinkCenter, Layout.counterHeight), rotation: .identity),
+      ]
+    }
+
+    func signals(in world: World) -> [String: Bool] {
+      let foot = world.objectPose!.position.z - world.scene.object!.halfHeight
+      return ["lifted": world.isHolding && foot > Layout.counterHeight + 0.025]
+    }
+
     /// Over the object, down, close, up, over the basin, open.
     func waypoint(in world: World, deviation: Deviation) -> Waypoint {
       let tip = world.robot.gripper.position

@@ -22,6 +22,10 @@
       Pose(position: world.knob, rotation: Rotation(Vector(world.knobAngle, 0, 0)))
     }
 
+    var subtasks: [Subtask] { [Subtask(frame: "knob")] }
+
+    func frames(in world: World) -> [String: Pose] { ["knob": Pose(position: world.knob, rotation: .identity)] }
+
     /// Down on the left of the lever, then to the right against it.
     func waypoint(in world: World, deviation: Deviation) -> Waypoint {
       let tip = world.robot.gripper.position

@@ -1,0 +1,37 @@
+#if Kitchenette
+  import Imitation
+
+  extension Kitchenette: GenerativeEnvironment {
+    public func subtasks(of task: String) throws -> [Subtask] { try KitchenTasks.named(task).subtasks }
+
+    public var generationInfo: GenerationInfo? {
+      guard let world = try? running else { return nil }
+      return GenerationInfo(
+        gripper: world.robot.gripper, frames: world.task.frames(in: world), signals: world.task.signals(in: world))
+    }
+
+    public func target(of action: [Float]) -> Pose {
+      guard let world = try? running, action.count == actionSchema.count else { return .identity }
+      let values = recorded(action).absolute!.map(Double.init)
+      return Pose(
+        position: Vector(values[0], values[1], values[2]), rotation: Rotation(Vector(values[3], values[4], values[5]))
+      ).placed(in: world.robot.basePose)
+    }
+
+    public func action(towards target: Pose, like action: [Float], disturbance: [Float]) -> [Float] {
+      guard let world = try? running, action.count == actionSchema.count else { return action }
+      let seen = target.seen(from: world.robot.basePose)
+      let turn = seen.rotation.logarithm
+      let goal = [seen.position.x, seen.position.y, seen.position.z, turn.x, turn.y, turn.z]
+      var step = world.robot.relative(goal + action[6...].map(Double.init)).map(Float.init)
+      for (place, value) in disturbance.prefix(6).enumerated() { step[place] = min(max(step[place] + value, -1), 1) }
+      return inOurForm(step, world)
+    }
+
+    public func observation(of state: [Double]) throws -> Observation {
+      let world = try running
+      try world.restore(state)
+      return try observe(world)
+    }
+  }
+#endif

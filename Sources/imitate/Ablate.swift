@@ -1,0 +1,241 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Imitation
+import Layers
+import Synchronization
+import Training
+
+/// `imitate ablate`: a recipe in every combination of splits, encoders, policies and seeds.
+struct Ablate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train and evaluate a recipe in every combination of splits, encoders, policies and seeds.",
+    discussion: """
+      Each cell of the grid is a run folder of its own. An interrupted grid goes on where it stopped; equal cells are run once; \
+      the report shows what there is. An encoder or a policy is named by its kind, as YAML ({kind: small, crop: 58}), or by \
+      a recipe that has it: of a policy's recipe its actions and training settings come along.
+      """)
+
+  @Argument(help: "The recipe that all cells start from.") var recipe: String
+  @Option(help: "Encoders, separated by commas.") var encoder: String?
+  @Option(help: "Policies, separated by commas.") var policy: String?
+  @Option(help: "Splits, separated by commas.") var split: String?
+  @Option(help: "Training seeds, separated by commas.") var seed: String?
+  @Option(help: "Tasks or groups of tasks instead of the recipe's, separated by commas; 'all' for every one.")
+  var tasks: String?
+  @Option(name: .customLong("set"), help: "Change a value of every recipe: path.to.key=value.") var changes: [String] =
+    []
+  @Option(name: .customLong("run"), help: "The folder of the grid; runs/NAME-ablation when left out.") var folder:
+    String?
+  @Option(help: "How many cells at once; as many as cores and memory hold when left out.") var jobs: Int?
+  @Option(help: "Cores of one job.") var cores: Int?
+  @Option(help: "Write a Slurm array job here that runs the grid, and run nothing.") var slurm: String?
+  @Option(help: ArgumentHelp("Run only this cell, by its number from 0; for array jobs.")) var cell: Int?
+  @Flag(help: "List the cells and check their recipes and data, and run nothing.") var dryRun = false
+  @Flag(help: "Write the report of what there is, and run nothing.") var reportOnly = false
+  @OptionGroup var place: DatasetPlace
+
+  func validate() throws {
+    for (name, value) in [("jobs", jobs), ("cores", cores)] where value.map({ $0 < 1 }) ?? false {
+      throw ValidationError("--\(name) must be 1 or more")
+    }
+  }
+
+  func run() throws {
+    let grid = try grid()
+    if let slurm { return try writeSlurm(slurm, grid) }
+    if reportOnly { return try report(grid) }
+    if dryRun {
+      print(table(["cell", "name", "state"], grid.cells.enumerated().map { ["\($0)", $1.name, state($1)] }))
+      for cell in grid.cells where !cell.isFinished {
+        try write(cell)
+        let check = try child(["train", cell.recipeFile, "--run", cell.folder.path, "--dry-run"] + places, log: nil)
+        guard check == 0 else { throw CommandFailure("\(cell.name): its recipe does not pass; see above") }
+      }
+      return
+    }
+    let cells: [Ablation.Cell]
+    if let cell {
+      guard grid.cells.indices.contains(cell) else {
+        throw CommandFailure("there is no cell \(cell): the grid has \(grid.cells.count), from 0")
+      }
+      cells = [grid.cells[cell]]
+    } else {
+      cells = grid.cells
+    }
+    let failed = try run(cells)
+    if cell == nil { try report(grid) }
+    guard failed.isEmpty else {
+      throw CommandFailure("\(failed.count) of \(cells.count) cells failed: \(failed.joined(separator: ", "))")
+    }
+  }
+
+  private func grid() throws -> Ablation {
+    var changes = changes
+    if let tasks {
+      let registry = try place.registry(Recipe(path: recipe, changes: changes).data.registry)
+      changes.append("data.tasks=[\(try registry.tasks(named: tasks).joined(separator: ", "))]")
+    }
+    let seeds = try seed.map { text in
+      try Ablation.list(text).map { number in
+        guard let seed = UInt64(number) else { throw CommandFailure("--seed: '\(number)' is not a whole number") }
+        return seed
+      }
+    }
+    let base = try Recipe(path: recipe, changes: changes)
+    let registry = try place.registry(base.data.registry)
+    let splits = split.map(Ablation.list)
+    for split in splits ?? [] { _ = try registry.split(split) }
+    return try Ablation(
+      recipe: recipe, changes: changes, splits: splits, encoders: encoder.map(Ablation.list),
+      policies: policy.map(Ablation.list), seeds: seeds, folder: folder ?? "runs/\(base.name)-ablation")
+  }
+
+  private func state(_ cell: Ablation.Cell) -> String {
+    if cell.isFinished { return "finished" }
+    return cell.folder.checkpointSteps.last.map { "\($0) of \(cell.recipe.training.steps) steps" } ?? "not begun"
+  }
+
+  private func report(_ grid: Ablation) throws {
+    let files = try grid.report(title: "\((recipe as NSString).lastPathComponent): ablation")
+    print(files.isEmpty ? "no cell has a result yet" : files.joined(separator: "\n"))
+  }
+
+  // MARK: On this machine
+
+  /// Where children find the demonstrations.
+  private var places: [String] { ["--datasets", place.datasets] + (place.root.map { ["--root", $0] } ?? []) }
+
+  private func write(_ cell: Ablation.Cell) throws {
+    try FileManager.default.createDirectory(
+      atPath: (cell.recipeFile as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try AtomicFile.write(Data(cell.recipe.text.utf8), to: cell.recipeFile)
+  }
+
+  /// - Returns: the names of cells that failed.
+  private func run(_ cells: [Ablation.Cell]) throws -> [String] {
+    let open = cells.filter { !$0.isFinished }
+    let interruption = Interruption()
+    let all = ProcessInfo.processInfo.activeProcessorCount
+    let perJob = cores ?? (all < 8 ? all : 4)
+    let atOnce = min(
+      open.count, jobs ?? max(1, min(all / perJob, Ablate.memory / Ablate.need(of: open.map(\.recipe)))))
+    let state = Mutex((next: 0, failed: [String]()))
+    tell("\(cells.count) cells, \(cells.count - open.count) finished; \(max(1, atOnce)) at once on \(all) cores")
+    let group = DispatchGroup()
+    for job in 0..<atOnce {
+      group.enter()
+      Thread {
+        while !interruption.isAsked {
+          let index = state.withLock { state -> Int? in
+            guard state.next < open.count else { return nil }
+            defer { state.next += 1 }
+            return state.next
+          }
+          guard let index else { break }
+          let cell = open[index]
+          // Cores of its own, so that jobs do not push each other aside.
+          let mine = atOnce > 1 ? "\(job * perJob)-\((job + 1) * perJob - 1)" : nil
+          do {
+            tell("\(cell.name): begins")
+            try run(cell, cores: mine, quiet: atOnce > 1, interruption)
+            tell("\(cell.name): \(self.state(cell))")
+          } catch {
+            if interruption.isAsked { break }
+            tell("\(cell.name): \(CommandFailure.line(error))")
+            state.withLock { $0.failed.append(cell.name) }
+          }
+        }
+        group.leave()
+      }.start()
+    }
+    group.wait()
+    try interruption.check()
+    return state.withLock { $0.failed }
+  }
+
+  private func run(_ cell: Ablation.Cell, cores: String?, quiet: Bool, _ interruption: Interruption) throws {
+    try write(cell)
+    let log = quiet ? cell.folder.path + ".log" : nil
+    let train = ["train", cell.recipeFile, "--run", cell.folder.path] + places
+    for arguments in [train, ["evaluate", cell.folder.path] + places] {
+      // Both verbs go on where they stopped: a child that was killed costs little.
+      var status: Int32 = 0
+      for _ in 0..<3 {
+        status = try child(arguments, log: log, cores: cores)
+        if status == 0 || status > 0 || interruption.isAsked { break }
+      }
+      guard status == 0 else {
+        throw CommandFailure("`imitate \(arguments[0])` failed\(log.map { ", see \($0)" } ?? "")")
+      }
+    }
+  }
+
+  /// - Returns: the exit status, negative for a signal.
+  private func child(_ arguments: [String], log: String?, cores: String? = nil) throws -> Int32 {
+    let process = Process()
+    let program = Bundle.main.executablePath ?? CommandLine.arguments[0]
+    process.executableURL = URL(fileURLWithPath: cores == nil ? program : "/usr/bin/taskset")
+    process.arguments = (cores.map { ["-c", $0, program] } ?? []) + arguments
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    if let log {
+      if !FileManager.default.fileExists(atPath: log) { _ = FileManager.default.createFile(atPath: log, contents: nil) }
+      let handle = FileHandle(forWritingAtPath: log)
+      _ = try handle?.seekToEnd()
+      process.standardError = handle
+    }
+    try process.run()
+    process.waitUntilExit()
+    return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
+  }
+
+  private func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+
+  /// Bytes that are free.
+  private static var memory: Int {
+    let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+    return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 8_000_000) * 1024
+  }
+
+  /// What the largest of some runs may take: its decoded images, and what networks and workers need beside.
+  private static func need(of recipes: [Recipe]) -> Int {
+    Int(((recipes.map(\.data.memoryGigabytes).max() ?? 0) + 2) * 1e9)
+  }
+
+  // MARK: Slurm
+
+  private func writeSlurm(_ path: String, _ grid: Ablation) throws {
+    var arguments = ["ablate", recipe]
+    for (name, value) in [("encoder", encoder), ("policy", policy), ("split", split), ("seed", seed), ("tasks", tasks)]
+    {
+      if let value { arguments += ["--\(name)", value] }
+    }
+    for change in changes { arguments += ["--set", change] }
+    arguments += ["--run", grid.folder] + places
+    func quoted(_ text: String) -> String {
+      let plain = text.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+".contains($0) }
+      return plain && !text.isEmpty ? text : "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'"
+    }
+    let command = ([Bundle.main.executablePath ?? "imitate"] + arguments).map(quoted).joined(separator: " ")
+    let gigabytes = (Ablate.need(of: grid.cells.map(\.recipe)) + 999_999_999) / 1_000_000_000
+    let text = """
+      #!/bin/bash
+      # \(grid.cells.count) runs; then: \(command) --report-only
+      #SBATCH --job-name=imitate-ablate
+      #SBATCH --array=0-\(grid.cells.count - 1)
+      #SBATCH --cpus-per-task=\(cores ?? 4)
+      #SBATCH --mem=\(gigabytes)G
+      #SBATCH --output=\(grid.folder)/slurm-%a.log
+      #SBATCH --requeue
+      set -euo pipefail
+      cd \(quoted(FileManager.default.currentDirectoryPath))
+      exec \(command) --cell "$SLURM_ARRAY_TASK_ID"
+
+      """
+    try FileManager.default.createDirectory(atPath: grid.folder, withIntermediateDirectories: true)
+    try AtomicFile.write(Data(text.utf8), to: path)
+    print("\(path): \(grid.cells.count) cells; submit it with sbatch")
+  }
+}

@@ -1,0 +1,128 @@
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Layers
+import Training
+
+/// A grid of runs: a recipe with every combination of some splits, encoders, policies and training seeds.
+struct Ablation {
+  /// One run of the grid.
+  struct Cell {
+    let name: String
+    let recipe: Recipe
+    let folder: RunFolder
+
+    /// Whether it is trained to its last step and every episode has been tried.
+    var isFinished: Bool {
+      guard let result = try? EvaluationResult.read(folder.evaluation), result.step == recipe.training.steps,
+        (try? folder.readRecipe())?.text == recipe.text
+      else { return false }
+      let wanted = recipe.data.tasks.count * recipe.evaluation.episodes
+      return result.episodes.count { $0.policy == recipe.policy.kind } >= wanted
+    }
+
+    /// Where its recipe is kept for the children that train it.
+    var recipeFile: String { folder.path + ".yaml" }
+  }
+
+  let cells: [Cell]
+  let folder: String
+
+  /// - Parameters:
+  ///   - encoders: kinds, choices as YAML, or recipes whose encoder to take; nil for the recipe's.
+  ///   - policies: the same; of a recipe its `policy`, `actions` and `training` are taken.
+  /// - Throws: `SettingError`, or `CommandFailure` for what no recipe can be made of.
+  init(
+    recipe path: String, changes: [String], splits: [String]?, encoders: [String]?, policies: [String]?,
+    seeds: [UInt64]?, folder: String
+  ) throws {
+    self.folder = folder
+    let base = try Recipe(path: path, changes: changes)
+    var cells: [Cell] = []
+    var identities = Set<String>()
+    for split in splits ?? [base.data.split] {
+      for encoder in encoders ?? [base.encoder.kind] {
+        for policy in policies ?? [base.policy.kind] {
+          let parts = try [
+            Ablation.changes(
+              for: encoder, part: "encoder", base: base.encoder, taking: ["encoder"],
+              known: Session.catalog.encoderNames),
+            Ablation.changes(
+              for: policy, part: "policy", base: base.policy, taking: ["policy", "actions", "training"],
+              known: Session.catalog.policyNames),
+          ]
+          for seed in seeds ?? [base.seed] {
+            let name = "\(split)_\(parts[0].name)_\(parts[1].name)_seed-\(seed)"
+            let recipe = try Recipe(
+              path: path,
+              changes: changes + ["data.split=\(split)"] + parts.flatMap(\.changes) + ["seed=\(seed)", "name=\(name)"])
+            // What is the same under another name is not run twice.
+            guard identities.insert("\(try recipe.identity)\n\(seed)").inserted else { continue }
+            guard !cells.contains(where: { $0.name == name }) else {
+              throw CommandFailure(
+                "two different cells would both be called '\(name)'; use recipes with names of their own")
+            }
+            cells.append(Cell(name: name, recipe: recipe, folder: RunFolder("\(folder)/\(name)")))
+          }
+        }
+      }
+    }
+    self.cells = cells
+  }
+
+  /// What turns the base recipe into one with another encoder or policy.
+  private static func changes(
+    for value: String, part: String, base: Choice, taking keys: [String], known: [String]
+  ) throws -> (name: String, changes: [String]) {
+    if value.hasSuffix(".yaml") {
+      let setting = try SettingsFile.read(value).setting
+      guard setting[part] != nil else { throw CommandFailure("\(value): has no '\(part)' to take") }
+      let name = ((value as NSString).lastPathComponent as NSString).deletingPathExtension
+      return (name, keys.compactMap { key in setting[key].map { "\(key)=\($0.json)" } })
+    }
+    if value.hasPrefix("{") {
+      let setting = try SettingsFile.parse(value)
+      guard let kind = setting["kind"], case .text(let name) = kind.value else {
+        throw CommandFailure("--\(part) '\(value)': lacks a 'kind'")
+      }
+      if let joined = setting["join"]?["kind"], case .text(let other) = joined.value {
+        return ("\(name)+\(other)", ["\(part)=\(value)"])
+      }
+      return (name, ["\(part)=\(value)"])
+    }
+    if value == base.kind { return (value, []) }
+    guard known.contains(value) else {
+      throw CommandFailure(
+        "--\(part) '\(value)': no such kind, nor a recipe's file; known: \(known.joined(separator: ", "))")
+    }
+    return (value, ["\(part)={kind: \(value)}"])
+  }
+
+  /// Splits a list at its commas, but not inside braces.
+  static func list(_ text: String) -> [String] {
+    var parts = [""]
+    var depth = 0
+    for character in text {
+      if character == "," && depth == 0 {
+        parts.append("")
+        continue
+      }
+      if "{[".contains(character) { depth += 1 }
+      if "}]".contains(character) { depth -= 1 }
+      parts[parts.count - 1].append(character)
+    }
+    return parts.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+
+  /// Writes the report of what is there.
+  /// - Returns: the files; none when no cell has a result yet.
+  func report(title: String) throws -> [String] {
+    let known = cells.filter { FileManager.default.fileExists(atPath: $0.folder.evaluation) }
+    guard !known.isEmpty else { return [] }
+    let report = try ComparisonReport(
+      known.map(\.folder), title: title, missing: cells.filter { !$0.isFinished }.map(\.name))
+    print(report.comparison.markdown)
+    return try report.write(to: folder + "/report")
+  }
+}

@@ -1,0 +1,114 @@
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Layers
+import Training
+
+/// Evaluated runs on their way into one report.
+struct ComparisonReport {
+  let comparison: Comparison
+  let runs: [Comparison.Run]
+
+  /// - Parameters:
+  ///   - tasks: only these; all when nil.
+  ///   - missing: what a half-finished grid lacks.
+  /// - Throws: `RunError`, `CommandFailure` for a run without an evaluation.
+  init(_ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [])
+    throws
+  {
+    var recipes: [(folder: RunFolder, recipe: Recipe, identity: String)] = []
+    for folder in folders {
+      let recipe = try folder.readRecipe()
+      if let split, recipe.data.split != split { continue }
+      recipes.append((folder, recipe, try recipe.identity))
+    }
+    guard !recipes.isEmpty else { throw CommandFailure("none of the runs is of the split '\(split ?? "")'") }
+    // Runs that differ by more than their seed are different columns, whatever their parts are called.
+    var names: [String: String] = [:]
+    for (_, recipe, identity) in recipes where names[identity] == nil {
+      let label = recipe.encoderLabel
+      let key = [recipe.data.split, label, recipe.policy.kind]
+      let isTaken = recipes.contains { other in
+        other.identity != identity && names[other.identity] != nil
+          && [other.recipe.data.split, other.recipe.encoderLabel, other.recipe.policy.kind] == key
+      }
+      names[identity] = isTaken ? "\(label) (\(recipe.name))" : label
+    }
+    runs = try recipes.map { folder, recipe, identity in
+      guard FileManager.default.fileExists(atPath: folder.evaluation) else {
+        throw CommandFailure("\(folder.path): not evaluated yet; run `imitate evaluate \(folder.path)` first")
+      }
+      var result = try EvaluationResult.read(folder.evaluation)
+      if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
+      return Comparison.Run(
+        path: folder.path, name: "\(recipe.name), seed \(recipe.seed)", registry: recipe.data.registry,
+        split: recipe.data.split, encoder: names[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
+        result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
+    }
+    var groups: [String: String] = [:]
+    for (_, recipe, _) in recipes {
+      for task in (try? Session.catalog.tasks(of: recipe.evaluation.simulator)) ?? [] { groups[task.name] = task.group }
+    }
+    comparison = Comparison(
+      title: title, runs: runs, toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
+      missing: missing
+    ) { groups[$0] ?? "tasks" }
+  }
+
+  /// Writes report.html, .md, .csv, .json and .tex.
+  /// - Returns: their paths.
+  func write(to folder: String) throws -> [String] {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let from = URL(fileURLWithPath: folder).standardizedFileURL.pathComponents
+    let html = comparison.html(runs: runs) { run in
+      // The way from the page to the run, so that both can be moved together.
+      let to = URL(fileURLWithPath: run.path).standardizedFileURL.pathComponents
+      let shared = zip(from, to).prefix { $0 == $1 }.count
+      return (from.dropFirst(shared).map { _ in ".." } + to.dropFirst(shared)).joined(separator: "/")
+    }
+    let parts: [(String, Data)] = [
+      ("html", Data(html.utf8)), ("md", Data(comparison.markdown.utf8)), ("csv", Data(comparison.csv.utf8)),
+      ("json", try comparison.json), ("tex", Data(comparison.latex.utf8)),
+    ]
+    return try parts.map { ending, data in
+      try AtomicFile.write(data, to: "\(folder)/report.\(ending)")
+      return "\(folder)/report.\(ending)"
+    }
+  }
+}
+
+extension Recipe {
+  /// What the encoder is called in tables.
+  var encoderLabel: String {
+    guard !observations.images.isEmpty else { return "no pictures" }
+    guard let joined = encoder.options["join"]?["kind"], case .text(let kind) = joined.value else {
+      return encoder.kind
+    }
+    return "\(encoder.kind) + \(kind)"
+  }
+
+  /// Everything that decides what is trained but the seed: runs with the same are one column of a report.
+  var identity: String {
+    get throws {
+      guard case .map(let entries) = try SettingsFile.parse(text).value else { return text }
+      return Setting(.map(entries.filter { !["name", "seed"].contains($0.key) }), line: 1).json
+    }
+  }
+}
+
+extension Report.Film {
+  /// A success and a failure of each task, where there are any.
+  static func kept(of result: EvaluationResult, policy: String, in folder: String) -> [Report.Film] {
+    var films: [Report.Film] = []
+    for task in result.rows.filter({ $0.policy == policy }).map(\.task) {
+      for success in [true, false] {
+        let episode = result.episodes.first { $0.policy == policy && $0.task == task && $0.success == success }
+        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(FilmStrip.name(episode))")
+        else { continue }
+        films.append(.init(episode: episode, jpeg: jpeg))
+      }
+    }
+    return films
+  }
+}

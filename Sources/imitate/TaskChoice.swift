@@ -1,0 +1,36 @@
+import ArgumentParser
+import Demonstrations
+import Foundation
+import Imitation
+import Training
+
+/// Tasks and a split by name, in place of a recipe's.
+struct TaskChoice: ParsableArguments {
+  @Option(
+    help: "Tasks or groups of tasks of the registry instead of the recipe's, separated by commas; 'all' for every one.")
+  var tasks: String?
+  @Option(help: "A split of the registry instead of the recipe's.") var split: String?
+
+  /// The recipe with these choices and `changes`.
+  /// - Throws: `SettingError`, `RegistryError`.
+  func recipe(_ path: String, changes: [String], place: DatasetPlace) throws -> Recipe {
+    var changes = changes
+    if let split { changes.append("data.split=\(split)") }
+    if let tasks {
+      let registry = try place.registry(Recipe(path: path, changes: changes).data.registry)
+      changes.append("data.tasks=[\(try registry.tasks(named: tasks).joined(separator: ", "))]")
+    }
+    return try Recipe(path: path, changes: changes)
+  }
+}
+
+extension DatasetRegistry {
+  /// The tasks that a list of tasks and groups names, in the registry's order.
+  /// - Throws: `RegistryError.unknownTask`.
+  func tasks(named list: String) throws -> [String] {
+    let names = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    let groups = Set(tasks.map(\.group))
+    for name in names where name != "all" && !groups.contains(name) { _ = try entry(name) }
+    return tasks.filter { names.contains("all") || names.contains($0.group) || names.contains($0.name) }.map(\.name)
+  }
+}

@@ -1,0 +1,139 @@
+#if Kitchenette
+  import Demonstrations
+  import Foundation
+  import ImitationKit
+  import Testing
+
+  @Suite(.serialized) struct GenerateTests {
+    private static let registry = """
+      name: small
+      about: for tests
+      sources:
+        some: {path: "files/{task}.hdf5", about: recorded}
+        generated: {path: "generated/{task}.hdf5", about: generated}
+      splits: [some-3, generated-4]
+      tasks:
+        - {name: OpenDrawer, group: drawers, horizon: 120}
+        - {name: PnPCounterToSink, group: pick-place, horizon: 160}
+
+      """
+    private static let generate = ["generate", "recipe.yaml", "--source", "some-3", "--split", "generated-4"]
+
+    private func project(_ task: String) throws -> CommandRunner {
+      let runner = try CommandRunner()
+      try runner.write(GenerateTests.registry, to: "Datasets/small.yaml")
+      try runner.write(
+        CommandRunner.recipe.replacingOccurrences(of: "split: some", with: "split: some-3")
+          .replacingOccurrences(of: "tasks: [OpenDrawer]", with: "tasks: [\(task)]"), to: "recipe.yaml")
+      let recorded = try runner.run("record", "recipe.yaml")
+      #expect(recorded.status == 0, "\(recorded.errors)")
+      return runner
+    }
+
+    private func kitchen(size: Int = 20) throws -> any Environment {
+      try Catalog.standard.makeSimulator(
+        Choice(kind: "kitchenette", options: Setting(json: "{\"image_size\": \(size)}")))
+    }
+
+    /// Its own actions in its own scene, one after the other, solve the task; what was drawn is what is there to see.
+    @Test(arguments: ["OpenDrawer", "PnPCounterToSink"]) func generatedDemonstrationsReplayToSuccess(task: String)
+      throws
+    {
+      let runner = try project(task)
+      defer { runner.remove() }
+      let made = try runner.run(GenerateTests.generate + ["--format", "json"])
+      #expect(made.status == 0, "\(made.errors)")
+      let yields = try #require(JSONSerialization.jsonObject(with: Data(made.output.utf8)) as? [[String: Any]])
+      #expect(yields[0]["demonstrations"] as? Int == 4 && (yields[0]["attempts"] as? Int ?? 0) >= 4)
+
+      let file = try DemonstrationFile(path: runner.folder + "/Datasets/small/generated/\(task).hdf5")
+      #expect(file.demos.count == 4 && file.task == task)
+      let kitchen = try kitchen()
+      for demo in file.demos {
+        let seed = try file.hdf5.integer(of: "data/\(demo)", "seed")
+        var seen = try kitchen.reset(task: task, seed: UInt64(seed), pool: .training)
+        #expect(seen.instruction == file.instruction(demo))
+        let actions = try file.hdf5.floats("data/\(demo)/actions")
+        let pictures = try file.hdf5.frames("data/\(demo)/obs/robot0_agentview_left_image")
+        let grips = try file.hdf5.floats("data/\(demo)/obs/robot0_base_to_eef_pos")
+        let (rows, frame) = (actions.count / 12, 20 * 20 * 3)
+        var solved = false
+        for row in 0..<rows {
+          #expect(!solved, "rows after the one that solves it")
+          let picture = try #require(seen.images["robot0_agentview_left_image"])
+          #expect(picture.pixels == Array(pictures[row * frame..<(row + 1) * frame]), "row \(row) of \(demo)")
+          #expect(seen.vectors["robot0_base_to_eef_pos"] == Array(grips[row * 3..<row * 3 + 3]))
+          let step = try kitchen.step(Array(actions[row * 12..<row * 12 + 12]))
+          (seen, solved) = (step.observation, step.success)
+        }
+        #expect(solved, "\(demo)")
+        let sources = try file.hdf5.strings("data/\(demo)/src_demos")
+        #expect(sources.count == (task == "OpenDrawer" ? 1 : 2) && sources.allSatisfy { $0.hasPrefix("demo_") })
+      }
+
+      // Nothing is done twice; another size is drawn from the same states.
+      #expect(try runner.run(GenerateTests.generate).status == 0)
+      let larger = GenerateTests.generate + ["--set", "evaluation.simulator.image_size=28"]
+      #expect(try runner.run(larger).complaint.contains("--draw-again"))
+      #expect(try runner.run(larger + ["--draw-again"]).status == 0)
+      let drawn = try DemonstrationFile(path: file.path)
+      #expect(try drawn.hdf5.shape("data/demo_0/obs/robot0_agentview_left_image")[1] == 28)
+      #expect(try drawn.hdf5.floats("data/demo_3/actions") == file.hdf5.floats("data/demo_3/actions"))
+    }
+
+    /// Killed twenty times at any moment, it ends in the bytes of one that was never stopped.
+    @Test func generatingEndsInTheSameBytes() throws {
+      let whole = try project("OpenDrawer")
+      let killed = try project("OpenDrawer")
+      defer {
+        whole.remove()
+        killed.remove()
+      }
+      #expect(try whole.run(GenerateTests.generate).status == 0)
+      var random = Random(seed: 22)
+      for attempt in 0..<20 {
+        let process = try killed.start(GenerateTests.generate, log: "kill-\(attempt)")
+        Thread.sleep(forTimeInterval: random.uniform(0.02...0.5))
+        // In turns the whole, and a worker of it: then the others go on.
+        if attempt % 2 == 0 {
+          kill(process.processIdentifier, SIGKILL)
+        } else {
+          killed.killWorker(of: process.processIdentifier)
+        }
+        process.waitUntilExit()
+      }
+      #expect(try killed.run(GenerateTests.generate).status == 0)
+      for name in ["OpenDrawer.states.hdf5", "OpenDrawer.hdf5"] {
+        let expected = try #require(whole.bytes("Datasets/small/generated/\(name)"))
+        #expect(killed.bytes("Datasets/small/generated/\(name)") == expected, "\(name)")
+      }
+    }
+
+    @Test func whatCannotBeGeneratedFromIsSaid() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      // Demonstrations of another maker, without datagen_info.
+      try runner.writeSmallProject(demos: 3)
+      try runner.write(GenerateTests.registry, to: "Datasets/small.yaml")
+      let refused = try runner.run(GenerateTests.generate)
+      #expect(refused.status == 1 && refused.complaint.contains("no datagen_info"), "\(refused.errors)")
+      let itself = try runner.run("generate", "recipe.yaml", "--source", "some-3", "--split", "some-2")
+      #expect(itself.status == 1 && itself.complaint.contains("generated from itself"))
+      #expect(try runner.run(GenerateTests.generate + ["--tasks", "pots"]).complaint.contains("not a task"))
+    }
+  }
+
+  extension CommandRunner {
+    /// Kills one child of a process, if it has any.
+    func killWorker(of parent: Int32) {
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+        guard let child = Int32(name), let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+          // pid (name) state parent: names may hold spaces.
+          let facts = text.split(separator: ")").last?.split(separator: " "), facts.count > 1, Int32(facts[1]) == parent
+        else { continue }
+        kill(child, SIGKILL)
+        return
+      }
+    }
+  }
+#endif

@@ -1,0 +1,161 @@
+import Evaluation
+import Foundation
+import Tensors
+import Testing
+
+@Suite struct ComparisonTests {
+  /// Fagerland, Lydersen and Laake 2013, table 1: 1 against 7 of 21 pairs, exact conditional p = 0.070; and binomials by hand.
+  @Test(arguments: [(1, 7, 18.0 / 256), (0, 5, 2.0 / 32), (3, 3, 1.0), (0, 0, 1.0), (2, 8, 112.0 / 1024)])
+  func exactTestsAreTheBinomialOnes(_ first: Int, _ second: Int, _ p: Double) {
+    #expect(abs(PairedTest.twoSided(first, second) - p) < 1e-12)
+    #expect(PairedTest.twoSided(first, second) == PairedTest.twoSided(second, first))
+  }
+
+  @Test func largeCountsStayFinite() {
+    #expect(PairedTest.twoSided(5000, 5000) == 1)
+    let p = PairedTest.twoSided(4000, 5000)
+    #expect(p > 0 && p < 1e-20)
+  }
+
+  private static let group: @Sendable (String) -> String = { task in task.hasSuffix("Drawer") ? "drawers" : "knobs" }
+
+  /// A grid of 2 splits, 2 encoders and 2 policies with 2 training seeds, three tasks with ten scenes each.
+  private func grid(registry: String = "kitchenette") -> [Comparison.Run] {
+    var runs: [Comparison.Run] = []
+    var random = Random(seed: 11)
+    for split in ["expert-50", "generated-300"] {
+      for encoder in ["small", "gaussian-world"] {
+        for policy in ["bc-transformer", "diffusion-unet"] {
+          for seed in [1, 2] as [UInt64] {
+            var episodes: [EpisodeResult] = []
+            for task in ["OpenDrawer", "CloseDrawer", "TurnOnStove"] {
+              for episode in 0..<10 {
+                episodes.append(
+                  EpisodeResult(
+                    task: task, split: split, policy: policy, episode: episode, seed: UInt64(1000 + episode),
+                    instruction: "do <it> & \"that\"", success: random.uniform() < 0.6, steps: 30))
+                episodes.append(
+                  EpisodeResult(
+                    task: task, split: split, policy: "expert", episode: episode, seed: UInt64(1000 + episode),
+                    success: true, steps: 20))
+              }
+            }
+            let result = EvaluationResult(
+              toolkit: "test", date: "today", simulator: "kitchenette", step: 5, seed: 7, pool: "evaluation",
+              episodes: episodes)
+            runs.append(
+              .init(
+                path: "runs/\(runs.count)", name: "run \(runs.count)", registry: registry, split: split,
+                encoder: encoder, policy: policy, trainingSeed: seed, result: result))
+          }
+        }
+      }
+    }
+    return runs
+  }
+
+  /// Every number of the JSON, worked out again from the episodes in the plainest way.
+  @Test func everyNumberIsThatOfTheEpisodes() throws {
+    let runs = grid()
+    let made = Comparison(title: "grid", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    let comparison = try JSONDecoder().decode(Comparison.self, from: made.json)
+    #expect(comparison.columns.count == 8 && comparison.rows.map(\.kind) == [.task, .task, .group, .task, .mean])
+    func episodes(_ column: Comparison.Column, _ seed: UInt64? = nil) -> [EpisodeResult] {
+      runs.filter { column.runs.contains($0.path) && (seed == nil || $0.trainingSeed == seed) }.flatMap { run in
+        run.result.episodes.filter { $0.policy == column.policy }
+      }
+    }
+    let tasks = comparison.rows.filter { $0.kind == .task }.map(\.name)
+    func rate(_ some: [EpisodeResult]) -> Double { Double(some.filter(\.success).count) / Double(some.count) }
+    for (index, column) in comparison.columns.enumerated() {
+      let mine = episodes(column)
+      #expect(mine.count == 60 && column.runs.count == 2)
+      for row in comparison.rows {
+        let cell = try #require(row.cells[index])
+        let members = row.kind == .task ? [row.name] : row.kind == .group ? ["OpenDrawer", "CloseDrawer"] : tasks
+        let some = mine.filter { members.contains($0.task) }
+        #expect(cell.successes == some.filter(\.success).count && cell.episodes == some.count)
+        let mean = members.map { task in rate(some.filter { $0.task == task }) }.reduce(0, +) / Double(members.count)
+        #expect(abs(cell.rate - mean) < 1e-12)
+        let interval = SuccessRate(successes: cell.successes, episodes: cell.episodes).interval
+        #expect(cell.low == interval.lowerBound && cell.high == interval.upperBound)
+      }
+      let means = column.seeds.map { seed in
+        tasks.map { task in rate(episodes(column, seed.seed).filter { $0.task == task }) }.reduce(0, +) / 3
+      }
+      for (seed, mean) in zip(column.seeds, means) { #expect(abs(seed.mean - mean) < 1e-12) }
+      #expect(abs(try #require(column.seedDeviation) - abs(means[0] - means[1]) / 2.0.squareRoot()) < 1e-12)
+    }
+    #expect(comparison.differences.count == 28 * 4)
+    for difference in comparison.differences {
+      let (first, second) = (comparison.columns[difference.first], comparison.columns[difference.second])
+      var counts = [0, 0, 0, 0]
+      for seed in [1, 2] as [UInt64] {
+        for a in episodes(first, seed) where difference.task == nil || a.task == difference.task {
+          for b in episodes(second, seed) where b.task == a.task && b.seed == a.seed {
+            counts[(a.success ? 0 : 2) + (b.success ? 0 : 1)] += 1
+          }
+        }
+      }
+      let test = difference.test
+      #expect([test.both, test.onlyFirst, test.onlySecond, test.neither] == counts)
+      #expect(test.p == PairedTest.twoSided(counts[1], counts[2]))
+      #expect(abs(test.difference - Double(counts[1] - counts[2]) / Double(counts.reduce(0, +))) < 1e-12)
+    }
+  }
+
+  @Test func pagesStandAlone() throws {
+    let runs = grid()
+    let comparison = Comparison(
+      title: "a <grid> & more", runs: runs, toolkit: "t", date: "d", missing: ["cell-9"], group: ComparisonTests.group)
+    let page = comparison.html(runs: runs) { "../\($0.path)" }
+    for word in ["http://", "https://", "src=\"/", "<link", "a <grid>"] { #expect(!page.contains(word), "\(word)") }
+    #expect(page.contains("a &lt;grid&gt; &amp; more") && page.contains("../runs/0/videos/bc-transformer-OpenDrawer-"))
+    #expect(page.utf8.count < 5_000_000)
+    #expect(comparison.markdown.contains("Not there yet: cell-9."))
+    #expect(comparison.published.isEmpty && !page.contains("n published"))
+  }
+
+  /// RoboCasa's numbers stand beside its own runs only; their means are the published ones.
+  @Test func publishedNumbersStandBesideRoboCasaOnly() {
+    let runs = grid(registry: "robocasa")
+    let comparison = Comparison(title: "t", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    #expect(comparison.published.count == 6)
+    for (column, mean) in zip(comparison.published, [28.8, 26.3, 35.0, 47.6]) {
+      #expect(abs(column.mean * 100 - mean) < 0.051, "\(column.split)")
+    }
+    #expect(comparison.rows.first { $0.name == "OpenDrawer" }?.published.first == 0.42)
+    // Three tasks are not the 24 that the published mean is of.
+    #expect(comparison.rows.last?.published.compactMap(\.self).isEmpty == true)
+  }
+
+  @Test func tablesForPapersAndSpreadsheetsAreWhole() {
+    let comparison = Comparison(title: "t_1", runs: grid(), toolkit: "t", date: "d", group: ComparisonTests.group)
+    let lines = comparison.csv.split(separator: "\n")
+    #expect(lines.count == 1 + 5 * 8)
+    #expect(lines.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 12 })
+    let rows = comparison.latex.split(separator: "\n").filter { $0.hasSuffix("\\\\") }
+    #expect(rows.count == 3 + 5 && rows.allSatisfy { $0.split(separator: "&").count == 9 })
+  }
+
+  /// A line that a kill cut short is no episode, and does not spoil the next.
+  @Test func journalsForgetOnlyWhatWasNotFinished() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/journal-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func episode(_ number: Int) -> EpisodeResult {
+      EpisodeResult(task: "t", split: "s", policy: "p", episode: number, seed: UInt64(number))
+    }
+    do {
+      let journal = try EpisodeJournal(folder: folder, step: 3)
+      for number in 0..<3 { try journal.append(episode(number)) }
+    }
+    let path = EpisodeJournal.path(folder)
+    let whole = try #require(FileManager.default.contents(atPath: path))
+    try whole.dropLast(20).write(to: URL(fileURLWithPath: path))
+    #expect(EpisodeJournal.read(folder: folder, step: 3).map(\.episode) == [0, 1])
+    try EpisodeJournal(folder: folder, step: 3).append(episode(2))
+    #expect(EpisodeJournal.read(folder: folder, step: 3).map(\.episode) == [0, 1, 2])
+    #expect(EpisodeJournal.read(folder: folder, step: 4).isEmpty)
+  }
+}
