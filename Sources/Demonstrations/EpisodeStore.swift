@@ -10,10 +10,24 @@ import Tensors
 package struct EpisodeStore: Sendable {
   package let folder: String
 
-  /// - Parameter folder: where the parts are kept until `assemble`.
-  package init(folder: String) throws {
+  /// - Parameters:
+  ///   - folder: where the parts are kept until `assemble`.
+  ///   - identity: what they are made from and how: parts of something else are never mixed in.
+  /// - Throws: `EpisodeStoreError.otherParts`.
+  package init(folder: String, identity: String) throws {
     self.folder = folder
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let path = folder + "/identity"
+    if let known = FileManager.default.contents(atPath: path) {
+      guard known == Data(identity.utf8) else { throw EpisodeStoreError.otherParts(folder: folder) }
+    } else {
+      try AtomicFile.write(Data(identity.utf8), to: path)
+    }
+  }
+
+  /// A store that someone else has opened: for workers.
+  package init(opened folder: String) {
+    self.folder = folder
   }
 
   package func path(_ index: Int) -> String { "\(folder)/episode-\(index).hdf5" }
@@ -29,8 +43,9 @@ package struct EpisodeStore: Sendable {
       .filter { $0.hasSuffix(".failed") }.compactMap { Int($0.dropLast(7)) }.sorted()
   }
 
-  package func markFailed(_ attempt: Int) throws {
-    try AtomicFile.write(Data(), to: "\(folder)/\(attempt).failed")
+  /// - Parameter reason: "" when it just did not solve the task.
+  package func markFailed(_ attempt: Int, reason: String = "") throws {
+    try AtomicFile.write(Data(reason.utf8), to: "\(folder)/\(attempt).failed")
   }
 
   package func write(_ episode: RecordedEpisode, at index: Int) throws {
@@ -100,6 +115,18 @@ package struct EpisodeStore: Sendable {
     }
     // A worker of a killed recording may be writing here still; what it leaves does no harm.
     try? FileManager.default.removeItem(atPath: folder)
+  }
+}
+
+/// Parts of another recording, or of another generation.
+package enum EpisodeStoreError: Error, Equatable, CustomStringConvertible {
+  case otherParts(folder: String)
+
+  package var description: String {
+    switch self {
+    case .otherParts(let folder):
+      "\(folder): holds unfinished work of other settings; go on with those, or remove the folder to begin anew"
+    }
   }
 }
 

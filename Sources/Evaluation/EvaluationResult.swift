@@ -1,5 +1,6 @@
 import Foundation
 import Layers
+import Tensors
 
 /// `evaluation.json`: how often each policy solved each task, and every episode behind it.
 package struct EvaluationResult: Codable, Sendable {
@@ -114,7 +115,7 @@ extension EvaluationResult.Machine {
     let model = facts.split(separator: "\n").first { $0.hasPrefix("model name") }?
       .split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
     return Self(
-      processor: model ?? "unknown", cores: ProcessInfo.processInfo.activeProcessorCount,
+      processor: model ?? "unknown", cores: ProcessorCores.count,
       system: ProcessInfo.processInfo.operatingSystemVersionString)
   }
 }

@@ -33,6 +33,13 @@ package struct Recipe: Decodable, Sendable {
     self.path = path
   }
 
+  /// What decides the weights: a recipe's text without how they are judged.
+  /// - Throws: `SettingError` when the text is no recipe.
+  package static func trainingIdentity(of text: String) throws -> String {
+    guard case .map(let entries) = try SettingsFile.parse(text).value else { return text }
+    return Setting(.map(entries.filter { $0.key != "evaluation" }), line: 1).json
+  }
+
   enum CodingKeys: String, CodingKey, CaseIterable {
     case name, seed, data, observations, actions, encoder, policy, training, evaluation
   }

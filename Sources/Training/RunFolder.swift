@@ -7,12 +7,14 @@ package enum RunError: Error, Equatable, CustomStringConvertible {
   case notARun(folder: String)
   case noCheckpoint(folder: String)
   case notWritable(folder: String)
+  case busy(folder: String)
 
   package var description: String {
     switch self {
     case .notARun(let folder):
       "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
     case .notWritable(let folder): "\(folder): cannot be written to; give --run a folder that can"
+    case .busy(let folder): "\(folder): another process trains or evaluates this run; wait for it, or stop it"
     case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
     }
   }
@@ -65,6 +67,20 @@ package struct RunFolder: Sendable {
     try AtomicFile.write(Data(text.utf8), to: recipe)
   }
 
+  /// Keeps other processes from training or evaluating the same run.
+  ///
+  /// - Throws: `RunError.busy` when one still does after ten seconds: a process that was asked to stop may need a moment.
+  package func lock() throws -> RunLock {
+    let descriptor = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw RunError.notWritable(folder: path) }
+    for attempt in 0..<100 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return RunLock(descriptor: descriptor) }
+      if attempt < 99 { usleep(100_000) }
+    }
+    close(descriptor)
+    throw RunError.busy(folder: path)
+  }
+
   /// Removes what a killed run left half-written.
   package func removeLeftovers() {
     let folder = path + "/checkpoints"
@@ -79,4 +95,11 @@ package struct RunFolder: Sendable {
       try? FileManager.default.removeItem(atPath: checkpoint(step: step))
     }
   }
+}
+
+/// A run that is this process's own until it is released or the process ends.
+package struct RunLock: Sendable {
+  fileprivate let descriptor: Int32
+
+  package func release() { close(descriptor) }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Imitation
 import Layers
 import Synchronization
+import Tensors
 import Training
 
 /// `imitate ablate`: a recipe in every combination of splits, encoders, policies and seeds.
@@ -116,12 +117,12 @@ struct Ablate: ParsableCommand {
   private func run(_ cells: [Ablation.Cell]) throws -> [String] {
     let open = cells.filter { !$0.isFinished }
     let interruption = Interruption()
-    let all = ProcessInfo.processInfo.activeProcessorCount
-    let perJob = cores ?? (all < 8 ? all : 4)
-    let atOnce = min(
-      open.count, jobs ?? max(1, min(all / perJob, Ablate.memory / Ablate.need(of: open.map(\.recipe)))))
+    let all = ProcessorCores.available
+    let perJob = min(all.count, cores ?? jobs.map { max(1, all.count / $0) } ?? (all.count < 8 ? all.count : 4))
+    let fits = max(1, min(all.count / perJob, Ablate.memory / Ablate.need(of: open.map(\.recipe))))
+    let atOnce = min(open.count, jobs ?? fits, all.count / perJob)
     let state = Mutex((next: 0, failed: [String]()))
-    tell("\(cells.count) cells, \(cells.count - open.count) finished; \(max(1, atOnce)) at once on \(all) cores")
+    tell("\(cells.count) cells, \(cells.count - open.count) finished; \(max(1, atOnce)) at once on \(all.count) cores")
     let group = DispatchGroup()
     for job in 0..<atOnce {
       group.enter()
@@ -135,7 +136,8 @@ struct Ablate: ParsableCommand {
           guard let index else { break }
           let cell = open[index]
           // Cores of its own, so that jobs do not push each other aside.
-          let mine = atOnce > 1 ? "\(job * perJob)-\((job + 1) * perJob - 1)" : nil
+          let mine =
+            atOnce > 1 ? all[job * perJob..<(job + 1) * perJob].map(String.init).joined(separator: ",") : nil
           do {
             tell("\(cell.name): begins")
             try run(cell, cores: mine, quiet: atOnce > 1, interruption)
@@ -162,7 +164,7 @@ struct Ablate: ParsableCommand {
       // Both verbs go on where they stopped: a child that was killed costs little.
       var status: Int32 = 0
       for _ in 0..<3 {
-        status = try child(arguments, log: log, cores: cores)
+        status = try child(arguments, log: log, cores: cores, interruption)
         if status == 0 || status > 0 || interruption.isAsked { break }
       }
       guard status == 0 else {
@@ -172,11 +174,15 @@ struct Ablate: ParsableCommand {
   }
 
   /// - Returns: the exit status, negative for a signal.
-  private func child(_ arguments: [String], log: String?, cores: String? = nil) throws -> Int32 {
+  private func child(
+    _ arguments: [String], log: String?, cores: String? = nil, _ interruption: Interruption? = nil
+  ) throws -> Int32 {
     let process = Process()
     let program = Bundle.main.executablePath ?? CommandLine.arguments[0]
     process.executableURL = URL(fileURLWithPath: cores == nil ? program : "/usr/bin/taskset")
     process.arguments = (cores.map { ["-c", $0, program] } ?? []) + arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      [Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { _, new in new }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     if let log {
@@ -186,17 +192,31 @@ struct Ablate: ParsableCommand {
       process.standardError = handle
     }
     try process.run()
+    // Children have a process group of their own: Ctrl-C does not reach them.
+    var wasTold = false
+    while process.isRunning {
+      if interruption?.isAsked ?? false, !wasTold {
+        process.terminate()
+        wasTold = true
+      }
+      usleep(50_000)
+    }
     process.waitUntilExit()
     return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
   }
 
   private func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
-  /// Bytes that are free.
+  /// Bytes that are free, of the machine or of the container.
   private static var memory: Int {
-    let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
-    let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
-    return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 8_000_000) * 1024
+    func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+    func number(_ path: String) -> Int? { Int(text(path).trimmingCharacters(in: .whitespacesAndNewlines)) }
+    let line = text("/proc/meminfo").split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+    let machine = (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 8_000_000) * 1024
+    guard let most = number("/sys/fs/cgroup/memory.max"), let used = number("/sys/fs/cgroup/memory.current") else {
+      return machine
+    }
+    return min(machine, max(0, most - used))
   }
 
   /// What the largest of some runs may take: its decoded images, and what networks and workers need beside.

@@ -13,13 +13,19 @@ struct Ablation {
     let recipe: Recipe
     let folder: RunFolder
 
+    /// What it was tried on, if the folder has a run of this very recipe.
+    var result: EvaluationResult? {
+      guard (try? folder.readRecipe())?.text == recipe.text else { return nil }
+      return try? EvaluationResult.read(folder.evaluation)
+    }
+
     /// Whether it is trained to its last step and every episode has been tried.
     var isFinished: Bool {
-      guard let result = try? EvaluationResult.read(folder.evaluation), result.step == recipe.training.steps,
-        (try? folder.readRecipe())?.text == recipe.text
-      else { return false }
-      let wanted = recipe.data.tasks.count * recipe.evaluation.episodes
-      return result.episodes.count { $0.policy == recipe.policy.kind } >= wanted
+      guard let result, result.step == recipe.training.steps else { return false }
+      return recipe.data.tasks.allSatisfy { task in
+        let tried = result.episodes.filter { $0.task == task && $0.policy == recipe.policy.kind && $0.error == nil }
+        return Set(tried.map(\.episode)).isSuperset(of: 0..<recipe.evaluation.episodes)
+      }
     }
 
     /// Where its recipe is kept for the children that train it.
@@ -53,7 +59,10 @@ struct Ablation {
               known: Session.catalog.policyNames),
           ]
           for seed in seeds ?? [base.seed] {
-            let name = "\(split)_\(parts[0].name)_\(parts[1].name)_seed-\(seed)"
+            let name = String(
+              "\(split)_\(parts[0].name)_\(parts[1].name)_seed-\(seed)".map {
+                $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "-"
+              })
             let recipe = try Recipe(
               path: path,
               changes: changes + ["data.split=\(split)"] + parts.flatMap(\.changes) + ["seed=\(seed)", "name=\(name)"])
@@ -87,7 +96,7 @@ struct Ablation {
         throw CommandFailure("--\(part) '\(value)': lacks a 'kind'")
       }
       if let joined = setting["join"]?["kind"], case .text(let other) = joined.value {
-        return ("\(name)+\(other)", ["\(part)=\(value)"])
+        return ("\(name)-\(other)", ["\(part)=\(value)"])
       }
       return (name, ["\(part)=\(value)"])
     }
@@ -118,7 +127,8 @@ struct Ablation {
   /// Writes the report of what is there.
   /// - Returns: the files; none when no cell has a result yet.
   func report(title: String) throws -> [String] {
-    let known = cells.filter { FileManager.default.fileExists(atPath: $0.folder.evaluation) }
+    // A folder with a run of another recipe is no cell of this grid.
+    let known = cells.filter { $0.result != nil }
     guard !known.isEmpty else { return [] }
     let report = try ComparisonReport(
       known.map(\.folder), title: title, missing: cells.filter { !$0.isFinished }.map(\.name))

@@ -23,7 +23,7 @@ extension BenchmarkCase {
     let a = Tensor.normal([1024, 1024], random: &random)
     let b = Tensor.normal([1024, 1024], random: &random)
     let plain = PlainProduct(size: 1024)
-    let threads = Threads.isSerial ? 1 : ProcessInfo.processInfo.activeProcessorCount
+    let threads = Threads.isSerial ? 1 : ProcessorCores.count
     return Subject(
       operations: 2 * 1024 * 1024 * 1024, bytes: 3 * 4 * 1024 * 1024,
       reference: ("OpenBLAS", { plain.run(threads: threads) }), run: { _ = a.matmul(b) })

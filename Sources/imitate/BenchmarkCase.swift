@@ -103,7 +103,7 @@ extension BenchmarkCase {
       if let items = subject.items, let unit = subject.unit { rates["\(unit)_per_second"] = items / middle }
       return BenchmarkResult(
         case: name, medianSeconds: middle, minimumSeconds: times.min()!, runs: times.count,
-        threads: serial ? 1 : ProcessInfo.processInfo.activeProcessorCount,
+        threads: serial ? 1 : ProcessorCores.count,
         gflops: subject.operations.map { $0 / middle / 1e9 }, bytes: subject.bytes, rates: rates,
         ratio: references.isEmpty ? nil : BenchmarkCase.median(references) / middle,
         reference: subject.reference?.name, peakMemoryBytes: BenchmarkCase.usage().ru_maxrss * 1024,

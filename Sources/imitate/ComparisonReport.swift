@@ -25,16 +25,15 @@ struct ComparisonReport {
     }
     guard !recipes.isEmpty else { throw CommandFailure("none of the runs is of the split '\(split ?? "")'") }
     // Runs that differ by more than their seed are different columns, whatever their parts are called.
-    var names: [String: String] = [:]
-    for (_, recipe, identity) in recipes where names[identity] == nil {
-      let label = recipe.encoderLabel
-      let key = [recipe.data.split, label, recipe.policy.kind]
-      let isTaken = recipes.contains { other in
-        other.identity != identity && names[other.identity] != nil
-          && [other.recipe.data.split, other.recipe.encoderLabel, other.recipe.policy.kind] == key
+    var seen: [String: String] = [:]
+    for (folder, recipe, identity) in recipes {
+      let key = "\(identity)\n\(recipe.seed)"
+      if let other = seen[key] {
+        throw CommandFailure("\(folder.path): the same recipe and seed as \(other): its episodes would count twice")
       }
-      names[identity] = isTaken ? "\(label) (\(recipe.name))" : label
+      seen[key] = folder.path
     }
+    let labels = ComparisonReport.labels(recipes)
     runs = try recipes.map { folder, recipe, identity in
       guard FileManager.default.fileExists(atPath: folder.evaluation) else {
         throw CommandFailure("\(folder.path): not evaluated yet; run `imitate evaluate \(folder.path)` first")
@@ -43,7 +42,7 @@ struct ComparisonReport {
       if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
       return Comparison.Run(
         path: folder.path, name: "\(recipe.name), seed \(recipe.seed)", registry: recipe.data.registry,
-        split: recipe.data.split, encoder: names[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
+        split: recipe.data.split, encoder: labels[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
         result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
     }
     var groups: [String: String] = [:]
@@ -56,16 +55,32 @@ struct ComparisonReport {
     ) { groups[$0] ?? "tasks" }
   }
 
+  /// What the encoder of each recipe is called: by its kind, with the recipe's name or the run's folder where others are
+  /// called so too.
+  private static func labels(_ recipes: [(folder: RunFolder, recipe: Recipe, identity: String)]) -> [String: String] {
+    var labels: [String: String] = [:]
+    var taken = Set<[String]>()
+    for (folder, recipe, identity) in recipes where labels[identity] == nil {
+      let kind = recipe.encoderLabel
+      let tries = [
+        kind, "\(kind) (\(recipe.name))", "\(kind) (\(folder.path))", "\(kind) (\(folder.path), \(taken.count))",
+      ]
+      labels[identity] = tries.first { taken.insert([recipe.data.split, $0, recipe.policy.kind]).inserted }
+    }
+    return labels
+  }
+
   /// Writes report.html, .md, .csv, .json and .tex.
   /// - Returns: their paths.
   func write(to folder: String) throws -> [String] {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let from = URL(fileURLWithPath: folder).standardizedFileURL.pathComponents
-    let html = comparison.html(runs: runs) { run in
+    let html = comparison.html(runs: runs) { run, file in
+      guard FileManager.default.fileExists(atPath: "\(run.path)/\(file)") else { return nil }
       // The way from the page to the run, so that both can be moved together.
       let to = URL(fileURLWithPath: run.path).standardizedFileURL.pathComponents
       let shared = zip(from, to).prefix { $0 == $1 }.count
-      return (from.dropFirst(shared).map { _ in ".." } + to.dropFirst(shared)).joined(separator: "/")
+      return (from.dropFirst(shared).map { _ in ".." } + to.dropFirst(shared) + [file]).joined(separator: "/")
     }
     let parts: [(String, Data)] = [
       ("html", Data(html.utf8)), ("md", Data(comparison.markdown.utf8)), ("csv", Data(comparison.csv.utf8)),

@@ -30,22 +30,25 @@ struct Evaluate: ParsableCommand {
     let folder = RunFolder(runFolder)
     let recipe = try folder.readRecipe()
     let checkpoint = try folder.lastCheckpoint()
-    let others = with.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-    for other in others where !["expert", "random"].contains(other) {
+    let companions = with.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    for other in companions where !["expert", "random"].contains(other) {
       throw CommandFailure("--with takes expert and random, not '\(other)'")
     }
     let trained = recipe.data.tasks
     let tasks = try tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? trained
+    guard !tasks.isEmpty else { throw CommandFailure("--tasks names no task") }
     for task in tasks where !trained.contains(task) {
       FileHandle.standardError.write(Data("note: the policy was not trained on \(task)\n".utf8))
     }
     let horizons = try horizons(recipe, tasks)
     let pool = WorkerPool.imitate(recipe: folder.recipe, run: folder.path, workers: replay == nil ? workers : 1)
     if let replay { return try repeated(replay, folder, horizons, pool) }
+    let lock = try folder.lock()
+    defer { lock.release() }
 
     let count = episodes ?? recipe.evaluation.episodes
     var blanks: [EpisodeResult] = []
-    for policy in [recipe.policy.kind] + others {
+    for policy in [recipe.policy.kind] + companions {
       for task in tasks {
         for episode in 0..<count {
           blanks.append(
@@ -60,12 +63,15 @@ struct Evaluate: ParsableCommand {
     func key(_ result: EpisodeResult) -> String { "\(result.policy)/\(result.task)/\(result.seed)" }
     var before = EpisodeJournal.read(folder: folder.path, step: checkpoint.step)
     if let old = try? EvaluationResult.read(folder.evaluation), old.step == checkpoint.step { before += old.episodes }
-    for result in before where known[key(result)] == nil { known[key(result)] = result }
-    let open = blanks.filter { known[key($0)] == nil }
+    // What broke off is tried again, in case it was the machine's fault.
+    for result in before where known[key(result)]?.error != nil || known[key(result)] == nil {
+      known[key(result)] = result
+    }
+    let open = blanks.filter { known[key($0)].map { $0.error != nil } ?? true }
     let requests = open.map { blank in
       WorkerRequest.rollout(
         RolloutRequest(
-          blank: blank, horizon: horizons[blank.task]!,
+          blank: blank, horizon: horizons[blank.task]!, step: checkpoint.step,
           film: blank.policy == recipe.policy.kind ? folder.path + "/videos" : nil))
     }
     let interruption = Interruption()
@@ -91,14 +97,25 @@ struct Evaluate: ParsableCommand {
     if let lost = progress.withLock({ $0.lost }) {
       throw CommandFailure("\(EpisodeJournal.path(folder.path)): cannot be written: \(lost)")
     }
-    for (blank, outcome) in zip(open, outcomes) { known[key(blank)] = Evaluate.result(of: outcome, blank: blank) }
-    let result = EvaluationResult(
-      toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
-      simulator: recipe.evaluation.simulator.kind, step: checkpoint.step, seed: recipe.evaluation.seed,
-      pool: recipe.evaluation.pool.rawValue, episodes: blanks.compactMap { known[key($0)] })
-    try result.write(to: folder.evaluation)
+    for (blank, outcome) in zip(open, outcomes) {
+      if let result = Evaluate.result(of: outcome, blank: blank) { known[key(blank)] = result }
+    }
+    func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
+      EvaluationResult(
+        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
+        simulator: recipe.evaluation.simulator.kind, step: checkpoint.step, seed: recipe.evaluation.seed,
+        pool: recipe.evaluation.pool.rawValue, episodes: episodes)
+    }
+    // The file keeps what was tried before and not asked for now; the table has what was asked for.
+    let asked = Set(blanks.map(key))
+    let others = before.filter { !asked.contains(key($0)) }.map(key).reduce(into: [String]()) { list, key in
+      if !list.contains(key) { list.append(key) }
+    }
+    let tried = blanks.compactMap { known[key($0)] }
+    try result((tried + others.compactMap { known[$0] }).inOrder(learned: recipe.policy.kind)).write(
+      to: folder.evaluation)
     try interruption.check()
-    print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
+    print(format == .json ? try OutputFormat.json(result(tried)) : result(tried).consoleTable)
   }
 
   /// What became of an episode; nil when it was not begun.
@@ -144,7 +161,7 @@ struct Evaluate: ParsableCommand {
       task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
     blank.instruction = found.instruction
     let request = WorkerRequest.rollout(
-      RolloutRequest(blank: blank, horizon: horizon, film: folder.path + "/replays"))
+      RolloutRequest(blank: blank, horizon: horizon, step: old.step, film: folder.path + "/replays"))
     let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
     guard let again = Evaluate.result(of: outcome, blank: blank) else { throw Interruption.failure }
     let same =
@@ -161,6 +178,18 @@ struct Evaluate: ParsableCommand {
         """)
     }
     guard same else { throw ExitCode(2) }
+  }
+}
+
+extension [EpisodeResult] {
+  /// The learned policy's first, then by task and number: the order of a table.
+  func inOrder(learned: String) -> [EpisodeResult] {
+    let policies = reduce(into: [learned]) { if !$0.contains($1.policy) { $0.append($1.policy) } }
+    let tasks = reduce(into: [String]()) { if !$0.contains($1.task) { $0.append($1.task) } }
+    func place(_ episode: EpisodeResult) -> (Int, Int, Int) {
+      (policies.firstIndex(of: episode.policy)!, tasks.firstIndex(of: episode.task)!, episode.episode)
+    }
+    return sorted { place($0) < place($1) }
   }
 }
 

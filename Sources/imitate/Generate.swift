@@ -28,6 +28,8 @@ struct Generate: ParsableCommand {
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @Flag(help: "Draw no pictures: write the states only.") var statesOnly = false
   @Flag(help: "Draw the pictures again from the states, for example at another size.") var drawAgain = false
+  @Flag(help: "Replace files that hold another number of demonstrations, or that were generated otherwise.")
+  var replace = false
   @Option(help: "text or json.") var format: OutputFormat = .text
   @OptionGroup var place: DatasetPlace
 
@@ -64,10 +66,13 @@ struct Generate: ParsableCommand {
       let job = GenerationJob(
         task: task, count: count, horizon: try registry.entry(task).horizon, path: path, recipe: recipe, pool: pool,
         interruption: interruption)
+      // Pictures can be drawn again without what the states came from.
+      let known = try drawAgain ? job.known() : nil
       yields.append(
-        try job.generate(
-          from: registry.path(task: task, split: source, root: root), key: registry.split(source).key,
-          settings: settings))
+        try known
+          ?? job.generate(
+            from: registry.path(task: task, split: source, root: root), key: registry.split(source).key,
+            settings: settings, replacing: replace))
       if !statesOnly { try job.draw(again: drawAgain) }
     }
     print(format == .json ? try OutputFormat.json(yields) : GenerationYield.summary(yields))
@@ -82,19 +87,25 @@ struct Generate: ParsableCommand {
 
 extension DemonstrationGenerator.Settings.Selection: ExpressibleByArgument {}
 
-/// How many attempts became demonstrations; written into the file.
+/// How many attempts became demonstrations, and what decided which; written into the file.
 struct GenerationYield: Codable {
   var task: String
   var demonstrations: Int
   var attempts: Int
-  /// Of the source's file: its SHA-256, and how many demonstrations it gave.
+  var seed: UInt64
+  /// Of the source's file: its SHA-256, and the demonstrations that were used.
   var sourceDigest: String
-  var sources: Int
+  var sources: [String]
   var settings: DemonstrationGenerator.Settings
 
   enum CodingKeys: String, CodingKey {
-    case task, demonstrations, attempts, sources, settings
+    case task, demonstrations, attempts, seed, sources, settings
     case sourceDigest = "source_sha256"
+  }
+
+  /// Whether another generation would give the same demonstrations, as many as both have.
+  func isLike(_ other: GenerationYield) -> Bool {
+    seed == other.seed && sourceDigest == other.sourceDigest && sources == other.sources && settings == other.settings
   }
 
   static func summary(_ yields: [GenerationYield]) -> String {
@@ -102,7 +113,7 @@ struct GenerationYield: Codable {
     let rows = yields.map { yield in
       let rate = SuccessRate(successes: yield.demonstrations, episodes: yield.attempts)
       return [
-        yield.task, "\(yield.sources)", "\(yield.demonstrations)/\(yield.attempts)", percent(rate.rate),
+        yield.task, "\(yield.sources.count)", "\(yield.demonstrations)/\(yield.attempts)", percent(rate.rate),
         "\(percent(rate.interval.lowerBound)) to \(percent(rate.interval.upperBound))",
       ]
     }
@@ -126,74 +137,114 @@ struct GenerationJob {
   /// The same without pictures.
   var states: String { (path as NSString).deletingPathExtension + ".states.hdf5" }
 
-  /// Whether a file has the demonstrations that are wanted.
-  private func has(_ path: String) throws -> Bool {
-    guard FileManager.default.fileExists(atPath: path) else { return false }
-    return try DemonstrationFile(path: path).mask("\(count)_demos") != nil
+  private static func origin(_ path: String) throws -> String {
+    try HDF5File(reading: path).text(of: "data", "generation")
+  }
+
+  /// How the states that are there came about; nil without any.
+  /// - Throws: `CommandFailure` when they have no split of this size.
+  func known() throws -> GenerationYield? {
+    guard FileManager.default.fileExists(atPath: states) else { return nil }
+    let yield = try JSONDecoder().decode(GenerationYield.self, from: Data(GenerationJob.origin(states).utf8))
+    let file = try DemonstrationFile(path: states)
+    guard try file.mask("\(count)_demos") != nil else {
+      throw CommandFailure(
+        "\(states): has \(file.demos.count) demonstrations and no split of \(count), only: "
+          + "\(file.maskNames.joined(separator: ", ")); --replace generates anew")
+    }
+    return yield
+  }
+
+  /// The source's demonstrations that can be cut into subtasks.
+  private func sources(_ source: String, key: String?) throws -> [String] {
+    let file = try DemonstrationFile(path: source)
+    guard let demos = try key.map({ try file.mask($0) }) ?? file.demos else {
+      throw CommandFailure("\(source): no filter key '\(key!)', only: \(file.maskNames.joined(separator: ", "))")
+    }
+    guard let simulator = try simulator() as? any GenerativeEnvironment else {
+      throw GenerationError.notAnEnvironment(recipe.evaluation.simulator.kind)
+    }
+    let subtasks = try simulator.subtasks(of: task)
+    var usable: [String] = []
+    var complaint: (any Error)?
+    for demo in demos {
+      do {
+        _ = try SourceDemonstration(file, demo: demo, subtasks: subtasks)
+        usable.append(demo)
+      } catch {
+        complaint = complaint ?? error
+      }
+    }
+    if let complaint {
+      guard !usable.isEmpty else { throw complaint }
+      FileHandle.standardError.write(
+        Data("note: \(demos.count - usable.count) of \(demos.count) sources are of no use: \(complaint)\n".utf8))
+    }
+    return usable
   }
 
   func generate(
-    from source: String, key: String?, settings: DemonstrationGenerator.Settings
+    from source: String, key: String?, settings: DemonstrationGenerator.Settings, replacing: Bool
   ) throws -> GenerationYield {
-    let file = try DemonstrationFile(path: source)
-    guard let demos = try key.map({ try file.mask($0) }) ?? file.demos else {
-      throw CommandFailure(
-        "\(source): no filter key '\(key!)', only: \(file.maskNames.joined(separator: ", "))")
-    }
     let digest = try TrainingData.digest(source).sha256
-    if try has(states) {
-      let old = try JSONDecoder().decode(
-        GenerationYield.self, from: Data(DemonstrationFile(path: states).hdf5.text(of: "data", "generation").utf8))
-      guard old.sourceDigest == digest, old.sources == demos.count, old.settings == settings else {
+    var yield = GenerationYield(
+      task: task, demonstrations: count, attempts: 0, seed: recipe.seed, sourceDigest: digest,
+      sources: try sources(source, key: key), settings: settings)
+    if !replacing, let old = try known() {
+      guard old.isLike(yield) else {
         throw CommandFailure(
-          "\(states): generated from other demonstrations or with other settings; move it away to generate anew")
+          "\(states): generated from other demonstrations, or with another seed or settings; --replace generates anew")
       }
       return old
     }
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    let store = try EpisodeStore(folder: states + ".parts")
+    let store = try EpisodeStore(folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))")
     let collected = try DemonstrationCollection(
       title: "generate \(task)", count: count, store: store, pool: pool, interruption: interruption,
-      request: { attempt in
+      request: { [yield] attempt in
         .generate(
           GenerateRequest(
             task: task, attempt: attempt,
             seed: EpisodeResult.seed(recipe.seed, task: "generate/\(task)", episode: attempt), horizon: horizon,
-            store: store.folder, source: source, demos: demos, settings: settings))
+            store: store.folder, source: source, demos: yield.sources, settings: settings))
       },
       giveUp: { failed, kept in
         failed >= 200 && kept < failed / 20
           ? "\(task): only \(kept) of \(kept + failed) attempts succeeded; giving up" : nil
       }
     ).run()
-    let yield = GenerationYield(
-      task: task, demonstrations: count, attempts: count + collected.failed, sourceDigest: digest,
-      sources: demos.count, settings: settings)
+    yield.attempts = count + collected.failed
     try store.assemble(
-      collected.kept, to: states, environmentArguments: arguments(), seed: recipe.seed,
+      collected.kept, to: states, environmentArguments: simulator().arguments(task: task), seed: recipe.seed,
       origin: OutputFormat.json(yield))
     collected.bar.update(count)
     collected.bar.finish(note: "\(states), \(collected.failed) attempts failed")
     return yield
   }
 
-  /// Draws what the recipe's cameras see.
+  /// Draws what the recipe's cameras see, of as many demonstrations as the states have.
   func draw(again: Bool) throws {
-    let arguments = try arguments()
-    if try has(path), !again {
-      guard try DemonstrationFile(path: path).hdf5.text(of: "data", "env_args") == arguments else {
+    let arguments = try simulator().arguments(task: task)
+    let origin = try GenerationJob.origin(states)
+    if FileManager.default.fileExists(atPath: path), !again {
+      // Of these states or of others that were here before; by these cameras or by others.
+      let isSame =
+        (try? GenerationJob.origin(path)) == origin
+        && (try? HDF5File(reading: path).text(of: "data", "env_args")) == arguments
+      guard isSame else {
         throw CommandFailure(
-          "\(path): has pictures of other cameras or another size; draw them again with --draw-again")
+          "\(path): its pictures are of other states, of other cameras or of another size; draw them again with --draw-again"
+        )
       }
       return
     }
-    let store = try EpisodeStore(folder: path + ".parts")
-    let origin = try HDF5File(reading: states).text(of: "data", "generation")
+    let count = try DemonstrationFile(path: states).demos.count
+    let store = try EpisodeStore(folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)")
     let collected = try DemonstrationCollection(
       title: "draw \(task)", count: count, store: store, pool: pool, interruption: interruption,
-      request: { .draw(DrawRequest(task: task, number: $0, states: states, store: store.folder)) },
-      giveUp: { _, _ in nil }
+      mayFail: false,
+      request: { .draw(DrawRequest(task: task, number: $0, states: states, store: store.folder)) }
     ).run()
     try store.assemble(
       collected.kept, to: path, environmentArguments: arguments, seed: recipe.seed, origin: origin)
@@ -201,7 +252,7 @@ struct GenerationJob {
     collected.bar.finish(note: path)
   }
 
-  private func arguments() throws -> String {
-    try Session.catalog.makeSimulator(recipe.evaluation.simulator).arguments(task: task)
+  private func simulator() throws -> any Environment {
+    try Session.catalog.makeSimulator(recipe.evaluation.simulator)
   }
 }

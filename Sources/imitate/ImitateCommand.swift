@@ -28,6 +28,7 @@ public struct ImitateCommand: ParsableCommand {
   public static func main(catalog: Catalog) -> Never {
     // A reader that goes away (`imitate tasks | head`) ends in a write error, not in a signal.
     signal(SIGPIPE, SIG_IGN)
+    Parent.follow()
     Memory.keepFreed()
     do {
       var command = try ImitateCommand.parseAsRoot()
@@ -39,6 +40,19 @@ public struct ImitateCommand: ParsableCommand {
     } catch {
       exit(withError: error)
     }
+  }
+}
+
+/// A verb that was started by another one ends with it: a killed grid must not leave a training behind.
+enum Parent {
+  static let variable = "IMITATE_PARENT"
+
+  static func follow() {
+    guard let parent = ProcessInfo.processInfo.environment[variable].flatMap({ Int32($0) }) else { return }
+    Thread {
+      while getppid() == parent { usleep(300_000) }
+      kill(getpid(), SIGTERM)
+    }.start()
   }
 }
 

@@ -32,9 +32,11 @@ struct LoadedPolicy {
     self.normalizer = normalizer
   }
 
-  /// The weights to act with from a run's newest checkpoint.
-  init(run: RunFolder, catalog: Catalog) throws {
-    let checkpoint = try run.lastCheckpoint()
+  /// The weights to act with from a run's checkpoint.
+  ///
+  /// - Parameter step: which; the newest when nil.
+  init(run: RunFolder, step: Int? = nil, catalog: Catalog) throws {
+    let checkpoint = try step.map { try Checkpoint(path: run.checkpoint(step: $0)) } ?? run.lastCheckpoint()
     try self.init(
       recipe: run.readRecipe(), blueprint: checkpoint.blueprint, normalizer: checkpoint.normalizer, catalog: catalog)
     try policy.load(checkpoint.actingWeights)

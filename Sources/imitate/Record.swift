@@ -59,7 +59,9 @@ struct Record: ParsableCommand {
   ) throws {
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    let store = try EpisodeStore(folder: path + ".parts")
+    let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    let arguments = try simulator.arguments(task: task)
+    let store = try EpisodeStore(folder: path + ".parts", identity: "record\nseed \(recipe.seed)\n\(arguments)")
     let collected = try DemonstrationCollection(
       title: "record \(task)", count: count, store: store, pool: pool, interruption: interruption,
       request: { attempt in
@@ -73,9 +75,7 @@ struct Record: ParsableCommand {
         failed > count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
       }
     ).run()
-    let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
-    try store.assemble(
-      collected.kept, to: path, environmentArguments: simulator.arguments(task: task), seed: recipe.seed)
+    try store.assemble(collected.kept, to: path, environmentArguments: arguments, seed: recipe.seed)
     collected.bar.update(count)
     collected.bar.finish(
       note: collected.failed == 0 ? path : "\(path), the expert failed \(collected.failed) times")

@@ -14,8 +14,8 @@ struct WriteReport: ParsableCommand {
       """)
 
   @Argument(help: "Run folders.") var runFolders: [String]
-  @Option(help: "Where the report of several runs goes.") var output = "runs/comparison"
-  @Option(help: "Its title.") var title = "Comparison"
+  @Option(help: "Where the report of several runs goes; runs/comparison when left out.") var output: String?
+  @Option(help: "Its title.") var title: String?
   @Option(help: "Only these tasks or groups of tasks, separated by commas.") var tasks: String?
   @Option(help: "Only runs trained on this split.") var split: String?
   @OptionGroup var place: DatasetPlace
@@ -25,7 +25,8 @@ struct WriteReport: ParsableCommand {
   }
 
   func run() throws {
-    guard runFolders.count == 1, tasks == nil, split == nil else { return try compare() }
+    let isPlain = tasks == nil && split == nil && output == nil && title == nil
+    guard runFolders.count == 1, isPlain else { return try compare() }
     let folder = RunFolder(runFolders[0])
     let recipe = try folder.readRecipe()
     guard FileManager.default.fileExists(atPath: folder.evaluation) else {
@@ -68,8 +69,8 @@ struct WriteReport: ParsableCommand {
     let chosen = try tasks.map { names in
       try folders.flatMap { try place.registry($0.readRecipe().data.registry).tasks(named: names) }
     }
-    let report = try ComparisonReport(folders, title: title, tasks: chosen, split: split)
+    let report = try ComparisonReport(folders, title: title ?? "Comparison", tasks: chosen, split: split)
     print(report.comparison.markdown)
-    print(try report.write(to: output).joined(separator: "\n"))
+    print(try report.write(to: output ?? "runs/comparison").joined(separator: "\n"))
   }
 }

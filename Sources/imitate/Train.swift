@@ -36,9 +36,18 @@ struct Train: ParsableCommand {
     }
     let interruption = Interruption()
 
+    let isThere = FileManager.default.fileExists(atPath: folder.recipe)
+    var lock = try isThere && !dryRun ? folder.lock() : nil
+    defer { lock?.release() }
     if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
-    if let checkpoint, checkpoint.recipe != recipe.text { throw CheckpointError.otherRecipe(path: folder.path) }
+    if let checkpoint, checkpoint.recipe != recipe.text {
+      guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
+        throw CheckpointError.otherRecipe(path: folder.path)
+      }
+      // Only how it is judged has changed.
+      if !dryRun { try AtomicFile.write(Data(recipe.text.utf8), to: folder.recipe) }
+    }
     if let checkpoint, checkpoint.step >= recipe.training.steps, !dryRun {
       FileHandle.standardError.write(Data("\(folder.path): trained, \(checkpoint.step) steps\n".utf8))
       return
@@ -84,6 +93,7 @@ struct Train: ParsableCommand {
     folder.removeLeftovers()
     if checkpoint == nil {
       try folder.create(recipe: recipe.text)
+      if lock == nil { lock = try folder.lock() }
       // What was measured with other weights says nothing of these.
       for old in [folder.evaluation, EpisodeJournal.path(folder.path)] {
         try? FileManager.default.removeItem(atPath: old)

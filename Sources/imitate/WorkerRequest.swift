@@ -46,6 +46,8 @@ struct DrawRequest: Codable, Sendable {
 struct RolloutRequest: Codable, Sendable {
   var blank: EpisodeResult
   var horizon: Int
+  /// The checkpoint's step: a newer one may be written while others are tried.
+  var step: Int
   /// Keep frames for the report in this folder.
   var film: String?
 }
@@ -80,7 +82,7 @@ final class Workbench {
   private let run: RunFolder?
   private let catalog = Session.catalog
   private var simulators: [String: any Environment] = [:]
-  private var agent: Agent?
+  private var agent: (step: Int, agent: Agent)?
 
   init(recipe: Recipe, run: RunFolder?) throws {
     self.recipe = recipe
@@ -137,7 +139,7 @@ final class Workbench {
       solved = step.success
     }
     guard solved else { return .notSolved }
-    try EpisodeStore(folder: request.store).write(episode, at: request.attempt)
+    try EpisodeStore(opened: request.store).write(episode, at: request.attempt)
     return .recorded(steps: episode.length)
   }
 
@@ -157,20 +159,16 @@ final class Workbench {
       ?? {
         let file = try DemonstrationFile(path: request.source)
         let subtasks = try simulator.subtasks(of: request.task)
-        // One that cannot be cut does not spoil the others.
-        let sources = request.demos.map { demo in
-          Result { try SourceDemonstration(file, demo: demo, subtasks: subtasks) }
-        }
-        let usable = sources.compactMap { try? $0.get() }
-        if usable.isEmpty { _ = try sources.first?.get() }
-        return DemonstrationGenerator(sources: usable, subtasks: subtasks, settings: request.settings)
+        return DemonstrationGenerator(
+          sources: try request.demos.map { try SourceDemonstration(file, demo: $0, subtasks: subtasks) },
+          subtasks: subtasks, settings: request.settings)
       }()
     generators[request.source] = generator
     let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
     let (episode, solved) = try generator.attempt(
       in: simulator, from: observation, seed: request.seed, horizon: request.horizon)
     guard solved else { return .notSolved }
-    try EpisodeStore(folder: request.store).write(episode, at: request.attempt)
+    try EpisodeStore(opened: request.store).write(episode, at: request.attempt)
     return .recorded(steps: episode.length)
   }
 
@@ -178,7 +176,7 @@ final class Workbench {
     let simulator = try generative(drawing: true)
     let file = try HDF5File(reading: request.states)
     let demo = "data/demo_\(request.number)"
-    let steps = try EpisodeStore(folder: request.store).redraw(demo, of: file, at: request.number) { seed, states in
+    let steps = try EpisodeStore(opened: request.store).redraw(demo, of: file, at: request.number) { seed, states in
       _ = try simulator.reset(task: request.task, seed: seed, pool: .training)
       return try states.map { try simulator.observation(of: $0) }
     }
@@ -198,7 +196,7 @@ final class Workbench {
         }
         return expert
       case "random": return RandomBehavior(schema: simulator.actionSchema)
-      default: return try learned()
+      default: return try learned(step: request.step)
       }
     } watch: { observation in
       // Cameras above one another, so that a strip of moments stays readable.
@@ -209,17 +207,22 @@ final class Workbench {
     let scene = EpisodeMetadata(simulator.description.metadata)
     (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
     if let folder = request.film {
-      try FilmStrip(film).write(
-        to: folder, result, framesPerSecond: max(1, Int(simulator.actionSchema.controlHertz.rounded())))
+      do {
+        try FilmStrip(film).write(
+          to: folder, result, framesPerSecond: max(1, Int(simulator.actionSchema.controlHertz.rounded())))
+      } catch {
+        // An episode is what it was, filmed or not.
+        FileHandle.standardError.write(Data("\(folder): not filmed: \(error)\n".utf8))
+      }
     }
     return .tried(result)
   }
 
-  private func learned() throws -> Agent {
-    if let agent { return agent }
+  private func learned(step: Int) throws -> Agent {
+    if let agent, agent.step == step { return agent.agent }
     guard let run else { throw CommandFailure("a worker without a run cannot try a learned policy") }
-    let made = try LoadedPolicy(run: run, catalog: catalog).agent
-    agent = made
+    let made = try LoadedPolicy(run: run, step: step, catalog: catalog).agent
+    agent = (step, made)
     return made
   }
 }
@@ -243,7 +246,7 @@ extension WorkerPool {
       executable: Bundle.main.executablePath ?? CommandLine.arguments[0],
       arguments: ["worker", "--recipe", recipe] + (run.map { ["--run", $0] } ?? []),
       environment: ["LP_NUM_THREADS": "1"],
-      workers: workers ?? ProcessInfo.processInfo.activeProcessorCount)
+      workers: workers ?? ProcessorCores.count)
   }
 }
 

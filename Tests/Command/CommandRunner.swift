@@ -92,7 +92,7 @@ struct CommandRunner {
       """, to: "Datasets/small.yaml")
     try write(
       CommandRunner.recipe.replacingOccurrences(of: "split: some", with: "split: some-\(demos)"), to: "recipe.yaml")
-    let store = try EpisodeStore(folder: folder + "/parts")
+    let store = try EpisodeStore(folder: folder + "/parts", identity: "test")
     for demo in 0..<demos {
       var random = Random(seed: UInt64(demo))
       var episode = RecordedEpisode(

@@ -75,10 +75,42 @@
       #expect(try runner.run(GenerateTests.generate).status == 0)
       let larger = GenerateTests.generate + ["--set", "evaluation.simulator.image_size=28"]
       #expect(try runner.run(larger).complaint.contains("--draw-again"))
+      // What the states came from is not needed for that.
+      try FileManager.default.moveItem(
+        atPath: runner.folder + "/Datasets/small/files", toPath: runner.folder + "/elsewhere")
       #expect(try runner.run(larger + ["--draw-again"]).status == 0)
+      try FileManager.default.moveItem(
+        atPath: runner.folder + "/elsewhere", toPath: runner.folder + "/Datasets/small/files")
+
       let drawn = try DemonstrationFile(path: file.path)
       #expect(try drawn.hdf5.shape("data/demo_0/obs/robot0_agentview_left_image")[1] == 28)
       #expect(try drawn.hdf5.floats("data/demo_3/actions") == file.hdf5.floats("data/demo_3/actions"))
+    }
+
+    /// Other settings never mix with what is there, finished or not.
+    @Test func nothingIsMixedOrReplacedUnasked() throws {
+      let runner = try project("OpenDrawer")
+      defer { runner.remove() }
+      let noisy = GenerateTests.generate + ["--noise", "0.1", "--states-only"]
+      let parts = runner.folder + "/Datasets/small/generated/OpenDrawer.states.hdf5.parts"
+      let process = try runner.start(GenerateTests.generate, log: "stopped")
+      while !FileManager.default.fileExists(atPath: parts + "/identity"), process.isRunning { usleep(2000) }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      if FileManager.default.fileExists(atPath: parts) {
+        #expect(try runner.run(noisy).complaint.contains("unfinished work of other settings"))
+      }
+      #expect(try runner.run(GenerateTests.generate).status == 0)
+      let states = try #require(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5"))
+      for other in [noisy, GenerateTests.generate + ["--set", "seed=2"]] {
+        #expect(try runner.run(other).complaint.contains("--replace"))
+      }
+      #expect(try runner.run(GenerateTests.generate + ["--episodes", "3"]).complaint.contains("no split of 3"))
+      #expect(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5") == states)
+      // Replaced when asked for; then the pictures are of other states.
+      #expect(try runner.run(noisy + ["--replace"]).status == 0)
+      #expect(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5") != states)
+      #expect(try runner.run(Array(noisy.dropLast())).complaint.contains("--draw-again"))
     }
 
     /// Killed twenty times at any moment, it ends in the bytes of one that was never stopped.

@@ -54,7 +54,7 @@ import Testing
     let path = temporary("ours")
     defer { try? FileManager.default.removeItem(atPath: path) }
     var random = Random(seed: 4)
-    let store = try EpisodeStore(folder: path + ".parts")
+    let store = try EpisodeStore(folder: path + ".parts", identity: "test")
     var episodes: [RecordedEpisode] = []
     for demo in 0..<12 {
       var episode = RecordedEpisode(

@@ -20,7 +20,7 @@ import Testing
   private static let group: @Sendable (String) -> String = { task in task.hasSuffix("Drawer") ? "drawers" : "knobs" }
 
   /// A grid of 2 splits, 2 encoders and 2 policies with 2 training seeds, three tasks with ten scenes each.
-  private func grid(registry: String = "kitchenette") -> [Comparison.Run] {
+  private func grid(simulator: String = "kitchenette") -> [Comparison.Run] {
     var runs: [Comparison.Run] = []
     var random = Random(seed: 11)
     for split in ["expert-50", "generated-300"] {
@@ -41,11 +41,11 @@ import Testing
               }
             }
             let result = EvaluationResult(
-              toolkit: "test", date: "today", simulator: "kitchenette", step: 5, seed: 7, pool: "evaluation",
+              toolkit: "test", date: "today", simulator: simulator, step: 5, seed: 7, pool: "evaluation",
               episodes: episodes)
             runs.append(
               .init(
-                path: "runs/\(runs.count)", name: "run \(runs.count)", registry: registry, split: split,
+                path: "runs/\(runs.count)", name: "run \(runs.count)", registry: "any", split: split,
                 encoder: encoder, policy: policy, trainingSeed: seed, result: result))
           }
         }
@@ -108,7 +108,7 @@ import Testing
     let runs = grid()
     let comparison = Comparison(
       title: "a <grid> & more", runs: runs, toolkit: "t", date: "d", missing: ["cell-9"], group: ComparisonTests.group)
-    let page = comparison.html(runs: runs) { "../\($0.path)" }
+    let page = comparison.html(runs: runs) { run, file in "../\(run.path)/\(file)" }
     for word in ["http://", "https://", "src=\"/", "<link", "a <grid>"] { #expect(!page.contains(word), "\(word)") }
     #expect(page.contains("a &lt;grid&gt; &amp; more") && page.contains("../runs/0/videos/bc-transformer-OpenDrawer-"))
     #expect(page.utf8.count < 5_000_000)
@@ -116,9 +116,23 @@ import Testing
     #expect(comparison.published.isEmpty && !page.contains("n published"))
   }
 
+  /// A run that was tried on fewer tasks narrows the means, and other scenes are no pairs.
+  @Test func onlyWhatIsAlikeIsCompared() {
+    var runs = Array(grid().prefix(4))
+    runs[0].result.episodes.removeAll { $0.task == "TurnOnStove" }
+    let fewer = Comparison(title: "t", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    #expect(
+      fewer.rows.last?.tasks == ["OpenDrawer", "CloseDrawer"] && fewer.markdown.contains("mean of 2 common tasks"))
+    #expect(fewer.rows.last?.cells[0]?.episodes == 40 && fewer.rows.last?.cells[1]?.episodes == 40)
+    runs[2].result.pool = "training"
+    runs[3].result.pool = "training"
+    let other = Comparison(title: "t", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    #expect(other.columns.count == 2 && other.differences.isEmpty)
+  }
+
   /// RoboCasa's numbers stand beside its own runs only; their means are the published ones.
   @Test func publishedNumbersStandBesideRoboCasaOnly() {
-    let runs = grid(registry: "robocasa")
+    let runs = grid(simulator: "robocasa")
     let comparison = Comparison(title: "t", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
     #expect(comparison.published.count == 6)
     for (column, mean) in zip(comparison.published, [28.8, 26.3, 35.0, 47.6]) {

@@ -5,8 +5,8 @@ extension Comparison {
   ///
   /// - Parameters:
   ///   - runs: those it was made of, for their films.
-  ///   - link: where a run's folder lies, seen from the page; nil when pages stand alone.
-  package func html(runs: [Run], link: (Run) -> String?) -> String {
+  ///   - link: where a file of a run's folder lies, seen from the page; nil when there is none.
+  package func html(runs: [Run], link: (_ run: Run, _ file: String) -> String?) -> String {
     """
     <!doctype html>
     <html lang="en">
@@ -81,7 +81,7 @@ extension Comparison {
     else { return "<p class=\"lead\">Nothing evaluated yet.</p>" }
     return """
       <p class="lead"><strong>\(Comparison.percent(cell.rate)) %</strong> mean closed-loop success of the best of \(columns.count)
-      columns, \(Report.escaped(columns[best].label)), over \(rows.count { $0.kind == .task }) tasks and \(cell.episodes) episodes on
+      columns, \(Report.escaped(columns[best].label)), over \(mean.tasks.count) tasks and \(cell.episodes) episodes on
       \(Report.escaped(simulator)).</p>
       """
   }
@@ -113,7 +113,7 @@ extension Comparison {
       }
       return """
         <tr\(row.kind == .task ? "" : " class=\"\(row.kind.rawValue)\"")><td data-value="\(Report.escaped(row.name))">\
-        \(Report.escaped(Comparison.title(row)))</td>\(cells.joined())\(others.joined())</tr>
+        \(Report.escaped(title(row)))</td>\(cells.joined())\(others.joined())</tr>
         """
     }
     return """
@@ -138,7 +138,7 @@ extension Comparison {
       let middle = top + Double(columns.count) * step / 2 + 4
       let weight = row.kind == .task ? "" : " font-weight=\"600\""
       shapes +=
-        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(Report.escaped(Comparison.title(row)))</text>"
+        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(Report.escaped(title(row)))</text>"
       for (index, cell) in row.cells.enumerated() {
         guard let cell else { continue }
         let y = top + (Double(index) + 0.5) * step
@@ -183,7 +183,7 @@ extension Comparison {
     }
     func table(_ some: [Difference]) -> String {
       let heads = [
-        ("tasks", ""), ("first", ""), ("second", ""), ("scenes", "n"), ("only first", "n"), ("only second", "n"),
+        ("tasks", ""), ("first", ""), ("second", ""), ("pairs", "n"), ("only first", "n"), ("only second", "n"),
         ("difference", "n"), ("p", "n"),
       ].map { "<th class=\"\($0.1)\"><button>\($0.0)</button></th>" }.joined()
       return """
@@ -197,7 +197,7 @@ extension Comparison {
     return """
       <section><h2>Differences on the same scenes</h2>\(table(differences.filter { $0.task == nil }))\(details)
       <p class="note">Percentage points, first minus second; p of McNemar's exact test, two-sided, not corrected for how many there
-      are.</p></section>
+      are; with several training seeds a scene is in it once for each, and those are not independent.</p></section>
       """
   }
 
@@ -222,7 +222,7 @@ extension Comparison {
   /// At most so many bytes of pictures: a page stays small enough to send.
   private static let filmBytes = 2_500_000
 
-  private func filmList(_ runs: [Run], _ link: (Run) -> String?) -> String {
+  private func filmList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {
     // In turns, so that every run has its share.
     var waiting = runs.map { run in run.films.map { (run: run, film: $0) } }
     var chosen: [(run: Run, film: Report.Film)] = []
@@ -244,7 +244,7 @@ extension Comparison {
           ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
           : "<span class=\"no\">failed after \(episode.steps) steps</span>"
         let video =
-          link(run).map { " <a href=\"\(Report.escaped("\($0)/videos/\(FilmStrip.video(episode))"))\">video</a>" } ?? ""
+          link(run, "videos/\(FilmStrip.video(episode))").map { " <a href=\"\(Report.escaped($0))\">video</a>" } ?? ""
         return """
           <figure><figcaption><strong>\(Report.escaped(episode.task))</strong> “\(Report.escaped(episode.instruction))”: \(outcome)\(video)<br>\
           <span class="note">\(Report.escaped(run.name)), seed \(episode.seed)</span></figcaption>
@@ -254,15 +254,15 @@ extension Comparison {
       }.joined(separator: "\n") + "</div>"
   }
 
-  private func failureList(_ runs: [Run], _ link: (Run) -> String?) -> String {
+  private func failureList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {
     runs.map { run in
       let failed = run.episodes.filter { !$0.success }
       let items = failed.map { episode -> String in
         let text = "\(Report.escaped(episode.task))/\(episode.episode)"
         let cause = episode.error.map { " <small>\(Report.escaped($0))</small>" } ?? ""
-        guard let folder = link(run) else { return "<span>\(text)\(cause)</span>" }
+        guard let file = link(run, "videos/\(FilmStrip.video(episode))") else { return "<span>\(text)\(cause)</span>" }
         return
-          "<a href=\"\(Report.escaped("\(folder)/videos/\(FilmStrip.video(episode))"))\" title=\"\(Report.escaped(episode.instruction))\">\(text)</a>\(cause)"
+          "<a href=\"\(Report.escaped(file))\" title=\"\(Report.escaped(episode.instruction))\">\(text)</a>\(cause)"
       }
       return """
         <details><summary>\(Report.escaped(run.name)): \(failed.count) of \(run.episodes.count)</summary>

@@ -12,7 +12,13 @@ extension Comparison {
   }
 
   /// What a line is called in tables.
-  static func title(_ row: Row) -> String { row.kind == .group ? "mean of \(row.name)" : row.name }
+  func title(_ row: Row) -> String {
+    switch row.kind {
+    case .task: row.name
+    case .group: "mean of \(row.name)"
+    case .mean: row.tasks.count == taskCount ? "mean" : "mean of \(row.tasks.count) common tasks"
+    }
+  }
 
   static func chance(_ p: Double) -> String { p < 0.001 ? "< 0.001" : String(format: "%.3f", p) }
 
@@ -23,8 +29,17 @@ extension Comparison {
       "Differences are between columns on the scenes that both met, with McNemar's exact test, two-sided, not corrected for how "
         + "many there are.",
     ]
+    let broken = rows.filter { $0.kind == .task }.flatMap(\.cells).reduce(0) { $0 + ($1?.errors ?? 0) }
+    if broken > 0 {
+      notes.append("\(broken) episodes broke off and count as failed; `imitate evaluate` tries them again.")
+    }
+    if rows.last.map({ $0.tasks.count < taskCount }) ?? false {
+      notes.append("Not every column has every task: means are over those that all have.")
+    }
     if columns.contains(where: { $0.seeds.count > 1 }) {
-      notes.append("Training seeds of a column are counted together; the table of seeds has their means apart.")
+      notes.append(
+        "Training seeds of a column are counted together, as if their episodes were independent, though they meet the same scenes: "
+          + "intervals and p are a little too small. The table of seeds has their means apart.")
     }
     if !published.isEmpty {
       notes.append(
@@ -32,7 +47,7 @@ extension Comparison {
           + Comparison.unique(published.map { "\($0.name), \($0.split): \($0.source), \($0.note)" }).joined(
             separator: "; "))
     }
-    if registry == "kitchenette" {
+    if simulator.contains("kitchenette") {
       notes.append("Kitchenette is the embedded simulator; its scores are not RoboCasa scores.")
     }
     if !missing.isEmpty { notes.append("Not there yet: \(missing.joined(separator: ", ")).") }
@@ -52,12 +67,12 @@ extension Comparison {
       let cells =
         row.cells.map(Comparison.text) + row.published.map { $0.map { "*\(Comparison.percent($0)) %*" } ?? "" }
       let bold = row.kind == .task ? "" : "**"
-      lines.append("| \(bold)\(Comparison.title(row))\(bold) | " + cells.joined(separator: " | ") + " |")
+      lines.append("| \(bold)\(title(row))\(bold) | " + cells.joined(separator: " | ") + " |")
     }
     let overall = differences.filter { $0.task == nil }
     if !overall.isEmpty {
       lines += [
-        "", "| first | second | scenes | only first | only second | difference | p |", "|---|---|---|---|---|---|---|",
+        "", "| first | second | pairs | only first | only second | difference | p |", "|---|---|---|---|---|---|---|",
       ]
       for difference in overall {
         let test = difference.test
@@ -141,7 +156,7 @@ extension Comparison {
           return
             "\(Comparison.percent(cell.rate)) {\\scriptsize [\(Comparison.percent(low)), \(Comparison.percent(high))]}"
         } + row.published.map { $0.map { "\\textit{\(Comparison.percent($0))}" } ?? "--" }
-      let name = escaped(Comparison.title(row))
+      let name = escaped(title(row))
       lines.append((row.kind == .task ? name : "\\textbf{\(name)}") + " & " + cells.joined(separator: " & ") + " \\\\")
     }
     lines += ["\\bottomrule", "\\end{tabular}"]

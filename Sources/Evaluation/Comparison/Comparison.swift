@@ -64,6 +64,8 @@ package struct Comparison: Codable, Sendable {
     /// Wilson's 95 % interval; nil for a mean of tasks with different numbers of episodes.
     package var low: Double?
     package var high: Double?
+    /// Episodes that broke off; they count as failed.
+    package var errors: Int
   }
 
   /// A line of the table: a task, the mean of a group of tasks, or the mean of all.
@@ -72,6 +74,8 @@ package struct Comparison: Codable, Sendable {
     package var kind: Kind
     package var name: String
     package var group: String
+    /// The tasks it is about: itself, or those of a group or of all that every column has.
+    package var tasks: [String]
     /// One for each column; nil where a column has no episodes of it. Those of groups and means are the mean of the tasks'
     /// rates, and have an interval only where every task has as many episodes.
     package var cells: [Cell?]
@@ -95,6 +99,8 @@ package struct Comparison: Codable, Sendable {
   package var date: String
   package var columns: [Column]
   package var rows: [Row]
+  /// How many tasks any column has.
+  package var taskCount: Int
   package var differences: [Difference]
   package var published: [PublishedResults]
   /// What is missing: cells of a grid without a result.
@@ -112,19 +118,21 @@ package struct Comparison: Codable, Sendable {
     self.missing = missing
     registry = Comparison.unique(runs.map(\.registry)).joined(separator: ", ")
     simulator = Comparison.unique(runs.map(\.result.simulator)).joined(separator: ", ")
-    published =
-      Set(runs.map(\.registry)).count == 1 ? PublishedResults.beside(registry: runs[0].registry) : []
+    published = Set(runs.map(\.result.simulator)) == ["robocasa"] ? PublishedResults.roboCasa : []
     let keys = Comparison.unique(runs.map { [$0.split, $0.encoder, $0.policy] })
     let byColumn = keys.map { key in runs.filter { [$0.split, $0.encoder, $0.policy] == key } }
     let tasks = Comparison.unique(runs.flatMap { $0.episodes.map(\.task) })
+    // Means of different tasks do not belong side by side.
+    let common = tasks.filter { task in runs.allSatisfy { $0.episodes.contains { $0.task == task } } }
+    taskCount = tasks.count
     columns = zip(keys, byColumn).map { key, runs in
-      let seeds = runs.map { SeedMean(seed: $0.trainingSeed, mean: Comparison.mean(of: $0.episodes, tasks)) }
+      let seeds = runs.map { SeedMean(seed: $0.trainingSeed, mean: Comparison.mean(of: $0.episodes, common)) }
       return Column(
         split: key[0], encoder: key[1], policy: key[2], runs: runs.map(\.path), seeds: seeds,
         seedDeviation: Comparison.deviation(seeds.map(\.mean)))
     }
     let episodes = byColumn.map { $0.flatMap(\.episodes) }
-    rows = Comparison.rows(tasks, episodes: episodes, published: published, group: group)
+    rows = Comparison.rows(tasks, common: common, episodes: episodes, published: published, group: group)
     differences = Comparison.differences(byColumn, tasks)
   }
 
@@ -155,7 +163,7 @@ package struct Comparison: Codable, Sendable {
     let rate = SuccessRate(successes: episodes.count(where: \.success), episodes: episodes.count)
     return Cell(
       successes: rate.successes, episodes: rate.episodes, rate: rate.rate, low: rate.interval.lowerBound,
-      high: rate.interval.upperBound)
+      high: rate.interval.upperBound, errors: episodes.count { $0.error != nil })
   }
 
   /// The mean of the tasks' rates; with as many episodes of each it is the rate of all episodes, whose interval it has.
@@ -169,7 +177,8 @@ package struct Comparison: Codable, Sendable {
   }
 
   private static func rows(
-    _ tasks: [String], episodes: [[EpisodeResult]], published: [PublishedResults], group: (String) -> String
+    _ tasks: [String], common: [String], episodes: [[EpisodeResult]], published: [PublishedResults],
+    group: (String) -> String
   ) -> [Row] {
     let groups = unique(tasks.map(group))
     var rows: [Row] = []
@@ -178,30 +187,37 @@ package struct Comparison: Codable, Sendable {
       for task in members {
         rows.append(
           Row(
-            kind: .task, name: task, group: name, cells: episodes.map { all in cell(all.filter { $0.task == task }) },
+            kind: .task, name: task, group: name, tasks: [task],
+            cells: episodes.map { all in cell(all.filter { $0.task == task }) },
             published: published.map { $0.rates[task] }))
       }
-      if groups.count > 1, members.count > 1 {
+      let shared = members.filter(common.contains)
+      if groups.count > 1, members.count > 1, !shared.isEmpty {
         let rates = published.map { column -> Double? in
-          let known = members.compactMap { column.rates[$0] }
-          return known.count == members.count ? known.reduce(0, +) / Double(known.count) : nil
+          let known = shared.compactMap { column.rates[$0] }
+          return known.count == shared.count ? known.reduce(0, +) / Double(known.count) : nil
         }
         rows.append(
-          Row(kind: .group, name: name, group: name, cells: episodes.map { meanCell($0, members) }, published: rates))
+          Row(
+            kind: .group, name: name, group: name, tasks: shared, cells: episodes.map { meanCell($0, shared) },
+            published: rates))
       }
     }
-    // A published mean is over all of the benchmark's tasks, and says nothing beside fewer.
+    // A published mean is over all of the benchmark's tasks, and says nothing beside others.
+    let isWhole = Set(common) == PublishedResults.roboCasaTasks && common.count == tasks.count
     rows.append(
       Row(
-        kind: .mean, name: "mean", group: "", cells: episodes.map { meanCell($0, tasks) },
-        published: published.map { tasks.count >= 24 ? $0.mean : nil }))
+        kind: .mean, name: "mean", group: "", tasks: common, cells: episodes.map { meanCell($0, common) },
+        published: published.map { isWhole ? $0.mean : nil }))
     return rows
   }
 
-  /// Every two columns, on every task and on all: scenes are the same where task and seed are, training seeds where both
-  /// columns have them.
+  /// Every two columns, on every task and on all: scenes are the same where simulator, pool, task and seed are; training seeds
+  /// must be the same too.
   private static func differences(_ columns: [[Run]], _ tasks: [String]) -> [Difference] {
     struct Scene: Hashable {
+      var simulator: String
+      var pool: String
       var trainingSeed: UInt64
       var task: String
       var seed: UInt64
@@ -210,7 +226,10 @@ package struct Comparison: Codable, Sendable {
       var results: [Scene: Bool] = [:]
       for run in runs {
         for episode in run.episodes {
-          results[Scene(trainingSeed: run.trainingSeed, task: episode.task, seed: episode.seed)] = episode.success
+          let scene = Scene(
+            simulator: run.result.simulator, pool: run.result.pool, trainingSeed: run.trainingSeed, task: episode.task,
+            seed: episode.seed)
+          results[scene] = episode.success
         }
       }
       return results

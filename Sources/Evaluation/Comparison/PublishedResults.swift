@@ -10,9 +10,6 @@ package struct PublishedResults: Codable, Sendable, Equatable {
   /// Something to know about the numbers.
   package var note: String
 
-  /// What belongs beside runs on `registry`: RoboCasa's numbers beside RoboCasa runs and no others.
-  package static func beside(registry: String) -> [PublishedResults] { registry == "robocasa" ? roboCasa : [] }
-
   private static let roboCasaPaper = "Nasiriany et al. 2024, RoboCasa, appendix"
   private static let worldModelPaper = "Lu et al. 2025, GWM, table 2"
 
@@ -31,7 +28,11 @@ package struct PublishedResults: Codable, Sendable, Equatable {
     ("CoffeeServeMug", [0.22, 0.12, 0.24, 0.34]), ("CoffeeSetupMug", [0, 0.02, 0.04, 0.12]),
   ]
 
-  private static let roboCasa: [PublishedResults] =
+  /// The 24 atomic tasks that the means are over.
+  static let roboCasaTasks = Set(tasks.map(\.name))
+
+  /// What belongs beside policies that were tried in RoboCasa's simulator, and beside no others.
+  package static let roboCasa: [PublishedResults] =
     ["human-50", "generated-100", "generated-300", "generated-3000"].enumerated().map { place, split in
       let rates = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.rates[place]) })
       return PublishedResults(

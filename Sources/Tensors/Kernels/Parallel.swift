@@ -28,7 +28,7 @@ package enum Threads {
 /// A training step is hundreds of short loops one after another. Dispatch's threads go to sleep after each, and waking one
 /// costs as much as a small loop; these look for the next loop for some twenty microseconds first.
 private final class Cores: @unchecked Sendable {
-  static let shared = Cores(helpers: ProcessInfo.processInfo.activeProcessorCount - 1)
+  static let shared = Cores(helpers: ProcessorCores.count - 1)
 
   private final class Helper: Sendable {
     let isAsleep = Atomic<Bool>(false)
