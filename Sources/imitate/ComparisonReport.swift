@@ -41,7 +41,9 @@ struct ComparisonReport {
       var result = try EvaluationResult.read(folder.evaluation)
       if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
       return Comparison.Run(
-        path: folder.path, name: "\(recipe.name), seed \(recipe.seed)", registry: recipe.data.registry,
+        path: folder.path,
+        name: "\(labels[identity]!) · \(recipe.policy.kind) · \(recipe.data.split), training seed \(recipe.seed)",
+        registry: recipe.data.registry,
         split: recipe.data.split, encoder: labels[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
         result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
     }

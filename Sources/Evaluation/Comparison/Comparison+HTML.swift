@@ -46,7 +46,7 @@ extension Comparison {
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
     @media (max-width: 30rem) { .films { grid-template-columns: 1fr; } main.broad { padding: 1rem .7rem 3rem; } }
-    a { color: var(--c0); } .least { opacity: .75; } th:first-child, td:first-child { position: sticky; left: 0;
+    svg.chart { min-width: 32rem; } a { color: var(--c0); } .least { opacity: .75; } th:first-child, td:first-child { position: sticky; left: 0;
     background: var(--page); }
     """
 
@@ -81,7 +81,7 @@ extension Comparison {
     else { return "<p class=\"lead\">Nothing evaluated yet.</p>" }
     return """
       <p class="lead"><strong>\(Comparison.percent(cell.rate)) %</strong> mean closed-loop success of the best of \(columns.count)
-      columns, \(Report.escaped(columns[best].label)), over \(mean.tasks.count) tasks and \(cell.episodes) episodes on
+      columns, \(Report.escaped(columns[best].label)), over \(mean.tasks.count) task\(mean.tasks.count == 1 ? "" : "s") and \(cell.episodes) episodes on
       \(Report.escaped(simulator)).</p>
       """
   }
@@ -163,7 +163,7 @@ extension Comparison {
     }
     return """
       <div class="legend">\(legend)</div>
-      <svg viewBox="0 0 760 \(height)" role="img" aria-label="Success rates with 95 % intervals">\(shapes)</svg>
+      <div class="wide"><svg class="chart" viewBox="0 0 760 \(height)" role="img" aria-label="Success rates with 95 % intervals">\(shapes)</svg></div>
       """
   }
 
@@ -247,7 +247,7 @@ extension Comparison {
           link(run, "videos/\(FilmStrip.video(episode))").map { " <a href=\"\(Report.escaped($0))\">video</a>" } ?? ""
         return """
           <figure><figcaption><strong>\(Report.escaped(episode.task))</strong> “\(Report.escaped(episode.instruction))”: \(outcome)\(video)<br>\
-          <span class="note">\(Report.escaped(run.name)), seed \(episode.seed)</span></figcaption>
+          <span class="note">\(Report.escaped(run.name)), scene \(episode.seed)</span></figcaption>
           <img loading="lazy" alt="\(Report.escaped(episode.task)), from the first step to the last" \
           src="data:image/jpeg;base64,\(film.jpeg.base64EncodedString())"></figure>
           """
