@@ -1,5 +1,10 @@
 #pragma once
+#include <errno.h>
 #include <hdf5.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 // HDF5 names its types and property classes by macros that first open the library; Swift cannot see such macros.
 static inline hid_t h5_float(void) { return H5T_IEEE_F32LE; }
@@ -14,3 +19,14 @@ static inline hid_t h5_file_creation(void) { return H5P_FILE_CREATE; }
 static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned h5_swmr_read(void) { return H5F_ACC_SWMR_READ; }
 static inline unsigned h5_truncate(void) { return H5F_ACC_TRUNC; }
+
+// Has the disk keep room for so many bytes of a file, whose end stays where it is. 0, or -1 with errno.
+static inline int h5_reserve(int descriptor, long long bytes) {
+#if defined(__linux__) && defined(__LP64__)
+  enum { keep_size = 1 };  // FALLOC_FL_KEEP_SIZE, which glibc shows to GNU sources only
+  return (int)syscall(SYS_fallocate, descriptor, keep_size, 0LL, bytes);
+#else
+  errno = EOPNOTSUPP;
+  return -1;
+#endif
+}

@@ -7,29 +7,26 @@ extension DatasetSummary {
   /// - Throws: `ImageError`.
   package static func page(_ summaries: [DatasetSummary], sheets: [Image?], title: String) throws -> String {
     let overview = summaries.map { summary in
-      "<tr><td>\(escaped(summary.task))</td><td class=n>\(summary.demos)</td><td class=n>\(summary.steps)</td>"
+      "<tr><td>\(HTMLPage.escaped(summary.task))</td><td class=n>\(summary.demos)</td><td class=n>\(summary.steps)</td>"
         + "<td class=n>\(summary.shortest) to \(summary.longest)</td><td class=n>\(summary.instructions.count)</td>"
         + "<td class=n>\(summary.problems.count)</td></tr>"
     }
     let sections = try zip(summaries, sheets).map { try $0.section(sheet: $1) }
-    return """
-      <!doctype html>
-      <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(escaped(title))</title><style>\(style)</style></head><body><main>
-      <h1>\(escaped(title))</h1>
-      <table><tr><th>task</th><th class=n>demos</th><th class=n>steps</th><th class=n>a demo</th>
-      <th class=n>instructions</th><th class=n>problems</th></tr>
-      \(overview.joined(separator: "\n"))</table>
-      \(sections.joined(separator: "\n"))
-      </main></body></html>
-
-      """
+    return HTMLPage.text(
+      title: title, style: style,
+      body: """
+        <h1>\(HTMLPage.escaped(title))</h1>
+        <table><tr><th>task</th><th class=n>demos</th><th class=n>steps</th><th class=n>a demo</th>
+        <th class=n>instructions</th><th class=n>problems</th></tr>
+        \(overview.joined(separator: "\n"))</table>
+        \(sections.joined(separator: "\n"))
+        """)
   }
 
   private func section(sheet: Image?) throws -> String {
-    var parts = ["<section><h2>\(DatasetSummary.escaped(task))</h2><p class=dim>\(DatasetSummary.escaped(file))</p>"]
+    var parts = ["<section><h2>\(HTMLPage.escaped(task))</h2><p class=dim>\(HTMLPage.escaped(file))</p>"]
     if !problems.isEmpty {
-      parts.append("<ul class=bad>" + problems.map { "<li>\(DatasetSummary.escaped($0))</li>" }.joined() + "</ul>")
+      parts.append("<ul class=bad>" + problems.map { "<li>\(HTMLPage.escaped($0))</li>" }.joined() + "</ul>")
     }
     if let sheet {
       let picture = Data(try sheet.jpeg(quality: 85)).base64EncodedString()
@@ -74,27 +71,15 @@ extension DatasetSummary {
 
   private func table(_ head: [String], _ rows: [[String]]) -> String {
     func row(_ cells: [String], _ tag: String) -> String {
-      "<tr>" + cells.map { "<\(tag)>\(DatasetSummary.escaped($0))</\(tag)>" }.joined() + "</tr>"
+      "<tr>" + cells.map { "<\(tag)>\(HTMLPage.escaped($0))</\(tag)>" }.joined() + "</tr>"
     }
     return "<div class=wide><table>" + row(head, "th") + rows.map { row($0, "td") }.joined(separator: "\n")
       + "</table></div>"
   }
 
-  private static func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-      .replacingOccurrences(of: ">", with: "&gt;")
-  }
-
   private static let style = """
-    :root { color-scheme: light dark; --ink: #1c2430; --dim: #5c6675; --line: #d9dee6; --page: #fff; --bad: #c0392b; }
-    @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #9aa4b2; --line: #333b47; --page: #14181f;
-      --bad: #ff8a7a; } }
-    body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-    main { max-width: 64rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; } h1 { font-size: 1.6rem; }
-    h2 { font-size: 1.2rem; margin: 2.5rem 0 0; } .dim { color: var(--dim); margin: 0 0 .8rem; overflow-wrap: anywhere; }
-    .bad { color: var(--bad); } img { max-width: 100%; border-radius: .3rem; } .wide { overflow-x: auto; }
-    table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-    th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
-    .n { text-align: right; } summary { cursor: pointer; }
+    main { max-width: 64rem; } h2 { margin: 2.5rem 0 0; } table { margin: 1rem 0; } th, td { white-space: normal; }
+    .dim { color: var(--dim); margin: 0 0 .8rem; overflow-wrap: anywhere; } .bad { color: var(--bad); }
+    .n { text-align: right; } section img { max-width: 100%; border-radius: .3rem; }
     """
 }

@@ -1,3 +1,4 @@
+import CHDF5
 import Foundation
 import Imitation
 import Layers
@@ -86,7 +87,11 @@ package struct EpisodeStore: Sendable {
   package func assemble(
     _ indices: [Int], to path: String, environmentArguments: String, seed: UInt64, origin: String? = nil
   ) throws {
-    try HDF5File.atomically(path) { file in
+    // An assembled file is no larger than its parts, each with a header of its own.
+    let room = indices.reduce(0) { sum, index in
+      sum + ((try? FileManager.default.attributesOfItem(atPath: self.path(index))[.size] as? Int) ?? 0)
+    }
+    try HDF5File.atomically(path, room: room) { file in
       try file.createGroup("data")
       var total = 0
       for (number, index) in indices.enumerated() {
@@ -132,19 +137,29 @@ package enum EpisodeStoreError: Error, Equatable, CustomStringConvertible {
 
 extension HDF5File {
   /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
+  /// - Parameter room: how many bytes it will hold at most, when that is known: a disk too full for them is told before
+  ///   anything is copied.
   /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
-  package static func atomically(_ path: String, _ body: (HDF5File) throws -> Void) throws {
+  package static func atomically(_ path: String, room: Int = 0, _ body: (HDF5File) throws -> Void) throws {
     // A worker of a killed recording may still be writing the same episode: each process has a name of its own.
     let temporary = "\(path).\(getpid()).partial"
     func failure() -> HDF5Error { .notWritten(file: path, reason: String(cString: strerror(errno))) }
     do {
       do {
         let file = try HDF5File(creating: temporary)
-        try body(file)
-        try file.flush()
+        do {
+          try file.reserve(room, for: path)
+          try body(file)
+          try file.flush()
+        } catch {
+          file.abandon()
+          throw error
+        }
       }
-      let descriptor = open(temporary, O_RDONLY)
+      let descriptor = open(temporary, O_RDWR)
       guard descriptor >= 0 else { throw failure() }
+      // Room that was kept and not needed is given back.
+      ftruncate(descriptor, lseek(descriptor, 0, SEEK_END))
       let synced = fsync(descriptor)
       close(descriptor)
       guard synced == 0, rename(temporary, path) == 0 else { throw failure() }
@@ -152,5 +167,24 @@ extension HDF5File {
       unlink(temporary)
       throw error
     }
+  }
+
+  /// Has the disk keep room for what will be written. The library itself crashes when a copy between files finds none.
+  private func reserve(_ bytes: Int, for final: String) throws {
+    guard bytes > 0 else { return }
+    var limit = rlimit()
+    var code: Int32 = 0
+    if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < UInt64(bytes) {
+      code = EFBIG
+    } else {
+      let descriptor = open(path, O_WRONLY)
+      guard descriptor >= 0 else { return }
+      defer { close(descriptor) }
+      // Past the end, which stays where it is. Not every file system can; then the writing itself will tell.
+      if h5_reserve(descriptor, Int64(bytes)) != 0 { code = errno }
+    }
+    guard [EFBIG, ENOSPC, EDQUOT].contains(code) else { return }
+    let reason = "\(String(cString: strerror(code))): \((bytes + 999_999) / 1_000_000) MB are needed"
+    throw HDF5Error.notWritten(file: final, reason: reason)
   }
 }

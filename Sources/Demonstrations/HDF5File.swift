@@ -5,6 +5,9 @@ import Synchronization
 /// Debian's HDF5 is the serial library: one call at a time in the whole process, whichever file it is for.
 enum HDF5 {
   private static let lock: NSRecursiveLock = {
+    // Files are closed where they are no longer used; what is left at exit are those that could not be written, and closing
+    // one of those crashes.
+    H5dont_atexit()
     H5open()
     return NSRecursiveLock()
   }()
@@ -49,9 +52,15 @@ package final class HDF5File: @unchecked Sendable {
     }
   }
 
+  /// Guarded by `HDF5.locked`.
+  private var isAbandoned = false
+
   deinit {
-    _ = HDF5.locked { H5Fclose(id) }
+    HDF5.locked { if !isAbandoned { H5Fclose(id) } }
   }
+
+  /// Leaves a file behind that could not be written: the library crashes when it closes one whose buffers find no room.
+  package func abandon() { HDF5.locked { isAbandoned = true } }
 
   /// Writes what is buffered and tells whether that worked.
   /// - Throws: `HDF5Error`.

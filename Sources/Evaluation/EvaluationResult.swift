@@ -104,8 +104,27 @@ package struct EvaluationResult: Codable, Sendable {
     try AtomicFile.write(encoder.encode(self) + Data("\n".utf8), to: path)
   }
 
+  /// - Throws: `EvaluationError`.
   package static func read(_ path: String) throws -> EvaluationResult {
-    try JSONDecoder().decode(EvaluationResult.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    guard let data = FileManager.default.contents(atPath: path) else { throw EvaluationError.missing(path) }
+    do {
+      return try JSONDecoder().decode(EvaluationResult.self, from: data)
+    } catch {
+      throw EvaluationError.damaged(path)
+    }
+  }
+}
+
+/// An `evaluation.json` that cannot be used.
+package enum EvaluationError: Error, Equatable, CustomStringConvertible {
+  case missing(String)
+  case damaged(String)
+
+  package var description: String {
+    switch self {
+    case .missing(let path): "\(path): not there: the run is not evaluated yet; run `imitate evaluate` first"
+    case .damaged(let path): "\(path): damaged, or not an evaluation; run `imitate evaluate` to write it again"
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 import Foundation
+import Imitation
 
 extension GaussianViewer {
   /// An HTML fragment (style, div and script) to be put into a page; several on one page do not collide.
   package var html: String {
-    let names = tracks.map { Report.escaped($0.name) }
+    let names = tracks.map { HTMLPage.escaped($0.name) }
     let moments = tracks.map(\.frames.count).max() ?? 0
     let choices = names.enumerated().map {
       "<button type=\"button\" data-show=\"\($0.offset)\" aria-pressed=\"false\">\($0.element)</button>"

@@ -1,4 +1,5 @@
 import Foundation
+import Imitation
 
 extension Report {
   /// Success by task and policy as horizontal bars with whiskers.
@@ -16,14 +17,14 @@ extension Report {
     for (place, task) in tasks.enumerated() {
       let top = Double(place) * group + gap / 2
       let middle = top + Double(policies.count) * bar / 2 + 5
-      shapes += "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\">\(Report.escaped(task))</text>"
+      shapes += "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\">\(HTMLPage.escaped(task))</text>"
       for (index, policy) in policies.enumerated() {
         guard let row = row(task, policy) else { continue }
         let y = top + Double(index) * bar
         let centre = y + bar / 2 - 1
         shapes += """
           <rect x="\(left)" y="\(y)" width="\(max(1, width * row.rate))" height="\(bar - 3)" rx="2" fill="var(--c\(min(index, 2)))">\
-          <title>\(Report.escaped(policy)): \(row.successes) of \(row.episodes)</title></rect>\
+          <title>\(HTMLPage.escaped(policy)): \(row.successes) of \(row.episodes)</title></rect>\
           <line class="whisker" x1="\(left + width * row.low)" x2="\(left + width * row.high)" y1="\(centre)" y2="\(centre)"/>
           """
       }
@@ -33,7 +34,7 @@ extension Report {
       let x = left + Double(index) * 170
       legend +=
         "<rect x=\"\(x)\" y=\"\(height + 6)\" width=\"12\" height=\"12\" rx=\"2\" fill=\"var(--c\(min(index, 2)))\"/>"
-      legend += "<text x=\"\(x + 18)\" y=\"\(height + 17)\">\(Report.escaped(policy))</text>"
+      legend += "<text x=\"\(x + 18)\" y=\"\(height + 17)\">\(HTMLPage.escaped(policy))</text>"
     }
     return """
       <svg viewBox="0 0 760 \(height + 26)" role="img" aria-label="Success rate by task and policy">\(shapes)\(legend)</svg>

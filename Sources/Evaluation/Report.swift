@@ -59,8 +59,6 @@ package struct Report: Sendable {
     result.rows.first { $0.task == task && $0.policy == policy }
   }
 
-  static func percent(_ value: Double) -> String { String(format: "%.0f %%", value * 100) }
-
   /// The table in Markdown, as `docs/results.md` and a pull request want it.
   package var markdown: String {
     var lines = ["# \(title)", ""]
@@ -69,12 +67,12 @@ package struct Report: Sendable {
     for task in tasks {
       let cells = result.policies.map { policy -> String in
         guard let row = row(task, policy) else { return "" }
-        return "\(row.successes)/\(row.episodes) = \(Report.percent(row.rate)) "
-          + "(\(Report.percent(row.low)) to \(Report.percent(row.high)))"
+        return "\(row.successes)/\(row.episodes) = \(SuccessRate.percent(row.rate)) "
+          + "(\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high)))"
       }
       lines.append("| \(task) | " + cells.joined(separator: " | ") + " |")
     }
-    let means = result.policies.map { "**\(Report.percent(result.mean(of: $0) ?? 0))**" }
+    let means = result.policies.map { "**\(SuccessRate.percent(result.mean(of: $0) ?? 0))**" }
     lines.append("| **mean** | " + means.joined(separator: " | ") + " |")
     lines.append("")
     lines.append(

@@ -73,7 +73,7 @@ package struct Rollout {
   ) -> EpisodeResult {
     var result = blank
     var latencies: [Double] = []
-    var trace: UInt64 = 0xcbf2_9ce4_8422_2325
+    var trace = StableHash()
     do {
       var observation = try environment.reset(task: result.task, seed: result.seed, pool: pool)
       result.instruction = observation.instruction
@@ -85,8 +85,7 @@ package struct Rollout {
         let start = ContinuousClock.now
         let action = try behavior.action(for: observation)
         if plans { latencies.append(((ContinuousClock.now - start) / .microseconds(1)).rounded() / 1000) }
-        // FNV-1a over the numbers' bits.
-        for value in action { trace = (trace ^ UInt64(value.bitPattern)) &* 0x0000_0100_0000_01b3 }
+        trace.add(action)
         let step = try environment.step(action)
         result.steps += 1
         result.success = step.success
@@ -98,7 +97,7 @@ package struct Rollout {
       result.error = "\(error)"
     }
     result.latencies = latencies
-    result.trace = String(trace, radix: 16)
+    result.trace = String(trace.value, radix: 16)
     return result
   }
 }

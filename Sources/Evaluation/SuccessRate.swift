@@ -1,3 +1,5 @@
+import Foundation
+
 /// Successes out of episodes, with Wilson's 95 % interval (Wilson 1927).
 package struct SuccessRate: Sendable, Equatable {
   package var episodes: Int
@@ -9,6 +11,9 @@ package struct SuccessRate: Sendable, Equatable {
   }
 
   package var rate: Double { episodes > 0 ? Double(successes) / Double(episodes) : 0 }
+
+  /// "86 %".
+  package static func percent(_ rate: Double) -> String { String(format: "%.0f %%", rate * 100) }
 
   /// The interval; 0...1 when nothing was tried.
   package var interval: ClosedRange<Double> {

@@ -147,14 +147,13 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   public var frozenIdentity: String {
-    // FNV-1a over every weight: two models that differ anywhere must not share rows.
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    // Over every weight: two models that differ anywhere must not share rows.
+    var hash = StableHash()
     for (name, tensor) in world.snapshot().sorted(by: { $0.key < $1.key }) {
-      name.utf8.forEach(add)
-      tensor.withUnsafeBufferPointer { UnsafeRawBufferPointer($0).forEach(add) }
+      hash.add(name.utf8)
+      tensor.withUnsafeBufferPointer { hash.add(UnsafeRawBufferPointer($0)) }
     }
-    return "\(GaussianWorldEncoder.name) 1 \(attachments[GaussianWorldEncoder.attachment]!) \(hash)"
+    return "\(GaussianWorldEncoder.name) 1 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
   }
 
   public var frozenLimit: Int { Int(options.cacheGigabytes * 1e9) }

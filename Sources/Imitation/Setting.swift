@@ -62,16 +62,18 @@ public enum SettingError: Error, Equatable, CustomStringConvertible {
   indirect case inFile(String, SettingError)
 
   public var description: String {
-    switch self {
+    // Line 0: what was given on the command line.
+    func place(_ line: Int) -> String { line > 0 ? "line \(line): " : "" }
+    return switch self {
     case .unreadable(let file, let reason): "\(file): \(reason)"
-    case .syntax(let line, let reason): "line \(line): not YAML: \(reason)"
+    case .syntax(let line, let reason): "\(place(line))not YAML: \(reason)"
     case .unknownKey(let path, let line, let allowed):
-      "line \(line): unknown key '\(path)'; allowed here: \(allowed.joined(separator: ", "))"
-    case .missingKey(let path, let line): "line \(line): '\(path)' is missing"
+      "\(place(line))unknown key '\(path)'; allowed here: \(allowed.joined(separator: ", "))"
+    case .missingKey(let path, let line): "\(place(line))'\(path)' is missing"
     case .wrongType(let path, let line, let wanted, let found):
-      "line \(line): '\(path)' must be \(wanted), not \(found)"
+      "\(place(line))'\(path)' must be \(wanted), not \(found)"
     case .invalid(let path, let line, let reason):
-      path.isEmpty ? "line \(line): \(reason)" : "line \(line): '\(path)': \(reason)"
+      path.isEmpty ? "\(place(line))\(reason)" : "\(place(line))'\(path)': \(reason)"
     case .inFile(let file, let error): "\(file), \(error)"
     }
   }

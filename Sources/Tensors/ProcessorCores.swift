@@ -15,7 +15,7 @@ package enum ProcessorCores {
   /// Reads "0-3,8,10-11".
   package static func list(_ text: String) -> [Int] {
     text.split(separator: ",").flatMap { part -> [Int] in
-      let ends = part.split(separator: "-").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+      let ends = part.split(separator: "-").compactMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
       guard let first = ends.first, let last = ends.last, first <= last, last - first < 1 << 16 else { return [] }
       return Array(first...last)
     }

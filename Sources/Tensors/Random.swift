@@ -30,9 +30,9 @@ public struct Random: RandomNumberGenerator, Sendable, Codable, Equatable {
 
   /// An independent stream that depends on this stream's key and `name` only, not on how much has been drawn.
   public func split(_ name: String) -> Random {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a, 64 bits
-    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    return Random(key: Random.mixed(key ^ Random.mixed(hash)), counter: 0)
+    var hash = StableHash()
+    hash.add(name.utf8)
+    return Random(key: Random.mixed(key ^ Random.mixed(hash.value)), counter: 0)
   }
 
   /// The independent stream number `index` under this one: an episode, a step, a worker.

@@ -24,8 +24,13 @@ package enum SettingsFile {
       if changes.isEmpty { return (try parse(text), text) }
       var node = try compose(text)
       for change in changes { try apply(change, to: &node) }
-      let changed = try Yams.serialize(node: node)
-      return (try parse(changed), changed)
+      // Lines are those of the file; what was changed has none.
+      var room = mostValues
+      var setting = try setting(from: node, depth: 0, room: &room)
+      for change in changes {
+        setting.forgetLine(at: change.prefix { $0 != "=" }.split(separator: ".").map(String.init)[...])
+      }
+      return (setting, try Yams.serialize(node: node))
     } catch let error as SettingError {
       throw SettingError.inFile(path, error)
     }
@@ -105,5 +110,24 @@ package enum SettingsFile {
       node.mapping?[Node(key)] = inner
     }
     replace(path[...], in: &node)
+  }
+}
+
+extension Setting {
+  /// Takes the line away from the value at `path` and all in it: it stands in no file.
+  fileprivate mutating func forgetLine(at path: ArraySlice<String>) {
+    if path.isEmpty { line = 0 }
+    switch value {
+    case .map(var entries):
+      for index in entries.indices where path.isEmpty || entries[index].key == path.first {
+        entries[index].setting.forgetLine(at: path.dropFirst())
+        if path.count <= 1 { entries[index].line = 0 }
+      }
+      value = .map(entries)
+    case .list(var values) where path.isEmpty:
+      for index in values.indices { values[index].forgetLine(at: []) }
+      value = .list(values)
+    default: break
+    }
   }
 }

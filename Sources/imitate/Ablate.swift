@@ -105,7 +105,7 @@ struct Ablate: ParsableCommand {
   // MARK: On this machine
 
   /// Where children find the demonstrations.
-  private var places: [String] { ["--datasets", place.datasets] + (place.root.map { ["--root", $0] } ?? []) }
+  var places: [String] { ["--datasets", place.datasets] + (place.root.map { ["--root", $0] } ?? []) }
 
   private func write(_ cell: Ablation.Cell) throws {
     try FileManager.default.createDirectory(
@@ -119,7 +119,7 @@ struct Ablate: ParsableCommand {
     let interruption = Interruption()
     let all = ProcessorCores.available
     let perJob = min(all.count, cores ?? jobs.map { max(1, all.count / $0) } ?? (all.count < 8 ? all.count : 4))
-    let fits = max(1, min(all.count / perJob, Ablate.memory / Ablate.need(of: open.map(\.recipe))))
+    let fits = max(1, min(all.count / perJob, MachineMemory.free / Ablate.need(of: open.map(\.recipe))))
     let atOnce = min(open.count, jobs ?? fits, all.count / perJob)
     let state = Mutex((next: 0, failed: [String]()))
     tell("\(cells.count) cells, \(cells.count - open.count) finished; \(max(1, atOnce)) at once on \(all.count) cores")
@@ -205,57 +205,8 @@ struct Ablate: ParsableCommand {
     return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
   }
 
-  private func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
-
-  /// Bytes that are free, of the machine or of the container.
-  private static var memory: Int {
-    func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
-    func number(_ path: String) -> Int? { Int(text(path).trimmingCharacters(in: .whitespacesAndNewlines)) }
-    let line = text("/proc/meminfo").split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
-    let machine = (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 8_000_000) * 1024
-    guard let most = number("/sys/fs/cgroup/memory.max"), let used = number("/sys/fs/cgroup/memory.current") else {
-      return machine
-    }
-    return min(machine, max(0, most - used))
-  }
-
   /// What the largest of some runs may take: its decoded images, and what networks and workers need beside.
-  private static func need(of recipes: [Recipe]) -> Int {
+  static func need(of recipes: [Recipe]) -> Int {
     Int(((recipes.map(\.data.memoryGigabytes).max() ?? 0) + 2) * 1e9)
-  }
-
-  // MARK: Slurm
-
-  private func writeSlurm(_ path: String, _ grid: Ablation) throws {
-    var arguments = ["ablate", recipe]
-    for (name, value) in [("encoder", encoder), ("policy", policy), ("split", split), ("seed", seed), ("tasks", tasks)]
-    {
-      if let value { arguments += ["--\(name)", value] }
-    }
-    for change in changes { arguments += ["--set", change] }
-    arguments += ["--run", grid.folder] + places
-    func quoted(_ text: String) -> String {
-      let plain = text.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+".contains($0) }
-      return plain && !text.isEmpty ? text : "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'"
-    }
-    let command = ([Bundle.main.executablePath ?? "imitate"] + arguments).map(quoted).joined(separator: " ")
-    let gigabytes = (Ablate.need(of: grid.cells.map(\.recipe)) + 999_999_999) / 1_000_000_000
-    let text = """
-      #!/bin/bash
-      # \(grid.cells.count) runs; then: \(command) --report-only
-      #SBATCH --job-name=imitate-ablate
-      #SBATCH --array=0-\(grid.cells.count - 1)
-      #SBATCH --cpus-per-task=\(cores ?? 4)
-      #SBATCH --mem=\(gigabytes)G
-      #SBATCH --output=\(grid.folder)/slurm-%a.log
-      #SBATCH --requeue
-      set -euo pipefail
-      cd \(quoted(FileManager.default.currentDirectoryPath))
-      exec \(command) --cell "$SLURM_ARRAY_TASK_ID"
-
-      """
-    try FileManager.default.createDirectory(atPath: grid.folder, withIntermediateDirectories: true)
-    try AtomicFile.write(Data(text.utf8), to: path)
-    print("\(path): \(grid.cells.count) cells; submit it with sbatch")
   }
 }

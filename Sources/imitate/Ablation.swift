@@ -91,7 +91,12 @@ struct Ablation {
       return (name, keys.compactMap { key in setting[key].map { "\(key)=\($0.json)" } })
     }
     if value.hasPrefix("{") {
-      let setting = try SettingsFile.parse(value)
+      let setting: Setting
+      do {
+        setting = try SettingsFile.parse(value)
+      } catch {
+        throw CommandFailure("--\(part) '\(value)': \(error)")
+      }
       guard let kind = setting["kind"], case .text(let name) = kind.value else {
         throw CommandFailure("--\(part) '\(value)': lacks a 'kind'")
       }

@@ -35,9 +35,6 @@ struct ComparisonReport {
     }
     let labels = ComparisonReport.labels(recipes)
     runs = try recipes.map { folder, recipe, identity in
-      guard FileManager.default.fileExists(atPath: folder.evaluation) else {
-        throw CommandFailure("\(folder.path): not evaluated yet; run `imitate evaluate \(folder.path)` first")
-      }
       var result = try EvaluationResult.read(folder.evaluation)
       if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
       return Comparison.Run(

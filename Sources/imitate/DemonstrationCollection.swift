@@ -11,13 +11,20 @@ struct DemonstrationCollection {
   let title: String
   let count: Int
   let store: EpisodeStore
-  let pool: WorkerPool
-  let interruption: Interruption
-  /// Whether an attempt may fail, and another takes its place.
-  var mayFail = true
+  private let pool: WorkerPool
+  private let interruption: Interruption
   let request: (_ attempt: Int) -> WorkerRequest
   /// Why to give up, given how many attempts failed and how many were kept so far.
-  var giveUp: (_ failed: Int, _ kept: Int) -> String? = { _, _ in nil }
+  let giveUp: (_ failed: Int, _ kept: Int) -> String?
+
+  init(
+    title: String, _ plan: CollectionPlan, count: Int, store: EpisodeStore,
+    request: @escaping (Int) -> WorkerRequest, giveUp: @escaping (Int, Int) -> String? = { _, _ in nil }
+  ) {
+    (self.title, self.count, self.store) = (title, count, store)
+    (pool, interruption) = (plan.pool, plan.interruption)
+    (self.request, self.giveUp) = (request, giveUp)
+  }
 
   struct Collected {
     /// The attempts that are kept.
@@ -27,7 +34,7 @@ struct DemonstrationCollection {
     let bar: ProgressBar
   }
 
-  /// - Throws: `CommandFailure` when the attempts of a round broke, it was given up, or `interruption` asked to stop.
+  /// - Throws: `CommandFailure` when a worker failed or every attempt broke off, it was given up, or `interruption` asked to stop.
   func run() throws -> Collected {
     var failed = Set(store.failedAttempts)
     // The fewest attempts that hold `count` successes, as far as failures are known.
@@ -45,41 +52,41 @@ struct DemonstrationCollection {
       let open = waiting()
       if open.isEmpty { break }
       let progress = Mutex((done: count - open.count, lost: nil as String?))
+      let hasFailed = Atomic(false)
       let outcomes = pool.run(
-        open.map(request), responding: WorkerResponse.self, shouldStop: { [interruption] in interruption.isAsked }
+        open.map(request), responding: WorkerResponse.self,
+        shouldStop: { [interruption] in interruption.isAsked || hasFailed.load(ordering: .relaxed) }
       ) { [store] place, outcome in
         progress.withLock { state in
           switch outcome {
           case .success(.recorded):
             state.done += 1
             bar.update(state.done)
-          case .success:
+          case .success(.notSolved):
             // At once: a kill must not cost what is known.
-            do { try store.markFailed(open[place]) } catch { state.lost = "\(error)" }
-          case .failure, .notStarted: break
+            do { try store.markFailed(open[place]) } catch { state.lost = CommandFailure.line(error) }
+          case .failure: hasFailed.store(true, ordering: .relaxed)
+          case .success, .notStarted: break
           }
         }
       }
-      if let lost = progress.withLock({ $0.lost }) {
-        throw CommandFailure("\(store.folder): cannot be written: \(lost)")
+      if let lost = progress.withLock({ $0.lost }) { throw CommandFailure(lost) }
+      // What failed outside the simulator, a full disk for example, says nothing of an attempt.
+      for (attempt, outcome) in zip(open, outcomes) {
+        if case .failure(let reason) = outcome { throw CommandFailure("\(title), attempt \(attempt): \(reason)") }
       }
-      var (broken, succeeded): ([(attempt: Int, reason: String)], Int) = ([], 0)
+      let kept = attempts() - store.missing(of: attempts()).count
       for (attempt, outcome) in zip(open, outcomes) {
         switch outcome {
-        case .success(.recorded): succeeded += 1
+        case .success(.recorded): break
+        case .success(.broke(let reason)):
+          // One that broke off has failed; as long as nothing else happens, something is wrong with all of them.
+          guard kept > 0 else { throw CommandFailure("\(title), attempt \(attempt): \(reason)") }
+          try store.markFailed(attempt, reason: reason)
+          failed.insert(attempt)
         case .success: failed.insert(attempt)
-        case .failure(let reason): broken.append((attempt, reason))
-        case .notStarted: throw Interruption.failure
+        case .failure, .notStarted: throw Interruption.failure
         }
-      }
-      // One that broke has failed; when several do and nothing else happens, something is wrong with all of them.
-      let kept = attempts() - store.missing(of: attempts()).count
-      if let first = broken.first, !mayFail || kept == 0 || (succeeded == 0 && broken.count > 3) {
-        throw CommandFailure("\(title), attempt \(first.attempt): \(first.reason)")
-      }
-      for (attempt, reason) in broken {
-        failed.insert(attempt)
-        try store.markFailed(attempt, reason: reason)
       }
       let all = attempts()
       if let reason = giveUp(

@@ -35,7 +35,7 @@ public struct ImitateCommand: ParsableCommand {
       try Session.$catalog.withValue(catalog) { try command.run() }
       exit(withError: nil)
     } catch let error where CommandFailure.isOurs(error) {
-      FileHandle.standardError.write(Data("imitate: \(CommandFailure.line(error))\n".utf8))
+      tell("imitate: \(CommandFailure.line(error))")
       Foundation.exit(1)
     } catch {
       exit(withError: error)

@@ -41,8 +41,6 @@ struct Inspect: ParsableCommand {
     }
   }
 
-  private func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
-
   /// The files of `split` that are on the disk.
   private func files(_ split: String) throws -> [String] {
     let registry = try place.registry(file)

@@ -19,7 +19,7 @@ final class Interruption: Sendable {
         withExtendedLifetime(source) {
           // The second time means it.
           if flag.asked.exchange(true, ordering: .relaxed) { _exit(130) }
-          FileHandle.standardError.write(Data("\nstopping; once more to stop at once\n".utf8))
+          tell("\nstopping; once more to stop at once")
         }
       }
       source.activate()

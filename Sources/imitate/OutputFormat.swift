@@ -14,6 +14,9 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   }
 }
 
+/// A line for people, beside the results on standard output.
+func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+
 /// Columns padded to their widest cell, the first to the left and numbers to the right.
 func table(_ header: [String], _ rows: [[String]]) -> String {
   let all = [header] + rows

@@ -3,8 +3,6 @@ import Demonstrations
 import Evaluation
 import Foundation
 import Imitation
-import Tensors
-import Training
 
 /// `imitate record`: the demonstrations that a recipe asks for, by the simulator's scripted experts.
 struct Record: ParsableCommand {
@@ -22,61 +20,44 @@ struct Record: ParsableCommand {
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @OptionGroup var place: DatasetPlace
 
+  func validate() throws { try CollectionPlan.validate(episodes: episodes, workers: workers) }
+
   func run() throws {
-    let recipe = try choice.recipe(recipe, changes: changes, place: place)
-    let catalog = Session.catalog
-    let known = try catalog.tasks(of: recipe.evaluation.simulator)
-    let registry = try place.registry(recipe.data.registry)
-    let split = try registry.split(recipe.data.split)
-    guard let count = episodes ?? split.count, count > 0 else {
-      throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
-    }
-    for task in recipe.data.tasks where !known.contains(where: { $0.name == task }) {
-      throw CommandFailure(
-        "\(recipe.evaluation.simulator.kind) has no task '\(task)'; its tasks: \(known.map(\.name).joined(separator: ", "))"
-      )
-    }
-    let interruption = Interruption()
-    let written = try recipe.writtenForWorkers()
-    defer { try? FileManager.default.removeItem(atPath: written) }
-    let pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers)
-    for task in recipe.data.tasks {
-      let path = try registry.path(
-        task: task, split: recipe.data.split, root: place.root(of: registry, recipe: recipe.data.root))
-      if let file = try? DemonstrationFile(path: path), try file.mask("\(count)_demos") != nil {
-        FileHandle.standardError.write(Data("\(task): \(file.demos.count) demonstrations in \(path)\n".utf8))
+    let plan = try CollectionPlan(
+      choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, place: place)
+    defer { plan.finish() }
+    for task in plan.recipe.data.tasks {
+      let path = try plan.path(task)
+      if let file = try? DemonstrationFile(path: path), try file.mask("\(plan.count)_demos") != nil {
+        tell("\(task): \(file.demos.count) demonstrations in \(path)")
         continue
       }
-      try record(
-        task, count: count, horizon: registry.entry(task).horizon, to: path, recipe: recipe, pool: pool,
-        interruption: interruption)
+      try record(task, to: path, plan)
     }
   }
 
-  private func record(
-    _ task: String, count: Int, horizon: Int, to path: String, recipe: Recipe, pool: WorkerPool,
-    interruption: Interruption
-  ) throws {
+  private func record(_ task: String, to path: String, _ plan: CollectionPlan) throws {
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    let simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
-    let arguments = try simulator.arguments(task: task)
-    let store = try EpisodeStore(folder: path + ".parts", identity: "record\nseed \(recipe.seed)\n\(arguments)")
+    let seed = plan.recipe.seed
+    let arguments = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator).arguments(task: task)
+    let horizon = try plan.registry.entry(task).horizon
+    let store = try EpisodeStore(folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)")
     let collected = try DemonstrationCollection(
-      title: "record \(task)", count: count, store: store, pool: pool, interruption: interruption,
+      title: "record \(task)", plan, count: plan.count, store: store,
       request: { attempt in
         .record(
           RecordRequest(
             task: task, attempt: attempt,
-            seed: EpisodeResult.seed(recipe.seed, task: "record/\(task)", episode: attempt), horizon: horizon,
+            seed: EpisodeResult.seed(seed, task: "record/\(task)", episode: attempt), horizon: horizon,
             store: store.folder))
       },
       giveUp: { failed, _ in
-        failed > count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
+        failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
       }
     ).run()
-    try store.assemble(collected.kept, to: path, environmentArguments: arguments, seed: recipe.seed)
-    collected.bar.update(count)
+    try store.assemble(collected.kept, to: path, environmentArguments: arguments, seed: seed)
+    collected.bar.update(plan.count)
     collected.bar.finish(
       note: collected.failed == 0 ? path : "\(path), the expert failed \(collected.failed) times")
   }

@@ -29,9 +29,6 @@ struct WriteReport: ParsableCommand {
     guard runFolders.count == 1, isPlain else { return try compare() }
     let folder = RunFolder(runFolders[0])
     let recipe = try folder.readRecipe()
-    guard FileManager.default.fileExists(atPath: folder.evaluation) else {
-      throw CommandFailure("\(folder.path): not evaluated yet; run `imitate evaluate \(folder.path)` first")
-    }
     let result = try EvaluationResult.read(folder.evaluation)
     let checkpoint = try folder.lastCheckpoint()
     let metrics = MetricsLog.read(folder: folder.path)

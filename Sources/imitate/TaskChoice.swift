@@ -20,17 +20,25 @@ struct TaskChoice: ParsableArguments {
       let registry = try place.registry(Recipe(path: path, changes: changes).data.registry)
       changes.append("data.tasks=[\(try registry.tasks(named: tasks).joined(separator: ", "))]")
     }
-    return try Recipe(path: path, changes: changes)
+    do {
+      return try Recipe(path: path, changes: changes)
+    } catch SettingError.inFile(let file, .unknownKey("world", _, _)) {
+      throw CommandFailure("\(file): a recipe of a world model; train it with `imitate world train \(file)`")
+    }
   }
 }
 
 extension DatasetRegistry {
   /// The tasks that a list of tasks and groups names, in the registry's order.
-  /// - Throws: `RegistryError.unknownTask`.
+  /// - Throws: `CommandFailure` for a name that is neither.
   func tasks(named list: String) throws -> [String] {
     let names = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     let groups = Set(tasks.map(\.group))
-    for name in names where name != "all" && !groups.contains(name) { _ = try entry(name) }
+    for name in names where name != "all" && !groups.contains(name) && !tasks.contains(where: { $0.name == name }) {
+      throw CommandFailure(
+        "'\(name)' is not a task or a group of \(self.name); its tasks: \(tasks.map(\.name).joined(separator: ", ")); groups: \(groups.sorted().joined(separator: ", "))"
+      )
+    }
     return tasks.filter { names.contains("all") || names.contains($0.group) || names.contains($0.name) }.map(\.name)
   }
 }

@@ -22,17 +22,15 @@ struct Train: ParsableCommand {
   @OptionGroup var place: DatasetPlace
 
   func run() throws {
-    let recipe = try policyRecipe()
+    let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let catalog = Session.catalog
     // A build without the simulator still trains for it.
     if catalog.simulatorNames.contains(recipe.evaluation.simulator.kind) {
       _ = try catalog.tasks(of: recipe.evaluation.simulator)
     } else {
-      FileHandle.standardError.write(
-        Data(
-          "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated\n"
-            .utf8))
+      tell(
+        "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated")
     }
     let interruption = Interruption()
 
@@ -49,7 +47,7 @@ struct Train: ParsableCommand {
       if !dryRun { try AtomicFile.write(Data(recipe.text.utf8), to: folder.recipe) }
     }
     if let checkpoint, checkpoint.step >= recipe.training.steps, !dryRun {
-      FileHandle.standardError.write(Data("\(folder.path): trained, \(checkpoint.step) steps\n".utf8))
+      tell("\(folder.path): trained, \(checkpoint.step) steps")
       return
     }
 
@@ -65,7 +63,7 @@ struct Train: ParsableCommand {
     }
     opening.update(opened, of: opened)
     opening.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
-    for note in data.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
+    for note in data.notes { tell("note: \(note)") }
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: checkpoint?.blueprint ?? data.blueprint,
       normalizer: checkpoint?.normalizer ?? data.normalizer(),
@@ -86,8 +84,7 @@ struct Train: ParsableCommand {
     let trial = policy.loss(on: try loaded.normalizer.normalized(batches(0))).loss
     precondition(trial.count == 1, "\(recipe.policy.kind): the loss has shape \(trial.shape)")
     let count = policy.parameterCount
-    FileHandle.standardError.write(
-      Data("\(recipe.encoder.kind) + \(recipe.policy.kind): \(count) parameters\n".utf8))
+    tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(count) parameters")
     if dryRun { return }
 
     folder.removeLeftovers()
@@ -130,24 +127,15 @@ struct Train: ParsableCommand {
     let paths = try recipe.data.tasks.map { try registry.path(task: $0, split: recipe.data.split, root: root) }
     let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
     if missing.count == paths.count {
-      FileHandle.standardError.write(
-        Data(
-          "\(recipe.path): \(paths.count) tasks of \(registry.name), \(recipe.data.split): known to the registry; none of the files is in \(root)\n"
-            .utf8))
+      tell(
+        "\(recipe.path): \(paths.count) tasks of \(registry.name), \(recipe.data.split): known to the registry; none of the files is in \(root)"
+      )
       return true
     }
     guard missing.isEmpty else {
       throw CommandFailure("\(missing.count) of \(paths.count) files are missing, the first: \(missing[0])")
     }
     return false
-  }
-
-  private func policyRecipe() throws -> Recipe {
-    do {
-      return try choice.recipe(recipe, changes: changes, place: place)
-    } catch SettingError.inFile(let file, .unknownKey("world", _, _)) {
-      throw CommandFailure("\(file): a recipe of a world model; train it with `imitate world train \(file)`")
-    }
   }
 
   /// What the encoder's frozen part makes of every frame, kept beside the demonstrations.
@@ -168,13 +156,11 @@ struct Train: ParsableCommand {
       bar.finish()
     } else if let count = encoder.frozenCount {
       let bytes = Double(data.demonstrations.episodes.reduce(0) { $0 + $1.length } * count * 2) / 1e9
-      FileHandle.standardError.write(
-        Data(
-          String(
-            format:
-              "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed\n",
-            bytes
-          ).utf8))
+      tell(
+        String(
+          format:
+            "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed",
+          bytes))
     }
     return rows
   }

@@ -56,6 +56,8 @@ enum WorkerResponse: Codable, Sendable {
   case recorded(steps: Int)
   /// The expert, or what was generated, did not solve it; another seed is needed.
   case notSolved
+  /// The simulator, or who acted in it, broke off.
+  case broke(String)
   case tried(EpisodeResult)
 }
 
@@ -125,7 +127,7 @@ final class Workbench {
     let generative = simulator as? any GenerativeEnvironment
     // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
     var solved = false
-    while !solved, episode.length < request.horizon {
+    func act() throws {
       let action = try expert.action(for: observation)
       let (state, recorded) = (simulator.state, simulator.recorded(action))
       if let generative, let info = generative.generationInfo {
@@ -137,6 +139,11 @@ final class Workbench {
         observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
       observation = step.observation
       solved = step.success
+    }
+    do {
+      while !solved, episode.length < request.horizon { try act() }
+    } catch {
+      return .broke("\(error)")
     }
     guard solved else { return .notSolved }
     try EpisodeStore(opened: request.store).write(episode, at: request.attempt)
@@ -165,11 +172,16 @@ final class Workbench {
       }()
     generators[request.source] = generator
     let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
-    let (episode, solved) = try generator.attempt(
-      in: simulator, from: observation, seed: request.seed, horizon: request.horizon)
-    guard solved else { return .notSolved }
-    try EpisodeStore(opened: request.store).write(episode, at: request.attempt)
-    return .recorded(steps: episode.length)
+    let attempt: (episode: RecordedEpisode, solved: Bool)
+    do {
+      attempt = try generator.attempt(
+        in: simulator, from: observation, seed: request.seed, horizon: request.horizon)
+    } catch {
+      return .broke("\(error)")
+    }
+    guard attempt.solved else { return .notSolved }
+    try EpisodeStore(opened: request.store).write(attempt.episode, at: request.attempt)
+    return .recorded(steps: attempt.episode.length)
   }
 
   private func draw(_ request: DrawRequest) throws -> WorkerResponse {
@@ -212,7 +224,7 @@ final class Workbench {
           to: folder, result, framesPerSecond: max(1, Int(simulator.actionSchema.controlHertz.rounded())))
       } catch {
         // An episode is what it was, filmed or not.
-        FileHandle.standardError.write(Data("\(folder): not filmed: \(error)\n".utf8))
+        tell("\(folder): not filmed: \(error)")
       }
     }
     return .tried(result)

@@ -40,8 +40,7 @@ struct WorldTrain: ParsableCommand {
       ("lift", run.model.lift?.parameterCount ?? 0), ("vae", run.model.vae?.parameterCount ?? 0),
       ("dynamics", run.model.dynamics.parameterCount),
     ]
-    FileHandle.standardError.write(
-      Data("parameters: \(parts.map { "\($0.0) \($0.1)" }.joined(separator: ", "))\n".utf8))
+    tell("parameters: \(parts.map { "\($0.0) \($0.1)" }.joined(separator: ", "))")
     if dryRun { return }
     if restart {
       for stage in WorldRecipe.Stage.allCases {
@@ -50,7 +49,7 @@ struct WorldTrain: ParsableCommand {
       try? FileManager.default.removeItem(atPath: WorldRun.file(folder))
     }
     if try run.isFinished {
-      FileHandle.standardError.write(Data("\(folder.path): trained\n".utf8))
+      tell("\(folder.path): trained")
     } else {
       try folder.create(recipe: recipe.text)
       try run.train(interruption)

@@ -112,12 +112,12 @@ struct WorldImagine: ParsableCommand {
     }
     let film64 = Data(Image.animatedPNG(film.frames, framesPerSecond: 10)).base64EncodedString()
     var body = """
-      <header><h1>\(Report.escaped(name))</h1>
-      <p class="lead">&ldquo;\(Report.escaped(instruction))&rdquo;: \(steps) steps imagined by \
-      \(Report.escaped(world.recipe.name)) from the first \(context) frames and the recorded actions, fed by its own \
+      <header><h1>\(HTMLPage.escaped(name))</h1>
+      <p class="lead">&ldquo;\(HTMLPage.escaped(instruction))&rdquo;: \(steps) steps imagined by \
+      \(HTMLPage.escaped(world.recipe.name)) from the first \(context) frames and the recorded actions, fed by its own \
       predictions. \(heldOut ? "The demonstration was held out." : "The model was trained on this demonstration.")</p></header>
       <figure><img alt="true and imagined frames" src="data:image/png;base64,\(film64)">
-      <figcaption>\(film.parts.map(Report.escaped).joined(separator: " | "))</figcaption></figure>
+      <figcaption>\(film.parts.map(HTMLPage.escaped).joined(separator: " | "))</figcaption></figure>
       <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).</p>
       """
     if let imagined = world.model.gaussians(clip.predicted),
@@ -131,38 +131,6 @@ struct WorldImagine: ParsableCommand {
         verticalFieldOfView: angle, framesPerSecond: 10)
       body += "<h2>The Gaussians</h2>\(viewer.html)"
     }
-    return WorldPage.page(title: name, body: body)
-  }
-}
-
-/// A page in the manner of reports.
-enum WorldPage {
-  static func page(title: String, body: String) -> String {
-    """
-    <!doctype html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>\(Report.escaped(title))</title>
-    <style>
-    :root { color-scheme: light dark; --ink: #1c2430; --dim: #5c6675; --page: #fff; --card: #f5f7fa; --line: #d9dee6;
-      --c0: #2563c9; }
-    @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #9aa4b2; --page: #14181f; --card: #1c222b;
-      --line: #333b47; --c0: #6ea8ff; } }
-    body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-    main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-    h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .8rem; }
-    .lead { font-size: 1.1rem; } .note, figcaption { color: var(--dim); font-size: .9rem; }
-    figure { margin: 0 0 1rem; background: var(--card); padding: .7rem; border-radius: .5rem; }
-    figure img { width: 100%; display: block; border-radius: .3rem; image-rendering: pixelated; }
-    </style>
-    </head>
-    <body><main>
-    \(body)
-    </main></body>
-    </html>
-
-    """
+    return HTMLPage.text(title: name, style: "figure img { image-rendering: pixelated; }", body: body)
   }
 }

@@ -71,7 +71,7 @@ struct WorldRun {
 
   private func run(_ stage: WorldRecipe.Stage, _ trainer: StageTrainer, _ interruption: Interruption) throws {
     if let adopting, try trainer.adopt(from: RunFolder("\(adopting.path)/\(stage.rawValue)")) {
-      FileHandle.standardError.write(Data("\(stage.rawValue): taken over from \(adopting.path)\n".utf8))
+      tell("\(stage.rawValue): taken over from \(adopting.path)")
     }
     if try trainer.isFinished { return try trainer.loadFinished() }
     let bar = ProgressBar(
@@ -282,37 +282,5 @@ private struct DynamicsStage: Module {
   init(_ model: WorldModel) {
     dynamics = model.dynamics
     even = model.evenings
-  }
-}
-
-/// Many arrays of one shape in memory.
-final class SightStore {
-  let shape: [Int]
-  private var values: [Float]
-  private let size: Int
-
-  init(count: Int, shape: [Int]) {
-    self.shape = shape
-    size = shape.reduce(1, *)
-    values = [Float](repeating: 0, count: count * size)
-  }
-
-  func set(_ tensor: Tensor, at place: Int) {
-    tensor.withUnsafeBufferPointer { from in
-      values.withUnsafeMutableBufferPointer {
-        ($0.baseAddress! + place * size).update(from: from.baseAddress!, count: from.count)
-      }
-    }
-  }
-
-  /// `[places.count] + shape`.
-  func rows(_ places: [Int]) -> Tensor {
-    Tensor(shape: [places.count] + shape) { buffer in
-      values.withUnsafeBufferPointer { from in
-        for (number, place) in places.enumerated() {
-          (buffer.baseAddress! + number * size).update(from: from.baseAddress! + place * size, count: size)
-        }
-      }
-    }
   }
 }

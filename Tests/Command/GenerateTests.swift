@@ -141,6 +141,23 @@
       }
     }
 
+    /// Without room for the whole file it stops with one line, keeps the parts, and goes on when there is room.
+    @Test func aFullDiskCostsNothing() throws {
+      let runner = try project("OpenDrawer")
+      defer { runner.remove() }
+      let path = "Datasets/small/files/OpenDrawer.hdf5"
+      let whole = try #require(runner.bytes(path))
+      try FileManager.default.removeItem(atPath: runner.folder + "/" + path)
+      let limited = "trap '' XFSZ; ulimit -f \(whole.count / 2048); exec \"$0\" \"$@\""
+      let stopped = try runner.run(
+        "-c", limited, CommandRunner.executable, "record", "recipe.yaml", executable: "/bin/bash")
+      #expect(stopped.status == 1 && stopped.complaint.contains("not written"), "\(stopped.status) \(stopped.errors)")
+      let left = try FileManager.default.subpathsOfDirectory(atPath: runner.folder + "/Datasets")
+      #expect(!left.contains { $0.hasSuffix(".partial") } && left.count { $0.contains(".parts/episode-") } == 3)
+      #expect(try runner.run("record", "recipe.yaml").status == 0)
+      #expect(runner.bytes(path) == whole)
+    }
+
     @Test func whatCannotBeGeneratedFromIsSaid() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }
@@ -151,7 +168,14 @@
       #expect(refused.status == 1 && refused.complaint.contains("no datagen_info"), "\(refused.errors)")
       let itself = try runner.run("generate", "recipe.yaml", "--source", "some-3", "--split", "some-2")
       #expect(itself.status == 1 && itself.complaint.contains("generated from itself"))
-      #expect(try runner.run(GenerateTests.generate + ["--tasks", "pots"]).complaint.contains("not a task"))
+      #expect(try runner.run(GenerateTests.generate + ["--tasks", "pots"]).complaint.contains("not a task or a group"))
+      // What is given on the command line stands on no line of the file; what stands in the file does.
+      let given = try runner.run(GenerateTests.generate + ["--set", "training.steps=many"])
+      #expect(given.complaint.contains("recipe.yaml, 'training.steps' must be"), "\(given.complaint)")
+      try runner.write(
+        "\n\n" + CommandRunner.recipe.replacingOccurrences(of: "steps: 24", with: "steps: x"), to: "odd.yaml")
+      let written = try runner.run("generate", "odd.yaml", "--split", "generated-4")
+      #expect(written.complaint.contains("line 17: 'training.steps' must be"), "\(written.complaint)")
     }
   }
 

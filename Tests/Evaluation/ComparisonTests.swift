@@ -172,4 +172,28 @@ import Testing
     #expect(EpisodeJournal.read(folder: folder, step: 3).map(\.episode) == [0, 1, 2])
     #expect(EpisodeJournal.read(folder: folder, step: 4).isEmpty)
   }
+
+  /// What was tried first counts, unless it broke off then; other checkpoints do not count.
+  @Test func episodesCountOnce() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/tried-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func episode(_ policy: String, _ number: Int, success: Bool = false, error: String? = nil) -> EpisodeResult {
+      EpisodeResult(
+        task: "t", split: "s", policy: policy, episode: number, seed: UInt64(number), success: success, error: error)
+    }
+    let journal = try EpisodeJournal(folder: folder, step: 3)
+    for one in [
+      episode("expert", 0), episode("p", 1, success: true), episode("p", 1), episode("p", 2, error: "no memory"),
+      episode("p", 0, error: "killed"), episode("p", 0, success: true),
+    ] { try journal.append(one) }
+    var tried = TriedEpisodes(folder: folder, evaluation: folder + "/evaluation.json", step: 3)
+    #expect(tried.all(learned: "p").map(\.policy) == ["p", "p", "p", "expert"])
+    #expect(tried.all(learned: "p").map(\.episode) == [0, 1, 2, 0])
+    #expect(tried.all(learned: "p").map(\.success) == [true, true, false, false])
+    #expect(tried.isOpen(episode("p", 2)) && tried.isOpen(episode("p", 3)) && !tried.isOpen(episode("p", 1)))
+    tried.add(episode("p", 2, success: true))
+    #expect(!tried.isOpen(episode("p", 2)) && tried[episode("p", 2)]?.success == true)
+    #expect(TriedEpisodes(folder: folder, evaluation: folder + "/evaluation.json", step: 4).all(learned: "p").isEmpty)
+  }
 }

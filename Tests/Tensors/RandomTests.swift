@@ -63,4 +63,22 @@ import Testing
   static let firstNormals: [UInt64] = [
     13_823_177_118_904_144_373, 13_836_251_375_842_596_897, 13_835_177_115_957_080_711,
   ]
+
+  /// The published values of FNV-1a, 64 bits.
+  @Test func stableHashesAreFNV() {
+    for (text, value) in [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
+      as [(String, UInt64)]
+    {
+      var hash = StableHash()
+      hash.add(text.utf8)
+      #expect(hash.value == value)
+    }
+  }
+
+  @Test func coresAreThoseThatAreAllowed() {
+    #expect(ProcessorCores.list("0-3,8,10-11") == [0, 1, 2, 3, 8, 10, 11])
+    #expect(
+      ProcessorCores.list(" 5\n") == [5] && ProcessorCores.list("x").isEmpty && ProcessorCores.list("3-1").isEmpty)
+    #expect(!ProcessorCores.available.isEmpty)
+  }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Imitation
 
 extension Comparison {
   /// One self-contained page: styles, charts and pictures inside, nothing fetched.
@@ -7,45 +8,32 @@ extension Comparison {
   ///   - runs: those it was made of, for their films.
   ///   - link: where a file of a run's folder lies, seen from the page; nil when there is none.
   package func html(runs: [Run], link: (_ run: Run, _ file: String) -> String?) -> String {
-    """
-    <!doctype html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>\(Report.escaped(title))</title>
-    <style>\(Report.style)\(Comparison.style)</style>
-    </head>
-    <body>
-    <main class="broad">
-    <header><h1>\(Report.escaped(title))</h1>\(lead)</header>
-    <section><h2>Success</h2>\(table)</section>
-    <section><h2>By task</h2>\(chart)</section>
-    \(differenceSection)
-    \(seedSection)
-    <section><h2>Episodes</h2>\(filmList(runs, link))</section>
-    <section><h2>Failures</h2>\(failureList(runs, link))</section>
-    <section><h2>How to read it</h2><ul>\(notes.map { "<li>\(Report.escaped($0))</li>" }.joined(separator: "\n"))
-    <li>ImitationKit \(Report.escaped(toolkit)), \(Report.escaped(date))</li></ul></section>
-    </main>
-    <script>\(Comparison.script)</script>
-    </body>
-    </html>
-
-    """
+    HTMLPage.text(
+      title: title, style: Comparison.style,
+      body: """
+        <header><h1>\(HTMLPage.escaped(title))</h1>\(lead)</header>
+        <section><h2>Success</h2>\(table)</section>
+        <section><h2>By task</h2>\(chart)</section>
+        \(differenceSection)
+        \(seedSection)
+        <section><h2>Episodes</h2>\(filmList(runs, link))</section>
+        <section><h2>Failures</h2>\(failureList(runs, link))</section>
+        <section><h2>How to read it</h2><ul>\(notes.map { "<li>\(HTMLPage.escaped($0))</li>" }.joined(separator: "\n"))
+        <li>ImitationKit \(HTMLPage.escaped(toolkit)), \(HTMLPage.escaped(date))</li></ul></section>
+        """, script: Comparison.script)
   }
 
   private static let style = """
     :root { --c3: #d08a1d; --c4: #8a55c7; --c5: #c2477f; --c6: #2a9db5; --c7: #7d8a2e; }
     @media (prefers-color-scheme: dark) { :root { --c3: #f0b658; --c4: #b791f0; --c5: #f08bb6; --c6: #6fd0e3; --c7: #b9c76a; } }
-    main.broad { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
+    main { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
     padding: 0; cursor: pointer; text-align: inherit; white-space: normal; } th button::after { content: " ↕"; color: var(--dim); }
     th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
     td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
-    @media (max-width: 30rem) { .films { grid-template-columns: 1fr; } main.broad { padding: 1rem .7rem 3rem; } }
+    @media (max-width: 30rem) { .films { grid-template-columns: 1fr; } main { padding: 1rem .7rem 3rem; } }
     svg.chart { min-width: 32rem; } a { color: var(--c0); } .least { opacity: .75; } th:first-child, td:first-child { position: sticky; left: 0;
     background: var(--page); }
     """
@@ -81,8 +69,8 @@ extension Comparison {
     else { return "<p class=\"lead\">Nothing evaluated yet.</p>" }
     return """
       <p class="lead"><strong>\(Comparison.percent(cell.rate)) %</strong> mean closed-loop success of the best of \(columns.count)
-      columns, \(Report.escaped(columns[best].label)), over \(mean.tasks.count) task\(mean.tasks.count == 1 ? "" : "s") and \(cell.episodes) episodes on
-      \(Report.escaped(simulator)).</p>
+      columns, \(HTMLPage.escaped(columns[best].label)), over \(mean.tasks.count) task\(mean.tasks.count == 1 ? "" : "s") and \(cell.episodes) episodes on
+      \(HTMLPage.escaped(simulator)).</p>
       """
   }
 
@@ -92,7 +80,7 @@ extension Comparison {
 
   private var table: String {
     func head(_ text: String, _ mark: String = "", _ style: String = "") -> String {
-      "<th class=\"\(style)\"><button>\(mark)\(Report.escaped(text))</button></th>"
+      "<th class=\"\(style)\"><button>\(mark)\(HTMLPage.escaped(text))</button></th>"
     }
     let heads =
       head("task") + columns.enumerated().map { head($1.label, swatch($0), "n") }.joined()
@@ -112,8 +100,8 @@ extension Comparison {
           ?? "<td class=\"n published\">–</td>"
       }
       return """
-        <tr\(row.kind == .task ? "" : " class=\"\(row.kind.rawValue)\"")><td data-value="\(Report.escaped(row.name))">\
-        \(Report.escaped(title(row)))</td>\(cells.joined())\(others.joined())</tr>
+        <tr\(row.kind == .task ? "" : " class=\"\(row.kind.rawValue)\"")><td data-value="\(HTMLPage.escaped(row.name))">\
+        \(HTMLPage.escaped(title(row)))</td>\(cells.joined())\(others.joined())</tr>
         """
     }
     return """
@@ -123,7 +111,7 @@ extension Comparison {
 
   /// A dot with its interval for every column of every line.
   private var chart: String {
-    let legend = columns.enumerated().map { "<span>\(swatch($0))\(Report.escaped($1.label))</span>" }.joined()
+    let legend = columns.enumerated().map { "<span>\(swatch($0))\(HTMLPage.escaped($1.label))</span>" }.joined()
     let (left, width, step, gap) = (170.0, 560.0, 11.0, 12.0)
     let block = Double(columns.count) * step + gap
     let height = Double(rows.count) * block + 26
@@ -138,7 +126,7 @@ extension Comparison {
       let middle = top + Double(columns.count) * step / 2 + 4
       let weight = row.kind == .task ? "" : " font-weight=\"600\""
       shapes +=
-        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(Report.escaped(title(row)))</text>"
+        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(HTMLPage.escaped(title(row)))</text>"
       for (index, cell) in row.cells.enumerated() {
         guard let cell else { continue }
         let y = top + (Double(index) + 0.5) * step
@@ -149,15 +137,15 @@ extension Comparison {
             """
         }
         shapes += """
-          <circle cx="\(left + width * cell.rate)" cy="\(y)" r="4" fill="\(colour)"><title>\(Report.escaped(columns[index].label)): \
-          \(Report.escaped(Comparison.text(cell)))</title></circle>
+          <circle cx="\(left + width * cell.rate)" cy="\(y)" r="4" fill="\(colour)"><title>\(HTMLPage.escaped(columns[index].label)): \
+          \(HTMLPage.escaped(Comparison.text(cell)))</title></circle>
           """
       }
       for (index, rate) in row.published.enumerated() {
         guard let rate else { continue }
         shapes += """
           <line x1="\(left + width * rate)" x2="\(left + width * rate)" y1="\(top)" y2="\(top + block - gap)" stroke="var(--dim)" \
-          stroke-dasharray="2 2"><title>\(Report.escaped(published[index].name)), \(published[index].split), published</title></line>
+          stroke-dasharray="2 2"><title>\(HTMLPage.escaped(published[index].name)), \(published[index].split), published</title></line>
           """
       }
     }
@@ -172,9 +160,9 @@ extension Comparison {
     func line(_ difference: Difference) -> String {
       let test = difference.test
       return """
-        <tr><td data-value="\(Report.escaped(difference.task ?? ""))">\(Report.escaped(difference.task ?? "all tasks"))</td>\
-        <td>\(swatch(difference.first))\(Report.escaped(columns[difference.first].label))</td>\
-        <td>\(swatch(difference.second))\(Report.escaped(columns[difference.second].label))</td>\
+        <tr><td data-value="\(HTMLPage.escaped(difference.task ?? ""))">\(HTMLPage.escaped(difference.task ?? "all tasks"))</td>\
+        <td>\(swatch(difference.first))\(HTMLPage.escaped(columns[difference.first].label))</td>\
+        <td>\(swatch(difference.second))\(HTMLPage.escaped(columns[difference.second].label))</td>\
         <td class="n" data-value="\(test.count)">\(test.count)</td><td class="n" data-value="\(test.onlyFirst)">\(test.onlyFirst)</td>\
         <td class="n" data-value="\(test.onlySecond)">\(test.onlySecond)</td>\
         <td class="n" data-value="\(test.difference)">\(String(format: "%+.1f", test.difference * 100))</td>\
@@ -208,7 +196,7 @@ extension Comparison {
         separator: ", ")
       let deviation = column.seedDeviation.map { String(format: "%.1f", $0 * 100) } ?? "–"
       return """
-        <tr><td>\(swatch(index))\(Report.escaped(column.label))</td><td>\(seeds)</td><td class="n">\(deviation)</td></tr>
+        <tr><td>\(swatch(index))\(HTMLPage.escaped(column.label))</td><td>\(seeds)</td><td class="n">\(deviation)</td></tr>
         """
     }
     return """
@@ -244,11 +232,11 @@ extension Comparison {
           ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
           : "<span class=\"no\">failed after \(episode.steps) steps</span>"
         let video =
-          link(run, "videos/\(FilmStrip.video(episode))").map { " <a href=\"\(Report.escaped($0))\">video</a>" } ?? ""
+          link(run, "videos/\(FilmStrip.video(episode))").map { " <a href=\"\(HTMLPage.escaped($0))\">video</a>" } ?? ""
         return """
-          <figure><figcaption><strong>\(Report.escaped(episode.task))</strong> “\(Report.escaped(episode.instruction))”: \(outcome)\(video)<br>\
-          <span class="note">\(Report.escaped(run.name)), scene \(episode.seed)</span></figcaption>
-          <img loading="lazy" alt="\(Report.escaped(episode.task)), from the first step to the last" \
+          <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \(outcome)\(video)<br>\
+          <span class="note">\(HTMLPage.escaped(run.name)), scene \(episode.seed)</span></figcaption>
+          <img loading="lazy" alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
           src="data:image/jpeg;base64,\(film.jpeg.base64EncodedString())"></figure>
           """
       }.joined(separator: "\n") + "</div>"
@@ -258,15 +246,15 @@ extension Comparison {
     runs.map { run in
       let failed = run.episodes.filter { !$0.success }
       let items = failed.map { episode -> String in
-        let text = "\(Report.escaped(episode.task))/\(episode.episode)"
-        let cause = episode.error.map { " <small>\(Report.escaped($0))</small>" } ?? ""
+        let text = "\(HTMLPage.escaped(episode.task))/\(episode.episode)"
+        let cause = episode.error.map { " <small>\(HTMLPage.escaped($0))</small>" } ?? ""
         guard let file = link(run, "videos/\(FilmStrip.video(episode))") else { return "<span>\(text)\(cause)</span>" }
         return
-          "<a href=\"\(Report.escaped(file))\" title=\"\(Report.escaped(episode.instruction))\">\(text)</a>\(cause)"
+          "<a href=\"\(HTMLPage.escaped(file))\" title=\"\(HTMLPage.escaped(episode.instruction))\">\(text)</a>\(cause)"
       }
       return """
-        <details><summary>\(Report.escaped(run.name)): \(failed.count) of \(run.episodes.count)</summary>
-        <p>\(items.joined(separator: ", "))</p><p class="note">To see one again: imitate evaluate \(Report.escaped(run.path)) --replay
+        <details><summary>\(HTMLPage.escaped(run.name)): \(failed.count) of \(run.episodes.count)</summary>
+        <p>\(items.joined(separator: ", "))</p><p class="note">To see one again: imitate evaluate \(HTMLPage.escaped(run.path)) --replay
         TASK/NUMBER</p></details>
         """
     }.joined(separator: "\n")

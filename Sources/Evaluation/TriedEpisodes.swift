@@ -1,0 +1,45 @@
+import Foundation
+
+/// What has become of a checkpoint's episodes so far: those of earlier evaluations, and those that this one adds.
+package struct TriedEpisodes {
+  private var order: [String] = []
+  private var known: [String: EpisodeResult] = [:]
+
+  /// - Parameters:
+  ///   - folder: a run's; its journal and its `evaluation.json` are read.
+  ///   - step: the checkpoint's; episodes of others do not count.
+  package init(folder: String, evaluation: String, step: Int) {
+    for episode in EpisodeJournal.read(folder: folder, step: step) { add(episode) }
+    if let old = try? EvaluationResult.read(evaluation), old.step == step { old.episodes.forEach { add($0) } }
+  }
+
+  private static func key(_ episode: EpisodeResult) -> String { "\(episode.policy)/\(episode.task)/\(episode.seed)" }
+
+  /// The first result of an episode stays, unless it broke off then and did not now.
+  package mutating func add(_ episode: EpisodeResult) {
+    let key = TriedEpisodes.key(episode)
+    guard let old = known[key] else {
+      order.append(key)
+      known[key] = episode
+      return
+    }
+    if old.error != nil { known[key] = episode }
+  }
+
+  /// What became of an episode; nil when it was not tried.
+  package subscript(_ blank: EpisodeResult) -> EpisodeResult? { known[TriedEpisodes.key(blank)] }
+
+  /// Whether it has still to be tried: what broke off is, in case it was the machine's fault.
+  package func isOpen(_ blank: EpisodeResult) -> Bool { self[blank].map { $0.error != nil } ?? true }
+
+  /// All of them: the learned policy's first, then by task and number, the order of a table.
+  package func all(learned: String) -> [EpisodeResult] {
+    let episodes = order.map { known[$0]! }
+    let policies = episodes.reduce(into: [learned]) { if !$0.contains($1.policy) { $0.append($1.policy) } }
+    let tasks = episodes.reduce(into: [String]()) { if !$0.contains($1.task) { $0.append($1.task) } }
+    func place(_ episode: EpisodeResult) -> (Int, Int, Int) {
+      (policies.firstIndex(of: episode.policy)!, tasks.firstIndex(of: episode.task)!, episode.episode)
+    }
+    return episodes.sorted { place($0) < place($1) }
+  }
+}

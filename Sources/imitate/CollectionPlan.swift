@@ -1,0 +1,70 @@
+import ArgumentParser
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Training
+
+/// What recording and generating have in common: a recipe's tasks, how many demonstrations of each, and who makes them.
+struct CollectionPlan {
+  let recipe: Recipe
+  let registry: DatasetRegistry
+  let root: String
+  /// Demonstrations a task.
+  let count: Int
+  let pool: WorkerPool
+  let interruption: Interruption
+  /// Where workers find the recipe.
+  private let written: String
+
+  /// - Parameter episodes: demonstrations a task; as many as the split says when nil.
+  /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
+  init(_ recipe: Recipe, episodes: Int?, workers: Int?, place: DatasetPlace) throws {
+    self.recipe = recipe
+    registry = try place.registry(recipe.data.registry)
+    root = place.root(of: registry, recipe: recipe.data.root)
+    guard let count = try episodes ?? registry.split(recipe.data.split).count else {
+      throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
+    }
+    self.count = count
+    _ = try recipe.simulatedTasks(recipe.data.tasks)
+    interruption = Interruption()
+    written = try recipe.writtenForWorkers()
+    pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers)
+  }
+
+  /// - Throws: `ValidationError`.
+  static func validate(episodes: Int?, workers: Int?) throws {
+    for (name, value) in [("episodes", episodes), ("workers", workers)] where value.map({ $0 < 1 }) ?? false {
+      throw ValidationError("--\(name) must be 1 or more")
+    }
+  }
+
+  /// Where the file of a task belongs.
+  func path(_ task: String, split: String? = nil) throws -> String {
+    try registry.path(task: task, split: split ?? recipe.data.split, root: root)
+  }
+
+  /// Removes what workers no longer need.
+  func finish() { try? FileManager.default.removeItem(atPath: written) }
+}
+
+extension Recipe {
+  /// The simulator's tasks of these names.
+  /// - Throws: `SettingError`, or `CommandFailure` for one that it does not have.
+  func simulatedTasks(_ names: [String]) throws -> [SimulatedTask] {
+    let known: [SimulatedTask]
+    do {
+      known = try Session.catalog.tasks(of: evaluation.simulator)
+    } catch let error as SettingError {
+      throw SettingError.inFile(path, error)
+    }
+    return try names.map { name in
+      guard let task = known.first(where: { $0.name == name }) else {
+        throw CommandFailure(
+          "\(evaluation.simulator.kind) has no task '\(name)'; its tasks: \(known.map(\.name).joined(separator: ", "))")
+      }
+      return task
+    }
+  }
+}

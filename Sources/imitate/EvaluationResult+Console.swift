@@ -1,0 +1,31 @@
+import Evaluation
+import Foundation
+
+extension EvaluationResult {
+  /// The table as `imitate evaluate` prints it.
+  var consoleTable: String {
+    var lines = rows.map { row in
+      [
+        row.task, row.split, row.policy, "\(row.successes)/\(row.episodes)", SuccessRate.percent(row.rate),
+        "\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high))",
+        row.meanSteps.map { String(format: "%.0f", $0) } ?? "-",
+        row.errors > 0 ? "\(row.errors) broke off" : "",
+      ]
+    }
+    for policy in policies {
+      lines.append([
+        "mean", rows.first { $0.policy == policy }!.split, policy, "", SuccessRate.percent(mean(of: policy)!), "", "",
+        "",
+      ])
+    }
+    // Experts and random policies do not predict.
+    let prediction = policies.first.flatMap { policy in
+      latency(of: policy).map {
+        String(
+          format: "latency of a prediction: %.1f ms median, %.1f ms 99th percentile, of %d", $0.p50, $0.p99, $0.count)
+      }
+    }
+    let columns = ["task", "split", "policy", "solved", "rate", "95 % interval", "steps", ""]
+    return ([table(columns, lines)] + [prediction].compactMap(\.self)).joined(separator: "\n")
+  }
+}

@@ -1,0 +1,136 @@
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Training
+
+/// The generated demonstrations of one task.
+struct GenerationJob {
+  let task: String
+  /// Where the demonstrations with pictures belong.
+  let path: String
+  let plan: CollectionPlan
+
+  private var recipe: Recipe { plan.recipe }
+
+  /// The same without pictures.
+  var states: String { (path as NSString).deletingPathExtension + ".states.hdf5" }
+
+  private static func origin(_ path: String) throws -> String {
+    try HDF5File(reading: path).text(of: "data", "generation")
+  }
+
+  /// How the states that are there came about; nil without any.
+  /// - Throws: `CommandFailure` when they have no split of this size.
+  func known() throws -> GenerationYield? {
+    guard FileManager.default.fileExists(atPath: states) else { return nil }
+    let yield = try JSONDecoder().decode(GenerationYield.self, from: Data(GenerationJob.origin(states).utf8))
+    let file = try DemonstrationFile(path: states)
+    guard try file.mask("\(plan.count)_demos") != nil else {
+      throw CommandFailure(
+        "\(states): has \(file.demos.count) demonstrations and no split of \(plan.count), only: "
+          + "\(file.maskNames.joined(separator: ", ")); --replace generates anew")
+    }
+    return yield
+  }
+
+  /// The source's demonstrations that can be cut into subtasks.
+  private func sources(_ source: String, key: String?) throws -> [String] {
+    let file = try DemonstrationFile(path: source)
+    guard let demos = try key.map({ try file.mask($0) }) ?? file.demos else {
+      throw CommandFailure("\(source): no filter key '\(key!)', only: \(file.maskNames.joined(separator: ", "))")
+    }
+    guard let simulator = try simulator() as? any GenerativeEnvironment else {
+      throw GenerationError.notAnEnvironment(recipe.evaluation.simulator.kind)
+    }
+    let subtasks = try simulator.subtasks(of: task)
+    var usable: [String] = []
+    var complaint: (any Error)?
+    for demo in demos {
+      do {
+        _ = try SourceDemonstration(file, demo: demo, subtasks: subtasks)
+        usable.append(demo)
+      } catch {
+        complaint = complaint ?? error
+      }
+    }
+    if let complaint {
+      guard !usable.isEmpty else { throw complaint }
+      tell("note: \(demos.count - usable.count) of \(demos.count) sources are of no use: \(complaint)")
+    }
+    return usable
+  }
+
+  func generate(
+    from source: String, key: String?, settings: DemonstrationGenerator.Settings, replacing: Bool
+  ) throws -> GenerationYield {
+    let digest = try TrainingData.digest(source).sha256
+    var yield = GenerationYield(
+      task: task, demonstrations: plan.count, attempts: 0, seed: recipe.seed, sourceDigest: digest,
+      sources: try sources(source, key: key), settings: settings)
+    if !replacing, let old = try known() {
+      guard old.isLike(yield) else {
+        throw CommandFailure(
+          "\(states): generated from other demonstrations, or with another seed or settings; --replace generates anew")
+      }
+      return old
+    }
+    try FileManager.default.createDirectory(
+      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    let horizon = try plan.registry.entry(task).horizon
+    let store = try EpisodeStore(folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))")
+    let collected = try DemonstrationCollection(
+      title: "generate \(task)", plan, count: plan.count, store: store,
+      request: { [yield] attempt in
+        .generate(
+          GenerateRequest(
+            task: task, attempt: attempt,
+            seed: EpisodeResult.seed(recipe.seed, task: "generate/\(task)", episode: attempt), horizon: horizon,
+            store: store.folder, source: source, demos: yield.sources, settings: settings))
+      },
+      giveUp: { failed, kept in
+        failed >= 200 && kept < failed / 20
+          ? "\(task): only \(kept) of \(kept + failed) attempts succeeded; giving up" : nil
+      }
+    ).run()
+    yield.attempts = plan.count + collected.failed
+    try store.assemble(
+      collected.kept, to: states, environmentArguments: simulator().arguments(task: task), seed: recipe.seed,
+      origin: OutputFormat.json(yield))
+    collected.bar.update(plan.count)
+    collected.bar.finish(note: "\(states), \(collected.failed) attempts failed")
+    return yield
+  }
+
+  /// Draws what the recipe's cameras see, of as many demonstrations as the states have.
+  func draw(again: Bool) throws {
+    let arguments = try simulator().arguments(task: task)
+    let origin = try GenerationJob.origin(states)
+    if FileManager.default.fileExists(atPath: path), !again {
+      // Of these states or of others that were here before; by these cameras or by others.
+      let isSame =
+        (try? GenerationJob.origin(path)) == origin
+        && (try? HDF5File(reading: path).text(of: "data", "env_args")) == arguments
+      guard isSame else {
+        throw CommandFailure(
+          "\(path): its pictures are of other states, of other cameras or of another size; draw them again with --draw-again"
+        )
+      }
+      return
+    }
+    let count = try DemonstrationFile(path: states).demos.count
+    let store = try EpisodeStore(folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)")
+    let collected = try DemonstrationCollection(
+      title: "draw \(task)", plan, count: count, store: store,
+      request: { .draw(DrawRequest(task: task, number: $0, states: states, store: store.folder)) }
+    ).run()
+    try store.assemble(
+      collected.kept, to: path, environmentArguments: arguments, seed: recipe.seed, origin: origin)
+    collected.bar.update(count)
+    collected.bar.finish(note: path)
+  }
+
+  private func simulator() throws -> any Environment {
+    try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+  }
+}
