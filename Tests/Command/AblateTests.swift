@@ -45,14 +45,7 @@
       // Killed at any moment, it goes on.
       var random = Random(seed: 5)
       for attempt in 0..<20 {
-        let process = try runner.start(grid, log: "kill-\(attempt)")
-        Thread.sleep(forTimeInterval: random.uniform(0.05...0.7))
-        if attempt % 2 == 0 {
-          kill(process.processIdentifier, SIGKILL)
-        } else {
-          runner.killWorker(of: process.processIdentifier)
-        }
-        process.waitUntilExit()
+        try runner.kill(grid, attempt, after: random.uniform(0.05...0.7))
       }
       let whole = try runner.run(grid)
       #expect(whole.status == 0, "\(whole.errors)")
@@ -85,15 +78,7 @@
       var random = Random(seed: 6)
       for attempt in 0..<20 {
         let before = EpisodeJournal.read(folder: runner.folder + "/run", step: 4)
-        let process = try runner.start(arguments, log: "kill-\(attempt)")
-        Thread.sleep(forTimeInterval: random.uniform(0.05...0.5))
-        if attempt % 2 == 0 {
-          kill(process.processIdentifier, SIGKILL)
-        } else {
-          runner.killWorker(of: process.processIdentifier)
-          kill(process.processIdentifier, SIGTERM)
-        }
-        process.waitUntilExit()
+        try runner.kill(arguments, attempt, after: random.uniform(0.05...0.5))
         let after = EpisodeJournal.read(folder: runner.folder + "/run", step: 4)
         #expect(Array(after.prefix(before.count)) == before)
       }

@@ -46,6 +46,31 @@ struct CommandRunner {
     return process
   }
 
+  /// Starts a command and, after so many seconds, kills it (even attempts) or one of its workers (odd ones); it goes on
+  /// without that one and is ended as long after.
+  func kill(_ arguments: [String], _ attempt: Int, after seconds: Double) throws {
+    let process = try start(arguments, log: "kill-\(attempt)")
+    Thread.sleep(forTimeInterval: seconds)
+    if attempt % 2 == 0 {
+      Foundation.kill(process.processIdentifier, SIGKILL)
+    } else {
+      if let worker = firstChild(of: process.processIdentifier) { Foundation.kill(worker, SIGKILL) }
+      Thread.sleep(forTimeInterval: seconds)
+      Foundation.kill(process.processIdentifier, SIGTERM)
+    }
+    process.waitUntilExit()
+  }
+
+  private func firstChild(of parent: Int32) -> Int32? {
+    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return processes.compactMap { Int32($0) }.first { child in
+      let text = (try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8)) ?? ""
+      // pid (name) state parent: names may hold spaces.
+      let facts = text.split(separator: ")").last?.split(separator: " ") ?? []
+      return facts.count > 1 && Int32(facts[1]) == parent
+    }
+  }
+
   @discardableResult
   func run(_ arguments: String..., executable: String = CommandRunner.executable) throws -> Result {
     try run(arguments, executable: executable)

@@ -124,15 +124,7 @@
       #expect(try whole.run(GenerateTests.generate).status == 0)
       var random = Random(seed: 22)
       for attempt in 0..<20 {
-        let process = try killed.start(GenerateTests.generate, log: "kill-\(attempt)")
-        Thread.sleep(forTimeInterval: random.uniform(0.02...0.5))
-        // In turns the whole, and a worker of it: then the others go on.
-        if attempt % 2 == 0 {
-          kill(process.processIdentifier, SIGKILL)
-        } else {
-          killed.killWorker(of: process.processIdentifier)
-        }
-        process.waitUntilExit()
+        try killed.kill(GenerateTests.generate, attempt, after: random.uniform(0.02...0.5))
       }
       #expect(try killed.run(GenerateTests.generate).status == 0)
       for name in ["OpenDrawer.states.hdf5", "OpenDrawer.hdf5"] {
@@ -176,20 +168,6 @@
         "\n\n" + CommandRunner.recipe.replacingOccurrences(of: "steps: 24", with: "steps: x"), to: "odd.yaml")
       let written = try runner.run("generate", "odd.yaml", "--split", "generated-4")
       #expect(written.complaint.contains("line 17: 'training.steps' must be"), "\(written.complaint)")
-    }
-  }
-
-  extension CommandRunner {
-    /// Kills one child of a process, if it has any.
-    func killWorker(of parent: Int32) {
-      for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-        guard let child = Int32(name), let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
-          // pid (name) state parent: names may hold spaces.
-          let facts = text.split(separator: ")").last?.split(separator: " "), facts.count > 1, Int32(facts[1]) == parent
-        else { continue }
-        kill(child, SIGKILL)
-        return
-      }
     }
   }
 #endif

@@ -53,24 +53,21 @@
         whole.remove()
         killed.remove()
       }
-      let arguments = ["record", "recipe.yaml", "--episodes", "6"]
+      let arguments = ["record", "recipe.yaml", "--episodes", "12"]
       for runner in [whole, killed] {
         try runner.writeSmallProject(demos: 1)
         try FileManager.default.removeItem(atPath: runner.folder + "/Datasets/small/files/OpenDrawer.hdf5")
       }
-      #expect(try whole.run("record", "recipe.yaml", "--episodes", "6").status == 0)
+      #expect(try whole.run(arguments).status == 0)
       var random = Random(seed: 21)
       for attempt in 0..<20 {
-        let process = try killed.start(arguments, log: "kill-\(attempt)")
-        Thread.sleep(forTimeInterval: random.uniform(0.02...0.4))
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        try killed.kill(arguments, attempt, after: random.uniform(0.02...0.6))
         let parts = killed.folder + "/Datasets/small/files/OpenDrawer.hdf5.parts"
         for name in (try? FileManager.default.contentsOfDirectory(atPath: parts)) ?? [] where name.hasSuffix(".hdf5") {
           _ = try HDF5File(reading: parts + "/" + name).shape("episode/actions")
         }
       }
-      #expect(try killed.run("record", "recipe.yaml", "--episodes", "6").status == 0)
+      #expect(try killed.run(arguments).status == 0)
       let expected = try #require(whole.bytes("Datasets/small/files/OpenDrawer.hdf5"))
       #expect(killed.bytes("Datasets/small/files/OpenDrawer.hdf5") == expected)
     }

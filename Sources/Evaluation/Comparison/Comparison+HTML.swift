@@ -24,12 +24,13 @@ extension Comparison {
   }
 
   private static let style = """
-    :root { --c3: #d08a1d; --c4: #8a55c7; --c5: #c2477f; --c6: #2a9db5; --c7: #7d8a2e; }
-    @media (prefers-color-scheme: dark) { :root { --c3: #f0b658; --c4: #b791f0; --c5: #f08bb6; --c6: #6fd0e3; --c7: #b9c76a; } }
+    :root { --c2: #8a55c7; --c3: #d08a1d; --c4: #2a9db5; --c5: #c2477f; --c6: #7a5230; --c7: #7d8a2e; }
+    @media (prefers-color-scheme: dark) { :root { --c2: #b791f0; --c3: #f0b658; --c4: #6fd0e3;
+    --c5: #f08bb6; --c6: #c99a6e; --c7: #b9c76a; } }
     main { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
     padding: 0; cursor: pointer; text-align: inherit; white-space: normal; } th button::after { content: " ↕"; color: var(--dim); }
     th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
-    td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
+    td.label { white-space: normal; min-width: 11rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
@@ -161,8 +162,8 @@ extension Comparison {
       let test = difference.test
       return """
         <tr><td data-value="\(HTMLPage.escaped(difference.task ?? ""))">\(HTMLPage.escaped(difference.task ?? "all tasks"))</td>\
-        <td>\(swatch(difference.first))\(HTMLPage.escaped(columns[difference.first].label))</td>\
-        <td>\(swatch(difference.second))\(HTMLPage.escaped(columns[difference.second].label))</td>\
+        <td class="label">\(swatch(difference.first))\(HTMLPage.escaped(columns[difference.first].label))</td>\
+        <td class="label">\(swatch(difference.second))\(HTMLPage.escaped(columns[difference.second].label))</td>\
         <td class="n" data-value="\(test.count)">\(test.count)</td><td class="n" data-value="\(test.onlyFirst)">\(test.onlyFirst)</td>\
         <td class="n" data-value="\(test.onlySecond)">\(test.onlySecond)</td>\
         <td class="n" data-value="\(test.difference)">\(String(format: "%+.1f", test.difference * 100))</td>\
