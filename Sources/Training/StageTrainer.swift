@@ -113,16 +113,11 @@ package struct StageTrainer {
   package func run(
     shouldStop: () -> Bool = { false }, report: (TrainingMetrics, [String: Double]) -> Void = { _, _ in }
   ) throws -> Bool {
-    let parameters = module.parameters().filter { $0.parameter.isTrainable }
-    var optimizer = AdamW(
-      [.init(parameters, weightDecay: Float(settings.weightDecay))],
-      betas: (Float(settings.betas[0]), Float(settings.betas[1])))
-    var average = settings.averaging.map { ExponentialMovingAverage($0, of: module) }
+    var optimization = Optimization(settings, of: module)
     let state = try last()
     if let state {
-      try module.load(state.weights)
-      try optimizer.restore(state.groups["optimizer"] ?? [:])
-      try average?.restore(state.groups["average"] ?? [:])
+      try optimization.restore(
+        weights: state.weights, optimizer: state.groups["optimizer"] ?? [:], average: state.groups["average"] ?? [:])
     } else {
       try FileManager.default.createDirectory(atPath: folder.path + "/checkpoints", withIntermediateDirectories: true)
     }
@@ -136,7 +131,8 @@ package struct StageTrainer {
     func save() throws {
       var tensors: [String: Tensor] = [:]
       for (prefix, group) in [
-        ("weights", module.snapshot()), ("average", average?.state() ?? [:]), ("optimizer", optimizer.state()),
+        ("weights", optimization.weights), ("average", optimization.averageState),
+        ("optimizer", optimization.optimizerState),
       ] { for (name, tensor) in group { tensors["\(prefix)/\(name)"] = tensor } }
       try Safetensors.write(
         tensors, metadata: ["format": StageTrainer.format, "step": String(step), "identity": identity],
@@ -145,37 +141,29 @@ package struct StageTrainer {
     }
 
     while step < settings.steps, !shouldStop() {
-      let rate = settings.learningRate * settings.schedule.factor(at: step)
       var parts: [String: Tensor] = [:]
-      let (loss, gradients) = try withGradients(random: random.split(step)) {
+      let outcome = try optimization.step(
+        step, random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint)
+      ) {
         var stream = random.split("loss").split(step)
         let result = try self.loss(step, &stream)
         parts = result.metrics
         return result.loss
       }
       step += 1
-      let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
-      guard loss.item.isFinite, norm.isFinite else {
-        throw TrainingError.notANumber(
-          step: step, tensor: "loss or gradient", lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint))
-      }
-      optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
       samples += settings.batch
       let isLast = step == settings.steps
       if step % settings.logEvery == 0 || isLast {
         let seconds = (ContinuousClock.now - clock) / .seconds(1)
         let row = TrainingMetrics(
-          step: step, loss: Double(loss.item), gradientNorm: Double(norm), learningRate: rate,
+          step: step, loss: outcome.loss, gradientNorm: outcome.gradientNorm, learningRate: outcome.learningRate,
           samplesPerSecond: Double(samples) / max(seconds, 1e-9))
         try log.append(row)
         report(row, parts.mapValues { Double($0.item) })
         (clock, samples) = (.now, 0)
       }
       if step % settings.validateEvery == 0 || isLast {
-        let live = module.snapshot()
-        if let average { try module.load(live.merging(average.weights) { _, averaged in averaged }) }
-        let value = try validation()
-        try module.load(live)
+        let value = try optimization.withAverage(validation) ?? validation()
         if let value {
           let row = TrainingMetrics(step: step, averagedValidationLoss: value)
           try log.append(row)

@@ -39,14 +39,10 @@ package struct Trainer {
     from checkpoint: Checkpoint?, shouldStop: () -> Bool = { false }, report: (TrainingEvent) -> Void = { _ in }
   ) throws -> Int {
     let settings = recipe.training
-    let parameters = policy.parameters().filter { $0.parameter.isTrainable }
-    var optimizer = AdamW(
-      decayGroups(parameters), betas: (Float(settings.betas[0]), Float(settings.betas[1])))
-    var average = settings.averaging.map { ExponentialMovingAverage($0, of: policy) }
+    var optimization = Optimization(settings, of: policy, groups: decayGroups())
     if let checkpoint {
-      try policy.load(checkpoint.weights)
-      try optimizer.restore(checkpoint.optimizer)
-      try average?.restore(checkpoint.average)
+      try optimization.restore(
+        weights: checkpoint.weights, optimizer: checkpoint.optimizer, average: checkpoint.average)
     }
     let log = try MetricsLog(folder: folder.path, after: checkpoint?.step ?? 0)
     let random = Random(seed: recipe.seed).split("training")
@@ -58,8 +54,8 @@ package struct Trainer {
     func save() throws {
       let path = folder.checkpoint(step: step)
       try Checkpoint(
-        step: step, recipe: recipe.text, blueprint: blueprint, normalizer: normalizer, weights: policy.snapshot(),
-        average: average?.state() ?? [:], optimizer: optimizer.state()
+        step: step, recipe: recipe.text, blueprint: blueprint, normalizer: normalizer, weights: optimization.weights,
+        average: optimization.averageState, optimizer: optimization.optimizerState
       ).write(to: path)
       folder.removeOldCheckpoints(keeping: nil)
       report(.saved(step: step, path: path))
@@ -69,23 +65,17 @@ package struct Trainer {
     defer { batches.stop() }
     while step < settings.steps, !shouldStop() {
       let batch = try normalizer.normalized(batches(step))
-      let rate = settings.learningRate * settings.schedule.factor(at: step)
-      let (loss, gradients) = withGradients(random: random.split(step)) { policy.loss(on: batch).loss }
+      let outcome = try optimization.step(
+        step, random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint)
+      ) { policy.loss(on: batch).loss }
       step += 1
-      let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
-      guard loss.item.isFinite, norm.isFinite else {
-        throw TrainingError.notANumber(
-          step: step, tensor: culprit(loss: loss, gradients, parameters),
-          lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint))
-      }
-      optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
       samples += settings.batch
 
       let last = step == settings.steps
       if step % settings.logEvery == 0 || last {
         let seconds = (ContinuousClock.now - clock) / .seconds(1)
         let row = TrainingMetrics(
-          step: step, loss: Double(loss.item), gradientNorm: Double(norm), learningRate: rate,
+          step: step, loss: outcome.loss, gradientNorm: outcome.gradientNorm, learningRate: outcome.learningRate,
           samplesPerSecond: Double(samples) / max(seconds, 1e-9),
           waiting: batches.waited / .seconds(1) / max(seconds, 1e-9), memoryBytes: memory())
         try log.append(row)
@@ -97,7 +87,7 @@ package struct Trainer {
       }
       if step % settings.validateEvery == 0 || last {
         let live = try validationLoss()
-        let averaged = try average.map { average in try withWeights(average.weights) { try validationLoss() } } ?? nil
+        let averaged = try optimization.withAverage(validationLoss) ?? nil
         if let live {
           try log.append(TrainingMetrics(step: step, validationLoss: live, averagedValidationLoss: averaged))
           report(.validated(step: step, loss: live, averagedLoss: averaged))
@@ -110,7 +100,8 @@ package struct Trainer {
   }
 
   /// The encoder's parameters, what the policy exempts from decay, and the rest.
-  private func decayGroups(_ parameters: [(name: String, parameter: Parameter)]) -> [AdamW.Group] {
+  private func decayGroups() -> [AdamW.Group] {
+    let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     let decay = Float(recipe.training.weightDecay)
     let inEncoder = Set(policy.encoder.parameters().map { ObjectIdentifier($0.parameter) })
     let exempt = policy.undecayed
@@ -141,24 +132,5 @@ package struct Trainer {
       count += rows
     }
     return sum / Double(count)
-  }
-
-  private func withWeights<Result>(_ weights: [String: Tensor], _ body: () throws -> Result) throws -> Result {
-    let live = policy.snapshot()
-    try policy.load(live.merging(weights) { _, averaged in averaged })
-    defer { try! policy.load(live) }  // they came from here
-    return try body()
-  }
-
-  /// The first tensor that went wrong, for the message.
-  private func culprit(
-    loss: Tensor, _ gradients: Gradients, _ parameters: [(name: String, parameter: Parameter)]
-  ) -> String {
-    for (name, parameter) in parameters where !parameter.value.isFinite { return name }
-    guard loss.item.isFinite else { return "loss" }
-    for (name, parameter) in parameters where gradients[parameter].map({ !$0.isFinite }) ?? false {
-      return "gradient of \(name)"
-    }
-    return "gradient norm"
   }
 }
