@@ -68,7 +68,7 @@ package struct EpisodeStore: Sendable {
     let seen = try draw(UInt64(file.integer(of: demo, "seed")), states)
     var episode = RecordedEpisode(actionWidth: 0, description: EpisodeDescription(metadata: "", model: ""))
     for observation in seen { episode.append(observation, action: [], state: [], success: false) }
-    try HDF5File.atomically(path(index)) { new in
+    try HDF5File.atomically(path(index), room: file.storedBytes(demo)) { new in
       try new.createGroup("episode", like: file, demo)
       for part in file.children(demo) where part != "obs" {
         try new.copy("\(demo)/\(part)", from: file, as: "episode/\(part)")
@@ -88,9 +88,7 @@ package struct EpisodeStore: Sendable {
     _ indices: [Int], to path: String, environmentArguments: String, seed: UInt64, origin: String? = nil
   ) throws {
     // An assembled file is no larger than its parts, each with a header of its own.
-    let room = indices.reduce(0) { sum, index in
-      sum + ((try? FileManager.default.attributesOfItem(atPath: self.path(index))[.size] as? Int) ?? 0)
-    }
+    let room = indices.reduce(0) { $0 + HDF5File.size(self.path($1)) }
     try HDF5File.atomically(path, room: room) { file in
       try file.createGroup("data")
       var total = 0
@@ -136,6 +134,11 @@ package enum EpisodeStoreError: Error, Equatable, CustomStringConvertible {
 }
 
 extension HDF5File {
+  /// Of a file, in bytes; 0 when it is not there.
+  static func size(_ path: String) -> Int {
+    (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+  }
+
   /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
   /// - Parameter room: how many bytes it will hold at most, when that is known: a disk too full for them is told before
   ///   anything is copied.

@@ -44,7 +44,8 @@ package struct Repacking {
       }
       progress(number + 1)
     }
-    try HDF5File.atomically(destination) { file in
+    let room = source.demos.reduce(0) { $0 + HDF5File.size(part($1)) }
+    try HDF5File.atomically(destination, room: room) { file in
       try file.createGroup("data", like: source.hdf5, "data")
       for demo in source.demos {
         try file.copy("episode", from: HDF5File(reading: part(demo)), as: "data/\(demo)")
@@ -53,22 +54,18 @@ package struct Repacking {
     }
     var report = try check()
     if seconds > 0 { report.readBefore = Double(bytes) / seconds / 1e6 }
-    report.bytesBefore = size(source.path)
-    report.bytesAfter = size(destination)
+    report.bytesBefore = HDF5File.size(source.path)
+    report.bytesAfter = HDF5File.size(destination)
     try? FileManager.default.removeItem(atPath: parts)
     return report
   }
 
   private func part(_ demo: String) -> String { "\(parts)/\(storage.name)-\(demo).hdf5" }
 
-  private func size(_ path: String) -> Int {
-    (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
-  }
-
   private func convert(_ demo: String) throws -> (bytes: Int, seconds: Double) {
     var (bytes, seconds) = (0, 0.0)
     let old = source.hdf5
-    try HDF5File.atomically(part(demo)) { file in
+    try HDF5File.atomically(part(demo), room: old.storedBytes("data/\(demo)")) { file in
       try file.createGroup("episode", like: old, "data/\(demo)")
       for name in old.children("data/\(demo)") where name != "obs" {
         try file.copy("data/\(demo)/\(name)", from: old, as: "episode/\(name)")

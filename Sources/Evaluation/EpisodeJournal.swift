@@ -1,24 +1,30 @@
 import Foundation
+import Layers
 
 /// Finished episodes, one a line, each on the disk before the next is told of: a killed evaluation loses none.
 package final class EpisodeJournal: Sendable {
   private struct Line: Codable {
     /// The checkpoint's step.
     var step: Int
+    /// What it was tried under; nil in files of before it was kept.
+    var conditions: String?
     var episode: EpisodeResult
   }
 
   private let handle: FileHandle
+  private let path: String
   private let step: Int
+  private let conditions: String
 
   /// Opens the journal of a run to add to it.
   ///
-  /// - Throws: when the file cannot be written.
-  package init(folder: String, step: Int) throws {
-    self.step = step
-    let path = EpisodeJournal.path(folder)
+  /// - Parameter conditions: what the episodes are tried under.
+  /// - Throws: `WriteError`.
+  package init(folder: String, step: Int, conditions: String) throws {
+    (self.step, self.conditions) = (step, conditions)
+    path = EpisodeJournal.path(folder)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-    guard descriptor >= 0 else { throw CocoaError(.fileWriteNoPermission, userInfo: [NSFilePathErrorKey: path]) }
+    guard descriptor >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     // A line that a kill cut short must not swallow the next one.
     if let text = FileManager.default.contents(atPath: path), let last = text.last, last != 0x0a {
@@ -28,17 +34,23 @@ package final class EpisodeJournal: Sendable {
 
   package static func path(_ folder: String) -> String { folder + "/episodes.jsonl" }
 
+  /// - Throws: `WriteError`.
   package func append(_ episode: EpisodeResult) throws {
-    let line = try JSONEncoder().encode(Line(step: step, episode: episode))
-    // One write a line: lines of two processes do not mix.
-    try handle.write(contentsOf: line + Data("\n".utf8))
-    try handle.synchronize()
+    let line = try JSONEncoder().encode(Line(step: step, conditions: conditions, episode: episode))
+    do {
+      // One write a line: lines of two processes do not mix.
+      try handle.write(contentsOf: line + Data("\n".utf8))
+      try handle.synchronize()
+    } catch {
+      throw WriteError.failed(path: path, reason: String(cString: strerror(errno)))
+    }
   }
 
-  /// The episodes of one checkpoint, the first of those that were tried twice. Lines that are not whole do not count.
-  package static func read(folder: String, step: Int) -> [EpisodeResult] {
+  /// The episodes of one checkpoint under the same conditions, in the order in which they ended. Lines that are not whole do
+  /// not count.
+  package static func read(folder: String, step: Int, conditions: String) -> [EpisodeResult] {
     guard let data = FileManager.default.contents(atPath: path(folder)) else { return [] }
     return data.split(separator: 0x0a).compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }
-      .filter { $0.step == step }.map(\.episode)
+      .filter { $0.step == step && ($0.conditions ?? conditions) == conditions }.map(\.episode)
   }
 }

@@ -41,12 +41,15 @@ package struct EvaluationResult: Codable, Sendable {
   package var step: Int
   package var seed: UInt64
   package var pool: String
+  /// What the episodes were tried under; nil in files of before it was kept.
+  package var conditions: String?
   /// The learned policy first, then those that frame it.
   package var rows: [Row]
   package var episodes: [EpisodeResult]
 
   package init(
-    toolkit: String, date: String, simulator: String, step: Int, seed: UInt64, pool: String, episodes: [EpisodeResult]
+    toolkit: String, date: String, simulator: String, step: Int, seed: UInt64, pool: String,
+    conditions: String? = nil, episodes: [EpisodeResult]
   ) {
     self.toolkit = toolkit
     self.date = date
@@ -55,6 +58,7 @@ package struct EvaluationResult: Codable, Sendable {
     self.step = step
     self.seed = seed
     self.pool = pool
+    self.conditions = conditions
     self.episodes = episodes
     rows = EvaluationResult.rows(of: episodes)
   }
@@ -99,9 +103,7 @@ package struct EvaluationResult: Codable, Sendable {
   }
 
   package func write(to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try AtomicFile.write(encoder.encode(self) + Data("\n".utf8), to: path)
+    try AtomicFile.write(JSONEncoder.readable.encode(self) + Data("\n".utf8), to: path)
   }
 
   /// - Throws: `EvaluationError`.

@@ -8,14 +8,18 @@ package struct TriedEpisodes {
   /// - Parameters:
   ///   - folder: a run's; its journal and its `evaluation.json` are read.
   ///   - step: the checkpoint's; episodes of others do not count.
-  package init(folder: String, evaluation: String, step: Int) {
-    for episode in EpisodeJournal.read(folder: folder, step: step) { add(episode) }
-    if let old = try? EvaluationResult.read(evaluation), old.step == step { old.episodes.forEach { add($0) } }
+  ///   - conditions: the simulator, the seed and the pool, as text; nor do episodes of others.
+  package init(folder: String, evaluation: String, step: Int, conditions: String) {
+    for episode in EpisodeJournal.read(folder: folder, step: step, conditions: conditions) { add(episode) }
+    if let old = try? EvaluationResult.read(evaluation), old.step == step, (old.conditions ?? conditions) == conditions
+    {
+      old.episodes.forEach { add($0) }
+    }
   }
 
   private static func key(_ episode: EpisodeResult) -> String { "\(episode.policy)/\(episode.task)/\(episode.seed)" }
 
-  /// The first result of an episode stays, unless it broke off then and did not now.
+  /// The first result of an episode stays, unless it broke off then.
   package mutating func add(_ episode: EpisodeResult) {
     let key = TriedEpisodes.key(episode)
     guard let old = known[key] else {
@@ -33,10 +37,11 @@ package struct TriedEpisodes {
   package func isOpen(_ blank: EpisodeResult) -> Bool { self[blank].map { $0.error != nil } ?? true }
 
   /// All of them: the learned policy's first, then by task and number, the order of a table.
-  package func all(learned: String) -> [EpisodeResult] {
+  /// - Parameter tasks: those that come first, in their order.
+  package func all(learned: String, tasks first: [String]) -> [EpisodeResult] {
     let episodes = order.map { known[$0]! }
     let policies = episodes.reduce(into: [learned]) { if !$0.contains($1.policy) { $0.append($1.policy) } }
-    let tasks = episodes.reduce(into: [String]()) { if !$0.contains($1.task) { $0.append($1.task) } }
+    let tasks = episodes.reduce(into: first) { if !$0.contains($1.task) { $0.append($1.task) } }
     func place(_ episode: EpisodeResult) -> (Int, Int, Int) {
       (policies.firstIndex(of: episode.policy)!, tasks.firstIndex(of: episode.task)!, episode.episode)
     }

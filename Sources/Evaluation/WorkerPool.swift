@@ -5,8 +5,10 @@ import Synchronization
 /// What became of one job.
 package enum WorkerOutcome<Response: Sendable>: Sendable {
   case success(Response)
-  /// The worker crashed, left, answered nonsense, or said why it failed. The job is never dropped.
+  /// The worker said why it failed. The job is never dropped.
   case failure(String)
+  /// One worker after the other crashed, left or answered nonsense over it.
+  case crashed(String)
   /// The run was asked to stop before this job began.
   case notStarted
 }
@@ -64,7 +66,7 @@ package struct WorkerPool: Sendable {
               outcome = try .init(WorkerReply<Response>(line: line))
               break
             } catch {
-              outcome = .failure(child?.epitaph(error) ?? "\(error)")
+              outcome = child.map { .crashed($0.epitaph(error)) } ?? .failure("\(error)")
               child?.end()
               child = nil
               if shouldStop() && attempt < WorkerPool.attempts { outcome = .notStarted }

@@ -19,9 +19,7 @@ extension PolicyPackage {
     try? manager.removeItem(atPath: temporary)
     try manager.createDirectory(atPath: temporary, withIntermediateDirectories: true)
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try AtomicFile.write(encoder.encode(description) + Data("\n".utf8), to: temporary + "/policy.json")
+      try AtomicFile.write(JSONEncoder.readable.encode(description) + Data("\n".utf8), to: temporary + "/policy.json")
       var tensors = weights
       for (name, tensor) in normalizer.tensors { tensors["normalizer/\(name)"] = tensor }
       try Safetensors.write(

@@ -69,12 +69,14 @@ package struct RunFolder: Sendable {
 
   /// Keeps other processes from training or evaluating the same run.
   ///
+  /// - Parameter creating: make the folder when it is not there; when it is still empty in the end, it goes again.
   /// - Throws: `RunError.busy` when one still does after ten seconds: a process that was asked to stop may need a moment.
-  package func lock() throws -> RunLock {
+  package func lock(creating: Bool = false) throws -> RunLock {
+    if creating { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     let descriptor = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw RunError.notWritable(folder: path) }
     for attempt in 0..<100 {
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return RunLock(descriptor: descriptor) }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return RunLock(descriptor: descriptor, folder: path) }
       if attempt < 99 { usleep(100_000) }
     }
     close(descriptor)
@@ -100,6 +102,13 @@ package struct RunFolder: Sendable {
 /// A run that is this process's own until it is released or the process ends.
 package struct RunLock: Sendable {
   fileprivate let descriptor: Int32
+  fileprivate let folder: String
 
-  package func release() { close(descriptor) }
+  package func release() {
+    // A run that never began leaves nothing behind.
+    if (try? FileManager.default.contentsOfDirectory(atPath: folder)) == [".lock"] {
+      try? FileManager.default.removeItem(atPath: folder)
+    }
+    close(descriptor)
+  }
 }

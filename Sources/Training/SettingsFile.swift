@@ -63,7 +63,8 @@ package enum SettingsFile {
   private static let mostValues = 20_000
 
   private static func setting(from node: Node, depth: Int, room: inout Int) throws -> Setting {
-    let line = node.mark?.line ?? 1
+    // What a change made has no mark.
+    let line = node.mark?.line ?? 0
     guard depth < 32 else { throw SettingError.syntax(line: line, reason: "nested too deeply") }
     room -= 1
     guard room > 0 else { throw SettingError.syntax(line: line, reason: "more than \(mostValues) values") }
@@ -88,7 +89,7 @@ package enum SettingsFile {
         }
         entries.append(
           Setting.Entry(
-            key: name, line: key.mark?.line ?? line, setting: try setting(from: value, depth: depth + 1, room: &room)))
+            key: name, line: key.mark?.line ?? 0, setting: try setting(from: value, depth: depth + 1, room: &room)))
       }
       return Setting(.map(entries), line: line)
     case .alias:
@@ -101,7 +102,12 @@ package enum SettingsFile {
       throw SettingError.invalid(path: "", line: 0, reason: "--set takes path.to.key=value, not '\(change)'")
     }
     let path = change[..<equals].split(separator: ".").map(String.init)
-    let value = try compose(String(change[change.index(after: equals)...]))
+    let value: Node
+    do {
+      value = try compose(String(change[change.index(after: equals)...]))
+    } catch SettingError.syntax(_, let reason) {
+      throw SettingError.invalid(path: "", line: 0, reason: "--set '\(change)': \(reason)")
+    }
     func replace(_ path: ArraySlice<String>, in node: inout Node) {
       guard let key = path.first else { return node = value }
       var inner = node[key] ?? Node.mapping(.init([]))

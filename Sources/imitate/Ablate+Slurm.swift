@@ -17,6 +17,8 @@ extension Ablate {
     }
     let command = ([Bundle.main.executablePath ?? "imitate"] + arguments).map(quoted).joined(separator: " ")
     let gigabytes = (Ablate.need(of: grid.cells.map(\.recipe)) + 999_999_999) / 1_000_000_000
+    // Relative to where it is submitted otherwise.
+    let log = URL(fileURLWithPath: grid.folder).path.replacingOccurrences(of: "%", with: "%%") + "/slurm-%a.log"
     let text = """
       #!/bin/bash
       # \(grid.cells.count) runs; then: \(command) --report-only
@@ -24,7 +26,7 @@ extension Ablate {
       #SBATCH --array=0-\(grid.cells.count - 1)
       #SBATCH --cpus-per-task=\(cores ?? 4)
       #SBATCH --mem=\(gigabytes)G
-      #SBATCH --output=\(grid.folder)/slurm-%a.log
+      #SBATCH --output="\(log)"
       #SBATCH --requeue
       set -euo pipefail
       cd \(quoted(FileManager.default.currentDirectoryPath))

@@ -72,18 +72,14 @@ struct Ablate: ParsableCommand {
   }
 
   private func grid() throws -> Ablation {
-    var changes = changes
-    if let tasks {
-      let registry = try place.registry(Recipe(path: recipe, changes: changes).data.registry)
-      changes.append("data.tasks=[\(try registry.tasks(named: tasks).joined(separator: ", "))]")
-    }
+    let changes = try changes + TaskChoice.change(to: tasks, of: recipe, changes: changes, place: place)
     let seeds = try seed.map { text in
       try Ablation.list(text).map { number in
         guard let seed = UInt64(number) else { throw CommandFailure("--seed: '\(number)' is not a whole number") }
         return seed
       }
     }
-    let base = try Recipe(path: recipe, changes: changes)
+    let base = try TaskChoice.policyRecipe(recipe, changes: changes)
     let registry = try place.registry(base.data.registry)
     let splits = split.map(Ablation.list)
     for split in splits ?? [] { _ = try registry.split(split) }

@@ -16,7 +16,9 @@ struct Ablation {
     /// What it was tried on, if the folder has a run of this very recipe.
     var result: EvaluationResult? {
       guard (try? folder.readRecipe())?.text == recipe.text else { return nil }
-      return try? EvaluationResult.read(folder.evaluation)
+      guard let result = try? EvaluationResult.read(folder.evaluation) else { return nil }
+      let conditions = recipe.evaluation.conditions
+      return (result.conditions ?? conditions) == conditions ? result : nil
     }
 
     /// Whether it is trained to its last step and every episode has been tried.

@@ -13,7 +13,7 @@ struct ComparisonReport {
   /// - Parameters:
   ///   - tasks: only these; all when nil.
   ///   - missing: what a half-finished grid lacks.
-  /// - Throws: `RunError`, `CommandFailure` for a run without an evaluation.
+  /// - Throws: `RunError`, `EvaluationError`.
   init(_ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [])
     throws
   {

@@ -26,6 +26,9 @@ struct DemonstrationCollection {
     (self.request, self.giveUp) = (request, giveUp)
   }
 
+  /// How many attempts may break off before one succeeds.
+  private static let mostBrokenOff = 3
+
   struct Collected {
     /// The attempts that are kept.
     var kept: [Int]
@@ -34,7 +37,7 @@ struct DemonstrationCollection {
     let bar: ProgressBar
   }
 
-  /// - Throws: `CommandFailure` when a worker failed or every attempt broke off, it was given up, or `interruption` asked to stop.
+  /// - Throws: `CommandFailure` when a worker failed or the first attempts all broke off, it was given up, or `interruption` asked to stop.
   func run() throws -> Collected {
     var failed = Set(store.failedAttempts)
     // The fewest attempts that hold `count` successes, as far as failures are known.
@@ -47,6 +50,7 @@ struct DemonstrationCollection {
       }
     }
     func waiting() -> [Int] { store.missing(of: attempts()).filter { !failed.contains($0) } }
+    var brokenOff = 0
     let bar = ProgressBar(title, total: count, unit: "demos", first: count - min(count, waiting().count))
     while true {
       let open = waiting()
@@ -66,7 +70,7 @@ struct DemonstrationCollection {
             // At once: a kill must not cost what is known.
             do { try store.markFailed(open[place]) } catch { state.lost = CommandFailure.line(error) }
           case .failure: hasFailed.store(true, ordering: .relaxed)
-          case .success, .notStarted: break
+          case .success, .crashed, .notStarted: break
           }
         }
       }
@@ -79,10 +83,13 @@ struct DemonstrationCollection {
       for (attempt, outcome) in zip(open, outcomes) {
         switch outcome {
         case .success(.recorded): break
-        case .success(.broke(let reason)):
-          // One that broke off has failed; as long as nothing else happens, something is wrong with all of them.
-          guard kept > 0 else { throw CommandFailure("\(title), attempt \(attempt): \(reason)") }
-          try store.markFailed(attempt, reason: reason)
+        case .success(.broke(let reason)), .crashed(let reason):
+          // One that broke off has failed; when that is all that happens, something is wrong with all of them.
+          brokenOff += 1
+          guard kept > 0 || brokenOff < DemonstrationCollection.mostBrokenOff else {
+            throw CommandFailure("\(title), attempt \(attempt): \(reason)")
+          }
+          if kept > 0 { try store.markFailed(attempt, reason: reason) }
           failed.insert(attempt)
         case .success: failed.insert(attempt)
         case .failure, .notStarted: throw Interruption.failure

@@ -36,9 +36,15 @@ extension Evaluate {
         \(again.task)/\(again.episode) "\(again.instruction)", seed \(again.seed): \
         \(again.error ?? (again.success ? "solved in \(again.steps) steps" : "failed after \(again.steps) steps"))
         \(folder.path)/replays/\(FilmStrip.video(again))
-        \(same ? "the same actions as in evaluation.json" : "NOT as in evaluation.json: another checkpoint or machine?")
+        \(Evaluate.verdict(same: same, actions: found.trace != nil))
         """)
     }
     guard same else { throw ExitCode(2) }
+  }
+
+  private static func verdict(same: Bool, actions: Bool) -> String {
+    guard same else { return "NOT as in evaluation.json: another checkpoint or machine?" }
+    return actions
+      ? "the same actions as in evaluation.json" : "the same outcome; evaluation.json does not tell the actions"
   }
 }

@@ -30,16 +30,20 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let folder = RunFolder(runFolder)
+    if let replay { return try repeated(replay, folder, folder.readRecipe()) }
+    _ = try folder.readRecipe()
+    // Only then is it sure that recipe and weights belong together.
+    let lock = try folder.lock()
+    defer { lock.release() }
     let recipe = try folder.readRecipe()
-    if let replay { return try repeated(replay, folder, recipe) }
     let checkpoint = try folder.lastCheckpoint()
     let blanks = try blanks(recipe)
     let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted())
     let horizons = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.horizon) })
-    let lock = try folder.lock()
-    defer { lock.release() }
-    // What was tried before with the same weights need not be tried again.
-    var tried = TriedEpisodes(folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step)
+    // What was tried before with the same weights under the same conditions need not be tried again.
+    let conditions = recipe.evaluation.conditions
+    var tried = TriedEpisodes(
+      folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
     let open = blanks.filter(tried.isOpen)
     let requests = open.map { blank in
       WorkerRequest.rollout(
@@ -48,7 +52,7 @@ struct Evaluate: ParsableCommand {
           film: blank.policy == recipe.policy.kind ? folder.path + "/videos" : nil))
     }
     let interruption = Interruption()
-    let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step)
+    let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step, conditions: conditions)
     let bar = ProgressBar("evaluate", total: blanks.count, unit: "episodes", first: blanks.count - open.count)
     let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
     let pool = WorkerPool.imitate(recipe: folder.recipe, run: folder.path, workers: workers)
@@ -76,10 +80,10 @@ struct Evaluate: ParsableCommand {
       EvaluationResult(
         toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
         simulator: recipe.evaluation.simulator.kind, step: checkpoint.step, seed: recipe.evaluation.seed,
-        pool: recipe.evaluation.pool.rawValue, episodes: episodes)
+        pool: recipe.evaluation.pool.rawValue, conditions: conditions, episodes: episodes)
     }
     // The file keeps what was tried before and not asked for now; the table has what was asked for.
-    try result(tried.all(learned: recipe.policy.kind)).write(to: folder.evaluation)
+    try result(tried.all(learned: recipe.policy.kind, tasks: recipe.data.tasks)).write(to: folder.evaluation)
     try interruption.check()
     let asked = result(blanks.compactMap { tried[$0] })
     print(format == .json ? try OutputFormat.json(asked) : asked.consoleTable)
@@ -111,7 +115,7 @@ struct Evaluate: ParsableCommand {
     switch outcome {
     case .success(.tried(let result)): return result
     case .success: broken.error = "a worker answered another question"
-    case .failure(let reason): broken.error = reason
+    case .failure(let reason), .crashed(let reason): broken.error = reason
     case .notStarted: return nil
     }
     return broken

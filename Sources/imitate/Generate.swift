@@ -49,13 +49,13 @@ struct Generate: ParsableCommand {
     for task in recipe.data.tasks {
       let job = GenerationJob(task: task, path: try plan.path(task), plan: plan)
       // Pictures can be drawn again without what the states came from.
-      let known = try drawAgain ? job.known() : nil
+      let known = try drawAgain && !replace ? job.known() : nil
       yields.append(
         try known
           ?? job.generate(
             from: plan.path(task, split: source), key: registry.split(source).key, settings: settings,
             replacing: replace))
-      if !statesOnly { try job.draw(again: drawAgain) }
+      if !statesOnly { try job.draw(again: drawAgain, replacing: replace) }
     }
     print(format == .json ? try OutputFormat.json(yields) : GenerationYield.summary(yields))
   }

@@ -68,7 +68,8 @@ struct GenerationJob {
     var yield = GenerationYield(
       task: task, demonstrations: plan.count, attempts: 0, seed: recipe.seed, sourceDigest: digest,
       sources: try sources(source, key: key), settings: settings)
-    if !replacing, let old = try known() {
+    // What is there as it is asked for stays, whatever may be replaced.
+    if let old = replacing ? try? known() : try known(), !replacing || old.isLike(yield) {
       guard old.isLike(yield) else {
         throw CommandFailure(
           "\(states): generated from other demonstrations, or with another seed or settings; --replace generates anew")
@@ -103,7 +104,12 @@ struct GenerationJob {
   }
 
   /// Draws what the recipe's cameras see, of as many demonstrations as the states have.
-  func draw(again: Bool) throws {
+  ///
+  /// - Parameters:
+  ///   - again: draw them whatever is there.
+  ///   - replacing: draw them when what is there is of other states or cameras.
+  /// - Throws: `CommandFailure` when that is so and neither was asked for.
+  func draw(again: Bool, replacing: Bool) throws {
     let arguments = try simulator().arguments(task: task)
     let origin = try GenerationJob.origin(states)
     if FileManager.default.fileExists(atPath: path), !again {
@@ -111,12 +117,12 @@ struct GenerationJob {
       let isSame =
         (try? GenerationJob.origin(path)) == origin
         && (try? HDF5File(reading: path).text(of: "data", "env_args")) == arguments
-      guard isSame else {
+      if isSame { return }
+      guard replacing else {
         throw CommandFailure(
           "\(path): its pictures are of other states, of other cameras or of another size; draw them again with --draw-again"
         )
       }
-      return
     }
     let count = try DemonstrationFile(path: states).demos.count
     let store = try EpisodeStore(folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)")

@@ -11,6 +11,8 @@ enum MachineMemory {
     guard let most = number("/sys/fs/cgroup/memory.max"), let used = number("/sys/fs/cgroup/memory.current") else {
       return machine
     }
-    return min(machine, max(0, most - used))
+    // Pages of files that were read go when the room is needed.
+    let cached = text("/sys/fs/cgroup/memory.stat").split(separator: "\n").first { $0.hasPrefix("inactive_file ") }
+    return min(machine, max(0, most - used + (cached?.split(separator: " ").last.flatMap { Int($0) } ?? 0)))
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Imitation
 
 /// How a verb prints a table.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -8,9 +9,7 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 
   /// A record as JSON with sorted keys, one final newline.
   static func json(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
+    String(decoding: try JSONEncoder.readable.encode(value), as: UTF8.self)
   }
 }
 

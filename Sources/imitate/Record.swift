@@ -9,7 +9,7 @@ struct Record: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Record demonstrations by the simulator's scripted expert, on all cores.",
     discussion: """
-      Records what the recipe's split needs and skips files that have it. An interrupted recording goes on where it \
+      Records what the recipe's split needs and skips files that have it; nothing is replaced unasked. An interrupted recording goes on where it \
       stopped and ends in the same bytes.
       """)
 
@@ -18,6 +18,7 @@ struct Record: ParsableCommand {
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
+  @Flag(help: "Replace files that do not have the demonstrations that are asked for.") var replace = false
   @OptionGroup var place: DatasetPlace
 
   func validate() throws { try CollectionPlan.validate(episodes: episodes, workers: workers) }
@@ -28,19 +29,38 @@ struct Record: ParsableCommand {
     defer { plan.finish() }
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)
-      if let file = try? DemonstrationFile(path: path), try file.mask("\(plan.count)_demos") != nil {
-        tell("\(task): \(file.demos.count) demonstrations in \(path)")
-        continue
-      }
-      try record(task, to: path, plan)
+      let arguments = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator).arguments(task: task)
+      if try !isThere(path, plan.count, arguments) { try record(task, to: path, plan, arguments) }
     }
   }
 
-  private func record(_ task: String, to path: String, _ plan: CollectionPlan) throws {
+  /// Whether a file has a split of `count` demonstrations.
+  /// - Throws: `CommandFailure` when another file would have to be replaced.
+  private func isThere(_ path: String, _ count: Int, _ arguments: String) throws -> Bool {
+    guard FileManager.default.fileExists(atPath: path) else { return false }
+    do {
+      let file = try DemonstrationFile(path: path)
+      guard try file.mask("\(count)_demos") != nil else {
+        if replace { return false }
+        throw CommandFailure(
+          "\(path): has \(file.demos.count) demonstrations and no split of \(count), only: "
+            + "\(file.maskNames.joined(separator: ", ")); --replace records anew")
+      }
+      tell("\(file.demos.count) demonstrations in \(path)")
+      if (try? file.hdf5.text(of: "data", "env_args")) != arguments {
+        tell("note: \(path): recorded with other simulator settings than the recipe's evaluation has")
+      }
+      return true
+    } catch let error as HDF5Error {
+      guard replace else { throw CommandFailure("\(error); --replace records anew") }
+      return false
+    }
+  }
+
+  private func record(_ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String) throws {
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     let seed = plan.recipe.seed
-    let arguments = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator).arguments(task: task)
     let horizon = try plan.registry.entry(task).horizon
     let store = try EpisodeStore(folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)")
     let collected = try DemonstrationCollection(

@@ -34,8 +34,7 @@ struct Train: ParsableCommand {
     }
     let interruption = Interruption()
 
-    let isThere = FileManager.default.fileExists(atPath: folder.recipe)
-    var lock = try isThere && !dryRun ? folder.lock() : nil
+    let lock = try dryRun ? nil : folder.lock(creating: true)
     defer { lock?.release() }
     if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
@@ -90,7 +89,6 @@ struct Train: ParsableCommand {
     folder.removeLeftovers()
     if checkpoint == nil {
       try folder.create(recipe: recipe.text)
-      if lock == nil { lock = try folder.lock() }
       // What was measured with other weights says nothing of these.
       for old in [folder.evaluation, EpisodeJournal.path(folder.path)] {
         try? FileManager.default.removeItem(atPath: old)

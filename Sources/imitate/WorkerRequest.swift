@@ -61,7 +61,7 @@ enum WorkerResponse: Codable, Sendable {
   case tried(EpisodeResult)
 }
 
-/// `imitate worker`: a child process of `record` and `evaluate`, not for people.
+/// `imitate worker`: a child process of `record`, `generate` and `evaluate`, not for people.
 struct Worker: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serve a recording or an evaluation over standard input and output.", shouldDisplay: false)
@@ -116,7 +116,12 @@ final class Workbench {
 
   private func record(_ request: RecordRequest) throws -> WorkerResponse {
     let simulator = try simulator(drawing: true)
-    var observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
+    var observation: Observation
+    do {
+      observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
+    } catch {
+      return .broke("\(error)")
+    }
     guard let expert = simulator.expert(seed: request.seed, noise: 1) else {
       throw CommandFailure("the simulator has no expert for \(request.task)")
     }
@@ -171,9 +176,9 @@ final class Workbench {
           subtasks: subtasks, settings: request.settings)
       }()
     generators[request.source] = generator
-    let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
     let attempt: (episode: RecordedEpisode, solved: Bool)
     do {
+      let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
       attempt = try generator.attempt(
         in: simulator, from: observation, seed: request.seed, horizon: request.horizon)
     } catch {

@@ -42,6 +42,8 @@ struct WorldTrain: ParsableCommand {
     ]
     tell("parameters: \(parts.map { "\($0.0) \($0.1)" }.joined(separator: ", "))")
     if dryRun { return }
+    let lock = try folder.lock(creating: true)
+    defer { lock.release() }
     if restart {
       for stage in WorldRecipe.Stage.allCases {
         try? FileManager.default.removeItem(atPath: "\(folder.path)/\(stage.rawValue)")

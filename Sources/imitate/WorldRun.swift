@@ -140,7 +140,7 @@ struct WorldRun {
     let heldOut = data.frames(of: data.heldOut)
     vae.place(over: Gaussians(store.rows(stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { $0 })))
     let view = model.blueprint.context.view
-    /// Moments and those that follow, with the anchors of up to ten moments ago, as in roll-outs.
+    /// Moments and those that follow, with the anchors of up to nine moments before, as in roll-outs.
     func loss(_ firsts: [WorldData.Frame], random: inout Random, noisy: Bool) throws -> PolicyLoss {
       func moved(_ frame: WorldData.Frame, by steps: Int) -> WorldData.Frame {
         let last = data.demonstrations.episodes[frame.episode].length - 1

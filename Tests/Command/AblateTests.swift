@@ -5,6 +5,7 @@
   import Layers
   import Tensors
   import Testing
+  import Training
 
   @Suite(.serialized) struct AblateTests {
     private static let head = "{kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8}"
@@ -75,11 +76,12 @@
       try runner.writeSmallProject()
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
       let arguments = ["evaluate", "run", "--episodes", "12", "--with", "random"]
+      let conditions = try Recipe(path: runner.folder + "/run/recipe.yaml").evaluation.conditions
       var random = Random(seed: 6)
       for attempt in 0..<20 {
-        let before = EpisodeJournal.read(folder: runner.folder + "/run", step: 4)
+        let before = EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions)
         try runner.kill(arguments, attempt, after: random.uniform(0.05...0.5))
-        let after = EpisodeJournal.read(folder: runner.folder + "/run", step: 4)
+        let after = EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions)
         #expect(Array(after.prefix(before.count)) == before)
       }
       #expect(try runner.run(arguments).status == 0)
@@ -88,7 +90,7 @@
         #expect(result.episodes.filter { $0.policy == policy }.map(\.episode) == Array(0..<12))
       }
       #expect(result.episodes.allSatisfy { $0.error == nil })
-      let journal = EpisodeJournal.read(folder: runner.folder + "/run", step: 4)
+      let journal = EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions)
       #expect(journal.count == 24, "an episode was tried twice")
 
       // One of them again, exactly.
@@ -97,6 +99,14 @@
       #expect(runner.bytes("run/replays/bc-transformer-OpenDrawer-7.avi")?.prefix(4) == Data("RIFF".utf8))
       #expect(runner.bytes("run/videos/bc-transformer-OpenDrawer-0.avi") != nil)
       #expect(try runner.run("evaluate", "run", "--replay", "OpenDrawer/99").complaint.contains("no episode"))
+
+      // Judged otherwise, nothing of that counts, and none of it is lost.
+      let otherwise = ["--set", "training.steps=4", "--set", "evaluation.pool=training"]
+      #expect(try runner.run(["train", "recipe.yaml", "--run", "run"] + otherwise).status == 0)
+      #expect(try runner.run("evaluate", "run", "--episodes", "2").status == 0)
+      let other = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
+      #expect(other.pool == "training" && other.episodes.count == 2)
+      #expect(EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions).count == 24)
     }
   }
 #endif

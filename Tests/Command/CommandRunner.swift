@@ -46,6 +46,10 @@ struct CommandRunner {
     return process
   }
 
+  func changed(_ path: String) throws -> Date? {
+    try FileManager.default.attributesOfItem(atPath: folder + "/" + path)[.modificationDate] as? Date
+  }
+
   /// Starts a command and, after so many seconds, kills it (even attempts) or one of its workers (odd ones); it goes on
   /// without that one and is ended as long after.
   func kill(_ arguments: [String], _ attempt: Int, after seconds: Double) throws {

@@ -109,8 +109,32 @@
       #expect(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5") == states)
       // Replaced when asked for; then the pictures are of other states.
       #expect(try runner.run(noisy + ["--replace"]).status == 0)
-      #expect(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5") != states)
+      let others = try #require(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5"))
+      #expect(others != states)
       #expect(try runner.run(Array(noisy.dropLast())).complaint.contains("--draw-again"))
+      // States that are as they are asked for stay; their pictures replace the others.
+      let date = try runner.changed("Datasets/small/generated/OpenDrawer.states.hdf5")
+      #expect(try runner.run(noisy.dropLast() + ["--replace"]).status == 0)
+      #expect(try runner.changed("Datasets/small/generated/OpenDrawer.states.hdf5") == date)
+      #expect(try runner.run(Array(noisy.dropLast())).status == 0)
+    }
+
+    /// Recorded demonstrations neither.
+    @Test func recordingsAreNotReplacedUnasked() throws {
+      let runner = try project("OpenDrawer")
+      defer { runner.remove() }
+      let path = "Datasets/small/files/OpenDrawer.hdf5"
+      let whole = try #require(runner.bytes(path))
+      let fewer = ["record", "recipe.yaml", "--episodes", "2"]
+      #expect(try runner.run(fewer).complaint.contains("no split of 2, only: 3_demos, train, valid; --replace"))
+      #expect(runner.bytes(path) == whole)
+      let resized = try runner.run("record", "recipe.yaml", "--set", "evaluation.simulator.image_size=24")
+      #expect(resized.status == 0 && resized.errors.contains("other simulator settings"))
+      #expect(try runner.run(fewer + ["--replace"]).status == 0)
+      #expect(try DemonstrationFile(path: runner.folder + "/" + path).demos.count == 2)
+      try runner.write("no demonstrations", to: path)
+      #expect(try runner.run(fewer).complaint.contains("--replace"))
+      #expect(runner.bytes(path) == Data("no demonstrations".utf8))
     }
 
     /// Killed twenty times at any moment, it ends in the bytes of one that was never stopped.
@@ -164,6 +188,12 @@
       // What is given on the command line stands on no line of the file; what stands in the file does.
       let given = try runner.run(GenerateTests.generate + ["--set", "training.steps=many"])
       #expect(given.complaint.contains("recipe.yaml, 'training.steps' must be"), "\(given.complaint)")
+      for (change, words) in [
+        ("trainning.steps=5", "unknown key 'trainning'"), ("encoder={kind: small", "--set 'encoder="),
+      ] {
+        let complaint = try runner.run(GenerateTests.generate + ["--set", change]).complaint
+        #expect(complaint.contains(words) && !complaint.contains("line"), "\(complaint)")
+      }
       try runner.write(
         "\n\n" + CommandRunner.recipe.replacingOccurrences(of: "steps: 24", with: "steps: x"), to: "odd.yaml")
       let written = try runner.run("generate", "odd.yaml", "--split", "generated-4")

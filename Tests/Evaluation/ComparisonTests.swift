@@ -161,19 +161,19 @@ import Testing
       EpisodeResult(task: "t", split: "s", policy: "p", episode: number, seed: UInt64(number))
     }
     do {
-      let journal = try EpisodeJournal(folder: folder, step: 3)
+      let journal = try EpisodeJournal(folder: folder, step: 3, conditions: "a")
       for number in 0..<3 { try journal.append(episode(number)) }
     }
     let path = EpisodeJournal.path(folder)
     let whole = try #require(FileManager.default.contents(atPath: path))
     try whole.dropLast(20).write(to: URL(fileURLWithPath: path))
-    #expect(EpisodeJournal.read(folder: folder, step: 3).map(\.episode) == [0, 1])
-    try EpisodeJournal(folder: folder, step: 3).append(episode(2))
-    #expect(EpisodeJournal.read(folder: folder, step: 3).map(\.episode) == [0, 1, 2])
-    #expect(EpisodeJournal.read(folder: folder, step: 4).isEmpty)
+    #expect(EpisodeJournal.read(folder: folder, step: 3, conditions: "a").map(\.episode) == [0, 1])
+    try EpisodeJournal(folder: folder, step: 3, conditions: "a").append(episode(2))
+    #expect(EpisodeJournal.read(folder: folder, step: 3, conditions: "a").map(\.episode) == [0, 1, 2])
+    #expect(EpisodeJournal.read(folder: folder, step: 4, conditions: "a").isEmpty)
   }
 
-  /// What was tried first counts, unless it broke off then; other checkpoints do not count.
+  /// What was tried first counts, unless it broke off then; other checkpoints and other conditions do not count.
   @Test func episodesCountOnce() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/tried-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -182,18 +182,22 @@ import Testing
       EpisodeResult(
         task: "t", split: "s", policy: policy, episode: number, seed: UInt64(number), success: success, error: error)
     }
-    let journal = try EpisodeJournal(folder: folder, step: 3)
+    let journal = try EpisodeJournal(folder: folder, step: 3, conditions: "a")
     for one in [
       episode("expert", 0), episode("p", 1, success: true), episode("p", 1), episode("p", 2, error: "no memory"),
       episode("p", 0, error: "killed"), episode("p", 0, success: true),
     ] { try journal.append(one) }
-    var tried = TriedEpisodes(folder: folder, evaluation: folder + "/evaluation.json", step: 3)
-    #expect(tried.all(learned: "p").map(\.policy) == ["p", "p", "p", "expert"])
-    #expect(tried.all(learned: "p").map(\.episode) == [0, 1, 2, 0])
-    #expect(tried.all(learned: "p").map(\.success) == [true, true, false, false])
+    var tried = TriedEpisodes(folder: folder, evaluation: folder + "/evaluation.json", step: 3, conditions: "a")
+    #expect(tried.all(learned: "p", tasks: []).map(\.policy) == ["p", "p", "p", "expert"])
+    #expect(tried.all(learned: "p", tasks: []).map(\.episode) == [0, 1, 2, 0])
+    #expect(tried.all(learned: "p", tasks: []).map(\.success) == [true, true, false, false])
     #expect(tried.isOpen(episode("p", 2)) && tried.isOpen(episode("p", 3)) && !tried.isOpen(episode("p", 1)))
     tried.add(episode("p", 2, success: true))
     #expect(!tried.isOpen(episode("p", 2)) && tried[episode("p", 2)]?.success == true)
-    #expect(TriedEpisodes(folder: folder, evaluation: folder + "/evaluation.json", step: 4).all(learned: "p").isEmpty)
+    for (step, conditions) in [(4, "a"), (3, "b")] {
+      let other = TriedEpisodes(
+        folder: folder, evaluation: folder + "/evaluation.json", step: step, conditions: conditions)
+      #expect(other.all(learned: "p", tasks: []).isEmpty)
+    }
   }
 }

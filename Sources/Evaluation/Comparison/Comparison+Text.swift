@@ -167,9 +167,7 @@ extension Comparison {
 
   package var json: Data {
     get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      return try encoder.encode(self) + Data("\n".utf8)
+      try JSONEncoder.readable.encode(self) + Data("\n".utf8)
     }
   }
 }
