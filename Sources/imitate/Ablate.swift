@@ -167,6 +167,9 @@ struct Ablate: ParsableCommand {
         throw CommandFailure("`imitate \(arguments[0])` failed\(log.map { ", see \($0)" } ?? "")")
       }
     }
+    guard cell.isFinished else {
+      throw CommandFailure("episodes broke off\(log.map { ", see \($0)" } ?? ""); the same command tries them again")
+    }
   }
 
   /// - Returns: the exit status, negative for a signal.

@@ -86,6 +86,10 @@ struct Evaluate: ParsableCommand {
     try result(tried.all(learned: recipe.policy.kind, tasks: recipe.data.tasks)).write(to: folder.evaluation)
     try interruption.check()
     let asked = result(blanks.compactMap { tried[$0] })
+    let broken = asked.episodes.compactMap(\.error)
+    if let first = broken.first {
+      tell("\(broken.count) of \(blanks.count) episodes broke off; the same command tries them again. The first: \(first)")
+    }
     print(format == .json ? try OutputFormat.json(asked) : asked.consoleTable)
   }
 

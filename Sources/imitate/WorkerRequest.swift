@@ -262,7 +262,8 @@ extension WorkerPool {
     WorkerPool(
       executable: Bundle.main.executablePath ?? CommandLine.arguments[0],
       arguments: ["worker", "--recipe", recipe] + (run.map { ["--run", $0] } ?? []),
-      environment: ["LP_NUM_THREADS": "1"],
+      // This process is their parent, whoever is its own.
+      environment: ["LP_NUM_THREADS": "1", Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"],
       workers: workers ?? ProcessorCores.count)
   }
 }

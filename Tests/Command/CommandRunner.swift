@@ -42,6 +42,11 @@ struct CommandRunner {
       if isErrors { process.standardError = handle } else { process.standardOutput = handle }
     }
     process.standardInput = FileHandle.nullDevice
+    // Tests run on threads that block all signals, and children inherit that; those of a shell do not.
+    var (none, old) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &old)
+    defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
     try process.run()
     return process
   }
