@@ -88,7 +88,8 @@ struct Evaluate: ParsableCommand {
     let asked = result(blanks.compactMap { tried[$0] })
     let broken = asked.episodes.compactMap(\.error)
     if let first = broken.first {
-      tell("\(broken.count) of \(blanks.count) episodes broke off; the same command tries them again. The first: \(first)")
+      tell(
+        "\(broken.count) of \(blanks.count) episodes broke off; the same command tries them again. The first: \(first)")
     }
     print(format == .json ? try OutputFormat.json(asked) : asked.consoleTable)
   }
