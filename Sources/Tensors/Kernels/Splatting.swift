@@ -58,18 +58,25 @@ extension Kernel {
   ) -> (picture: Tensor, state: SplattingState) {
     let count = inputs[4].count
     var state = SplattingState(view: view)
+    var touched: [SIMD4<Int32>] = []
     if count > 0 {
-      state.splats = withRows(inputs) { rows in
-        [ck_splat](unsafeUninitializedCapacity: count) { buffer, written in
-          nonisolated(unsafe) let (target, rows) = (buffer.baseAddress!, rows)
-          parallel(count: count, grain: 512) { range in
-            for i in range { target[i] = drawn(rows, i, view) }
+      touched = [SIMD4<Int32>](unsafeUninitializedCapacity: count) { spans, known in
+        state.splats = withRows(inputs) { rows in
+          [ck_splat](unsafeUninitializedCapacity: count) { [state] buffer, written in
+            nonisolated(unsafe) let (target, rows, spans) = (buffer.baseAddress!, rows, spans.baseAddress!)
+            parallel(count: count, grain: 512) { range in
+              for i in range {
+                target[i] = drawn(rows, i, view)
+                spans[i] = target[i].opacity > 0 ? touchedTiles(target[i], state) : .zero
+              }
+            }
+            written = count
           }
-          written = count
         }
+        known = count
       }
     }
-    bin(&state)
+    bin(&state, touched: touched)
     let tiles = state.columns * state.rows
     var sums = [Float](repeating: 0, count: tiles * 4 * SplattingState.pixels)
     state.remaining = [Float](repeating: 1, count: tiles * SplattingState.pixels)
@@ -135,54 +142,71 @@ extension Kernel {
     return splat
   }
 
-  /// Sorts by depth, equal ones by place, and deals into tiles.
-  private static func bin(_ state: inout SplattingState) {
-    let splats = state.splats
-    // Numbers above 0 are in the order of their bits.
-    let order = radixOrder(splats.indices.filter { splats[$0].opacity > 0 }) { splats[$0].colour.3.bitPattern }
+  /// The tiles that a splat touches: first column, last column plus 1, first row, last row plus 1.
+  private static func touchedTiles(_ splat: ck_splat, _ state: SplattingState) -> SIMD4<Int32> {
     let size = Float(SplattingState.tile)
-    func tiles(_ splat: ck_splat) -> (x: Range<Int>, y: Range<Int>) {
-      func range(_ middle: Float, _ half: Float, _ limit: Int) -> Range<Int> {
-        let first = max(0, Int((middle - half) / size))
-        return first..<max(first, min(limit, Int((middle + half) / size) + 1))
-      }
-      return (range(splat.x, splat.half_width, state.columns), range(splat.y, splat.half_height, state.rows))
+    func range(_ middle: Float, _ half: Float, _ limit: Int) -> (Int32, Int32) {
+      let first = max(0, Int32((middle - half) / size))
+      return (first, max(first, min(Int32(limit), Int32((middle + half) / size) + 1)))
     }
-    var counts = [Int](repeating: 0, count: state.columns * state.rows + 1)
-    for i in order {
-      let (x, y) = tiles(splats[i])
-      for row in y { for column in x { counts[row * state.columns + column + 1] += 1 } }
-    }
-    for tile in 1..<counts.count { counts[tile] += counts[tile - 1] }
-    state.starts = counts
-    state.list = [Int32](repeating: 0, count: counts[counts.count - 1])
-    for i in order {
-      let (x, y) = tiles(splats[i])
-      for row in y {
-        for column in x {
-          let tile = row * state.columns + column
-          state.list[counts[tile]] = Int32(i)
-          counts[tile] += 1
+    let (x, y) = (range(splat.x, splat.half_width, state.columns), range(splat.y, splat.half_height, state.rows))
+    return SIMD4(x.0, x.1, y.0, y.1)
+  }
+
+  /// Sorts by depth, equal ones by place, and deals into tiles. One core does this: `touched` is worked out before.
+  private static func bin(_ state: inout SplattingState, touched: [SIMD4<Int32>]) {
+    let order = radixOrder(state.splats)
+    let columns = Int32(state.columns)
+    var places = [Int](repeating: 0, count: state.columns * state.rows + 1)
+    touched.withUnsafeBufferPointer { touched in
+      order.withUnsafeBufferPointer { order in
+        places.withUnsafeMutableBufferPointer { places in
+          func forEach(_ body: (_ tile: Int, _ splat: Int32) -> Void) {
+            for item in order {
+              let (i, span) = (Int32(truncatingIfNeeded: item), touched[Int(UInt32(truncatingIfNeeded: item))])
+              for row in span.z..<span.w { for column in span.x..<span.y { body(Int(row * columns + column), i) } }
+            }
+          }
+          forEach { tile, _ in places[tile + 1] += 1 }
+          for tile in 1..<places.count { places[tile] += places[tile - 1] }
+          state.starts = Array(places)
+          state.list = [Int32](unsafeUninitializedCapacity: places[places.count - 1]) { list, written in
+            written = places[places.count - 1]
+            forEach { tile, i in
+              list[places[tile]] = i
+              places[tile] += 1
+            }
+          }
         }
       }
     }
   }
 
-  /// `items` by their keys, equal ones as they stand.
-  private static func radixOrder(_ items: [Int], key: (Int) -> UInt32) -> [Int] {
-    var (from, to) = (items.map { (key: key($0), item: $0) }, items.map { (key: UInt32(0), item: $0) })
-    for shift in [UInt32(0), 11, 22] {
-      var places = [Int](repeating: 0, count: 2049)
-      for entry in from { places[Int(entry.key >> shift & 2047) + 1] += 1 }
-      for bucket in 1...2048 { places[bucket] += places[bucket - 1] }
-      for entry in from {
-        let bucket = Int(entry.key >> shift & 2047)
-        to[places[bucket]] = entry
-        places[bucket] += 1
+  /// The splats that are drawn, by depth, equal ones as they stand: the bits of the depth above, the place below.
+  private static func radixOrder(_ splats: [ck_splat]) -> [UInt64] {
+    // Numbers above 0 are in the order of their bits.
+    var from = splats.indices.compactMap { i -> UInt64? in
+      splats[i].opacity > 0 ? UInt64(splats[i].colour.3.bitPattern) << 32 | UInt64(i) : nil
+    }
+    var to = [UInt64](repeating: 0, count: from.count)
+    for shift in [UInt64(32), 43, 54] {
+      from.withUnsafeBufferPointer { from in
+        to.withUnsafeMutableBufferPointer { to in
+          withUnsafeTemporaryAllocation(of: Int.self, capacity: 2049) { places in
+            places.initialize(repeating: 0)
+            for entry in from { places[Int(entry >> shift & 2047) + 1] += 1 }
+            for bucket in 1...2048 { places[bucket] += places[bucket - 1] }
+            for entry in from {
+              let bucket = Int(entry >> shift & 2047)
+              to[places[bucket]] = entry
+              places[bucket] += 1
+            }
+          }
+        }
       }
       swap(&from, &to)
     }
-    return from.map(\.item)
+    return from
   }
 
   /// The gradients of means, scales, rotations, colours and opacities.
