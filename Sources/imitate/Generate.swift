@@ -20,7 +20,8 @@ struct Generate: ParsableCommand {
   @Option(help: "The split to generate from.") var source = "expert-10"
   @Option(help: "How the source of a subtask is chosen: nearest or random.")
   var selection = DemonstrationGenerator.Settings.Selection.nearest
-  @Option(help: "Standard deviation of the noise on actions, of their full scale.") var noise: Float = 0.05
+  @Option(help: "Standard deviation of the noise on actions, of their full scale.")
+  var noise = DemonstrationGenerator.Settings().noise
   @Option(help: "Demonstrations a task; as many as the split says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @Flag(help: "Draw no pictures: write the states only.") var statesOnly = false
