@@ -18,9 +18,8 @@ package struct DemonstrationGenerator: Sendable {
     package var selection = Selection.nearest
     /// Of how many nearest ones.
     package var neighbours = 3
-    /// The standard deviation of what is added to the robot's step, of its full scale. MimicGen's 0.05 is for people's actions,
-    /// which are large; an expert's of 0.13 on average drown in it, and policies learn the noise.
-    package var noise: Float = 0.02
+    /// The standard deviation of what is added to the robot's step, of its full scale; MimicGen's.
+    package var noise: Float = 0.05
     /// A joining way has at least so many steps, and moves at most so far in one, metres and radians.
     package var joiningSteps = 5
     package var joiningSpeed = 0.02
