@@ -31,11 +31,13 @@ INLINE float across(vec v) {
   return sum;
 }
 
-// The pixels of a tile that a splat's box covers: some rows, and columns in whole vectors, in one where it fits into one.
+// The pixels of a tile whose middles a splat's box covers: some rows, and columns in whole vectors, in one where it fits into one.
 typedef struct { int top, bottom, left, right; } VARIANT(box);
 INLINE VARIANT(box) covered(const ck_splat *s, int left, int top) {
-  int first_row = (int)__builtin_floorf(s->y - s->half_height - (float)top), first_column = (int)__builtin_floorf(s->x - s->half_width - (float)left);
-  int last_row = (int)__builtin_ceilf(s->y + s->half_height - (float)top), last_column = (int)__builtin_ceilf(s->x + s->half_width - (float)left);
+  // Rounding must not lose a pixel on the edge.
+  float x = s->x - (float)left - 0.5f, y = s->y - (float)top - 0.5f, width = s->half_width + 1e-3f, height = s->half_height + 1e-3f;
+  int first_row = (int)__builtin_ceilf(y - height), first_column = (int)__builtin_ceilf(x - width);
+  int last_row = (int)__builtin_floorf(y + height) + 1, last_column = (int)__builtin_floorf(x + width) + 1;
   VARIANT(box) box = {
       first_row < 0 ? 0 : first_row, last_row > CK_TILE ? CK_TILE : last_row, first_column < 0 ? 0 : first_column,
       last_column > CK_TILE ? CK_TILE : last_column};
@@ -54,10 +56,9 @@ INLINE VARIANT(opacity) opacity_at(const ck_splat *s, vec x, float dy) {
   VARIANT(opacity) o;
   o.dx = s->x - x;
   vec sigma = 0.5f * (s->a * o.dx * o.dx + s->c * (dy * dy)) + s->b * dy * o.dx;
-  vec limited = choose(sigma > 80.0f, splat(80.0f), sigma);
-  o.falloff = vector_exponential(-limited);
+  o.falloff = vector_exponential(-__builtin_elementwise_min(sigma, splat(80.0f)));
   o.raw = s->opacity * o.falloff;
-  o.alpha = choose(o.raw > 0.99f, splat(0.99f), o.raw);
+  o.alpha = __builtin_elementwise_min(o.raw, splat(0.99f));
   o.counts = (sigma >= 0.0f) & (o.alpha >= 1.0f / 255.0f);
   return o;
 }
@@ -77,17 +78,19 @@ void VARIANT(ck_splat_blend)(const ck_splat *splats, const int32_t *list, size_t
         int at = row * CK_TILE + column;
         VARIANT(opacity) o = opacity_at(s, lanes + ((float)(left + column) + 0.5f), dy);
         vec now = load(remaining + at);
-        ivec alive = *(ivec *)(live + at);
-        ivec takes = o.counts & alive;
-        vec next = now * (1.0f - o.alpha);
-        ivec ends = takes & (next <= 1e-4f);
-        *(ivec *)(live + at) = alive & ~ends;
-        takes &= ~ends;
-        vec weight = positive_part(takes, o.alpha * now);
-        store(remaining + at, choose(takes, next, now));
+        ivec *alive = (ivec *)(live + at);
+        ivec takes = o.counts & *alive;
+        vec weight = o.alpha * now;
+        ivec ends = takes & (now - weight <= 1e-4f);
+        if (__builtin_expect(__builtin_reduce_or(ends) != 0, 0)) {
+          *alive &= ~ends;
+          takes &= ~ends;
+        }
+        weight = positive_part(takes, weight);
+        store(remaining + at, now - weight);
         for (int c = 0; c < CK_SPLAT_COLOURS; c++) store(sums + c * PIXELS + at, load(sums + c * PIXELS + at) + weight * s->colour[c]);
         ivec *place = (ivec *)(last + at);
-        *place = (takes & ((int32_t)n + 1 - (ivec){0})) | (~takes & *place);
+        *place = __builtin_elementwise_max(*place, takes & ((int32_t)n + 1));
       }
     }
   }

@@ -116,7 +116,7 @@ extension Kernel {
     return (picture, state)
   }
 
-  private static func drawn(_ rows: Rows, _ i: Int, _ view: SplattingView) -> ck_splat {
+  @inline(__always) private static func drawn(_ rows: Rows, _ i: Int, _ view: SplattingView) -> ck_splat {
     var splat = ck_splat()
     let opacity = rows.opacities[i]
     guard opacity >= 1 / 255, opacity.isFinite,
