@@ -54,16 +54,22 @@ struct ComparisonReport {
     ) { groups[$0] ?? "tasks" }
   }
 
-  /// What the encoder of each recipe is called: by its kind, with the recipe's name or the run's folder where others are
-  /// called so too.
+  /// What the encoder of each recipe is called: by its kind, and where others are called so too, by the settings in which they
+  /// differ, or else by the recipe's name or the run's folder.
   private static func labels(_ recipes: [(folder: RunFolder, recipe: Recipe, identity: String)]) -> [String: String] {
     var labels: [String: String] = [:]
     var taken = Set<[String]>()
+    func place(_ recipe: Recipe) -> [String] { [recipe.data.split, recipe.encoderLabel, recipe.policy.kind] }
     for (folder, recipe, identity) in recipes where labels[identity] == nil {
       let kind = recipe.encoderLabel
-      let tries = [
-        kind, "\(kind) (\(recipe.name))", "\(kind) (\(folder.path))", "\(kind) (\(folder.path), \(taken.count))",
-      ]
+      let alike = recipes.filter { place($0.recipe) == place(recipe) }.map(\.recipe.leaves)
+      let own = recipe.leaves
+      let differing = Set(alike.flatMap(\.keys)).filter { key in alike.contains { $0[key] != own[key] } }.sorted()
+      let settings = differing.map { "\($0.split(separator: ".").last!): \(own[$0] ?? "none")" }
+      let tries =
+        (settings.isEmpty ? [kind] : settings.count <= 3 ? ["\(kind) (\(settings.joined(separator: ", ")))"] : []) + [
+          "\(kind) (\(recipe.name))", "\(kind) (\(folder.path))", "\(kind) (\(folder.path), \(taken.count))",
+        ]
       labels[identity] = tries.first { taken.insert([recipe.data.split, $0, recipe.policy.kind]).inserted }
     }
     return labels
@@ -103,11 +109,27 @@ extension Recipe {
   }
 
   /// Everything that decides what is trained but the seed: runs with the same are one column of a report.
-  var identity: String {
+  var identity: String { get throws { try anonymous.json } }
+
+  /// Without the name and the seed.
+  private var anonymous: Setting {
     get throws {
-      guard case .map(let entries) = try SettingsFile.parse(text).value else { return text }
-      return Setting(.map(entries.filter { !["name", "seed"].contains($0.key) }), line: 1).json
+      let setting = try SettingsFile.parse(text)
+      guard case .map(let entries) = setting.value else { return setting }
+      return Setting(.map(entries.filter { !["name", "seed"].contains($0.key) }), line: 1)
     }
+  }
+
+  /// Every single setting but the name and the seed, as text, by its path.
+  fileprivate var leaves: [String: String] {
+    func leaves(_ setting: Setting, _ path: String) -> [(String, String)] {
+      switch setting.value {
+      case .map(let entries): entries.flatMap { leaves($0.setting, path.isEmpty ? $0.key : "\(path).\($0.key)") }
+      case .text(let text): [(path, text)]
+      default: [(path, setting.json)]
+      }
+    }
+    return Dictionary(leaves((try? anonymous) ?? Setting(.null, line: 1), "")) { first, _ in first }
   }
 }
 

@@ -14,12 +14,12 @@ struct DemonstrationCollection {
   private let pool: WorkerPool
   private let interruption: Interruption
   let request: (_ attempt: Int) -> WorkerRequest
-  /// Why to give up, given how many attempts failed and how many were kept so far.
-  let giveUp: (_ failed: Int, _ kept: Int) -> String?
+  /// Why to give up, given how many attempts failed and how many were kept so far; nil when none may fail.
+  let giveUp: ((_ failed: Int, _ kept: Int) -> String?)?
 
   init(
     title: String, _ plan: CollectionPlan, count: Int, store: EpisodeStore,
-    request: @escaping (Int) -> WorkerRequest, giveUp: @escaping (Int, Int) -> String? = { _, _ in nil }
+    request: @escaping (Int) -> WorkerRequest, giveUp: ((Int, Int) -> String?)? = nil
   ) {
     (self.title, self.count, self.store) = (title, count, store)
     (pool, interruption) = (plan.pool, plan.interruption)
@@ -75,9 +75,14 @@ struct DemonstrationCollection {
         }
       }
       if let lost = progress.withLock({ $0.lost }) { throw CommandFailure(lost) }
-      // What failed outside the simulator, a full disk for example, says nothing of an attempt.
       for (attempt, outcome) in zip(open, outcomes) {
-        if case .failure(let reason) = outcome { throw CommandFailure("\(title), attempt \(attempt): \(reason)") }
+        switch outcome {
+        // What failed outside the simulator, a full disk for example, says nothing of an attempt.
+        case .failure(let reason): throw CommandFailure("\(title), attempt \(attempt): \(reason)")
+        case .crashed(let reason), .success(.broke(let reason)):
+          if giveUp == nil { throw CommandFailure("\(title), attempt \(attempt): \(reason)") }
+        case .success, .notStarted: break
+        }
       }
       let kept = attempts() - store.missing(of: attempts()).count
       for (attempt, outcome) in zip(open, outcomes) {
@@ -96,7 +101,7 @@ struct DemonstrationCollection {
         }
       }
       let all = attempts()
-      if let reason = giveUp(
+      if let reason = giveUp?(
         failed.count { $0 < all }, count - store.missing(of: all).filter { !failed.contains($0) }.count)
       {
         throw CommandFailure(reason)

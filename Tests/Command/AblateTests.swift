@@ -53,6 +53,9 @@
       let comparison = try JSONDecoder().decode(
         Comparison.self, from: #require(runner.bytes("grid/report/report.json")))
       #expect(comparison.columns.count == 4 && comparison.missing.isEmpty)
+      // What is called the same is told apart by what differs.
+      let names = ["small (channels: 16, crop: 18)", "small (channels: 32, crop: 16)"]
+      #expect(Set(comparison.columns.map(\.encoder)) == Set(names))
       for column in comparison.columns {
         #expect(column.seeds.map(\.seed) == [1, 2])
         var successes = 0
