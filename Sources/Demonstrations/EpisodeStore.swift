@@ -14,11 +14,15 @@ package struct EpisodeStore: Sendable {
   /// - Parameters:
   ///   - folder: where the parts are kept until `assemble`.
   ///   - identity: what they are made from and how: parts of something else are never mixed in.
-  /// - Throws: `EpisodeStoreError.otherParts`.
-  package init(folder: String, identity: String) throws {
+  ///   - replacing: remove parts of something else.
+  /// - Throws: `EpisodeStoreError.otherParts`, unless they are replaced.
+  package init(folder: String, identity: String, replacing: Bool = false) throws {
     self.folder = folder
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let path = folder + "/identity"
+    if replacing, let known = FileManager.default.contents(atPath: path), known != Data(identity.utf8) {
+      try FileManager.default.removeItem(atPath: folder)
+    }
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     if let known = FileManager.default.contents(atPath: path) {
       guard known == Data(identity.utf8) else { throw EpisodeStoreError.otherParts(folder: folder) }
     } else {
@@ -128,7 +132,7 @@ package enum EpisodeStoreError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .otherParts(let folder):
-      "\(folder): holds unfinished work of other settings; go on with those, or remove the folder to begin anew"
+      "\(folder): holds unfinished work of other settings; go on with those, or begin anew with --replace"
     }
   }
 }
@@ -140,8 +144,8 @@ extension HDF5File {
   }
 
   /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
-  /// - Parameter room: how many bytes it will hold at most, when that is known: a disk too full for them is told before
-  ///   anything is copied.
+  /// - Parameter room: how many bytes copies from other files will need, as far as that is known: a disk too full for them
+  ///   is told before anything is copied.
   /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
   package static func atomically(_ path: String, room: Int = 0, _ body: (HDF5File) throws -> Void) throws {
     // A worker of a killed recording may still be writing the same episode: each process has a name of its own.

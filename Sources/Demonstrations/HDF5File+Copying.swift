@@ -2,13 +2,14 @@ import CHDF5
 import Foundation
 
 extension HDF5File {
-  /// Makes a group with the attributes of another file's group, and nothing in it.
-  /// How many bytes the numbers of an object and of all in it take on the disk.
+  /// How many bytes the numbers of an object and of all in it take on the disk; of lists of differing lengths only their
+  /// places.
   func storedBytes(_ path: String) throws -> Int {
     let inside = try children(path).reduce(0) { try $0 + storedBytes("\(path)/\($1)") }
     return inside + ((try? withDataset(path) { Int(H5Dget_storage_size($0)) }) ?? 0)
   }
 
+  /// Makes a group with the attributes of another file's group, and nothing in it.
   func createGroup(_ name: String, like other: HDF5File, _ original: String) throws {
     try createGroup(name)
     try HDF5.locked {

@@ -6,21 +6,20 @@ package final class EpisodeJournal: Sendable {
   private struct Line: Codable {
     /// The checkpoint's step.
     var step: Int
-    /// What it was tried under; nil in files of before it was kept.
-    var conditions: String?
+    var conditions: EvaluationConditions
     var episode: EpisodeResult
   }
 
   private let handle: FileHandle
   private let path: String
   private let step: Int
-  private let conditions: String
+  private let conditions: EvaluationConditions
 
   /// Opens the journal of a run to add to it.
   ///
   /// - Parameter conditions: what the episodes are tried under.
   /// - Throws: `WriteError`.
-  package init(folder: String, step: Int, conditions: String) throws {
+  package init(folder: String, step: Int, conditions: EvaluationConditions) throws {
     (self.step, self.conditions) = (step, conditions)
     path = EpisodeJournal.path(folder)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
@@ -28,7 +27,7 @@ package final class EpisodeJournal: Sendable {
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     // A line that a kill cut short must not swallow the next one.
     if let text = FileManager.default.contents(atPath: path), let last = text.last, last != 0x0a {
-      try handle.write(contentsOf: Data("\n".utf8))
+      try write(Data("\n".utf8))
     }
   }
 
@@ -37,9 +36,13 @@ package final class EpisodeJournal: Sendable {
   /// - Throws: `WriteError`.
   package func append(_ episode: EpisodeResult) throws {
     let line = try JSONEncoder().encode(Line(step: step, conditions: conditions, episode: episode))
+    // One write a line: lines of two processes do not mix.
+    try write(line + Data("\n".utf8))
+  }
+
+  private func write(_ data: Data) throws {
     do {
-      // One write a line: lines of two processes do not mix.
-      try handle.write(contentsOf: line + Data("\n".utf8))
+      try handle.write(contentsOf: data)
       try handle.synchronize()
     } catch {
       throw WriteError.failed(path: path, reason: String(cString: strerror(errno)))
@@ -48,9 +51,9 @@ package final class EpisodeJournal: Sendable {
 
   /// The episodes of one checkpoint under the same conditions, in the order in which they ended. Lines that are not whole do
   /// not count.
-  package static func read(folder: String, step: Int, conditions: String) -> [EpisodeResult] {
+  package static func read(folder: String, step: Int, conditions: EvaluationConditions) -> [EpisodeResult] {
     guard let data = FileManager.default.contents(atPath: path(folder)) else { return [] }
     return data.split(separator: 0x0a).compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }
-      .filter { $0.step == step && ($0.conditions ?? conditions) == conditions }.map(\.episode)
+      .filter { $0.step == step && $0.conditions == conditions }.map(\.episode)
   }
 }

@@ -41,26 +41,28 @@ package struct EvaluationResult: Codable, Sendable {
   package var step: Int
   package var seed: UInt64
   package var pool: String
-  /// What the episodes were tried under; nil in files of before it was kept.
-  package var conditions: String?
+  /// The simulator's options as JSON; nil in files of before they were kept.
+  package var options: String?
   /// The learned policy first, then those that frame it.
   package var rows: [Row]
   package var episodes: [EpisodeResult]
 
   package init(
-    toolkit: String, date: String, simulator: String, step: Int, seed: UInt64, pool: String,
-    conditions: String? = nil, episodes: [EpisodeResult]
+    toolkit: String, date: String, step: Int, conditions: EvaluationConditions, episodes: [EpisodeResult]
   ) {
     self.toolkit = toolkit
     self.date = date
     machine = .here
-    self.simulator = simulator
     self.step = step
-    self.seed = seed
-    self.pool = pool
-    self.conditions = conditions
+    (simulator, options, seed, pool) = (conditions.simulator, conditions.options, conditions.seed, conditions.pool)
     self.episodes = episodes
     rows = EvaluationResult.rows(of: episodes)
+  }
+
+  /// Whether these conditions are the ones the episodes were tried under, as far as the file tells.
+  package func isUnder(_ other: EvaluationConditions) -> Bool {
+    simulator == other.simulator && seed == other.seed && pool == other.pool
+      && (options ?? other.options) == other.options
   }
 
   /// The table of `episodes`, policies and tasks in the order of their first episode.
@@ -121,11 +123,14 @@ package struct EvaluationResult: Codable, Sendable {
 package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case missing(String)
   case damaged(String)
+  case otherConditions(String)
 
   package var description: String {
     switch self {
     case .missing(let path): "\(path): not there: the run is not evaluated yet; run `imitate evaluate` first"
     case .damaged(let path): "\(path): damaged, or not an evaluation; run `imitate evaluate` to write it again"
+    case .otherConditions(let path):
+      "\(path): tried with another simulator, seed or pool than the recipe has now; run `imitate evaluate` again"
     }
   }
 }

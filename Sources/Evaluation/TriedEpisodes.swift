@@ -8,11 +8,10 @@ package struct TriedEpisodes {
   /// - Parameters:
   ///   - folder: a run's; its journal and its `evaluation.json` are read.
   ///   - step: the checkpoint's; episodes of others do not count.
-  ///   - conditions: the simulator, the seed and the pool, as text; nor do episodes of others.
-  package init(folder: String, evaluation: String, step: Int, conditions: String) {
+  ///   - conditions: episodes under others do not count either.
+  package init(folder: String, evaluation: String, step: Int, conditions: EvaluationConditions) {
     for episode in EpisodeJournal.read(folder: folder, step: step, conditions: conditions) { add(episode) }
-    if let old = try? EvaluationResult.read(evaluation), old.step == step, (old.conditions ?? conditions) == conditions
-    {
+    if let old = try? EvaluationResult.read(evaluation), old.step == step, old.isUnder(conditions) {
       old.episodes.forEach { add($0) }
     }
   }

@@ -10,6 +10,8 @@
       let cameraHeights: Int
       let cameraWidths: Int
       let cameraDepths: Bool
+      /// Ours; only there when pictures are drawn larger first.
+      let smoothing: Int?
       let controlFreq: Int
       let horizon: Int
       let controllerConfigs = Controller()
@@ -40,6 +42,7 @@
       envKwargs = Keywords(
         cameraNames: options.cameras.map(\.rawValue), cameraHeights: options.imageSize,
         cameraWidths: options.imageSize, cameraDepths: options.depth,
+        smoothing: options.smoothing == 1 ? nil : options.smoothing,
         controlFreq: Int(ActionSchema.roboCasa.controlHertz), horizon: task.horizon)
     }
 

@@ -5,10 +5,13 @@ package struct StableHash: Sendable {
   package init() {}
 
   package mutating func add(_ bytes: some Sequence<UInt8>) {
-    for byte in bytes { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    for byte in bytes { mix(UInt64(byte)) }
   }
 
+  /// Takes a number's bits as one word, not byte by byte.
   package mutating func add(_ numbers: [Float]) {
-    numbers.withUnsafeBytes { add($0) }
+    for number in numbers { mix(UInt64(number.bitPattern)) }
   }
+
+  private mutating func mix(_ word: UInt64) { value = (value ^ word) &* 0x0000_0100_0000_01b3 }
 }

@@ -235,9 +235,4 @@ package struct EvaluationSettings: Decodable, Sendable {
     pool = try keys.decodeIfPresent(ScenePool.self, forKey: .pool) ?? .evaluation
     guard (1...10_000).contains(episodes) else { throw keys.refused(.episodes, "must be from 1 to 10000") }
   }
-
-  /// What results must have in common to be counted together.
-  package var conditions: String {
-    "\(simulator.kind) \(simulator.options.json), seed \(seed), \(pool.rawValue)"
-  }
 }

@@ -72,14 +72,20 @@ package struct RunFolder: Sendable {
   /// - Parameter creating: make the folder when it is not there; when it is still empty in the end, it goes again.
   /// - Throws: `RunError.busy` when one still does after ten seconds: a process that was asked to stop may need a moment.
   package func lock(creating: Bool = false) throws -> RunLock {
-    if creating { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
-    let descriptor = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw RunError.notWritable(folder: path) }
     for attempt in 0..<100 {
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return RunLock(descriptor: descriptor, folder: path) }
+      if creating { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+      let descriptor = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else { throw RunError.notWritable(folder: path) }
+      var (own, there) = (stat(), stat())
+      // The one who had it may have removed the file with the folder.
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &own) == 0, stat(path + "/.lock", &there) == 0,
+        own.st_ino == there.st_ino
+      {
+        return RunLock(descriptor: descriptor, folder: path)
+      }
+      close(descriptor)
       if attempt < 99 { usleep(100_000) }
     }
-    close(descriptor)
     throw RunError.busy(folder: path)
   }
 

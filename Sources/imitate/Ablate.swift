@@ -37,9 +37,7 @@ struct Ablate: ParsableCommand {
   @OptionGroup var place: DatasetPlace
 
   func validate() throws {
-    for (name, value) in [("jobs", jobs), ("cores", cores)] where value.map({ $0 < 1 }) ?? false {
-      throw ValidationError("--\(name) must be 1 or more")
-    }
+    try requirePositive(("jobs", jobs), ("cores", cores))
   }
 
   func run() throws {
@@ -167,8 +165,8 @@ struct Ablate: ParsableCommand {
         throw CommandFailure("`imitate \(arguments[0])` failed\(log.map { ", see \($0)" } ?? "")")
       }
     }
-    guard cell.isFinished else {
-      throw CommandFailure("episodes broke off\(log.map { ", see \($0)" } ?? ""); the same command tries them again")
+    if let broken = cell.result?.episodes.compactMap(\.error), let first = broken.first {
+      throw CommandFailure("\(broken.count) episodes broke off; the same command tries them again. The first: \(first)")
     }
   }
 

@@ -16,9 +16,7 @@ struct Ablation {
     /// What it was tried on, if the folder has a run of this very recipe.
     var result: EvaluationResult? {
       guard (try? folder.readRecipe())?.text == recipe.text else { return nil }
-      guard let result = try? EvaluationResult.read(folder.evaluation) else { return nil }
-      let conditions = recipe.evaluation.conditions
-      return (result.conditions ?? conditions) == conditions ? result : nil
+      return try? folder.result(recipe)
     }
 
     /// Whether it is trained to its last step and every episode has been tried.

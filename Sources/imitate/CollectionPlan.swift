@@ -33,16 +33,17 @@ struct CollectionPlan {
     pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers)
   }
 
-  /// - Throws: `ValidationError`.
-  static func validate(episodes: Int?, workers: Int?) throws {
-    for (name, value) in [("episodes", episodes), ("workers", workers)] where value.map({ $0 < 1 }) ?? false {
-      throw ValidationError("--\(name) must be 1 or more")
-    }
-  }
-
   /// Where the file of a task belongs.
   func path(_ task: String, split: String? = nil) throws -> String {
     try registry.path(task: task, split: split ?? recipe.data.split, root: root)
+  }
+
+  /// - Throws: `CommandFailure` when a file that is there has no split of as many demonstrations as are wanted.
+  func requireSplit(of file: DemonstrationFile) throws {
+    guard try file.mask("\(count)_demos") == nil else { return }
+    throw CommandFailure(
+      "\(file.path): has \(file.demos.count) demonstrations and no split of \(count), only: "
+        + "\(file.maskNames.joined(separator: ", ")); --replace makes them anew")
   }
 
   /// Removes what workers no longer need.

@@ -35,7 +35,7 @@ struct ComparisonReport {
     }
     let labels = ComparisonReport.labels(recipes)
     runs = try recipes.map { folder, recipe, identity in
-      var result = try EvaluationResult.read(folder.evaluation)
+      var result = try folder.result(recipe)
       if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
       return Comparison.Run(
         path: folder.path,

@@ -26,7 +26,7 @@ struct DemonstrationCollection {
     (self.request, self.giveUp) = (request, giveUp)
   }
 
-  /// How many attempts may break off before one succeeds.
+  /// When so many attempts in a row break off, something is wrong with all of them.
   private static let mostBrokenOff = 3
 
   struct Collected {
@@ -50,61 +50,57 @@ struct DemonstrationCollection {
       }
     }
     func waiting() -> [Int] { store.missing(of: attempts()).filter { !failed.contains($0) } }
-    var brokenOff = 0
+    let patience = giveUp == nil ? 1 : DemonstrationCollection.mostBrokenOff
+    // Attempts that broke off since one came to its end, and why to stop.
+    let trouble = Mutex((streak: 0, reason: nil as String?))
     let bar = ProgressBar(title, total: count, unit: "demos", first: count - min(count, waiting().count))
     while true {
       let open = waiting()
       if open.isEmpty { break }
-      let progress = Mutex((done: count - open.count, lost: nil as String?))
-      let hasFailed = Atomic(false)
+      let all = attempts()
+      let failures = failed.count { $0 < all }
+      if let reason = giveUp?(failures, count - open.count) { throw CommandFailure(reason) }
+      let progress = Mutex(count - open.count)
       let outcomes = pool.run(
         open.map(request), responding: WorkerResponse.self,
-        shouldStop: { [interruption] in interruption.isAsked || hasFailed.load(ordering: .relaxed) }
-      ) { [store] place, outcome in
-        progress.withLock { state in
-          switch outcome {
-          case .success(.recorded):
-            state.done += 1
-            bar.update(state.done)
-          case .success(.notSolved):
-            // At once: a kill must not cost what is known.
-            do { try store.markFailed(open[place]) } catch { state.lost = CommandFailure.line(error) }
-          case .failure: hasFailed.store(true, ordering: .relaxed)
-          case .success, .crashed, .notStarted: break
-          }
+        shouldStop: { [interruption] in interruption.isAsked || trouble.withLock { $0.reason != nil } }
+      ) { [store, title] place, outcome in
+        func stop(_ reason: String) {
+          trouble.withLock { $0.reason = $0.reason ?? "\(title), attempt \(open[place]): \(reason)" }
         }
-      }
-      if let lost = progress.withLock({ $0.lost }) { throw CommandFailure(lost) }
-      for (attempt, outcome) in zip(open, outcomes) {
         switch outcome {
+        case .success(.recorded):
+          trouble.withLock { $0.streak = 0 }
+          progress.withLock { done in
+            done += 1
+            bar.update(done)
+          }
+        case .success(.notSolved):
+          trouble.withLock { $0.streak = 0 }
+          // At once: a kill must not cost what is known.
+          do { try store.markFailed(open[place]) } catch { stop(CommandFailure.line(error)) }
+        case .success(.broke(let reason)), .crashed(let reason):
+          let streak = trouble.withLock { state in
+            state.streak += 1
+            return state.streak
+          }
+          if streak >= patience { stop(reason) }
         // What failed outside the simulator, a full disk for example, says nothing of an attempt.
-        case .failure(let reason): throw CommandFailure("\(title), attempt \(attempt): \(reason)")
-        case .crashed(let reason), .success(.broke(let reason)):
-          if giveUp == nil { throw CommandFailure("\(title), attempt \(attempt): \(reason)") }
-        case .success, .notStarted: break
+        case .failure(let reason): stop(reason)
+        case .success(.tried): stop("a worker answered another question")
+        case .notStarted: break
         }
       }
-      let kept = attempts() - store.missing(of: attempts()).count
+      if let reason = trouble.withLock({ $0.reason }) { throw CommandFailure(reason) }
       for (attempt, outcome) in zip(open, outcomes) {
         switch outcome {
         case .success(.recorded): break
         case .success(.broke(let reason)), .crashed(let reason):
-          // One that broke off has failed; when that is all that happens, something is wrong with all of them.
-          brokenOff += 1
-          guard kept > 0 || brokenOff < DemonstrationCollection.mostBrokenOff else {
-            throw CommandFailure("\(title), attempt \(attempt): \(reason)")
-          }
-          if kept > 0 { try store.markFailed(attempt, reason: reason) }
+          try store.markFailed(attempt, reason: reason)
           failed.insert(attempt)
         case .success: failed.insert(attempt)
         case .failure, .notStarted: throw Interruption.failure
         }
-      }
-      let all = attempts()
-      if let reason = giveUp?(
-        failed.count { $0 < all }, count - store.missing(of: all).filter { !failed.contains($0) }.count)
-      {
-        throw CommandFailure(reason)
       }
     }
     let all = attempts()

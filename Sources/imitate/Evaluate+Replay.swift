@@ -8,7 +8,7 @@ extension Evaluate {
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
   /// - Throws: `ExitCode` 2 when it did not.
   func repeated(_ text: String, _ folder: RunFolder, _ recipe: Recipe) throws {
-    let old = try EvaluationResult.read(folder.evaluation)
+    let old = try folder.result(recipe)
     let parts = text.split(separator: "/").map(String.init)
     let found = old.episodes.filter { episode in
       parts.count == 1

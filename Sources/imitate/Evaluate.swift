@@ -26,7 +26,7 @@ struct Evaluate: ParsableCommand {
   @Option(help: "text or json.") var format: OutputFormat = .text
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try CollectionPlan.validate(episodes: episodes, workers: workers) }
+  func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
 
   func run() throws {
     let folder = RunFolder(runFolder)
@@ -41,7 +41,7 @@ struct Evaluate: ParsableCommand {
     let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted())
     let horizons = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.horizon) })
     // What was tried before with the same weights under the same conditions need not be tried again.
-    let conditions = recipe.evaluation.conditions
+    let conditions = recipe.conditions
     var tried = TriedEpisodes(
       folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
     let open = blanks.filter(tried.isOpen)
@@ -78,9 +78,8 @@ struct Evaluate: ParsableCommand {
     }
     func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
       EvaluationResult(
-        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
-        simulator: recipe.evaluation.simulator.kind, step: checkpoint.step, seed: recipe.evaluation.seed,
-        pool: recipe.evaluation.pool.rawValue, conditions: conditions, episodes: episodes)
+        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()), step: checkpoint.step,
+        conditions: conditions, episodes: episodes)
     }
     // The file keeps what was tried before and not asked for now; the table has what was asked for.
     try result(tried.all(learned: recipe.policy.kind, tasks: recipe.data.tasks)).write(to: folder.evaluation)

@@ -20,7 +20,7 @@ struct ExportPolicy: ParsableCommand {
     let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
     let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
     let simulator = try? Session.catalog.makeSimulator(recipe.evaluation.simulator)
-    let evaluation = try? EvaluationResult.read(folder.evaluation)
+    let evaluation = try? folder.result(recipe)
     let instruction = context.vocabulary.prefix(5).joined(separator: " ")
     var golden = GoldenExample(
       schema: context.schema, steps: loaded.policy.view.observations.count, instruction: instruction,

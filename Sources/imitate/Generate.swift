@@ -33,7 +33,7 @@ struct Generate: ParsableCommand {
 
   func validate() throws {
     guard noise >= 0, noise <= 1 else { throw ValidationError("--noise must be from 0 to 1") }
-    try CollectionPlan.validate(episodes: episodes, workers: workers)
+    try requirePositive(("episodes", episodes), ("workers", workers))
   }
 
   func run() throws {

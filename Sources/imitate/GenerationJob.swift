@@ -26,11 +26,7 @@ struct GenerationJob {
     guard FileManager.default.fileExists(atPath: states) else { return nil }
     let yield = try JSONDecoder().decode(GenerationYield.self, from: Data(GenerationJob.origin(states).utf8))
     let file = try DemonstrationFile(path: states)
-    guard try file.mask("\(plan.count)_demos") != nil else {
-      throw CommandFailure(
-        "\(states): has \(file.demos.count) demonstrations and no split of \(plan.count), only: "
-          + "\(file.maskNames.joined(separator: ", ")); --replace generates anew")
-    }
+    try plan.requireSplit(of: file)
     return yield
   }
 
@@ -69,17 +65,18 @@ struct GenerationJob {
       task: task, demonstrations: plan.count, attempts: 0, seed: recipe.seed, sourceDigest: digest,
       sources: try sources(source, key: key), settings: settings)
     // What is there as it is asked for stays, whatever may be replaced.
-    if let old = replacing ? try? known() : try known(), !replacing || old.isLike(yield) {
-      guard old.isLike(yield) else {
+    if let old = replacing ? try? known() : try known() {
+      if old.isLike(yield) { return old }
+      guard replacing else {
         throw CommandFailure(
           "\(states): generated from other demonstrations, or with another seed or settings; --replace generates anew")
       }
-      return old
     }
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     let horizon = try plan.registry.entry(task).horizon
-    let store = try EpisodeStore(folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))")
+    let store = try EpisodeStore(
+      folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))", replacing: replacing)
     let collected = try DemonstrationCollection(
       title: "generate \(task)", plan, count: plan.count, store: store,
       request: { [yield] attempt in
@@ -125,7 +122,9 @@ struct GenerationJob {
       }
     }
     let count = try DemonstrationFile(path: states).demos.count
-    let store = try EpisodeStore(folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)")
+    let store = try EpisodeStore(
+      folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)",
+      replacing: again || replacing)
     let collected = try DemonstrationCollection(
       title: "draw \(task)", plan, count: count, store: store,
       request: { .draw(DrawRequest(task: task, number: $0, states: states, store: store.folder)) }

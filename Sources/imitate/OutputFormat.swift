@@ -13,6 +13,13 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   }
 }
 
+/// - Throws: `ValidationError` for an option below 1.
+func requirePositive(_ options: (name: String, value: Int?)...) throws {
+  for option in options where option.value.map({ $0 < 1 }) ?? false {
+    throw ValidationError("--\(option.name) must be 1 or more")
+  }
+}
+
 /// A line for people, beside the results on standard output.
 func tell(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 

@@ -21,7 +21,7 @@ struct Record: ParsableCommand {
   @Flag(help: "Replace files that do not have the demonstrations that are asked for.") var replace = false
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try CollectionPlan.validate(episodes: episodes, workers: workers) }
+  func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
 
   func run() throws {
     let plan = try CollectionPlan(
@@ -30,31 +30,28 @@ struct Record: ParsableCommand {
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)
       let arguments = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator).arguments(task: task)
-      if try !isThere(path, plan.count, arguments) { try record(task, to: path, plan, arguments) }
+      if try !isThere(path, plan, arguments) { try record(task, to: path, plan, arguments) }
     }
   }
 
   /// Whether a file has a split of `count` demonstrations.
   /// - Throws: `CommandFailure` when another file would have to be replaced.
-  private func isThere(_ path: String, _ count: Int, _ arguments: String) throws -> Bool {
+  private func isThere(_ path: String, _ plan: CollectionPlan, _ arguments: String) throws -> Bool {
     guard FileManager.default.fileExists(atPath: path) else { return false }
+    let file: DemonstrationFile
     do {
-      let file = try DemonstrationFile(path: path)
-      guard try file.mask("\(count)_demos") != nil else {
-        if replace { return false }
-        throw CommandFailure(
-          "\(path): has \(file.demos.count) demonstrations and no split of \(count), only: "
-            + "\(file.maskNames.joined(separator: ", ")); --replace records anew")
-      }
-      tell("\(file.demos.count) demonstrations in \(path)")
-      if (try? file.hdf5.text(of: "data", "env_args")) != arguments {
-        tell("note: \(path): recorded with other simulator settings than the recipe's evaluation has")
-      }
-      return true
-    } catch let error as HDF5Error {
-      guard replace else { throw CommandFailure("\(error); --replace records anew") }
+      file = try DemonstrationFile(path: path)
+      try plan.requireSplit(of: file)
+    } catch _ where replace {
       return false
+    } catch let error as HDF5Error {
+      throw CommandFailure("\(error); or --replace records anew")
     }
+    tell("\(file.demos.count) demonstrations in \(path)")
+    if (try? file.hdf5.text(of: "data", "env_args")) != arguments {
+      tell("note: \(path): recorded with other simulator settings than the recipe's evaluation has")
+    }
+    return true
   }
 
   private func record(_ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String) throws {
@@ -62,7 +59,8 @@ struct Record: ParsableCommand {
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     let seed = plan.recipe.seed
     let horizon = try plan.registry.entry(task).horizon
-    let store = try EpisodeStore(folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)")
+    let store = try EpisodeStore(
+      folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)", replacing: replace)
     let collected = try DemonstrationCollection(
       title: "record \(task)", plan, count: plan.count, store: store,
       request: { attempt in

@@ -29,7 +29,7 @@ struct WriteReport: ParsableCommand {
     guard runFolders.count == 1, isPlain else { return try compare() }
     let folder = RunFolder(runFolders[0])
     let recipe = try folder.readRecipe()
-    let result = try EvaluationResult.read(folder.evaluation)
+    let result = try folder.result(recipe)
     let checkpoint = try folder.lastCheckpoint()
     let metrics = MetricsLog.read(folder: folder.path)
     var facts: [(name: String, value: String)] = [

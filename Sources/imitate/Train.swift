@@ -38,12 +38,15 @@ struct Train: ParsableCommand {
     defer { lock?.release() }
     if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
-    if let checkpoint, checkpoint.recipe != recipe.text {
+    if let checkpoint {
       guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
         throw CheckpointError.otherRecipe(path: folder.path)
       }
-      // Only how it is judged has changed.
-      if !dryRun { try AtomicFile.write(Data(recipe.text.utf8), to: folder.recipe) }
+      // How it is judged may have changed.
+      let text = Data(recipe.text.utf8)
+      if !dryRun, FileManager.default.contents(atPath: folder.recipe) != text {
+        try AtomicFile.write(text, to: folder.recipe)
+      }
     }
     if let checkpoint, checkpoint.step >= recipe.training.steps, !dryRun {
       tell("\(folder.path): trained, \(checkpoint.step) steps")

@@ -79,7 +79,10 @@
       try runner.writeSmallProject()
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
       let arguments = ["evaluate", "run", "--episodes", "12", "--with", "random"]
-      let conditions = try Recipe(path: runner.folder + "/run/recipe.yaml").evaluation.conditions
+      let recipe = try Recipe(path: runner.folder + "/run/recipe.yaml").evaluation
+      let conditions = EvaluationConditions(
+        simulator: recipe.simulator.kind, options: recipe.simulator.options.json, seed: recipe.seed,
+        pool: recipe.pool.rawValue)
       var random = Random(seed: 6)
       for attempt in 0..<20 {
         let before = EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions)
@@ -106,9 +109,19 @@
       // Judged otherwise, nothing of that counts, and none of it is lost.
       let otherwise = ["--set", "training.steps=4", "--set", "evaluation.pool=training"]
       #expect(try runner.run(["train", "recipe.yaml", "--run", "run"] + otherwise).status == 0)
+      // Until it is evaluated again there is nothing to show.
+      for stale in [["report", "run"], ["evaluate", "run", "--replay", "OpenDrawer/7"]] {
+        #expect(try runner.run(stale).complaint.contains("tried with another simulator, seed or pool"))
+      }
       #expect(try runner.run("evaluate", "run", "--episodes", "2").status == 0)
       let other = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
       #expect(other.pool == "training" && other.episodes.count == 2)
+      #expect(EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions).count == 24)
+      // And the way back: all are known.
+      #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
+      #expect(try runner.run(arguments).status == 0)
+      let back = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
+      #expect(back.pool == "evaluation" && back.episodes.count == 24)
       #expect(EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions).count == 24)
     }
   }

@@ -41,8 +41,8 @@ import Testing
               }
             }
             let result = EvaluationResult(
-              toolkit: "test", date: "today", simulator: simulator, step: 5, seed: 7, pool: "evaluation",
-              episodes: episodes)
+              toolkit: "test", date: "today", step: 5,
+              conditions: .init(simulator: simulator, options: "{}", seed: 7, pool: "evaluation"), episodes: episodes)
             runs.append(
               .init(
                 path: "runs/\(runs.count)", name: "run \(runs.count)", registry: "any", split: split,
@@ -152,6 +152,9 @@ import Testing
     #expect(rows.count == 3 + 5 && rows.allSatisfy { $0.split(separator: "&").count == 9 })
   }
 
+  private static let conditions = EvaluationConditions(
+    simulator: "kitchen", options: "{}", seed: 1, pool: "evaluation")
+
   /// A line that a kill cut short is no episode, and does not spoil the next.
   @Test func journalsForgetOnlyWhatWasNotFinished() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/journal-\(UUID().uuidString)"
@@ -161,16 +164,18 @@ import Testing
       EpisodeResult(task: "t", split: "s", policy: "p", episode: number, seed: UInt64(number))
     }
     do {
-      let journal = try EpisodeJournal(folder: folder, step: 3, conditions: "a")
+      let journal = try EpisodeJournal(folder: folder, step: 3, conditions: ComparisonTests.conditions)
       for number in 0..<3 { try journal.append(episode(number)) }
     }
     let path = EpisodeJournal.path(folder)
     let whole = try #require(FileManager.default.contents(atPath: path))
     try whole.dropLast(20).write(to: URL(fileURLWithPath: path))
-    #expect(EpisodeJournal.read(folder: folder, step: 3, conditions: "a").map(\.episode) == [0, 1])
-    try EpisodeJournal(folder: folder, step: 3, conditions: "a").append(episode(2))
-    #expect(EpisodeJournal.read(folder: folder, step: 3, conditions: "a").map(\.episode) == [0, 1, 2])
-    #expect(EpisodeJournal.read(folder: folder, step: 4, conditions: "a").isEmpty)
+    #expect(
+      EpisodeJournal.read(folder: folder, step: 3, conditions: ComparisonTests.conditions).map(\.episode) == [0, 1])
+    try EpisodeJournal(folder: folder, step: 3, conditions: ComparisonTests.conditions).append(episode(2))
+    #expect(
+      EpisodeJournal.read(folder: folder, step: 3, conditions: ComparisonTests.conditions).map(\.episode) == [0, 1, 2])
+    #expect(EpisodeJournal.read(folder: folder, step: 4, conditions: ComparisonTests.conditions).isEmpty)
   }
 
   /// What was tried first counts, unless it broke off then; other checkpoints and other conditions do not count.
@@ -182,22 +187,25 @@ import Testing
       EpisodeResult(
         task: "t", split: "s", policy: policy, episode: number, seed: UInt64(number), success: success, error: error)
     }
-    let journal = try EpisodeJournal(folder: folder, step: 3, conditions: "a")
+    let journal = try EpisodeJournal(folder: folder, step: 3, conditions: ComparisonTests.conditions)
     for one in [
       episode("expert", 0), episode("p", 1, success: true), episode("p", 1), episode("p", 2, error: "no memory"),
       episode("p", 0, error: "killed"), episode("p", 0, success: true),
     ] { try journal.append(one) }
-    var tried = TriedEpisodes(folder: folder, evaluation: folder + "/evaluation.json", step: 3, conditions: "a")
+    var tried = TriedEpisodes(
+      folder: folder, evaluation: folder + "/evaluation.json", step: 3, conditions: ComparisonTests.conditions)
     #expect(tried.all(learned: "p", tasks: []).map(\.policy) == ["p", "p", "p", "expert"])
     #expect(tried.all(learned: "p", tasks: []).map(\.episode) == [0, 1, 2, 0])
     #expect(tried.all(learned: "p", tasks: []).map(\.success) == [true, true, false, false])
     #expect(tried.isOpen(episode("p", 2)) && tried.isOpen(episode("p", 3)) && !tried.isOpen(episode("p", 1)))
     tried.add(episode("p", 2, success: true))
     #expect(!tried.isOpen(episode("p", 2)) && tried[episode("p", 2)]?.success == true)
-    for (step, conditions) in [(4, "a"), (3, "b")] {
-      let other = TriedEpisodes(
+    var other = ComparisonTests.conditions
+    other.options = "{smoothing: 2}"
+    for (step, conditions) in [(4, ComparisonTests.conditions), (3, other)] {
+      let others = TriedEpisodes(
         folder: folder, evaluation: folder + "/evaluation.json", step: step, conditions: conditions)
-      #expect(other.all(learned: "p", tasks: []).isEmpty)
+      #expect(others.all(learned: "p", tasks: []).isEmpty)
     }
   }
 }

@@ -86,7 +86,8 @@ private final class Counting: Environment {
       }
     }
     let result = EvaluationResult(
-      toolkit: "0", date: "today", simulator: "fake", step: 5, seed: 1, pool: "evaluation", episodes: episodes)
+      toolkit: "0", date: "today", step: 5,
+      conditions: .init(simulator: "fake", options: "{}", seed: 1, pool: "evaluation"), episodes: episodes)
     let report = Report(
       title: "A & B", result: result, recipe: "name: <x>",
       trainingLoss: [.init(step: 1, value: 3), .init(step: 100, value: 1)],

@@ -21,6 +21,10 @@
         #expect(keywords["camera_heights"] as? Int == 84)
         #expect(keywords["control_freq"] as? Int == 20)
         #expect(keywords["robots"] is String)
+        // Other pictures are other settings.
+        #expect(keywords["smoothing"] == nil)
+        let smooth = try Kitchenette(options: .init(imageSize: 84, cameras: [.left, .hand], smoothing: 2))
+        #expect(try smooth.arguments(task: "TurnOnStove").contains(#""smoothing" : 2"#))
       }
 
       @Test func episodesAreDescribedAsRoboCasaDoes() throws {

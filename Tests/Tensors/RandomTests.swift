@@ -75,6 +75,14 @@ import Testing
     }
   }
 
+  /// What evaluation.json keeps of an episode's actions: a number's bits are one word.
+  @Test func actionsAreDigestedByWord() {
+    var hash = StableHash()
+    hash.add([1, -0.5] as [Float])
+    let words: [UInt64] = [0x3f80_0000, 0xbf00_0000]
+    #expect(hash.value == words.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ $1) &* 0x0000_0100_0000_01b3 })
+  }
+
   @Test func coresAreThoseThatAreAllowed() {
     #expect(ProcessorCores.list("0-3,8,10-11") == [0, 1, 2, 3, 8, 10, 11])
     #expect(

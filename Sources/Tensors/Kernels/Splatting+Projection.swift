@@ -58,7 +58,8 @@ extension SplattingView {
   static let blur: Float = 0.3
 
   /// Nil when there is nothing to draw. Inlined, so that what a caller does not use is not worked out.
-  @inline(__always) func project(_ mean: SIMD3<Float>, _ scale: SIMD3<Float>, _ quaternion: SIMD4<Float>) -> Projection? {
+  @inline(__always) func project(_ mean: SIMD3<Float>, _ scale: SIMD3<Float>, _ quaternion: SIMD4<Float>) -> Projection?
+  {
     let position = matrix * mean + translation
     let length = (quaternion * quaternion).sum().squareRoot()
     guard position.z > near, position.z.isFinite, length > 0, length.isFinite else { return nil }

@@ -1,0 +1,21 @@
+import Evaluation
+import Training
+
+extension Recipe {
+  /// What its policy is judged under.
+  var conditions: EvaluationConditions {
+    EvaluationConditions(
+      simulator: evaluation.simulator.kind, options: evaluation.simulator.options.json, seed: evaluation.seed,
+      pool: evaluation.pool.rawValue)
+  }
+}
+
+extension RunFolder {
+  /// What the run's policy was tried on.
+  /// - Throws: `EvaluationError`, also when that was under other conditions than the recipe's.
+  func result(_ recipe: Recipe) throws -> EvaluationResult {
+    let result = try EvaluationResult.read(evaluation)
+    guard result.isUnder(recipe.conditions) else { throw EvaluationError.otherConditions(evaluation) }
+    return result
+  }
+}
