@@ -19,15 +19,13 @@ package struct EpisodeStore: Sendable {
   package init(folder: String, identity: String, replacing: Bool = false) throws {
     self.folder = folder
     let path = folder + "/identity"
-    if replacing, let known = FileManager.default.contents(atPath: path), known != Data(identity.utf8) {
-      try FileManager.default.removeItem(atPath: folder)
-    }
+    let isKnown = FileManager.default.fileExists(atPath: path)
+    if isKnown, FileManager.default.contents(atPath: path) == Data(identity.utf8) { return }
+    guard !isKnown || replacing else { throw EpisodeStoreError.otherParts(folder: folder) }
+    // Parts without an identity are what is left of a folder that was being removed: nobody knows whose they are.
+    if FileManager.default.fileExists(atPath: folder) { try FileManager.default.removeItem(atPath: folder) }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    if let known = FileManager.default.contents(atPath: path) {
-      guard known == Data(identity.utf8) else { throw EpisodeStoreError.otherParts(folder: folder) }
-    } else {
-      try AtomicFile.write(Data(identity.utf8), to: path)
-    }
+    try AtomicFile.write(Data(identity.utf8), to: path)
   }
 
   /// A store that someone else has opened: for workers.

@@ -124,13 +124,17 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case missing(String)
   case damaged(String)
   case otherConditions(String)
+  case otherStep(String, tried: Int, trained: Int)
 
   package var description: String {
     switch self {
     case .missing(let path): "\(path): not there: the run is not evaluated yet; run `imitate evaluate` first"
     case .damaged(let path): "\(path): damaged, or not an evaluation; run `imitate evaluate` to write it again"
     case .otherConditions(let path):
-      "\(path): tried with another simulator, seed or pool than the recipe has now; run `imitate evaluate` again"
+      "\(path): tried with another simulator, other options of it, another seed or pool than the recipe has now; "
+        + "run `imitate evaluate` again"
+    case .otherStep(let path, let tried, let trained):
+      "\(path): tried after \(tried) steps of training, and now there are \(trained); run `imitate evaluate` again"
     }
   }
 }

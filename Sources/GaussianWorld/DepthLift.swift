@@ -34,6 +34,9 @@ public struct DepthLift: GaussianLift {
 
   public static var needsDepth: Bool { true }
 
+  /// Metres.
+  private static let unknownDepth: Float = 10
+
   public func callAsFunction(_ views: CameraViews) -> Gaussians {
     guard let depths = views.depths, let calibrations = views.calibrations else {
       preconditionFailure("depth-lift: no depths or calibrations")
@@ -41,12 +44,19 @@ public struct DepthLift: GaussianLift {
     return .merged(
       views.images.indices.map { camera in
         let pixels = PixelRays(views.size, calibrations[camera])
-        let depth = depths[camera].reshaped([views.batch, -1, 1])
+        let recorded = depths[camera].reshaped([views.batch, -1, 1])
+        // Where a sensor had no answer there is nothing to see: a far, transparent Gaussian keeps the pixel's place.
+        let known = recorded.scalars.map { $0 > 0 && $0.isFinite }
+        let depth =
+          known.contains(false)
+          ? Tensor(zip(recorded.scalars, known).map { $1 ? $0 : DepthLift.unknownDepth }, shape: recorded.shape)
+          : recorded
+        let opacity = Tensor(known.map { $0 ? options.opacity : 0 }, shape: recorded.shape)
         let local = Gaussians(
           means: pixels.rays * depth, scales: (depth * pixels.width * options.pixels).broadcast(to: pixels.shape(3)),
           rotations: PixelRays.upright.broadcast(to: pixels.shape(4)),
           colours: views.images[camera].reshaped(pixels.shape(3)).colourCoefficients,
-          opacities: .filled(pixels.shape(1), with: options.opacity))
+          opacities: opacity)
         return camera == 0 ? local : RigidMotion(calibrations[camera], to: calibrations[0])(local)
       })
   }

@@ -43,7 +43,7 @@ public struct ElucidatedDiffusion: Sendable, Equatable {
   /// A level to train at.
   public func level(random: inout Random) -> Float {
     let value = Foundation.exp(Double(logMean) + Double(logDeviation) * random.normal())
-    return Float(min(max(value, Double(smallest)), 20))
+    return Float(min(max(value, Double(smallest)), Double(max(20, largest))))
   }
 
   /// Follows the probability flow from `largest` times noise to a sample (algorithm 1 without churn).

@@ -87,8 +87,11 @@ public struct GaussianWorldEncoder: FrozenEncoder {
         throw GaussianWorldError.otherSize(camera.image, found: size, trained: model.size)
       }
       guard world.needsDepth else { continue }
-      for key in [camera.depth, camera.calibration] where schema.vectors[key] == nil {
-        throw GaussianWorldError.missingGeometry(key, lift: world.options.lift.kind)
+      for (key, wanted) in [(camera.depth, size.height * size.width), (camera.calibration, CameraCalibration.width)] {
+        guard let found = schema.vectors[key] else {
+          throw GaussianWorldError.missingGeometry(key, lift: world.options.lift.kind)
+        }
+        guard found == wanted else { throw GaussianWorldError.geometrySize(key, found: found, wanted: wanted) }
       }
     }
     if !options.fineTune { world.freeze() }

@@ -6,6 +6,7 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case cameraSizes([String])
   case missingCamera(String, available: [String])
   case missingGeometry(String, lift: String)
+  case geometrySize(String, found: Int, wanted: Int)
   case notAWorld(path: String, lacks: String)
   case noWorld(path: String)
   case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
@@ -21,6 +22,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
       "the world model looks through '\(camera)', the observations have: \(available.joined(separator: ", "))"
     case .missingGeometry(let key, let lift):
       "'\(lift)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
+    case .geometrySize(let key, let found, let wanted):
+      "'\(key)' has \(found) numbers a row, these pictures need \(wanted)"
     case .notAWorld(let path, let lacks):
       "\(path): not a world model: it has no \(lacks); `imitate world train` writes one"
     case .noWorld(let path): "\(path): no world model there; `imitate world train` writes one"

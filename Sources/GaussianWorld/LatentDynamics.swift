@@ -162,9 +162,11 @@ public struct LatentDynamics: Module {
     return known * keep + null * (1 - keep)
   }
 
-  /// The rewards that hidden tokens speak of, symlog: `[batch]`.
-  public func symlogReward(_ hidden: Tensor) -> Tensor {
-    reward[1](reward[0](hidden.mean(axes: [1])).silu()).squeezed(1)
+  public var hasReward: Bool { !reward.isEmpty }
+
+  /// The rewards that hidden tokens speak of, symlog: `[batch]`; nil without a reward head.
+  public func symlogReward(_ hidden: Tensor) -> Tensor? {
+    hasReward ? reward[1](reward[0](hidden.mean(axes: [1])).silu()).squeezed(1) : nil
   }
 
   /// The loss over one clip: EDM's, which is the mean squared error of the network's own output (its target is
@@ -195,9 +197,9 @@ public struct LatentDynamics: Module {
         actions: actions.sliced(axis: 1, step..<step + 1).squeezed(1), hidden: dropped)
       let wanted = (target - noisy * column(coefficients.map(\.skip))) / column(coefficients.map(\.out))
       loss = loss + (look.raw - wanted).square().mean() / Float(steps)
-      if options.rewardWeight > 0 {
+      if let guess = symlogReward(look.hidden) {
         let wanted = LatentDynamics.symlog(rewards.sliced(axis: 1, step..<step + 1).squeezed(1))
-        rewardError = rewardError + (symlogReward(look.hidden) - wanted).square().mean() / Float(steps)
+        rewardError = rewardError + (guess - wanted).square().mean() / Float(steps)
       }
       history = Array(history.dropFirst()) + [(history[context - 1] + look.denoised * scale).detached]
     }
@@ -205,14 +207,27 @@ public struct LatentDynamics: Module {
       loss + rewardError * options.rewardWeight, metrics: ["dynamics": loss.detached, "reward": rewardError.detached])
   }
 
-  /// The next state, `[batch, tokens, numbers]`.
-  public func next(history: Tensor, actions: Tensor?, scale: Tensor, random: inout Random) -> Tensor {
+  /// What an action leads to.
+  public struct Outcome {
+    /// `[batch, tokens, numbers]`.
+    public var state: Tensor
+    /// `[batch]`, in recorded units, from the sampler's last look; nil without a reward head.
+    public var reward: Tensor?
+  }
+
+  /// The next state and what it is worth.
+  public func next(history: Tensor, actions: Tensor?, scale: Tensor, random: inout Random) -> Outcome {
     let shape = [history.shape[0]] + history.shape.dropFirst(2)
+    var reward: Tensor?
     let change = diffusion.sample(shape, steps: options.steps, solver: options.solver, random: &random) { x, sigma in
-      look(x, sigma: Array(repeating: sigma, count: shape[0]), history: history, actions: actions).denoised
+      let look = look(x, sigma: Array(repeating: sigma, count: shape[0]), history: history, actions: actions)
+      reward = symlogReward(look.hidden)
+      return look.denoised
     }
     let last = LatentDynamics.context - 1
-    return history.sliced(axis: 1, last..<last + 1).squeezed(1) + change * scale
+    return Outcome(
+      state: history.sliced(axis: 1, last..<last + 1).squeezed(1) + change * scale,
+      reward: reward.map(LatentDynamics.symexp))
   }
 
   /// The hidden tokens after the first denoising step, the action unknown: `[batch, tokens, width]`. The noise is always the

@@ -59,16 +59,28 @@ struct RigidMotion {
 
   func callAsFunction(_ set: Gaussians) -> Gaussians {
     let (w, v) = (part(0..<1), part(1..<4))
-    // v' = v + 2 w (q × v) + 2 q × (q × v).
-    let turn = cross(v, set.means)
-    let means = set.means + (turn * w + cross(v, turn)) * 2 + shift.unsqueezed(1)
     let own = set.rotations
     let (ownW, ownV) = (own.sliced(axis: 2, 0..<1), own.sliced(axis: 2, 1..<4))
     let real = ownW * w - (ownV * v).sum(axes: [2], keepingDimensions: true)
     let imaginary = ownV * w + ownW * v + cross(v, ownV)
     return Gaussians(
-      means: means, scales: set.scales, rotations: Tensor.concatenated([real, imaginary], axis: 2),
+      means: moved(set.means), scales: set.scales, rotations: Tensor.concatenated([real, imaginary], axis: 2),
       colours: set.colours, opacities: set.opacities)
+  }
+
+  /// The way back.
+  var inverse: RigidMotion {
+    let turned = Tensor.concatenated([rotation.sliced(axis: 1, 0..<1), -rotation.sliced(axis: 1, 1..<4)], axis: 1)
+    let back = RigidMotion(rotation: turned, shift: .zeros(shift.shape))
+    return RigidMotion(rotation: turned, shift: -back.moved(shift.unsqueezed(1)).squeezed(1))
+  }
+
+  /// Points `[batch, n, 3]`.
+  private func moved(_ points: Tensor) -> Tensor {
+    // v' = v + 2 w (q × v) + 2 q × (q × v).
+    let (w, v) = (part(0..<1), part(1..<4))
+    let turn = cross(v, points)
+    return points + (turn * w + cross(v, turn)) * 2 + shift.unsqueezed(1)
   }
 
   private func part(_ range: Range<Int>) -> Tensor { rotation.sliced(axis: 1, range).unsqueezed(1) }

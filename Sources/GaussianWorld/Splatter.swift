@@ -139,24 +139,28 @@ public struct Splatter: GaussianLift {
       loss = loss + depthError * options.depthWeight
       metrics["depth"] = (metrics["depth"] ?? Tensor(0)) + depthError.detached / Float(locals.count)
     }
-    // And where poses are recorded, the cameras beside the first must be placed there, and all must draw what each sees.
-    guard locals.count > 1, options.poseWeight > 0, let calibrations = views.calibrations else {
-      return PolicyLoss(loss, metrics: metrics)
-    }
-    var sets = [locals[0].gaussians]
+    guard locals.count > 1, options.poseWeight > 0 else { return PolicyLoss(loss, metrics: metrics) }
+    // And all together must draw what each camera sees, the cameras beside the first where they are recorded to have stood;
+    // where that is not known, where they are found to have stood, which then has only the pictures to learn from.
+    var motions: [RigidMotion?] = [nil]
     for camera in 1..<locals.count {
       let found = motion(locals[0], locals[camera])
+      guard let calibrations = views.calibrations else {
+        motions.append(found)
+        continue
+      }
       let recorded = RigidMotion(calibrations[camera], to: calibrations[0])
       // A quaternion and its negative are one rotation.
       let alignment = (found.rotation * recorded.rotation).sum(axes: [1]).square()
       let error = (1 - alignment).mean() + (found.shift - recorded.shift).abs().mean()
       loss = loss + error * options.poseWeight
       metrics["pose"] = error.detached
-      sets.append(recorded(locals[camera].gaussians))
+      motions.append(recorded)
     }
-    let all = Gaussians.merged(sets)
-    for camera in locals.indices {
-      let drawn = all.rendered(from: views.views(from: camera)!).sliced(axis: 3, 0..<3)
+    let all = Gaussians.merged(zip(locals, motions).map { $1?($0.gaussians) ?? $0.gaussians })
+    for (camera, motion) in motions.enumerated() {
+      let own = calibrations(views, camera).map { $0.view(views.size, from: $0) }
+      let drawn = (motion?.inverse(all) ?? all).rendered(from: own).sliced(axis: 3, 0..<3)
       loss = loss + (drawn - views.images[camera]).abs().mean() * (options.poseWeight / Float(locals.count))
     }
     return PolicyLoss(loss, metrics: metrics)

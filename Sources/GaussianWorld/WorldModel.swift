@@ -252,24 +252,24 @@ public struct WorldModel: Module {
       states: states, actions: evened(actions: actions), rewards: rewards, scale: changeScale.value, random: &random)
   }
 
-  /// The state after `actions`, `[batch, actionWidth]` in recorded units; nil for an action not known.
-  public func next(history: Tensor, actions: Tensor?, random: inout Random) -> Tensor {
+  /// What `actions` lead to, `[batch, actionWidth]` in recorded units; nil for an action not known.
+  public func next(history: Tensor, actions: Tensor?, random: inout Random) -> LatentDynamics.Outcome {
     dynamics.next(
       history: history, actions: actions.map { evened(actions: $0) }, scale: changeScale.value, random: &random)
   }
 
-  /// States that follow from a history by its own predictions: one for each of the `actions`.
+  /// What follows from a history by its own predictions: a state and its reward for each of the `actions`.
   ///
   /// - Parameters:
   ///   - history: `[batch, context, tokens, numbers]`.
   ///   - actions: `[batch, steps, actionWidth]` in recorded units.
-  public func imagine(history: Tensor, actions: Tensor, random: inout Random) -> [Tensor] {
+  public func imagine(history: Tensor, actions: Tensor, random: inout Random) -> [LatentDynamics.Outcome] {
     var history = history
     return (0..<actions.shape[1]).map { step in
       let action = actions.sliced(axis: 1, step..<step + 1).squeezed(1)
       let next = next(history: history, actions: action, random: &random)
       history = Tensor.concatenated(
-        [history.sliced(axis: 1, 1..<LatentDynamics.context), next.unsqueezed(1)], axis: 1)
+        [history.sliced(axis: 1, 1..<LatentDynamics.context), next.state.unsqueezed(1)], axis: 1)
       return next
     }
   }

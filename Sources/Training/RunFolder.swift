@@ -73,11 +73,15 @@ package struct RunFolder: Sendable {
   /// - Throws: `RunError.busy` when one still does after ten seconds: a process that was asked to stop may need a moment.
   package func lock(creating: Bool = false) throws -> RunLock {
     for attempt in 0..<100 {
-      if creating { try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+      if creating, (try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)) == nil {
+        throw RunError.notWritable(folder: path)
+      }
       let descriptor = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+      // The one who had it may just be removing the folder.
+      if descriptor < 0, creating, errno == ENOENT { continue }
       guard descriptor >= 0 else { throw RunError.notWritable(folder: path) }
       var (own, there) = (stat(), stat())
-      // The one who had it may have removed the file with the folder.
+      // Or has removed it, and this is a file that nobody else will find.
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &own) == 0, stat(path + "/.lock", &there) == 0,
         own.st_ino == there.st_ino
       {
@@ -113,7 +117,8 @@ package struct RunLock: Sendable {
   package func release() {
     // A run that never began leaves nothing behind.
     if (try? FileManager.default.contentsOfDirectory(atPath: folder)) == [".lock"] {
-      try? FileManager.default.removeItem(atPath: folder)
+      unlink(folder + "/.lock")
+      rmdir(folder)
     }
     close(descriptor)
   }

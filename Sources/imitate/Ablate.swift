@@ -165,8 +165,12 @@ struct Ablate: ParsableCommand {
         throw CommandFailure("`imitate \(arguments[0])` failed\(log.map { ", see \($0)" } ?? "")")
       }
     }
-    if let broken = cell.result?.episodes.compactMap(\.error), let first = broken.first {
-      throw CommandFailure("\(broken.count) episodes broke off; the same command tries them again. The first: \(first)")
+    guard cell.isFinished else {
+      let errors = cell.errors
+      throw CommandFailure(
+        errors.first.map {
+          "\(errors.count) episodes broke off; the same command tries them again. The first: \($0)"
+        } ?? "episodes are missing; the same command tries them")
     }
   }
 

@@ -19,14 +19,22 @@ struct Ablation {
       return try? folder.result(recipe)
     }
 
-    /// Whether it is trained to its last step and every episode has been tried.
-    var isFinished: Bool {
-      guard let result, result.step == recipe.training.steps else { return false }
-      return recipe.data.tasks.allSatisfy { task in
-        let tried = result.episodes.filter { $0.task == task && $0.policy == recipe.policy.kind && $0.error == nil }
-        return Set(tried.map(\.episode)).isSuperset(of: 0..<recipe.evaluation.episodes)
+    /// What became of the episodes that the grid asks for, if the policy is trained to its last step.
+    private var asked: [EpisodeResult] {
+      guard let result, result.step == recipe.training.steps else { return [] }
+      return result.episodes.filter {
+        $0.policy == recipe.policy.kind && recipe.data.tasks.contains($0.task)
+          && $0.episode < recipe.evaluation.episodes
       }
     }
+
+    /// Whether it is trained to its last step and every episode has been tried.
+    var isFinished: Bool {
+      asked.count { $0.error == nil } == recipe.data.tasks.count * recipe.evaluation.episodes
+    }
+
+    /// Why some of its episodes broke off.
+    var errors: [String] { asked.compactMap(\.error) }
 
     /// Where its recipe is kept for the children that train it.
     var recipeFile: String { folder.path + ".yaml" }

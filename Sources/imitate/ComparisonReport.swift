@@ -42,7 +42,8 @@ struct ComparisonReport {
         name: "\(labels[identity]!) · \(recipe.policy.kind) · \(recipe.data.split), training seed \(recipe.seed)",
         registry: recipe.data.registry,
         split: recipe.data.split, encoder: labels[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
-        result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
+        result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"),
+        foresight: WorldEvaluation.foresight(recipe.encoder.options["world"]))
     }
     var groups: [String: String] = [:]
     for (_, recipe, _) in recipes {

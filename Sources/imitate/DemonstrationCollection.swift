@@ -26,8 +26,9 @@ struct DemonstrationCollection {
     (self.request, self.giveUp) = (request, giveUp)
   }
 
-  /// When so many attempts in a row break off, something is wrong with all of them.
-  private static let mostBrokenOff = 3
+  /// How many attempts in a row may break off before something must be wrong with all of them. Were it fewer, a simulator that
+  /// breaks off now and then would stop a long collection by chance.
+  private static let mostBrokenOff = 10
 
   struct Collected {
     /// The attempts that are kept.
@@ -37,7 +38,8 @@ struct DemonstrationCollection {
     let bar: ProgressBar
   }
 
-  /// - Throws: `CommandFailure` when a worker failed or the first attempts all broke off, it was given up, or `interruption` asked to stop.
+  /// - Throws: `CommandFailure` when a worker failed, too many attempts in a row broke off, it was given up, or `interruption`
+  ///   asked to stop.
   func run() throws -> Collected {
     var failed = Set(store.failedAttempts)
     // The fewest attempts that hold `count` successes, as far as failures are known.
@@ -50,9 +52,8 @@ struct DemonstrationCollection {
       }
     }
     func waiting() -> [Int] { store.missing(of: attempts()).filter { !failed.contains($0) } }
-    let patience = giveUp == nil ? 1 : DemonstrationCollection.mostBrokenOff
-    // Attempts that broke off since one came to its end, and why to stop.
-    let trouble = Mutex((streak: 0, reason: nil as String?))
+    let limit = giveUp == nil ? 1 : DemonstrationCollection.mostBrokenOff
+    let trouble = Mutex((broken: BrokenAttempts(limit: limit), reason: nil as String?))
     let bar = ProgressBar(title, total: count, unit: "demos", first: count - min(count, waiting().count))
     while true {
       let open = waiting()
@@ -65,43 +66,51 @@ struct DemonstrationCollection {
         open.map(request), responding: WorkerResponse.self,
         shouldStop: { [interruption] in interruption.isAsked || trouble.withLock { $0.reason != nil } }
       ) { [store, title] place, outcome in
-        func stop(_ reason: String) {
-          trouble.withLock { $0.reason = $0.reason ?? "\(title), attempt \(open[place]): \(reason)" }
-        }
-        switch outcome {
-        case .success(.recorded):
-          trouble.withLock { $0.streak = 0 }
-          progress.withLock { done in
-            done += 1
-            bar.update(done)
+        // At once: a kill must not cost what is known.
+        trouble.withLock { state in
+          func stop(_ reason: String) {
+            state.reason = state.reason ?? "\(title), attempt \(open[place]): \(reason)"
           }
-        case .success(.notSolved):
-          trouble.withLock { $0.streak = 0 }
-          // At once: a kill must not cost what is known.
-          do { try store.markFailed(open[place]) } catch { stop(CommandFailure.line(error)) }
-        case .success(.broke(let reason)), .crashed(let reason):
-          let streak = trouble.withLock { state in
-            state.streak += 1
-            return state.streak
+          func ended(failing: Bool) {
+            do {
+              // Once it is to stop, those in a row are nobody's failure.
+              for other in state.reason == nil ? state.broken.settle() : [] {
+                try store.markFailed(other.attempt, reason: other.reason)
+              }
+              if failing { try store.markFailed(open[place]) }
+            } catch {
+              stop(CommandFailure.line(error))
+            }
           }
-          if streak >= patience { stop(reason) }
-        // What failed outside the simulator, a full disk for example, says nothing of an attempt.
-        case .failure(let reason): stop(reason)
-        case .success(.tried): stop("a worker answered another question")
-        case .notStarted: break
+          switch outcome {
+          case .success(.recorded):
+            ended(failing: false)
+            progress.withLock { done in
+              done += 1
+              bar.update(done)
+            }
+          case .success(.notSolved): ended(failing: true)
+          case .success(.broke(let reason)), .crashed(let reason):
+            if state.broken.add(open[place], reason: reason) { stop(reason) }
+          // What failed outside the simulator, a full disk for example, says nothing of an attempt.
+          case .failure(let reason): stop(reason)
+          case .success(.tried): stop("a worker answered another question")
+          case .notStarted: break
+          }
         }
       }
       if let reason = trouble.withLock({ $0.reason }) { throw CommandFailure(reason) }
       for (attempt, outcome) in zip(open, outcomes) {
         switch outcome {
         case .success(.recorded): break
-        case .success(.broke(let reason)), .crashed(let reason):
-          try store.markFailed(attempt, reason: reason)
-          failed.insert(attempt)
-        case .success: failed.insert(attempt)
+        case .success, .crashed: failed.insert(attempt)
         case .failure, .notStarted: throw Interruption.failure
         }
       }
+    }
+    // The last ones, with nothing after them.
+    for other in trouble.withLock({ $0.broken.settle() }) {
+      try store.markFailed(other.attempt, reason: other.reason)
     }
     let all = attempts()
     return Collected(kept: (0..<all).filter { !failed.contains($0) }, failed: all - count, bar: bar)

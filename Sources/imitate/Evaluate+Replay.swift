@@ -43,7 +43,7 @@ extension Evaluate {
   }
 
   private static func verdict(same: Bool, actions: Bool) -> String {
-    guard same else { return "NOT as in evaluation.json: another checkpoint or machine?" }
+    guard same else { return "NOT as in evaluation.json: another machine, or another version of the toolkit?" }
     return actions
       ? "the same actions as in evaluation.json" : "the same outcome; evaluation.json does not tell the actions"
   }

@@ -57,7 +57,8 @@ struct Evaluate: ParsableCommand {
     let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
     let pool = WorkerPool.imitate(recipe: folder.recipe, run: folder.path, workers: workers)
     let outcomes = pool.run(
-      requests, responding: WorkerResponse.self, shouldStop: { interruption.isAsked }
+      requests, responding: WorkerResponse.self,
+      shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
     ) { place, outcome in
       progress.withLock { state in
         state.done += 1
@@ -72,7 +73,6 @@ struct Evaluate: ParsableCommand {
       }
     }
     bar.finish()
-    if let lost = progress.withLock({ $0.lost }) { throw CommandFailure(lost) }
     for (blank, outcome) in zip(open, outcomes) {
       if let result = Evaluate.result(of: outcome, blank: blank) { tried.add(result) }
     }
@@ -82,7 +82,13 @@ struct Evaluate: ParsableCommand {
         conditions: conditions, episodes: episodes)
     }
     // The file keeps what was tried before and not asked for now; the table has what was asked for.
-    try result(tried.all(learned: recipe.policy.kind, tasks: recipe.data.tasks)).write(to: folder.evaluation)
+    let all = result(tried.all(learned: recipe.policy.kind, tasks: recipe.data.tasks))
+    if let lost = progress.withLock({ $0.lost }) {
+      // What the journal had no room for may still fit there.
+      try? all.write(to: folder.evaluation)
+      throw CommandFailure(lost)
+    }
+    try all.write(to: folder.evaluation)
     try interruption.check()
     let asked = result(blanks.compactMap { tried[$0] })
     let broken = asked.episodes.compactMap(\.error)

@@ -20,7 +20,13 @@ struct ExportPolicy: ParsableCommand {
     let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
     let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
     let simulator = try? Session.catalog.makeSimulator(recipe.evaluation.simulator)
-    let evaluation = try? folder.result(recipe)
+    var evaluation: EvaluationResult?
+    do {
+      evaluation = try folder.result(recipe)
+    } catch EvaluationError.missing {
+    } catch {
+      tell("note: \(CommandFailure.line(error)); exported without results")
+    }
     let instruction = context.vocabulary.prefix(5).joined(separator: " ")
     var golden = GoldenExample(
       schema: context.schema, steps: loaded.policy.view.observations.count, instruction: instruction,
@@ -42,7 +48,7 @@ struct ExportPolicy: ParsableCommand {
       datasets: loaded.blueprint.datasets.map {
         .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)
       },
-      evaluation: (evaluation?.step == checkpoint.step ? evaluation?.rows ?? [] : [])
+      evaluation: (evaluation?.rows ?? [])
         .filter { $0.policy == recipe.policy.kind }
         .map {
           .init(

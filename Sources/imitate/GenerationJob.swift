@@ -117,7 +117,7 @@ struct GenerationJob {
       if isSame { return }
       guard replacing else {
         throw CommandFailure(
-          "\(path): its pictures are of other states, of other cameras or of another size; draw them again with --draw-again"
+          "\(path): its pictures are of other states, of other cameras or drawn otherwise; --draw-again draws them anew"
         )
       }
     }

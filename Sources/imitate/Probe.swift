@@ -22,6 +22,8 @@ struct Probe: ParsableCommand {
   @Option(help: "text or json.") var format: OutputFormat = .text
   @OptionGroup var place: DatasetPlace
 
+  func validate() throws { try requirePositive(("frames", frames)) }
+
   struct Finding: Codable {
     var run: String
     var encoder: String

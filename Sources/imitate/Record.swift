@@ -18,7 +18,10 @@ struct Record: ParsableCommand {
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
-  @Flag(help: "Replace files that do not have the demonstrations that are asked for.") var replace = false
+  @Flag(
+    help:
+      "Replace files that do not have the demonstrations that are asked for, or have them with other simulator settings."
+  ) var replace = false
   @OptionGroup var place: DatasetPlace
 
   func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
@@ -47,9 +50,13 @@ struct Record: ParsableCommand {
     } catch let error as HDF5Error {
       throw CommandFailure("\(error); or --replace records anew")
     }
+    let isAlike = (try? file.hdf5.text(of: "data", "env_args")) == arguments
+    if !isAlike, replace { return false }
     tell("\(file.demos.count) demonstrations in \(path)")
-    if (try? file.hdf5.text(of: "data", "env_args")) != arguments {
-      tell("note: \(path): recorded with other simulator settings than the recipe's evaluation has")
+    if !isAlike {
+      tell(
+        "note: \(path): recorded with other simulator settings than the recipe's evaluation has; --replace records anew"
+      )
     }
     return true
   }

@@ -12,10 +12,13 @@ extension Recipe {
 
 extension RunFolder {
   /// What the run's policy was tried on.
-  /// - Throws: `EvaluationError`, also when that was under other conditions than the recipe's.
+  /// - Throws: `EvaluationError`, also when that was under other conditions than the recipe's, or an earlier checkpoint.
   func result(_ recipe: Recipe) throws -> EvaluationResult {
     let result = try EvaluationResult.read(evaluation)
     guard result.isUnder(recipe.conditions) else { throw EvaluationError.otherConditions(evaluation) }
+    if let last = checkpointSteps.last, last != result.step {
+      throw EvaluationError.otherStep(evaluation, tried: result.step, trained: last)
+    }
     return result
   }
 }

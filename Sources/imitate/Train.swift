@@ -46,6 +46,7 @@ struct Train: ParsableCommand {
       let text = Data(recipe.text.utf8)
       if !dryRun, FileManager.default.contents(atPath: folder.recipe) != text {
         try AtomicFile.write(text, to: folder.recipe)
+        tell("note: \(folder.recipe): how the policy is judged has changed")
       }
     }
     if let checkpoint, checkpoint.step >= recipe.training.steps, !dryRun {

@@ -48,7 +48,9 @@ struct WorldTrain: ParsableCommand {
       for stage in WorldRecipe.Stage.allCases {
         try? FileManager.default.removeItem(atPath: "\(folder.path)/\(stage.rawValue)")
       }
-      try? FileManager.default.removeItem(atPath: WorldRun.file(folder))
+      for file in [WorldRun.file(folder), WorldEvaluation.file(folder)] {
+        try? FileManager.default.removeItem(atPath: file)
+      }
     }
     if try run.isFinished {
       tell("\(folder.path): trained")

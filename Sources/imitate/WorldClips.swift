@@ -25,6 +25,14 @@ struct TrainedWorld {
     }
     model = try WorldModel(path: WorldRun.file(folder), catalog: Session.catalog)
     data = try WorldData(recipe, place: place, needsDepth: model.needsDepth)
+    let last = RunFolder("\(folder.path)/\(WorldRecipe.Stage.dynamics.rawValue)")
+    do {
+      _ = try StageTrainer.step(last, identity: data.identity(of: .dynamics, recipe))
+    } catch CheckpointError.otherRecipe {
+      throw CommandFailure(
+        "\(folder.path): its demonstrations are not those that it was trained on: what is held out now may be what it "
+          + "learned from; bring them back, or train it anew with --restart")
+    }
   }
 
   /// Some moments of one episode, from `present` on, imagined and true.
@@ -35,6 +43,10 @@ struct TrainedWorld {
     var states: Tensor
     /// Predicted states of the moments after the context: `[steps, tokens, numbers]`.
     var predicted: Tensor
+    /// What those are worth by the model, one number each; nil when it has no reward head.
+    var rewards: [Float]?
+    /// And what they brought.
+    var trueRewards: [Float]
     /// What the lift makes of each moment, when asked for.
     var lifted: Gaussians?
     /// Where the first camera stood.
@@ -54,13 +66,24 @@ struct TrainedWorld {
     let history = states.sliced(axis: 0, 0..<context).unsqueezed(0)
     let actions = try data.actions(after: [moments[context - 1]], steps: steps)
     var random = Random(seed: 0).split("imagine").split(episode).split(first)
-    let predicted = model.imagine(history: history, actions: actions, random: &random)
+    let imagined = model.imagine(history: history, actions: actions, random: &random)
     let own =
       views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
       ?? Array(repeating: model.blueprint.context.view, count: moments.count)
     return Clip(
-      frames: views.images[0], states: states, predicted: Tensor.concatenated(predicted, axis: 0),
+      frames: views.images[0], states: states,
+      predicted: Tensor.concatenated(imagined.map(\.state), axis: 0),
+      rewards: model.dynamics.hasReward ? imagined.map { $0.reward!.item } : nil,
+      trueRewards: Array(
+        try data.demonstrations.rewards(episode: episode)[first + context - 1..<first + context - 1 + steps]),
       lifted: lifted ? model.lift.map { $0(views) } : nil, views: own)
+  }
+
+  /// What clips must have in common to be compared: the files, what is held out of them, and what the first camera sees.
+  var ground: [String] {
+    let context = data.blueprint.context
+    return data.fingerprints + data.heldOut.map(String.init)
+      + [context.cameras[0], "\(context.size.width)x\(context.size.height)"]
   }
 
   /// Where clips of `steps` begin, at most `count`, spread evenly over the held-out episodes.

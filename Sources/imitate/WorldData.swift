@@ -48,6 +48,12 @@ final class WorldData {
     guard sizes.count == 1, let size = sizes.first else {
       throw GaussianWorldError.cameraSizes(cameras.map(\.name))
     }
+    for camera in geometry ? cameras : [] {
+      for (key, wanted) in [(camera.depth, size.height * size.width), (camera.calibration, CameraCalibration.width)] {
+        let found = demonstrations.schema.vectors[key] ?? 0
+        guard found == wanted else { throw GaussianWorldError.geometrySize(key, found: found, wanted: wanted) }
+      }
+    }
     blueprint = WorldModel.Blueprint(
       context: LiftContext(
         cameras: cameras.map(\.name), size: size, fieldsOfView: recipe.world.fieldsOfView),
@@ -57,6 +63,11 @@ final class WorldData {
     fingerprints = try selections.map { try TrainingData.digest($0.path).sha256 }
     bar.update(opened, of: opened)
     bar.finish(note: "\(training.count) to train on, \(heldOut.count) held out")
+  }
+
+  /// What a stage's weights depend on.
+  func identity(of stage: WorldRecipe.Stage, _ recipe: WorldRecipe) -> String {
+    (fingerprints + [recipe.identity(of: stage)]).joined(separator: "\n")
   }
 
   func frames(of episodes: [Int]) -> [Frame] {

@@ -42,8 +42,15 @@ struct WorldEvaluate: ParsableCommand {
       ]
       .compactMap(\.self))
     let interruption = Interruption()
+    var ground: [String]?
     for (number, path) in ([runFolder] + against).enumerated() {
       let world = try TrainedWorld(RunFolder(path), place: place)
+      guard ground ?? world.ground == world.ground else {
+        throw CommandFailure(
+          "\(path): its demonstrations, those that are held out, its first camera or its pictures are not those of "
+            + "\(runFolder); there is no comparing them")
+      }
+      ground = world.ground
       let size = world.model.blueprint.context.size
       if let side = perceptual?.trunk.smallestSide, min(size.width, size.height) < side {
         throw CommandFailure("LPIPS needs pictures of \(side) pixels or more, these are \(size.width)x\(size.height)")
@@ -68,8 +75,7 @@ struct WorldEvaluate: ParsableCommand {
       result.clips = places.count
       result.worlds += sum.scores(world.recipe.name, state: world.model.options.state, baselines: number == 0)
     }
-    try AtomicFile.write(
-      Data((try OutputFormat.json(result) + "\n").utf8), to: RunFolder(runFolder).path + "/world-evaluation.json")
+    try result.write(to: RunFolder(runFolder))
     print(format == .json ? try OutputFormat.json(result) : result.table)
   }
 }
@@ -85,6 +91,25 @@ struct WorldEvaluation: Codable {
   enum CodingKeys: String, CodingKey {
     case toolkit, steps, clips, worlds
     case notComputed = "not_computed"
+  }
+
+  static func file(_ folder: RunFolder) -> String { folder.path + "/world-evaluation.json" }
+
+  func write(to folder: RunFolder) throws {
+    try AtomicFile.write(Data((try OutputFormat.json(self) + "\n").utf8), to: WorldEvaluation.file(folder))
+  }
+
+  /// What was found about the world model that an encoder names; nil when it names none, or none that was measured.
+  static func foresight(_ world: Setting?) -> Comparison.Foresight? {
+    guard case .text(let path) = world?.value else { return nil }
+    let folder = path.hasSuffix(".safetensors") ? (path as NSString).deletingLastPathComponent : path
+    guard let data = FileManager.default.contents(atPath: file(RunFolder(folder))),
+      let found = try? JSONDecoder().decode(WorldEvaluation.self, from: data),
+      let row = found.worlds.first(where: { $0.name.hasSuffix(": \(WorldScores.Sum.predicted)") })
+    else { return nil }
+    return Comparison.Foresight(
+      world: String(row.name.dropLast(WorldScores.Sum.predicted.count + 2)), clips: found.clips,
+      psnrByStep: row.psnrByStep, ssim: row.ssim)
   }
 
   var table: String {
@@ -138,6 +163,9 @@ struct WorldScores: Codable {
   struct Sum {
     /// The ways that are measured side by side.
     enum Way: String, CaseIterable { case predicted, lastState, copied, encoded, lifted }
+
+    /// What the row of its own predictions is called after its name.
+    static let predicted = "predicted"
 
     private let steps: Int
     private var clips = 0
@@ -203,7 +231,9 @@ struct WorldScores: Codable {
           ssimByStep: ssim.map { $0 * share }, latentError: latent ? self.latent.near * share : nil,
           lastLatentError: latent ? self.latent.last * share : nil)
       }
-      var rows = [row(.predicted, "\(name): predicted", latent: true), row(.lastState, "\(name): last state drawn")]
+      var rows = [
+        row(.predicted, "\(name): \(Sum.predicted)", latent: true), row(.lastState, "\(name): last state drawn"),
+      ]
       if state != .image {
         rows += [row(.encoded, "\(name): true states drawn"), row(.lifted, "\(name): lift drawn")]
       }

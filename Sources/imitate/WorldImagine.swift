@@ -25,6 +25,8 @@ struct WorldImagine: ParsableCommand {
   @Option(help: "By how many degrees the free camera stands beside the recorded one.") var angle = 25.0
   @OptionGroup var place: DatasetPlace
 
+  func validate() throws { try requirePositive(("steps", steps)) }
+
   func run() throws {
     let folder = RunFolder(runFolder)
     let world = try TrainedWorld(folder, place: place)
@@ -118,7 +120,10 @@ struct WorldImagine: ParsableCommand {
       predictions. \(heldOut ? "The demonstration was held out." : "The model was trained on this demonstration.")</p></header>
       <figure><img alt="true and imagined frames" src="data:image/png;base64,\(film64)">
       <figcaption>\(film.parts.map(HTMLPage.escaped).joined(separator: " | "))</figcaption></figure>
-      <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).</p>
+      <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).\
+      \(clip.rewards.map {
+        String(format: " It expects a reward of %.2f at the last step; %.2f came.", $0[steps - 1], clip.trueRewards[steps - 1])
+      } ?? "")</p>
       """
     if let imagined = world.model.gaussians(clip.predicted),
       let truth = world.model.gaussians(clip.states.sliced(axis: 0, context..<context + steps))

@@ -55,7 +55,12 @@ struct WorldRecipe: Decodable, Sendable {
   /// What a stage's weights depend on: its own settings and those of the stages before it.
   func identity(of stage: Stage) -> String {
     func json(_ setting: Setting?) -> String { setting?.json ?? "" }
-    var parts = ["seed \(seed)", json(whole["data"])]
+    var data = whole["data"]
+    // How much is kept in memory changes nothing.
+    if case .map(let entries) = data?.value {
+      data?.value = .map(entries.filter { $0.key != "memory_gigabytes" })
+    }
+    var parts = ["seed \(seed)", json(data)]
     for key in ["cameras", "field_of_view", "geometry", "lift"] { parts.append(json(whole["world"]?[key])) }
     parts.append(json(whole["training"]?["lift"]))
     if stage == .lift { return parts.joined(separator: "\n") }

@@ -27,13 +27,17 @@ struct WorldRun {
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
     }
+    if recipe.training.lift == nil, let lift = model.lift, let first = data.frames(of: data.training).first,
+      lift.loss(on: try data.views([first])) != nil
+    {
+      throw CommandFailure(
+        "\(recipe.path): 'training.lift' is missing, and the lift '\(recipe.world.lift.kind)' has to learn")
+    }
   }
 
   private func folder(of stage: WorldRecipe.Stage) -> RunFolder { RunFolder("\(folder.path)/\(stage.rawValue)") }
 
-  private func identity(of stage: WorldRecipe.Stage) -> String {
-    (data.fingerprints + [recipe.identity(of: stage)]).joined(separator: "\n")
-  }
+  private func identity(of stage: WorldRecipe.Stage) -> String { data.identity(of: stage, recipe) }
 
   /// Whether everything is trained and written.
   /// - Throws: `CheckpointError.otherRecipe` when a stage's folder belongs to another recipe: nothing is changed then.
@@ -62,16 +66,22 @@ struct WorldRun {
   /// - Throws: `CommandFailure` when `interruption` asked to stop.
   func train(_ interruption: Interruption) throws {
     try trainLift(interruption)
-    var sights: [WorldData.Frame: Int] = [:]
-    let store = try lookedAt(&sights, interruption)
-    try trainVAE(interruption, store, sights)
-    try trainDynamics(interruption, store, sights)
+    model.lift?.freeze()
+    let sights = try Sights(data, model, recipe, interruption)
+    try trainVAE(interruption, sights)
+    model.vae?.freeze()
+    try trainDynamics(interruption, sights)
     try model.write(to: WorldRun.file(folder))
   }
 
   private func run(_ stage: WorldRecipe.Stage, _ trainer: StageTrainer, _ interruption: Interruption) throws {
-    if let adopting, try trainer.adopt(from: RunFolder("\(adopting.path)/\(stage.rawValue)")) {
-      tell("\(stage.rawValue): taken over from \(adopting.path)")
+    if let adopting, trainer.folder.checkpointSteps.isEmpty {
+      let isTaken = try trainer.adopt(from: RunFolder("\(adopting.path)/\(stage.rawValue)"))
+      tell(
+        "\(stage.rawValue): "
+          + (isTaken
+            ? "taken over from \(adopting.path)"
+            : "not taken over: \(adopting.path) has none that is finished and of the same settings and data"))
     }
     if try trainer.isFinished { return try trainer.loadFinished() }
     let bar = ProgressBar(
@@ -91,13 +101,10 @@ struct WorldRun {
   // MARK: Lift
 
   private func trainLift(_ interruption: Interruption) throws {
-    guard let lift = model.lift else { return }
     let frames = data.frames(of: data.training)
-    guard lift.loss(on: try data.views([frames[0]])) != nil else { return }
-    guard let settings = recipe.training.lift else {
-      throw CommandFailure(
-        "\(recipe.path): 'training.lift' is missing, and the lift '\(recipe.world.lift.kind)' has to learn")
-    }
+    guard let lift = model.lift, let settings = recipe.training.lift,
+      lift.loss(on: try data.views([frames[0]])) != nil
+    else { return }
     let heldOut = data.frames(of: data.heldOut)
     let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
     let trainer = trainer(
@@ -112,33 +119,14 @@ struct WorldRun {
     try run(.lift, trainer, interruption)
   }
 
-  // MARK: What stays the same from here on
-
-  /// Every training and held-out frame as the frozen lift gives it, one row a frame.
-  private func lookedAt(_ places: inout [WorldData.Frame: Int], _ interruption: Interruption) throws -> SightStore {
-    let frames = data.frames(of: data.training + data.heldOut)
-    let store = SightStore(count: frames.count, shape: model.sightShape)
-    let bar = ProgressBar("lift frames", total: frames.count, unit: "frames")
-    for start in stride(from: 0, to: frames.count, by: 32) {
-      try interruption.check()
-      let some = Array(frames[start..<min(frames.count, start + 32)])
-      store.set(model.sight(try data.views(some)), at: start)
-      bar.update(start + some.count)
-    }
-    bar.finish()
-    for (place, frame) in frames.enumerated() { places[frame] = place }
-    return store
-  }
-
   // MARK: VAE
 
-  private func trainVAE(
-    _ interruption: Interruption, _ store: SightStore, _ places: [WorldData.Frame: Int]
-  ) throws {
+  private func trainVAE(_ interruption: Interruption, _ sights: Sights) throws {
     guard let vae = model.vae, let settings = recipe.training.vae else { return }
     let frames = data.frames(of: data.training)
     let heldOut = data.frames(of: data.heldOut)
-    vae.place(over: Gaussians(store.rows(stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { $0 })))
+    let spread = stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { frames[$0] }
+    vae.place(over: Gaussians(try sights(spread)))
     let view = model.blueprint.context.view
     /// Moments and those that follow, with the anchors of up to nine moments before, as in roll-outs.
     func loss(_ firsts: [WorldData.Frame], random: inout Random, noisy: Bool) throws -> PolicyLoss {
@@ -146,15 +134,15 @@ struct WorldRun {
         let last = data.demonstrations.episodes[frame.episode].length - 1
         return .init(episode: frame.episode, step: min(max(0, frame.step + steps), last))
       }
-      let anchors = firsts.map { places[moved($0, by: -random.below(10))]! }
+      let anchors = firsts.map { moved($0, by: -random.below(10)) }
       let moments = firsts + firsts.map { moved($0, by: 1) }
       let views = try data.views(moments)
       // The first camera is where the world is seen from, whatever its angle of view.
       let from = views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
       let shape = [moments.count, vae.options.tokens, vae.options.latent]
       return vae.loss(
-        Gaussians(store.rows(moments.map { places[$0]! })),
-        anchors: vae.anchors(of: Gaussians(store.rows(anchors + anchors))), pictures: views.images[0],
+        Gaussians(try sights(moments)),
+        anchors: vae.anchors(of: Gaussians(try sights(anchors + anchors))), pictures: views.images[0],
         views: from ?? Array(repeating: view, count: moments.count), isPaired: true,
         noise: noisy ? .normal(shape, random: &random) : nil)
     }
@@ -179,52 +167,53 @@ struct WorldRun {
     /// The present moment of each: the last of its context.
     var present: [WorldData.Frame]
     /// The states of some of them, `[clips, context + horizon, tokens, numbers]`.
-    var states: ([Int]) -> Tensor
+    var states: ([Int]) throws -> Tensor
   }
 
   private func clips(
-    of episodes: [Int], _ store: SightStore, _ places: [WorldData.Frame: Int], title: String,
-    _ interruption: Interruption
+    of episodes: [Int], _ sights: Sights, title: String, _ interruption: Interruption
   ) throws -> Clips {
     let (context, horizon) = (LatentDynamics.context, recipe.world.dynamics.horizon)
     let length = context + horizon
     var random = Random(seed: recipe.seed).split("clips")
     var present: [WorldData.Frame] = []
-    var anchors: [Int] = []
+    var anchors: [WorldData.Frame] = []
     for frame in data.frames(of: episodes)
     where frame.step >= context - 1 && frame.step + horizon < data.demonstrations.episodes[frame.episode].length {
       present.append(frame)
       // Roll-outs keep the anchors of their first moment, so that those of a while ago must do as well.
       let first = frame.step - context + 1
-      anchors.append(places[.init(episode: frame.episode, step: max(0, first - random.below(10)))]!)
+      anchors.append(.init(episode: frame.episode, step: max(0, first - random.below(10))))
     }
-    func encoded(_ clips: [Int]) -> Tensor {
-      let sights = clips.flatMap { clip in
+    func encoded(_ clips: [Int]) throws -> Tensor {
+      let moments = clips.flatMap { clip in
         (1 - context...horizon).map {
-          places[.init(episode: present[clip].episode, step: present[clip].step + $0)]!
+          WorldData.Frame(episode: present[clip].episode, step: present[clip].step + $0)
         }
       }
       let references = clips.flatMap { Array(repeating: anchors[$0], count: length) }
-      let raw = model.rawState(store.rows(sights), reference: store.rows(references))
+      let raw = model.rawState(try sights(moments), reference: try sights(references))
       return raw.reshaped([clips.count, length] + raw.shape.dropFirst())
     }
-    // Without a VAE states are the sights in another order, made as they are needed; latents are made once.
+    // Without a VAE states are the sights in another order, made as they are needed; latents are made once if they fit.
     guard model.vae != nil, !present.isEmpty else { return Clips(present: present, states: encoded) }
-    let states = SightStore(count: present.count, shape: Array(encoded([0]).shape.dropFirst()))
+    let shape = Array(try encoded([0]).shape.dropFirst())
+    guard try SightStore.fits(count: present.count, shape: shape, recipe.data, "the latents of all clips") else {
+      return Clips(present: present, states: encoded)
+    }
+    let states = SightStore(count: present.count, shape: shape)
     let bar = ProgressBar(title, total: present.count, unit: "clips")
     for start in stride(from: 0, to: present.count, by: 16) {
       try interruption.check()
       let some = Array(start..<min(present.count, start + 16))
-      states.set(encoded(some), at: start)
+      states.set(try encoded(some), at: start)
       bar.update(start + some.count)
     }
     bar.finish()
     return Clips(present: present, states: states.rows)
   }
 
-  private func trainDynamics(
-    _ interruption: Interruption, _ store: SightStore, _ places: [WorldData.Frame: Int]
-  ) throws {
+  private func trainDynamics(_ interruption: Interruption, _ sights: Sights) throws {
     let settings = recipe.training.dynamics
     let horizon = recipe.world.dynamics.horizon
     let dynamics = DynamicsStage(model)
@@ -245,20 +234,20 @@ struct WorldRun {
     func loss(_ clips: Clips, _ chosen: [Int], _ random: inout Random) throws -> PolicyLoss {
       let frames = chosen.map { clips.present[$0] }
       return model.dynamicsLoss(
-        states: model.even(state: clips.states(chosen)), actions: try data.actions(after: frames, steps: horizon),
+        states: model.even(state: try clips.states(chosen)), actions: try data.actions(after: frames, steps: horizon),
         rewards: data.rewards(after: frames, steps: horizon, rewards), random: &random)
     }
     if try !trainer.isFinished {
-      let training = try clips(of: data.training, store, places, title: "encode clips", interruption)
+      let training = try clips(of: data.training, sights, title: "encode clips", interruption)
       guard training.present.count >= settings.batch else {
         throw TrainingError.tooFewWindows(windows: training.present.count, batch: settings.batch)
       }
       made = (
-        training, try clips(of: data.heldOut, store, places, title: "encode held-out clips", interruption)
+        training, try clips(of: data.heldOut, sights, title: "encode held-out clips", interruption)
       )
       let length = LatentDynamics.context + horizon
-      let some = stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
-        training.states([$0]).squeezed(0)
+      let some = try stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
+        try training.states([$0]).squeezed(0)
       }
       model.standardize(rawStates: some)
       let changes = some.map { raw in

@@ -107,9 +107,12 @@ struct CommandRunner {
 
   /// A registry of one task, a small recipe for it, and demonstrations that follow a rule a policy can learn.
   ///
-  /// - Parameter geometry: whether the camera's depths and calibration are recorded too.
+  /// - Parameters:
+  ///   - geometry: whether the camera's depths and calibration are recorded too.
+  ///   - hand: whether there is a second camera.
   func writeSmallProject(
-    demos: Int = 4, size: Int = 20, geometry: Bool = false, damage: (inout RecordedEpisode, Int) -> Void = { _, _ in }
+    demos: Int = 4, size: Int = 20, geometry: Bool = false, hand: Bool = false,
+    damage: (inout RecordedEpisode, Int) -> Void = { _, _ in }
   )
     throws
   {
@@ -144,8 +147,13 @@ struct CommandRunner {
           vectors[camera.calibration] =
             CameraCalibration(fieldOfView: 45, size: .init(height: size, width: size)).numbers
         }
+        var images = ["robot0_agentview_left_image": image]
+        if hand {
+          images["robot0_eye_in_hand_image"] = Image(
+            width: size, height: size, red: 9, green: UInt8(step * 20), blue: UInt8((x + 1) * 120))
+        }
         episode.append(
-          Observation(images: ["robot0_agentview_left_image": image], vectors: vectors),
+          Observation(images: images, vectors: vectors),
           action: [x / 2] + Array(repeating: 0, count: 10) + [-1], state: [Double(step)], success: step == 11)
       }
       damage(&episode, demo)

@@ -1,3 +1,4 @@
+import Evaluation
 import Foundation
 import Layers
 import Testing
@@ -70,6 +71,11 @@ import Testing
       to: "short.yaml")
     let untold = try whole.run("world", "train", "short.yaml", "--run", "short")
     #expect(untold.status == 1 && untold.complaint.contains("'training.lift' is missing"))
+    let dry = try whole.run("world", "train", "short.yaml", "--run", "short", "--dry-run")
+    #expect(dry.status == 1 && dry.complaint == untold.complaint)
+    let nowhere = try whole.run(
+      "world", "train", "world.yaml", "--run", "alone", "--from", "nowhere", "--set", "training.lift.steps=1")
+    #expect(nowhere.status == 0 && nowhere.errors.contains("lift: not taken over: nowhere has none"))
   }
 
   /// The shipped world recipes are read whole before their registry is looked for.
@@ -111,8 +117,24 @@ import Testing
     #expect(shown.status == 0, "\(shown.errors)")
     let page = try #require(shown.output.split(separator: "\n").last.map(String.init))
     let text = String(decoding: try #require(runner.bytes(page)), as: UTF8.self)
-    #expect(text.contains("5 steps imagined") && text.contains("was held out") && text.contains("recorded camera"))
+    #expect(
+      text.contains("It expects a reward of") && text.contains("5 steps imagined") && text.contains("was held out")
+        && text.contains("recorded camera"))
     #expect(try runner.run("world", "imagine", "run", "--demo", "demo_77").status == 1)
+    for wrong in [["imagine", "run", "--steps", "0"], ["evaluate", "run", "--steps", "0"]] {
+      #expect(try runner.run(["world"] + wrong).status == 64)
+    }
+    // Only what was held out of the same demonstrations is compared.
+    let other = ["world", "train", "world.yaml", "--run", "other", "--set", "data.validation=0.5"]
+    #expect(try runner.run(other).status == 0)
+    let against = try runner.run("world", "evaluate", "run", "--against", "other", "--steps", "3", "--clips", "2")
+    #expect(against.status == 1 && against.complaint.contains("other: its demonstrations, those that are held out"))
+    // Other files in the place of those it learned from.
+    try runner.writeSmallProject(size: 32)
+    for verb in ["evaluate", "imagine"] {
+      let changed = try runner.run("world", verb, "run", "--steps", "3")
+      #expect(changed.status == 1 && changed.complaint.contains("not those that it was trained on"), "\(changed)")
+    }
   }
 
   @Test(arguments: ["image", "gaussians"]) func worksWithoutLatents(_ state: String) throws {
@@ -122,6 +144,56 @@ import Testing
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(try runner.run("world", "evaluate", "run", "--steps", "3", "--clips", "2").status == 0)
     #expect(try runner.run("world", "imagine", "run", "--steps", "3").status == 0)
+  }
+
+  /// Two cameras of which nobody says where they stand, for the world and for a policy; and a metric whose network is there.
+  @Test func seesWithTwoCameras() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject(size: 32, hand: true)
+    try runner.write(WorldTests.recipe, to: "world.yaml")
+    let cameras = "world.cameras=[robot0_agentview_left, robot0_eye_in_hand]"
+    let trained = try runner.run(
+      "world", "train", "world.yaml", "--run", "world", "--set", cameras, "--set", "world.vae.points=128")
+    #expect(trained.status == 0, "\(trained.errors)")
+    let shapes = LPIPS.Trunk.alexNet.shapes
+    try Safetensors.write(
+      shapes.mapValues { .filled($0, with: 1 / Float($0.reduce(1, *)).squareRoot()) },
+      to: runner.folder + "/alex.safetensors")
+    let arguments = ["world", "evaluate", "world", "--steps", "3", "--clips", "2", "--format", "json"]
+    let measured = try runner.run(arguments + ["--lpips", "alex.safetensors"])
+    #expect(measured.status == 0, "\(measured.errors)")
+    let object = try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any]
+    let rows = try #require(object?["worlds"] as? [[String: Any]])
+    #expect(rows.count == 5 && rows.allSatisfy { ($0["lpips"] as? Double ?? -1) >= 0 })
+    #expect((object?["not_computed"] as? [String])?.count == 1)
+    #expect(try runner.run(arguments + ["--i3d", "none.safetensors"]).complaint.contains("none.safetensors"))
+    let policy = try runner.run(
+      "train", "recipe.yaml", "--run", "run", "--set", "encoder={kind: gaussian-world, world: world}", "--set",
+      "observations.images=[robot0_agentview_left_image, robot0_eye_in_hand_image]")
+    #expect(policy.status == 0, "\(policy.errors)")
+    let half = try runner.run(
+      "train", "recipe.yaml", "--run", "half", "--set", "encoder={kind: gaussian-world, world: world}")
+    #expect(half.status == 1 && half.complaint.contains("looks through 'robot0_eye_in_hand_image'"))
+  }
+
+  /// What has no room in memory is worked out again and again, and the model is the same.
+  @Test func trainsWithoutMemory() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    #expect(try runner.run("world", "train", "world.yaml", "--run", "kept").status == 0)
+    let small = ["world", "train", "world.yaml", "--run", "not-kept", "--set", "data.memory_gigabytes=1e-6"]
+    let result = try runner.run(small)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.errors.contains("note: all frames, lifted, would take") && !result.errors.contains("lift frames"))
+    #expect(result.errors.contains("note: the latents of all clips would take"))
+    let worlds = try ["kept", "not-kept"].map {
+      try Safetensors.read("\(runner.folder)/\($0)/world.safetensors").tensors
+    }
+    #expect(Set(worlds[0].keys) == Set(worlds[1].keys))
+    for (name, tensor) in worlds[0] {
+      #expect(zip(tensor.scalars, worlds[1][name]!.scalars).allSatisfy { abs($0 - $1) < 1e-3 }, "\(name)")
+    }
   }
 
   /// From recorded depths: read from the file for the world model, and by the policy's encoder.

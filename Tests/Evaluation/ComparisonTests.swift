@@ -152,6 +152,48 @@ import Testing
     #expect(rows.count == 3 + 5 && rows.allSatisfy { $0.split(separator: "&").count == 9 })
   }
 
+  /// What world models foretell stands beside what policies on their features solve, for the columns that have one.
+  @Test func worldModelsStandBesideSuccess() throws {
+    var runs = grid()
+    for place in runs.indices where runs[place].encoder == "gaussian-world" {
+      runs[place].foresight = .init(
+        world: "w<\(runs[place].split)>", clips: 64, psnrByStep: [24.789, 23.5, 22.561], ssim: 0.8071)
+    }
+    let comparison = Comparison(title: "grid", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    let head = "| column | world model | PSNR after 1 | PSNR after 3 | PSNR | SSIM | clips | success |"
+    let lines = comparison.markdown.split(separator: "\n").map(String.init)
+    let table = try #require(lines.firstIndex(of: head))
+    #expect(lines[table + 2..<table + 6].allSatisfy { $0.contains("| 24.79 | 22.56 | 23.62 | 0.807 | 64 | ") })
+    for (offset, column) in comparison.columns.enumerated().filter({ $0.element.encoder == "gaussian-world" })
+      .enumerated()
+    {
+      let success = Comparison.text(comparison.rows.last?.cells[column.offset])
+      #expect(lines[table + 2 + offset].hasPrefix("| \(column.element.label) | w<\(column.element.split)> |"))
+      #expect(lines[table + 2 + offset].hasSuffix("| \(success) |"))
+    }
+    #expect(comparison.html(runs: runs) { _, _ in nil }.contains("w&lt;expert-50&gt;"))
+    let plain = Comparison(title: "grid", runs: grid(), toolkit: "t", date: "d", group: ComparisonTests.group)
+    #expect(
+      !plain.markdown.contains("world model") && !plain.html(runs: grid()) { _, _ in nil }.contains("World models"))
+  }
+
+  @Test func resultsAreOfTheirConditions() {
+    let conditions = ComparisonTests.conditions
+    var result = EvaluationResult(toolkit: "test", date: "today", step: 5, conditions: conditions, episodes: [])
+    #expect(result.isUnder(conditions))
+    for change in [\.simulator, \.options, \.pool] as [WritableKeyPath<EvaluationConditions, String>] {
+      var other = conditions
+      other[keyPath: change] = "other"
+      #expect(!result.isUnder(other))
+    }
+    var other = conditions
+    other.seed = 2
+    #expect(!result.isUnder(other))
+    // Files of before do not tell the simulator's options.
+    result.options = nil
+    #expect(result.isUnder(conditions) && !result.isUnder(other))
+  }
+
   private static let conditions = EvaluationConditions(
     simulator: "kitchen", options: "{}", seed: 1, pool: "evaluation")
 

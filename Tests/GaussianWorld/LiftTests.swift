@@ -123,10 +123,53 @@ import Testing
     let left = Small.untouched(splatter) { splatter.loss(on: views)!.loss }
     #expect(left.isEmpty, "\(left)")
     #expect(splatter(views).count == 2 * 256)
-    // Without any geometry it still learns, but the pose of the second camera has nothing to go by.
+    // Without any geometry too: what the cameras see tells where they stand.
     let blind = Small.views(batch: 2, cameras: 2, geometry: false)
     let unposed = Small.untouched(splatter) { splatter.loss(on: blind)!.loss }
-    #expect(unposed.allSatisfy { $0.hasPrefix("pose") }, "\(unposed)")
+    #expect(unposed.isEmpty, "\(unposed)")
+  }
+
+  /// Of two cameras side by side nobody says where they stand: what one sees is put where the other sees it.
+  @Test func splatterFindsHowCamerasStand() throws {
+    var random = Random(seed: 1)
+    let size = ObservationSchema.ImageSize(height: 32, width: 32)
+    let splatter = try Splatter(
+      options: Small.decoded(Splatter.Options.self, "{\"channels\": 8, \"pose_weight\": 3}"),
+      context: LiftContext(cameras: ["a", "b"], size: size, fieldsOfView: [50, 50]), random: &random)
+    let views = CameraViews(
+      size: size, images: [LiftTests.wall(shift: 0).image, LiftTests.wall(shift: 0.3).image])
+    /// What the second camera gave, drawn from the first, where both look.
+    func agreement() -> Float {
+      let half = Gaussians(splatter(views).values.sliced(axis: 1, 1024..<2048))
+      let seen = half.rendered(from: [
+        LiftContext(cameras: ["a"], size: size, fieldsOfView: [50]).view
+      ]).sliced(axis: 3, 0..<3)
+      return LiftTests.psnr(seen.sliced(axis: 2, 10..<30), views.images[0].sliced(axis: 2, 10..<30))
+    }
+    let before = agreement()
+    var optimizer = AdamW([.init(splatter.parameters(), weightDecay: 0)])
+    for _ in 0..<150 {
+      let (_, gradients) = withGradients(random: Random(seed: 1)) { splatter.loss(on: views)!.loss }
+      optimizer.step(gradients, learningRate: 3e-3)
+    }
+    let after = agreement()
+    #expect(after > before + 5, "\(before) dB before, \(after) dB after")
+  }
+
+  /// Pixels without a depth stay pixels, but nothing is drawn of them.
+  @Test func unknownDepthsAreNotSeen() throws {
+    let wall = LiftTests.wall(shift: 0)
+    var depths = wall.depth.scalars
+    for place in 0..<512 { depths[place] = place % 2 == 0 ? 0 : .nan }
+    let views = CameraViews(
+      size: .init(height: 32, width: 32), images: [wall.image], depths: [Tensor(depths, shape: [1, 32, 32])],
+      calibrations: [[wall.calibration]])
+    let set = try lift(["a"])(views)
+    #expect(set.count == 1024 && set.values.scalars.allSatisfy(\.isFinite))
+    let seen = set.rendered(from: [try #require(views.views(from: 0))[0]])
+    #expect(seen.sliced(axis: 1, 0..<14).sliced(axis: 3, 3..<4).scalars.allSatisfy { $0 == 0 })
+    #expect(
+      seen.sliced(axis: 1, 20..<32).sliced(axis: 2, 2..<30).sliced(axis: 3, 3..<4).scalars.allSatisfy { $0 > 0.5 })
   }
 
   @Test func splatterFindsDepth() throws {

@@ -135,7 +135,8 @@ enum Small {
         == world.dynamics.firstStepHidden(history: history).scalars)
   }
 
-  /// A world in which every number grows by the action's first: after a little training the prediction knows.
+  /// A world in which every number grows by the action's first, and in which that is what it is worth: after a little training
+  /// the prediction knows both.
   @Test func learnsWhatAnActionDoes() throws {
     let world = try Small.world()
     let parameters = world.dynamics.parameters().filter { $0.parameter.isTrainable }
@@ -148,10 +149,11 @@ enum Small {
       let first = start + steps.sliced(axis: 1, 0..<1)
       return (Tensor.concatenated([start, start, first, first + steps.sliced(axis: 1, 1..<2)], axis: 1), actions)
     }
+    func worth(_ actions: Tensor) -> Tensor { actions.sliced(axis: 2, 0..<1).squeezed(2) * 5 }
     for _ in 0..<150 {
       let (states, actions) = batch(16)
       let (_, gradients) = withGradients(random: Random(seed: 1)) {
-        world.dynamicsLoss(states: states, actions: actions, rewards: .zeros([16, 2]), random: &random).loss
+        world.dynamicsLoss(states: states, actions: actions, rewards: worth(actions), random: &random).loss
       }
       optimizer.step(gradients, learningRate: 3e-3)
     }
@@ -159,9 +161,13 @@ enum Small {
     let next = world.next(
       history: states.sliced(axis: 1, 0..<2), actions: actions.sliced(axis: 1, 0..<1).squeezed(1), random: &random)
     let truth = states.sliced(axis: 1, 2..<3).squeezed(1)
-    let error = (next - truth).square().mean().item
+    let error = (next.state - truth).square().mean().item
     let standing = (states.sliced(axis: 1, 1..<2).squeezed(1) - truth).square().mean().item
     #expect(error < standing / 4, "\(error) against \(standing) of standing still")
+    let wanted = worth(actions).sliced(axis: 1, 0..<1).squeezed(1)
+    let off = (try #require(next.reward) - wanted).square().mean().item
+    let spread = (wanted - wanted.mean()).square().mean().item
+    #expect(off < spread / 2, "rewards are off by \(off), they vary by \(spread)")
   }
 
   @Test func symlogUndoesItself() {
@@ -352,16 +358,16 @@ enum Small {
     let actions = Tensor.normal([1, 5, 3], random: &random)
     var (one, two) = (Random(seed: 7), Random(seed: 7))
     let long = world.imagine(history: history, actions: actions, random: &one)
-    #expect(long.count == 5 && long[0].shape == [1, 8, 6])
+    #expect(long.count == 5 && long[0].state.shape == [1, 8, 6] && long[0].reward?.shape == [1])
     // Step by step is the same as all at once: predictions feed predictions.
     var (past, found) = (history, [Tensor]())
     for step in 0..<5 {
       let next = world.next(
         history: past, actions: actions.sliced(axis: 1, step..<step + 1).squeezed(1), random: &two)
-      past = Tensor.concatenated([past.sliced(axis: 1, 1..<2), next.unsqueezed(1)], axis: 1)
-      found.append(next)
+      past = Tensor.concatenated([past.sliced(axis: 1, 1..<2), next.state.unsqueezed(1)], axis: 1)
+      found.append(next.state)
     }
-    #expect(zip(long, found).allSatisfy { $0.scalars == $1.scalars })
+    #expect(zip(long, found).allSatisfy { $0.state.scalars == $1.scalars })
   }
 
   @Test func saysWhatDoesNotFit() throws {

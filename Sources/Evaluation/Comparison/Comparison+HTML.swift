@@ -15,6 +15,7 @@ extension Comparison {
         <section><h2>Success</h2>\(table)</section>
         <section><h2>By task</h2>\(chart)</section>
         \(differenceSection)
+        \(foresightSection)
         \(seedSection)
         <section><h2>Episodes</h2>\(filmList(runs, link))</section>
         <section><h2>Failures</h2>\(failureList(runs, link))</section>
@@ -187,6 +188,23 @@ extension Comparison {
       <section><h2>Differences on the same scenes</h2>\(table(differences.filter { $0.task == nil }))\(details)
       <p class="note">Percentage points, first minus second; p of McNemar's exact test, two-sided, not corrected for how many there
       are; with several training seeds a scene is in it once for each, and those are not independent.</p></section>
+      """
+  }
+
+  private var foresightSection: String {
+    guard let foresights else { return "" }
+    func cell(_ text: String, _ place: Int, _ tag: String) -> String {
+      "<\(tag) class=\"\(place == 0 ? "label" : "n")\">\(HTMLPage.escaped(text))</\(tag)>"
+    }
+    func line(_ cells: [String], _ tag: String) -> String {
+      cells.enumerated().map { cell($1, $0, tag) }.joined()
+    }
+    let lines = foresights.rows.map { row in
+      "<tr><td class=\"label\">\(swatch(row.column))\(HTMLPage.escaped(columns[row.column].label))</td>\(line(row.cells, "td"))</tr>"
+    }
+    return """
+      <section><h2>World models</h2><div class="wide"><table><thead><tr><th>column</th>\(line(foresights.head, "th"))</tr></thead>
+      <tbody>\(lines.joined(separator: "\n"))</tbody></table></div></section>
       """
   }
 

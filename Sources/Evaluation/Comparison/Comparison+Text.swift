@@ -4,7 +4,7 @@ extension Comparison {
   static func percent(_ value: Double) -> String { String(format: "%.0f", value * 100) }
 
   /// "43/50 = 86 % (74 to 93)".
-  static func text(_ cell: Cell?) -> String {
+  package static func text(_ cell: Cell?) -> String {
     guard let cell else { return "–" }
     var text = "\(cell.successes)/\(cell.episodes) = \(percent(cell.rate)) %"
     if let low = cell.low, let high = cell.high { text += " (\(percent(low)) to \(percent(high)))" }
@@ -18,6 +18,32 @@ extension Comparison {
     case .group: "mean of \(row.name)"
     case .mean: row.tasks.count == taskCount ? "mean" : "mean of \(row.tasks.count) common tasks"
     }
+  }
+
+  /// A line of the table of world models.
+  struct ForesightRow {
+    var column: Int
+    var cells: [String]
+  }
+
+  /// What world models foretell beside what policies that look through them solve, a row for each column that has one; over as
+  /// many steps as all of them were measured.
+  var foresights: (head: [String], rows: [ForesightRow])? {
+    func number(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+    guard let steps = columns.compactMap(\.foresight?.psnrByStep.count).min() else { return nil }
+    let shown = Comparison.unique([1, steps])
+    var rows: [ForesightRow] = []
+    for (place, column) in columns.enumerated() {
+      guard let foresight = column.foresight else { continue }
+      let all = foresight.psnrByStep.prefix(steps)
+      var cells = [foresight.world]
+      cells += shown.map { number(all[$0 - 1], 2) }
+      cells.append(number(all.reduce(0, +) / Double(steps), 2))
+      cells.append(foresight.psnrByStep.count == steps ? number(foresight.ssim, 3) : "–")
+      cells += [String(foresight.clips), Comparison.text(self.rows.last?.cells[place])]
+      rows.append(ForesightRow(column: place, cells: cells))
+    }
+    return (["world model"] + shown.map { "PSNR after \($0)" } + ["PSNR", "SSIM", "clips", "success"], rows)
   }
 
   static func chance(_ p: Double) -> String { p < 0.001 ? "< 0.001" : String(format: "%.3f", p) }
@@ -35,6 +61,11 @@ extension Comparison {
     }
     if rows.last.map({ $0.tasks.count < taskCount }) ?? false {
       notes.append("Not every column has every task: means are over those that all have.")
+    }
+    if foresights != nil {
+      notes.append(
+        "World models: pictures foretold by their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
+          + "as `imitate world evaluate` last found them; success is the policy's mean.")
     }
     if columns.contains(where: { $0.seeds.count > 1 }) {
       notes.append(
@@ -79,6 +110,15 @@ extension Comparison {
         lines.append(
           "| \(columns[difference.first].label) | \(columns[difference.second].label) | \(test.count) | \(test.onlyFirst) | "
             + "\(test.onlySecond) | \(String(format: "%+.1f", test.difference * 100)) | \(Comparison.chance(test.p)) |")
+      }
+    }
+    if let foresights {
+      lines += [
+        "", "| column | \(foresights.head.joined(separator: " | ")) |",
+        "|---|" + foresights.head.map { _ in "---|" }.joined(),
+      ]
+      for row in foresights.rows {
+        lines.append("| \(columns[row.column].label) | \(row.cells.joined(separator: " | ")) |")
       }
     }
     if columns.contains(where: { $0.seeds.count > 1 }) {

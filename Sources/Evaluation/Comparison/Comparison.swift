@@ -14,10 +14,11 @@ package struct Comparison: Codable, Sendable {
     package var trainingSeed: UInt64
     package var result: EvaluationResult
     package var films: [Report.Film]
+    package var foresight: Foresight?
 
     package init(
       path: String, name: String, registry: String, split: String, encoder: String, policy: String,
-      trainingSeed: UInt64, result: EvaluationResult, films: [Report.Film] = []
+      trainingSeed: UInt64, result: EvaluationResult, films: [Report.Film] = [], foresight: Foresight? = nil
     ) {
       self.path = path
       self.name = name
@@ -28,10 +29,33 @@ package struct Comparison: Codable, Sendable {
       self.trainingSeed = trainingSeed
       self.result = result
       self.films = films
+      self.foresight = foresight
     }
 
     /// The episodes of the policy that was trained, without those of experts and random policies beside it.
     var episodes: [EpisodeResult] { result.episodes.filter { $0.policy == result.policies.first } }
+  }
+
+  /// How well the world model that a policy's encoder looks through foretells pictures (`imitate world evaluate`).
+  package struct Foresight: Codable, Sendable, Equatable {
+    package var world: String
+    package var clips: Int
+    /// After each step of its own predictions, dB; means over the clips.
+    package var psnrByStep: [Double]
+    /// The mean over those steps.
+    package var ssim: Double
+
+    package init(world: String, clips: Int, psnrByStep: [Double], ssim: Double) {
+      self.world = world
+      self.clips = clips
+      self.psnrByStep = psnrByStep
+      self.ssim = ssim
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case world, clips, ssim
+      case psnrByStep = "psnr_by_step"
+    }
   }
 
   package struct Column: Codable, Sendable, Equatable {
@@ -43,11 +67,13 @@ package struct Comparison: Codable, Sendable {
     package var seeds: [SeedMean]
     /// Of the seeds' means; nil for one seed.
     package var seedDeviation: Double?
+    /// Nil without a world model, or while it is not measured.
+    package var foresight: Foresight?
 
     package var label: String { "\(split) · \(encoder) · \(policy)" }
 
     enum CodingKeys: String, CodingKey {
-      case split, encoder, policy, runs, seeds
+      case split, encoder, policy, runs, seeds, foresight
       case seedDeviation = "seed_deviation"
     }
   }
@@ -129,7 +155,7 @@ package struct Comparison: Codable, Sendable {
       let seeds = runs.map { SeedMean(seed: $0.trainingSeed, mean: Comparison.mean(of: $0.episodes, common)) }
       return Column(
         split: key[0], encoder: key[1], policy: key[2], runs: runs.map(\.path), seeds: seeds,
-        seedDeviation: Comparison.deviation(seeds.map(\.mean)))
+        seedDeviation: Comparison.deviation(seeds.map(\.mean)), foresight: runs.compactMap(\.foresight).first)
     }
     let episodes = byColumn.map { $0.flatMap(\.episodes) }
     rows = Comparison.rows(tasks, common: common, episodes: episodes, published: published, group: group)
