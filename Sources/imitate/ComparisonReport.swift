@@ -127,6 +127,9 @@ extension Recipe {
       switch setting.value {
       case .map(let entries): entries.flatMap { leaves($0.setting, path.isEmpty ? $0.key : "\(path).\($0.key)") }
       case .text(let text): [(path, text)]
+      case .list(let items):
+        // Plain where it can be, so that a label reads well and can be wrapped.
+        [(path, items.map { if case .text(let text) = $0.value { text } else { $0.json } }.joined(separator: ", "))]
       default: [(path, setting.json)]
       }
     }

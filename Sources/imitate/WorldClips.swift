@@ -75,7 +75,7 @@ struct TrainedWorld {
       predicted: Tensor.concatenated(imagined.map(\.state), axis: 0),
       rewards: model.dynamics.hasReward ? imagined.map { $0.reward!.item } : nil,
       trueRewards: Array(
-        try data.demonstrations.rewards(episode: episode)[first + context - 1..<first + context - 1 + steps]),
+        try data.rewards(episode: episode)[first + context - 1..<first + context - 1 + steps]),
       lifted: lifted ? model.lift.map { $0(views) } : nil, views: own)
   }
 

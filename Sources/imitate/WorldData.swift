@@ -118,7 +118,19 @@ final class WorldData {
     return Tensor(values, shape: [frames.count, steps, width])
   }
 
-  /// What those actions brought, `[frames, steps]`.
+  /// The reward of each step of an episode.
+  ///
+  /// The last action leads to a state that no file holds, and a demonstration that ends with success has its only reward there:
+  /// it counts for the action before, the last whose outcome is seen.
+  func rewards(episode: Int) throws -> [Float] {
+    var rewards = try demonstrations.rewards(episode: episode)
+    let last = rewards.count - 1
+    if last > 0 { rewards[last - 1] = max(rewards[last - 1], rewards[last]) }
+    return rewards
+  }
+
+  /// What the actions after moments brought, `[frames, steps]`.
+  /// - Parameter all: the rewards of each episode.
   func rewards(after frames: [Frame], steps: Int, _ all: [[Float]]) -> Tensor {
     Tensor(frames.flatMap { all[$0.episode][$0.step..<$0.step + steps] }, shape: [frames.count, steps])
   }

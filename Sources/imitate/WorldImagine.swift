@@ -121,8 +121,11 @@ struct WorldImagine: ParsableCommand {
       <figure><img alt="true and imagined frames" src="data:image/png;base64,\(film64)">
       <figcaption>\(film.parts.map(HTMLPage.escaped).joined(separator: " | "))</figcaption></figure>
       <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).\
-      \(clip.rewards.map {
-        String(format: " It expects a reward of %.2f at the last step; %.2f came.", $0[steps - 1], clip.trueRewards[steps - 1])
+      \(clip.rewards.map { rewards in
+        let expected = rewards.reduce(0, +)
+        return String(
+          format: " It expects rewards of %.2f in all; %.2f came.", abs(expected) < 0.005 ? 0 : expected,
+          clip.trueRewards.reduce(0, +))
       } ?? "")</p>
       """
     if let imagined = world.model.gaussians(clip.predicted),

@@ -217,7 +217,7 @@ struct WorldRun {
     let settings = recipe.training.dynamics
     let horizon = recipe.world.dynamics.horizon
     let dynamics = DynamicsStage(model)
-    let rewards = try data.demonstrations.episodes.indices.map { try data.demonstrations.rewards(episode: $0) }
+    let rewards = try data.demonstrations.episodes.indices.map(data.rewards)
     var made: (training: Clips, heldOut: Clips)?
     let trainer = trainer(
       .dynamics, dynamics, settings,

@@ -118,8 +118,12 @@ import Testing
     let page = try #require(shown.output.split(separator: "\n").last.map(String.init))
     let text = String(decoding: try #require(runner.bytes(page)), as: UTF8.self)
     #expect(
-      text.contains("It expects a reward of") && text.contains("5 steps imagined") && text.contains("was held out")
+      text.contains("It expects rewards of") && text.contains("5 steps imagined") && text.contains("was held out")
         && text.contains("recorded camera"))
+    // The last reward, of an action whose outcome is not in the file, counts for the one before.
+    let end = try runner.run("world", "imagine", "run")
+    let whole = String(decoding: try #require(runner.bytes(page)), as: UTF8.self)
+    #expect(end.status == 0 && whole.contains("in all; 1.00 came") && text.contains("in all; 0.00 came"))
     #expect(try runner.run("world", "imagine", "run", "--demo", "demo_77").status == 1)
     for wrong in [["imagine", "run", "--steps", "0"], ["evaluate", "run", "--steps", "0"]] {
       #expect(try runner.run(["world"] + wrong).status == 64)

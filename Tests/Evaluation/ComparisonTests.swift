@@ -177,6 +177,22 @@ import Testing
       !plain.markdown.contains("world model") && !plain.html(runs: grid()) { _, _ in nil }.contains("World models"))
   }
 
+  /// Columns are called by what tells them apart, and what they share is said once.
+  @Test func labelsDoNotRepeatWhatAllShare() {
+    func compared(_ runs: [Comparison.Run]) -> Comparison {
+      Comparison(title: "grid", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    }
+    let runs = grid()
+    #expect(compared(runs).columns[0].label == "expert-50 · small · bc-transformer" && compared(runs).shared.isEmpty)
+    let encoders = compared(runs.filter { $0.split == "expert-50" && $0.policy == "bc-transformer" })
+    #expect(encoders.columns.map(\.label) == ["small", "gaussian-world"])
+    #expect(encoders.shared == ["split expert-50", "policy bc-transformer"])
+    #expect(encoders.markdown.contains("- All columns: split expert-50, policy bc-transformer."))
+    #expect(encoders.markdown.contains("| task | small | gaussian-world |"))
+    let alone = compared(Array(runs.prefix(1)))
+    #expect(alone.columns[0].label == "expert-50 · small · bc-transformer" && alone.shared.isEmpty)
+  }
+
   @Test func resultsAreOfTheirConditions() {
     let conditions = ComparisonTests.conditions
     var result = EvaluationResult(toolkit: "test", date: "today", step: 5, conditions: conditions, episodes: [])

@@ -31,7 +31,7 @@ extension Comparison {
     main { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
     padding: 0; cursor: pointer; text-align: inherit; white-space: normal; } th button::after { content: " ↕"; color: var(--dim); }
     th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
-    td.label { white-space: normal; min-width: 11rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
+    td.label { white-space: normal; min-width: 11rem; overflow-wrap: anywhere; } th button { overflow-wrap: anywhere; min-width: 5rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
@@ -71,7 +71,7 @@ extension Comparison {
     else { return "<p class=\"lead\">Nothing evaluated yet.</p>" }
     return """
       <p class="lead"><strong>\(Comparison.percent(cell.rate)) %</strong> mean closed-loop success of the best of \(columns.count)
-      columns, \(HTMLPage.escaped(columns[best].label)), over \(mean.tasks.count) task\(mean.tasks.count == 1 ? "" : "s") and \(cell.episodes) episodes on
+      columns, \(HTMLPage.escaped(([columns[best].label] + shared).joined(separator: ", "))), over \(mean.tasks.count) task\(mean.tasks.count == 1 ? "" : "s") and \(cell.episodes) episodes on
       \(HTMLPage.escaped(simulator)).</p>
       """
   }

@@ -55,6 +55,7 @@ extension Comparison {
       "Differences are between columns on the scenes that both met, with McNemar's exact test, two-sided, not corrected for how "
         + "many there are.",
     ]
+    if !shared.isEmpty { notes.insert("All columns: \(shared.joined(separator: ", ")).", at: 0) }
     let broken = rows.filter { $0.kind == .task }.flatMap(\.cells).reduce(0) { $0 + ($1?.errors ?? 0) }
     if broken > 0 {
       notes.append("\(broken) episodes broke off and count as failed; `imitate evaluate` tries them again.")

@@ -70,10 +70,11 @@ package struct Comparison: Codable, Sendable {
     /// Nil without a world model, or while it is not measured.
     package var foresight: Foresight?
 
-    package var label: String { "\(split) · \(encoder) · \(policy)" }
+    /// What it is called in tables: of its split, encoder and policy those that the others do not share.
+    package var label: String
 
     enum CodingKeys: String, CodingKey {
-      case split, encoder, policy, runs, seeds, foresight
+      case label, split, encoder, policy, runs, seeds, foresight
       case seedDeviation = "seed_deviation"
     }
   }
@@ -131,6 +132,8 @@ package struct Comparison: Codable, Sendable {
   package var published: [PublishedResults]
   /// What is missing: cells of a grid without a result.
   package var missing: [String]
+  /// The split, encoder and policy that all columns share, where there are several: their labels do not repeat it.
+  package var shared: [String]
 
   /// - Parameters:
   ///   - group: the group of a task.
@@ -151,11 +154,14 @@ package struct Comparison: Codable, Sendable {
     // Means of different tasks do not belong side by side.
     let common = tasks.filter { task in runs.allSatisfy { $0.episodes.contains { $0.task == task } } }
     taskCount = tasks.count
+    let differing = (0..<3).filter { part in keys.count == 1 || Set(keys.map { $0[part] }).count > 1 }
+    shared = (0..<3).filter { !differing.contains($0) }.map { "\(["split", "encoder", "policy"][$0]) \(keys[0][$0])" }
     columns = zip(keys, byColumn).map { key, runs in
       let seeds = runs.map { SeedMean(seed: $0.trainingSeed, mean: Comparison.mean(of: $0.episodes, common)) }
       return Column(
         split: key[0], encoder: key[1], policy: key[2], runs: runs.map(\.path), seeds: seeds,
-        seedDeviation: Comparison.deviation(seeds.map(\.mean)), foresight: runs.compactMap(\.foresight).first)
+        seedDeviation: Comparison.deviation(seeds.map(\.mean)), foresight: runs.compactMap(\.foresight).first,
+        label: differing.map { key[$0] }.joined(separator: " · "))
     }
     let episodes = byColumn.map { $0.flatMap(\.episodes) }
     rows = Comparison.rows(tasks, common: common, episodes: episodes, published: published, group: group)
