@@ -31,7 +31,7 @@ extension Comparison {
     main { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
     padding: 0; cursor: pointer; text-align: inherit; white-space: normal; } th button::after { content: " ↕"; color: var(--dim); }
     th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
-    td.label { white-space: normal; min-width: 11rem; overflow-wrap: anywhere; } th button { overflow-wrap: anywhere; min-width: 5rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
+    td.label { white-space: normal; min-width: 11rem; overflow-wrap: anywhere; } th.label button { overflow-wrap: anywhere; min-width: 5rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
@@ -85,7 +85,7 @@ extension Comparison {
       "<th class=\"\(style)\"><button>\(mark)\(HTMLPage.escaped(text))</button></th>"
     }
     let heads =
-      head("task") + columns.enumerated().map { head($1.label, swatch($0), "n") }.joined()
+      head("task") + columns.enumerated().map { head($1.label, swatch($0), "n label") }.joined()
       + published.map { head("\($0.name), \($0.split), published", "", "n published") }.joined()
     let lines = rows.map { row in
       let cells = row.cells.map { cell -> String in
