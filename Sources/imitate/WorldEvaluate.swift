@@ -102,13 +102,14 @@ struct WorldEvaluation: Codable {
   /// What was found about the world model that an encoder names; nil when it names none, or none that was measured.
   static func foresight(_ world: Setting?) -> Comparison.Foresight? {
     guard case .text(let path) = world?.value else { return nil }
+    let ending = ": \(WorldScores.Sum.Way.predicted.rawValue)"
     let folder = path.hasSuffix(".safetensors") ? (path as NSString).deletingLastPathComponent : path
     guard let data = FileManager.default.contents(atPath: file(RunFolder(folder))),
       let found = try? JSONDecoder().decode(WorldEvaluation.self, from: data),
-      let row = found.worlds.first(where: { $0.name.hasSuffix(": \(WorldScores.Sum.predicted)") })
+      let row = found.worlds.first(where: { $0.name.hasSuffix(ending) }), !row.psnrByStep.isEmpty
     else { return nil }
     return Comparison.Foresight(
-      world: String(row.name.dropLast(WorldScores.Sum.predicted.count + 2)), clips: found.clips,
+      world: String(row.name.dropLast(ending.count)), clips: found.clips,
       psnrByStep: row.psnrByStep, ssim: row.ssim)
   }
 
@@ -163,9 +164,6 @@ struct WorldScores: Codable {
   struct Sum {
     /// The ways that are measured side by side.
     enum Way: String, CaseIterable { case predicted, lastState, copied, encoded, lifted }
-
-    /// What the row of its own predictions is called after its name.
-    static let predicted = "predicted"
 
     private let steps: Int
     private var clips = 0
@@ -232,7 +230,8 @@ struct WorldScores: Codable {
           lastLatentError: latent ? self.latent.last * share : nil)
       }
       var rows = [
-        row(.predicted, "\(name): \(Sum.predicted)", latent: true), row(.lastState, "\(name): last state drawn"),
+        row(.predicted, "\(name): \(Way.predicted.rawValue)", latent: true),
+        row(.lastState, "\(name): last state drawn"),
       ]
       if state != .image {
         rows += [row(.encoded, "\(name): true states drawn"), row(.lifted, "\(name): lift drawn")]

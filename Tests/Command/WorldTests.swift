@@ -31,6 +31,13 @@ import Testing
     return runner
   }
 
+  /// What `world evaluate` found, as JSON, and its rows.
+  private func found(_ result: CommandRunner.Result) throws -> (all: [String: Any], rows: [[String: Any]]) {
+    #expect(result.status == 0, "\(result.errors)")
+    let all = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    return (all, try #require(all["worlds"] as? [[String: Any]]))
+  }
+
   @Test func trainsInStagesAndEndsInTheSameBits() throws {
     let (whole, killed) = (try project(), try project())
     defer {
@@ -97,11 +104,8 @@ import Testing
     #expect(try runner.run("world", "train", "world.yaml", "--run", "run").status == 0)
     let early = try runner.run("world", "evaluate", "nowhere")
     #expect(early.status == 1 && early.complaint.contains("`imitate world train RECIPE --run nowhere` makes one"))
-    let measured = try runner.run("world", "evaluate", "run", "--steps", "4", "--clips", "3", "--format", "json")
-    #expect(measured.status == 0, "\(measured.errors)")
-    let object = try #require(
-      try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any])
-    let rows = try #require(object["worlds"] as? [[String: Any]])
+    let (object, rows) = try found(
+      runner.run("world", "evaluate", "run", "--steps", "4", "--clips", "3", "--format", "json"))
     #expect(
       rows.compactMap { $0["name"] as? String } == [
         "small-world: predicted", "small-world: last state drawn", "small-world: true states drawn",
@@ -165,12 +169,9 @@ import Testing
       shapes.mapValues { .filled($0, with: 1 / Float($0.reduce(1, *)).squareRoot()) },
       to: runner.folder + "/alex.safetensors")
     let arguments = ["world", "evaluate", "world", "--steps", "3", "--clips", "2", "--format", "json"]
-    let measured = try runner.run(arguments + ["--lpips", "alex.safetensors"])
-    #expect(measured.status == 0, "\(measured.errors)")
-    let object = try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any]
-    let rows = try #require(object?["worlds"] as? [[String: Any]])
+    let (object, rows) = try found(runner.run(arguments + ["--lpips", "alex.safetensors"]))
     #expect(rows.count == 5 && rows.allSatisfy { ($0["lpips"] as? Double ?? -1) >= 0 })
-    #expect((object?["not_computed"] as? [String])?.count == 1)
+    #expect((object["not_computed"] as? [String])?.count == 1)
     #expect(try runner.run(arguments + ["--i3d", "none.safetensors"]).complaint.contains("none.safetensors"))
     let policy = try runner.run(
       "train", "recipe.yaml", "--run", "run", "--set", "encoder={kind: gaussian-world, world: world}", "--set",
@@ -209,9 +210,8 @@ import Testing
     let lift = "world.lift={kind: depth-lift}"
     let trained = try runner.run("world", "train", "world.yaml", "--run", "world", "--set", lift)
     #expect(trained.status == 0, "\(trained.errors)")
-    let measured = try runner.run("world", "evaluate", "world", "--steps", "4", "--clips", "3", "--format", "json")
-    let object = try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [String: Any]
-    let rows = try #require(object?["worlds"] as? [[String: Any]])
+    let (_, rows) = try found(
+      runner.run("world", "evaluate", "world", "--steps", "4", "--clips", "3", "--format", "json"))
     // Frames of one colour, each drawn by Gaussians that stand where the depths say.
     let lifted = try #require(rows.first { ($0["name"] as? String)?.hasSuffix("lift drawn") == true })
     #expect(try #require(lifted["psnr"] as? Double) > 25)
