@@ -16,9 +16,13 @@ static inline hid_t h5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline hid_t h5_group_creation(void) { return H5P_GROUP_CREATE; }
 static inline hid_t h5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t h5_file_creation(void) { return H5P_FILE_CREATE; }
+static inline hid_t h5_object_copy(void) { return H5P_OBJECT_COPY; }
 static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned h5_swmr_read(void) { return H5F_ACC_SWMR_READ; }
 static inline unsigned h5_truncate(void) { return H5F_ACC_TRUNC; }
+static inline unsigned h5_expand_external(void) { return H5O_COPY_EXPAND_EXT_LINK_FLAG; }
+static inline hid_t h5_bad_version(void) { return H5E_VERSION; }
+static inline hid_t h5_error_stack(void) { return H5E_DEFAULT; }
 
 // Has the disk keep room for so many bytes of a file, whose end stays where it is. 0, or -1 with errno.
 static inline int h5_reserve(int descriptor, long long bytes) {

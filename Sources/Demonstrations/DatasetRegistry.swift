@@ -5,7 +5,7 @@ import Imitation
 ///
 /// A registry is a YAML file in `Datasets/`. It names sources (who made the demonstrations) with the path of a task's file
 /// under the registry's root, and tasks with what that path is filled with. A split is `SOURCE-N`, the N demonstrations
-/// that the file's filter key `N_demos` names, or `SOURCE`, all of them.
+/// that the file's filter key `N_demos` names, `SOURCE-KEY`, those of any other filter key, or `SOURCE`, all of them.
 package struct DatasetRegistry: Decodable, Sendable {
   package struct Source: Decodable, Sendable {
     /// `{task}`, `{folder}`, `{date}`, `{run}` and `{file}` stand for the task's.
@@ -32,9 +32,21 @@ package struct DatasetRegistry: Decodable, Sendable {
 
   package struct Split: Sendable, Equatable {
     package var source: String
+    /// How many demonstrations its name says; nil when it says no number.
     package var count: Int?
     /// The filter key (`mask/KEY`) that names the split's episodes; nil for all.
-    package var key: String? { count.map { "\($0)_demos" } }
+    package var key: String?
+
+    package init(source: String, count: Int? = nil) {
+      self.source = source
+      self.count = count
+      key = count.map { "\($0)_demos" }
+    }
+
+    package init(source: String, key: String) {
+      self.source = source
+      self.key = key
+    }
   }
 
   package var name: String
@@ -55,11 +67,12 @@ package struct DatasetRegistry: Decodable, Sendable {
 
   /// - Throws: `RegistryError`.
   package func split(_ text: String) throws -> Split {
-    if sources[text] != nil { return Split(source: text, count: nil) }
-    if let dash = text.lastIndex(of: "-"), let count = Int(text[text.index(after: dash)...]), count > 0,
-      sources[String(text[..<dash])] != nil
-    {
-      return Split(source: String(text[..<dash]), count: count)
+    if sources[text] != nil { return Split(source: text) }
+    // The longest source that the name begins with: sources may have dashes themselves, and so may filter keys.
+    let source = sources.keys.filter { text.hasPrefix($0 + "-") }.max { $0.count < $1.count }
+    if let source, case let key = String(text.dropFirst(source.count + 1)), !key.isEmpty {
+      guard let count = Int(key) else { return Split(source: source, key: key) }
+      if count > 0 { return Split(source: source, count: count) }
     }
     throw RegistryError.unknownSplit(text, registry: name, known: splits, sources: sources.keys.sorted())
   }

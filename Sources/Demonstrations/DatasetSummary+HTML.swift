@@ -40,7 +40,8 @@ extension DatasetSummary {
         ["action", "least", "most", ""],
         actions.map {
           [
-            "\($0.index)", String(format: "%.4f", $0.minimum), String(format: "%.4f", $0.maximum),
+            "\($0.index)", $0.minimum.map { String(format: "%.4f", $0) } ?? "",
+            $0.maximum.map { String(format: "%.4f", $0) } ?? "",
             $0.isConstant ? "constant" : "",
           ]
         }))

@@ -1,78 +1,210 @@
 import Foundation
 
-/// One file of demonstrations in RoboCasa's layout, open to read.
+/// Demonstrations of one task, open to read: a file in RoboCasa's (robomimic's) layout, or episodes in ACT's, a file each.
 package struct DemonstrationFile: Sendable {
-  package let hdf5: HDF5File
-  /// `demo_N` in the order of N, gaps and 1-based names as they are.
-  package let demos: [String]
-
-  package init(path: String) throws {
-    hdf5 = try HDF5File(reading: path)
-    guard hdf5.exists("data") else {
-      throw HDF5Error.missing(file: path, path: "data", available: hdf5.children("/"))
-    }
-    demos = hdf5.children("data").filter { DemonstrationFile.number($0) != nil }
-      .sorted { DemonstrationFile.number($0)! < DemonstrationFile.number($1)! }
-    guard !demos.isEmpty else {
-      throw HDF5Error.missing(file: path, path: "data/demo_0", available: hdf5.children("data"))
-    }
+  package enum Layout: String, Sendable {
+    /// `/data/demo_N` with `actions` and `obs`.
+    case robomimic
+    /// `/action` and `/observations` of one episode, as ACT and ALOHA record.
+    case act
   }
 
-  package var path: String { hdf5.path }
+  package let path: String
+  package let layout: Layout
+  /// The file; of several episodes in ACT's layout the first.
+  package let hdf5: HDF5File
+  /// `demo_N` in the order of N, gaps and 1-based names as they are; of ACT's episodes the files' names.
+  package let demos: [String]
+  package let format: FrameFormat
+  /// What the file says of its task, and what of that cannot be read.
+  let facts: TaskFacts
+  /// ACT's episodes by name.
+  private let episodes: [String: HDF5File]
+
+  /// - Parameter path: an HDF5 file, or a folder of episodes in ACT's layout.
+  /// - Throws: `HDF5Error`.
+  package init(path: String, format: FrameFormat = FrameFormat()) throws {
+    self.path = path
+    self.format = format
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      let files = try DemonstrationFile.episodes(in: path)
+      hdf5 = files[0].file
+      layout = .act
+      demos = files.map(\.name)
+      episodes = Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.file) })
+      facts = TaskFacts()
+      return
+    }
+    hdf5 = try HDF5File(reading: path)
+    if DemonstrationFile.isEpisode(hdf5) {
+      layout = .act
+      let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+      demos = [name]
+      episodes = [name: hdf5]
+      facts = TaskFacts()
+      return
+    }
+    layout = .robomimic
+    episodes = [:]
+    guard hdf5.exists("data") else {
+      throw HDF5Error.missing(file: path, path: "data", available: try hdf5.children("/"))
+    }
+    let names = try hdf5.children("data")
+    demos = names.filter { DemonstrationFile.number($0) != nil }
+      .sorted { DemonstrationFile.number($0)! < DemonstrationFile.number($1)! }
+    guard !demos.isEmpty else {
+      throw HDF5Error.missing(file: path, path: "data/demo_0", available: names)
+    }
+    facts = TaskFacts(hdf5)
+  }
+
+  private static func isEpisode(_ file: HDF5File) -> Bool {
+    !file.exists("data") && file.exists("observations") && (file.exists("action") || file.exists("actions"))
+  }
+
+  private static func episodes(in folder: String) throws -> [(name: String, file: HDF5File)] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+      .filter { $0.hasSuffix(".hdf5") || $0.hasSuffix(".h5") }
+      .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
+    guard !names.isEmpty else {
+      throw HDF5Error.notOpened(folder, reason: "it is a folder, and no episodes in ACT's layout (*.hdf5) are in it")
+    }
+    return try names.map { name in
+      let file = try HDF5File(reading: "\(folder)/\(name)")
+      guard isEpisode(file) else {
+        throw HDF5Error.notOpened(
+          folder, reason: "it is a folder, and '\(name)' is no episode in ACT's layout; name a file of it instead")
+      }
+      return ((name as NSString).deletingPathExtension, file)
+    }
+  }
 
   static func number(_ name: String) -> Int? {
     name.hasPrefix("demo_") ? Int(name.dropFirst(5)) : nil
   }
 
-  /// The filter keys.
-  package var maskNames: [String] { hdf5.children("mask") }
+  /// The task: `env_name` of `env_args` without MimicGen's `MG_`; empty when the file does not say.
+  package var task: String { facts.names.first ?? "" }
 
-  /// The demos that filter key `key` names, in the order of their numbers; nil when there is no such key.
-  package func mask(_ key: String) throws -> [String]? {
-    guard hdf5.exists("mask/\(key)") else { return nil }
-    return try hdf5.strings("mask/\(key)").sorted {
-      (DemonstrationFile.number($0) ?? .max, $0) < (DemonstrationFile.number($1) ?? .max, $1)
-    }
+  /// Whether this may be a file of `task`: one that does not name its task is what its path says.
+  package func mayHold(task: String) -> Bool { facts.names.isEmpty || facts.names.contains(task) }
+
+  /// The rows of `data` that are no demos.
+  package var otherEntries: [String] {
+    guard layout == .robomimic else { return [] }
+    return ((try? hdf5.children("data")) ?? []).filter { DemonstrationFile.number($0) == nil }
+  }
+}
+
+// Where things are.
+extension DemonstrationFile {
+  /// The file that holds a demo.
+  package func file(of demo: String) -> HDF5File { episodes[demo] ?? hdf5 }
+
+  /// The group of a demo.
+  package func group(_ demo: String) -> String { layout == .act ? "/" : "data/\(demo)" }
+
+  /// The path of an array of a demo, for example `actions` or `action_dict/rel_pos`.
+  package func array(_ key: String, of demo: String) -> String {
+    guard layout == .act else { return "data/\(demo)/\(key)" }
+    return key == "actions" && !file(of: demo).exists("actions") ? "action" : key
   }
 
-  /// The task: `env_name` of `env_args` without MimicGen's `MG_`.
-  package var task: String {
-    guard let name = environmentArguments["env_name"] as? String else { return "" }
-    return name.hasPrefix("MG_") ? String(name.dropFirst(3)) : name
+  /// The path of an observation of a demo, groups within `obs` included: `datagen_info/eef_pose/franka`.
+  package func observation(_ key: String, of demo: String) -> String {
+    guard layout == .act else { return "data/\(demo)/obs/\(key)" }
+    let image = "observations/images/\(key)"
+    return file(of: demo).exists(image) ? image : "observations/\(key)"
   }
 
-  package var environmentArguments: [String: Any] {
-    guard let text = try? hdf5.text(of: "data", "env_args") else { return [:] }
-    return (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any] ?? [:]
+  /// The observation keys of a demo; groups within them are passed over.
+  /// - Throws: `HDF5Error`.
+  package func observationKeys(_ demo: String) throws -> [String] {
+    let file = file(of: demo)
+    guard layout == .act else { return try file.arrays("data/\(demo)/obs") }
+    return try file.arrays("observations/images") + file.arrays("observations")
   }
 
-  /// `ep_meta` of a demo, empty when there is none.
-  package func metadata(_ demo: String) -> EpisodeMetadata {
-    EpisodeMetadata((try? hdf5.text(of: "data/\(demo)", "ep_meta")) ?? "")
+  /// The files that the values of a demo come from besides its own.
+  /// - Throws: `HDF5Error`.
+  func linkedFiles(of demo: String, _ keys: [String], _ arrays: [String]) throws -> [String] {
+    let file = file(of: demo)
+    return try (keys.map { observation($0, of: demo) } + arrays.map { array($0, of: demo) })
+      .flatMap { try file.linkedFiles($0) } + (layout == .act && file.path != path ? [file.path] : [])
   }
-
-  package func instruction(_ demo: String) -> String { metadata(demo).instruction }
-
-  /// The observation keys of a demo.
-  package func observationKeys(_ demo: String) -> [String] { hdf5.children("data/\(demo)/obs") }
 
   /// Rows of the actions.
   package func length(_ demo: String) throws -> Int {
-    try hdf5.shape("data/\(demo)/actions").first ?? 0
+    try file(of: demo).shape(array("actions", of: demo)).first ?? 0
+  }
+
+  /// Frame size of an observation; nil when it is no camera.
+  /// - Throws: `HDF5Error`.
+  package func frameShape(_ key: String, of demo: String) throws -> (count: Int, height: Int, width: Int)? {
+    try file(of: demo).frameShape(observation(key, of: demo), format)
+  }
+
+  /// Frames of a camera, `[rows, height, width, 3]`.
+  /// - Throws: `HDF5Error`.
+  package func images(_ key: String, of demo: String, rows: Range<Int>? = nil) throws -> [UInt8] {
+    try file(of: demo).pictures(observation(key, of: demo), rows: rows, format)
   }
 
   /// A demo's cameras, and its rows of numbers.
   /// - Throws: `HDF5Error`.
   package func observations(of demo: String) throws -> (images: [String], vectors: [String]) {
     var (images, vectors): ([String], [String]) = ([], [])
-    for key in observationKeys(demo) {
-      let path = "data/\(demo)/obs/\(key)"
-      if try hdf5.frameShape(path) != nil {
+    for key in try observationKeys(demo) {
+      if try frameShape(key, of: demo) != nil {
         images.append(key)
-      } else if try hdf5.shape(path).count <= 2 {
+      } else if try file(of: demo).shape(observation(key, of: demo)).count <= 2 {
         vectors.append(key)
       }
     }
     return (images, vectors)
   }
+}
+
+// What is said of demos.
+extension DemonstrationFile {
+  /// The filter keys.
+  package var maskNames: [String] { layout == .act ? [] : (try? hdf5.arrays("mask")) ?? [] }
+
+  /// The demos that filter key `key` names, in the order of their numbers, as often as it names them; nil when there is no
+  /// such key.
+  /// - Throws: `HDF5Error`.
+  package func mask(_ key: String) throws -> [String]? {
+    guard layout == .robomimic, hdf5.exists("mask/\(key)") else { return nil }
+    guard try hdf5.valueKind("mask/\(key)") == .text else {
+      throw HDF5Error.wrongType(file: path, path: "mask/\(key)", wanted: "names of demos")
+    }
+    return try hdf5.strings("mask/\(key)").sorted {
+      (DemonstrationFile.number($0) ?? .max, $0) < (DemonstrationFile.number($1) ?? .max, $1)
+    }
+  }
+
+  /// `env_args`, as far as it can be read.
+  package var environmentArguments: [String: Any] {
+    ((try? hdf5.textIfPresent(of: "data", "env_args")) ?? nil).flatMap { try? PythonJSON.object($0) } ?? [:]
+  }
+
+  /// `ep_meta` of a demo, empty when there is none; the instruction may come from LIBERO's `problem_info`.
+  /// - Throws: `DemonstrationError.metadata`, or `HDF5Error`.
+  package func metadata(_ demo: String) throws -> EpisodeMetadata {
+    var metadata = EpisodeMetadata()
+    if let text = try file(of: demo).textIfPresent(of: group(demo), "ep_meta") {
+      do {
+        metadata = try EpisodeMetadata(text)
+      } catch let error as MetadataError {
+        throw DemonstrationError.metadata(file: path, place: "\(demo): ep_meta", reason: error.description)
+      }
+    }
+    metadata.instruction = metadata.instruction ?? facts.instruction
+    return metadata
+  }
+
+  /// Empty when there is none.
+  /// - Throws: as `metadata`.
+  package func instruction(_ demo: String) throws -> String { try metadata(demo).instruction ?? "" }
 }

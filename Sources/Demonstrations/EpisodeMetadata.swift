@@ -2,20 +2,49 @@ import Foundation
 
 /// A demo's `ep_meta`: JSON from outside, every part of it optional.
 package struct EpisodeMetadata {
-  /// Empty when there is none.
-  package var instruction = ""
+  /// Nil when there is none.
+  package var instruction: String?
   package var layout: Int?
   package var style: Int?
   /// The category of the object that the task is about: the entry `obj` of `object_cfgs`.
   package var category: String?
 
-  /// Text that is not a JSON object says nothing.
-  package init(_ text: String) {
-    guard let parts = (try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? [String: Any] else { return }
-    instruction = parts["lang"] as? String ?? ""
+  package init() {}
+
+  /// - Throws: `MetadataError` when the text is not a JSON object or its instruction is not one text.
+  package init(_ text: String) throws {
+    guard !text.isEmpty else { return }
+    let parts: [String: Any]
+    do {
+      parts = try PythonJSON.object(text)
+    } catch {
+      throw MetadataError(error)
+    }
+    switch parts["lang"] {
+    case nil, is NSNull: break
+    case let text as String: instruction = text
+    case let list as [Any]:
+      throw MetadataError("'lang' is a list of \(list.count), not one text; write the one that this demo follows")
+    default: throw MetadataError("'lang' is not a text")
+    }
     layout = parts["layout_id"] as? Int
     style = parts["style_id"] as? Int
     let object = (parts["object_cfgs"] as? [[String: Any]])?.first { $0["name"] as? String == "obj" }
     category = (object?["info"] as? [String: Any])?["cat"] as? String
+  }
+}
+
+/// Why metadata cannot be read, in words.
+struct MetadataError: Error, CustomStringConvertible {
+  var description: String
+
+  init(_ description: String) { self.description = description }
+
+  init(_ error: any Error) {
+    if case .dataCorrupted(let context) = error as? DecodingError {
+      description = "is not JSON: \(context.debugDescription)"
+    } else {
+      description = "\(error)"
+    }
   }
 }

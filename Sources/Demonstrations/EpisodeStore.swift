@@ -72,7 +72,7 @@ package struct EpisodeStore: Sendable {
     for observation in seen { episode.append(observation, action: [], state: [], success: false) }
     try HDF5File.atomically(path(index), room: file.storedBytes(demo)) { new in
       try new.createGroup("episode", like: file, demo)
-      for part in file.children(demo) where part != "obs" {
+      for part in try file.children(demo) where part != "obs" {
         try new.copy("\(demo)/\(part)", from: file, as: "episode/\(part)")
       }
       try new.writeObservations(of: episode, "episode")

@@ -2,16 +2,23 @@ import CHDF5
 import Foundation
 
 extension HDF5File {
-  /// How many bytes the numbers of an object and of all in it take on the disk; of lists of differing lengths only their
+  /// How many bytes the values of an object and of all in it take on the disk; of lists of differing lengths only their
   /// places.
   func storedBytes(_ path: String) throws -> Int {
-    let inside = try children(path).reduce(0) { try $0 + storedBytes("\(path)/\($1)") }
-    return inside + ((try? withDataset(path) { Int(H5Dget_storage_size($0)) }) ?? 0)
+    try tree(path).reduce(0) { sum, node in
+      guard node.kind == .dataset else { return sum }
+      return try sum + withDataset(node.path) { Int(H5Dget_storage_size($0)) }
+    }
   }
 
-  /// Makes a group with the attributes of another file's group, and nothing in it.
+  /// Makes a group with the attributes of another file's group, and nothing in it; the root is there already.
   func createGroup(_ name: String, like other: HDF5File, _ original: String) throws {
-    try createGroup(name)
+    if name != "/" { try createGroup(name) }
+    try copyAttributes(of: name, from: other, original)
+  }
+
+  /// Gives an object the attributes of another file's object.
+  func copyAttributes(of name: String, from other: HDF5File, _ original: String) throws {
     try HDF5.locked {
       let (from, to) = (H5Oopen(other.id, original, hid_t(H5P_DEFAULT)), H5Oopen(id, name, hid_t(H5P_DEFAULT)))
       defer {
@@ -34,6 +41,9 @@ extension HDF5File {
     defer {
       H5Tclose(type)
       H5Sclose(space)
+    }
+    guard H5Tdetect_class(type, H5T_REFERENCE) <= 0 else {
+      throw HDF5Error.notCopied(file: path, path: "an attribute", reason: HDF5File.references)
     }
     var name = [CChar](repeating: 0, count: Int(H5Aget_name(attribute, 0, nil)) + 1)
     let count = H5Sget_simple_extent_npoints(space)
@@ -80,7 +90,9 @@ extension HDF5File {
     }
   }
 
-  /// Whether a dataset's rows are lists of bytes.
+  static let references = "it holds references, which point to places in the old file"
+
+  /// Whether a dataset's rows are lists of whole numbers.
   func holdsLists(_ name: String) throws -> Bool {
     try withDataset(name) { dataset in
       let type = H5Dget_type(dataset)
@@ -88,7 +100,7 @@ extension HDF5File {
       guard H5Tget_class(type) == H5T_VLEN else { return false }
       let inner = H5Tget_super(type)
       defer { H5Tclose(inner) }
-      return H5Tget_class(inner) == H5T_INTEGER && H5Tget_size(inner) == 1
+      return H5Tget_class(inner) == H5T_INTEGER
     }
   }
 
@@ -113,7 +125,7 @@ extension HDF5File {
       guard
         H5Sselect_hyperslab(space, H5S_SELECT_SET, [hsize_t(rows.lowerBound)], nil, [hsize_t(rows.count)], nil) >= 0,
         H5Dread(dataset, type, memory, space, hid_t(H5P_DEFAULT), &entries) >= 0
-      else { throw HDF5Error.damaged(file: self.path, path: name) }
+      else { throw failure(name, of: dataset) }
       defer { H5Dvlen_reclaim(type, memory, hid_t(H5P_DEFAULT), &entries) }
       return entries.map { Array(UnsafeRawBufferPointer(start: $0.p, count: $0.len)) }
     }

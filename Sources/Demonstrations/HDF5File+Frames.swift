@@ -8,50 +8,42 @@ import Tensors
 extension HDF5File {
   /// Where a dataset's bytes are.
   private enum Storage {
-    /// In one piece at this offset of the file.
-    case contiguous(Int)
-    /// Chunks of this shape, inflated unless stored plain.
-    case chunked([Int], deflated: Bool)
+    /// In one piece at this offset of the file that holds it, a descriptor of the caller's own.
+    case contiguous(Int, file: Int32)
+    /// Chunks of this shape, inflated unless stored plain; those never written hold `fill`.
+    case chunked([Int], deflated: Bool, fill: UInt8)
     /// Anything else: the library's own way.
     case other
   }
 
-  /// Rows of the first axis of an array of 8-bit numbers, all when nil.
+  /// Rows of the first axis of an array of 8-bit integers, all when nil.
   /// - Throws: `HDF5Error`.
   package func frames(_ path: String, rows wanted: Range<Int>? = nil) throws -> [UInt8] {
     let (shape, storage) = try withDataset(path) { dataset -> ([Int], Storage) in
       let type = H5Dget_type(dataset)
       defer { H5Tclose(type) }
-      guard H5Tget_class(type) == H5T_INTEGER, H5Tget_size(type) == 1 else {
-        throw HDF5Error.wrongType(file: self.path, path: path, wanted: "8-bit numbers")
-      }
+      // Only plain bytes are copied as they are; the library converts the rest or refuses it.
+      guard H5Tequal(type, h5_byte()) > 0 else { return ([], .other) }
       return (HDF5File.shape(of: dataset), HDF5File.storage(of: dataset))
     }
-    guard let first = shape.first else { return try bytes(path) }
+    guard let first = shape.first else { return try bytes(path, rows: wanted) }
     let rows = wanted ?? 0..<first
     guard rows.lowerBound >= 0, rows.upperBound <= first else {
       throw HDF5Error.wrongShape(
         file: self.path, path: path, expected: "at least \(rows.upperBound) rows", found: shape)
     }
     let row = try size(of: Array(shape.dropFirst()), path)
-    guard row > 0, !rows.isEmpty else { return [] }
-    // No picture is that large, no chunk either: the header is wrong.
-    guard row < 1 << 28 else { throw HDF5Error.damaged(file: self.path, path: path) }
     switch storage {
-    case .contiguous(let offset):
-      return try plain(path, at: offset + rows.lowerBound * row, count: rows.count * row)
-    case .chunked(let chunk, let deflated):
-      return try chunked(path, shape: shape, chunk: chunk, deflated: deflated, rows: rows, row: row)
+    case .contiguous(let offset, let file):
+      defer { close(file) }
+      guard row > 0, !rows.isEmpty else { return [] }
+      _ = try size(of: [rows.count, row], path)
+      return try plain(path, file, at: offset + rows.lowerBound * row, count: rows.count * row)
+    case .chunked(let chunk, let deflated, let fill):
+      guard row > 0, !rows.isEmpty else { return [] }
+      _ = try size(of: [rows.count, row], path)
+      return try chunked(path, shape: shape, chunk: chunk, deflated: deflated, fill: fill, rows: rows, row: row)
     case .other: return try bytes(path, rows: rows)
-    }
-  }
-
-  /// A damaged header must not ask for more than the machine has.
-  private func size(of shape: [Int], _ path: String) throws -> Int {
-    try shape.reduce(1) { total, size in
-      let (product, overflow) = total.multipliedReportingOverflow(by: size)
-      guard !overflow, product <= 1 << 36 else { throw HDF5Error.damaged(file: self.path, path: path) }
-      return product
     }
   }
 
@@ -62,25 +54,38 @@ extension HDF5File {
     switch H5Pget_layout(list) {
     case H5D_CONTIGUOUS:
       let offset = H5Dget_offset(dataset)
-      return offset == haddr_t.max || H5Pget_external_count(list) > 0 ? .other : .contiguous(Int(offset))
+      guard offset != haddr_t.max, H5Pget_external_count(list) <= 0 else { return .other }
+      // The file that holds it, which is another one behind an external link, and the one that was opened, whatever its
+      // name leads to by now.
+      let owner = H5Iget_file_id(dataset)
+      defer { H5Fclose(owner) }
+      guard owner >= 0, let descriptor = descriptor(of: owner), case let copy = dup(descriptor), copy >= 0 else {
+        return .other
+      }
+      return .contiguous(Int(offset), file: copy)
     case H5D_CHUNKED:
       var sizes = [hsize_t](repeating: 0, count: 32)
       let rank = Int(H5Pget_chunk(list, 32, &sizes))
-      guard rank > 0, rank == shape(of: dataset).count, sizes.prefix(rank).allSatisfy({ $0 > 0 }) else { return .other }
-      let shape = sizes.prefix(rank).map(Int.init)
-      if filters == 0 { return .chunked(shape, deflated: false) }
+      var allocation = H5D_SPACE_STATUS_NOT_ALLOCATED
+      guard rank > 0, rank == shape(of: dataset).count, sizes.prefix(rank).allSatisfy({ $0 > 0 }),
+        H5Dget_space_status(dataset, &allocation) >= 0, allocation != H5D_SPACE_STATUS_NOT_ALLOCATED
+      else { return .other }
+      var fill: UInt8 = 0
+      var kind = H5D_FILL_VALUE_DEFAULT
+      guard H5Pfill_value_defined(list, &kind) >= 0,
+        kind == H5D_FILL_VALUE_UNDEFINED || H5Pget_fill_value(list, h5_byte(), &fill) >= 0
+      else { return .other }
+      let shape = sizes.prefix(rank).map { Int(clamping: $0) }
+      if filters == 0 { return .chunked(shape, deflated: false, fill: fill) }
       guard filters == 1 else { return .other }
       var (flags, count, values): (UInt32, Int, [UInt32]) = (0, 8, Array(repeating: 0, count: 8))
       let filter = H5Pget_filter2(list, 0, &flags, &count, &values, 0, nil, nil)
-      return filter == H5Z_FILTER_DEFLATE ? .chunked(shape, deflated: true) : .other
+      return filter == H5Z_FILTER_DEFLATE ? .chunked(shape, deflated: true, fill: fill) : .other
     default: return .other
     }
   }
 
-  private func plain(_ path: String, at offset: Int, count: Int) throws -> [UInt8] {
-    let file = open(self.path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw HDF5Error.notFound(self.path) }
-    defer { close(file) }
+  private func plain(_ path: String, _ file: Int32, at offset: Int, count: Int) throws -> [UInt8] {
     var information = stat()
     // Sizes come from the file: they are not believed before anything is allocated.
     guard fstat(file, &information) == 0, offset + count <= information.st_size else {
@@ -89,7 +94,11 @@ extension HDF5File {
     return try [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
       while written < count {
         let got = pread(file, buffer.baseAddress! + written, count - written, off_t(offset + written))
-        guard got > 0 else { throw HDF5Error.damaged(file: self.path, path: path) }
+        if got < 0, errno == EINTR { continue }
+        guard got > 0 else {
+          throw HDF5Error.unreadable(
+            file: self.path, path: path, reason: got < 0 ? String(cString: strerror(errno)) : "the file is truncated")
+        }
         written += got
       }
     }
@@ -97,7 +106,7 @@ extension HDF5File {
 
   /// Fetches and inflates the chunks on all cores; the library's lock is held for the fetching alone, one chunk at a time.
   private func chunked(
-    _ path: String, shape: [Int], chunk: [Int], deflated: Bool, rows: Range<Int>, row: Int
+    _ path: String, shape: [Int], chunk: [Int], deflated: Bool, fill: UInt8, rows: Range<Int>, row: Int
   ) throws -> [UInt8] {
     let size = try size(of: chunk, path)
     let first = rows.lowerBound / chunk[0]
@@ -107,7 +116,7 @@ extension HDF5File {
     guard size < 1 << 28, total < 1 << 24 else { throw HDF5Error.damaged(file: self.path, path: path) }
     let dataset = try HDF5.locked {
       let dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
-      guard dataset >= 0 else { throw HDF5Error.damaged(file: self.path, path: path) }
+      guard dataset >= 0 else { throw failure(path) }
       return dataset
     }
     defer { _ = HDF5.locked { H5Dclose(dataset) } }
@@ -125,7 +134,7 @@ extension HDF5File {
     let result = [UInt8](unsafeUninitializedCapacity: rows.count * row) { target, written in
       written = rows.count * row
       nonisolated(unsafe) let target = target.baseAddress!
-      // RoboCasa's chunks hold one colour of a tile each: its three are fetched in a row and placed at once.
+      // RoboCasa's chunks hold one color of a tile each: its three are fetched in a row and placed at once.
       let lanes = chunk.count > 1 && chunk.last == 1 && shape.last == 3 ? 3 : 1
       parallel(count: total / lanes, grain: max(1, 65_536 / size)) { range in
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (longest + size) * lanes) { buffer in
@@ -138,7 +147,7 @@ extension HDF5File {
                 guard
                   let values = HDF5File.fetch(
                     dataset, offset, into: stored, longest: longest, stored + longest, size: size, deflated: deflated,
-                    inflater)
+                    fill: fill, inflater)
                 else { return isDamaged.store(true, ordering: .relaxed) }
                 colours.initializeElement(at: lane, to: values)
               }
@@ -155,19 +164,20 @@ extension HDF5File {
   /// The values of the chunk at `offset`, in one of the two buffers; nil when it is damaged.
   private static func fetch(
     _ dataset: hid_t, _ offset: [Int], into stored: UnsafeMutablePointer<UInt8>, longest: Int,
-    _ inflated: UnsafeMutablePointer<UInt8>, size: Int, deflated: Bool,
+    _ inflated: UnsafeMutablePointer<UInt8>, size: Int, deflated: Bool, fill: UInt8,
     _ inflater: borrowing Inflater
   ) -> UnsafePointer<UInt8>? {
     let place = offset.map { hsize_t($0) }
-    var (count, mask): (hsize_t, UInt32) = (0, 0)
+    var (count, mask, address): (hsize_t, UInt32, haddr_t) = (0, 0, haddr_t.max)
     let isRead = HDF5.locked {
-      H5Dget_chunk_storage_size(dataset, place, &count) >= 0 && count <= longest
-        && (count == 0 || H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, stored) >= 0)
+      H5Dget_chunk_info_by_coord(dataset, place, &mask, &address, &count) >= 0 && count <= longest
+        && (address == haddr_t.max || count == 0
+          || H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, stored) >= 0)
     }
     guard isRead else { return nil }
-    // A chunk that was never written is zeros.
-    if count == 0 {
-      inflated.initialize(repeating: 0, count: size)
+    // A chunk that was never written.
+    if address == haddr_t.max || count == 0 {
+      inflated.initialize(repeating: fill, count: size)
       return UnsafePointer(inflated)
     }
     // The mask's lowest bit: the filter was left out for this chunk.

@@ -111,7 +111,23 @@ extension HDF5File {
   /// Copies a group and all below it, chunks as they are, without inflating them.
   package func copy(_ name: String, from other: HDF5File, as newName: String) throws {
     try HDF5.locked {
-      try check(H5Ocopy(other.id, name, id, newName, hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT)), newName)
+      // Values behind external links come along: where the copy lies they might not be found.
+      let properties = H5Pcreate(h5_object_copy())
+      defer { H5Pclose(properties) }
+      H5Pset_copy_object(properties, h5_expand_external())
+      try check(H5Ocopy(other.id, name, id, newName, properties, hid_t(H5P_DEFAULT)), newName)
+    }
+  }
+
+  /// Makes a symbolic link within the file.
+  func link(_ name: String, to target: String) throws {
+    try HDF5.locked { try check(H5Lcreate_soft(target, id, name, hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT)), name) }
+  }
+
+  /// Gives an object a second name.
+  func name(_ name: String, as original: String) throws {
+    try HDF5.locked {
+      try check(H5Lcreate_hard(id, original, id, name, hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT)), name)
     }
   }
 }

@@ -1,42 +1,82 @@
 import Imitation
 
-/// One demo as pictures: the cameras side by side, and below them every action over time with a line at the present step.
+/// One demo as images: the cameras side by side, and below them every action over time with a line at the present step.
+/// Frames are read as they are asked for: a demo may be longer than memory.
 package struct Playback {
-  private let cameras: [[Image]]
+  private let file: DemonstrationFile
+  private let demo: String
+  private let cameras: [(key: String, height: Int, width: Int)]
   private let actions: [[Float]]
 
-  /// - Throws: `HDF5Error`, or `ImageError`.
+  package let length: Int
+  /// Why cameras are left out, a line each.
+  package let notes: [String]
+
+  /// - Throws: `HDF5Error`.
   package init(_ file: DemonstrationFile, demo: String) throws {
-    let length = try file.length(demo)
-    cameras = try file.observations(of: demo).images.map { key in
-      let path = "data/\(demo)/obs/\(key)"
-      guard let shape = try file.hdf5.frameShape(path) else { return [] }
-      let pixels = try file.hdf5.pictures(path)
-      let size = shape.height * shape.width * 3
-      return (0..<shape.count).map {
-        Image(width: shape.width, height: shape.height, pixels: Array(pixels[$0 * size..<($0 + 1) * size]))
+    self.file = file
+    self.demo = demo
+    let check = EpisodeCheck(file: file, demo: demo)
+    let (length, width) = try check.actionShape("actions")
+    self.length = length
+    var notes: [String] = []
+    var cameras: [(key: String, height: Int, width: Int)] = []
+    var problem: (any Error)?
+    for key in try file.observationKeys(demo) {
+      do {
+        guard let shape = try file.frameShape(key, of: demo) else {
+          let path = file.observation(key, of: demo)
+          if try check.settingThatReads(path, file.file(of: demo).shape(path)) != nil {
+            _ = try check.image(key, rows: length)
+          }
+          continue
+        }
+        guard shape.count == length else {
+          notes.append("'\(key)' has \(shape.count) frames for \(length) steps: left out")
+          continue
+        }
+        cameras.append((key, shape.height, shape.width))
+      } catch {
+        problem = problem ?? error
+        notes.append("\(error): left out")
       }
     }
-    let values = try file.hdf5.floats("data/\(demo)/actions")
-    let width = values.count / max(length, 1)
+    if cameras.isEmpty, let problem { throw problem }
+    self.cameras = cameras
+    self.notes = notes
+    let values = try file.file(of: demo).floats(file.array("actions", of: demo))
     actions = (0..<width).map { column in (0..<length).map { values[$0 * width + column] } }
   }
 
-  package var length: Int { actions.first?.count ?? 0 }
-
-  /// Every frame, in order.
-  package func frames() -> [Image] {
-    (0..<length).map { step in
-      let pictures = Image.beside(cameras.compactMap { step < $0.count ? $0[step] : nil }, gap: 2)
-      let plot = plot(width: max(pictures.width, 2 * length, 240), at: step)
+  /// Some steps as images, in order.
+  /// - Throws: `HDF5Error`.
+  package func frames(_ steps: [Int]) throws -> [Image] {
+    guard let first = steps.min(), let last = steps.max() else { return [] }
+    let width = max(Image.beside(cameras.map { Image(width: $0.width, height: $0.height) }, gap: 2).width, plotWidth)
+    // Steps that lie together are read in one go; of far ones each by itself.
+    let together = last - first < 2 * steps.count
+    let read = try cameras.map { try together ? file.images($0.key, of: demo, rows: first..<last + 1) : [] }
+    return try steps.map { step in
+      let images = try zip(cameras, read).map { camera, all in
+        let size = camera.height * camera.width * 3
+        let pixels =
+          together
+          ? Array(all[(step - first) * size..<(step - first + 1) * size])
+          : try file.images(camera.key, of: demo, rows: step..<step + 1)
+        return Image(width: camera.width, height: camera.height, pixels: pixels)
+      }
+      let seen = Image.beside(images, gap: 2)
+      let plot = plot(width: width, at: step)
       var frame = Image(
-        width: max(pictures.width, plot.width), height: pictures.height + 4 + plot.height, red: 255, green: 255,
-        blue: 255)
-      frame.draw(pictures, x: 0, y: 0)
-      frame.draw(plot, x: 0, y: pictures.height + 4)
+        width: max(seen.width, plot.width), height: seen.height + 4 + plot.height, red: 255, green: 255, blue: 255)
+      if !images.isEmpty { frame.draw(seen, x: 0, y: 0) }
+      frame.draw(plot, x: 0, y: seen.height + 4)
       return frame
     }
   }
+
+  /// Two pixels a step where that fits a screen.
+  private var plotWidth: Int { max(240, min(2 * length, 960)) }
 
   /// A row for each number of the action, -1 at its bottom and 1 at its top.
   private func plot(width: Int, at now: Int) -> Image {

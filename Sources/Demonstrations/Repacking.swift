@@ -6,7 +6,8 @@ import Imitation
 ///
 /// RoboCasa's files keep tiles of one colour of many frames together: one frame inflates 30 to 125 times its bytes. Every
 /// demo becomes a part of its own first, read back and compared; a killed repacking goes on with the parts that are there.
-/// Everything but the frames is copied as it is.
+/// Everything but the frames is copied as it is and compared: attributes, groups, links, what is no demo. What cannot be copied
+/// is an error.
 package struct Repacking {
   package struct Report: Codable, Sendable {
     package var frames = 0
@@ -22,20 +23,40 @@ package struct Repacking {
   private let source: DemonstrationFile
   private let destination: String
   private let storage: FrameStorage
-  private var parts: String { destination + ".parts" }
+  private let parts: String
 
-  package init(_ source: DemonstrationFile, to destination: String, as storage: FrameStorage) {
+  /// - Parameter replacing: begin again where parts of another file, or of another state of this one, are there.
+  /// - Throws: `RepackingError.layout`, or `EpisodeStoreError.otherParts`.
+  package init(
+    _ source: DemonstrationFile, to destination: String, as storage: FrameStorage, replacing: Bool = false
+  ) throws {
+    guard source.layout == .robomimic else { throw RepackingError.layout(file: source.path) }
     self.source = source
     self.destination = destination
     self.storage = storage
+    parts = destination + ".parts"
+    let file = FileIdentity(source.path)?.text ?? ""
+    _ = try EpisodeStore(
+      folder: parts, identity: "\(storage.name) \(source.format) \(file)", replacing: replacing)
   }
 
   /// - Returns: nil when `shouldStop` asked for it; the parts stay for the next time.
-  /// - Throws: `HDF5Error`, `ImageError`, or `RepackingError` when what was written differs.
+  /// - Throws: `HDF5Error`, `ImageError`, or `RepackingError` when what was written differs; parts stay only where they are
+  ///   of use.
   package func run(shouldStop: () -> Bool = { false }, progress: (_ done: Int) -> Void = { _ in }) throws -> Report? {
-    try FileManager.default.createDirectory(atPath: parts, withIntermediateDirectories: true)
+    do {
+      return try convert(shouldStop, progress)
+    } catch {
+      try? FileManager.default.removeItem(atPath: parts)
+      throw error
+    }
+  }
+
+  private func convert(_ shouldStop: () -> Bool, _ progress: (_ done: Int) -> Void) throws -> Report? {
     var (bytes, seconds) = (0, 0.0)
-    for (number, demo) in source.demos.enumerated() {
+    let old = source.hdf5
+    let objects = source.demos.filter { if case .soft = old.link("data/\($0)") { false } else { true } }
+    for (number, demo) in objects.enumerated() {
       if shouldStop() { return nil }
       if !FileManager.default.fileExists(atPath: part(demo)) {
         let spent = try convert(demo)
@@ -44,15 +65,22 @@ package struct Repacking {
       }
       progress(number + 1)
     }
-    let room = source.demos.reduce(0) { $0 + HDF5File.size(part($1)) }
+    let room = objects.reduce(0) { $0 + HDF5File.size(part($1)) }
+    let places = Set(objects.map { "data/\($0)" })
     try HDF5File.atomically(destination, room: room) { file in
-      try file.createGroup("data", like: source.hdf5, "data")
-      for demo in source.demos {
-        try file.copy("episode", from: HDF5File(reading: part(demo)), as: "data/\(demo)")
+      try file.createGroup("/", like: old, "/")
+      for name in try old.children("/") {
+        try file.copyTree(name, from: old, as: name) { places.contains($0) }
       }
-      for name in source.hdf5.children("/") where name != "data" { try file.copy(name, from: source.hdf5, as: name) }
+      for demo in objects { try file.copy("episode", from: HDF5File(reading: part(demo)), as: "data/\(demo)") }
     }
-    var report = try check()
+    var report: Report
+    do {
+      report = try check(objects)
+    } catch {
+      try? FileManager.default.removeItem(atPath: destination)
+      throw error
+    }
     if seconds > 0 { report.readBefore = Double(bytes) / seconds / 1e6 }
     report.bytesBefore = HDF5File.size(source.path)
     report.bytesAfter = HDF5File.size(destination)
@@ -60,64 +88,74 @@ package struct Repacking {
     return report
   }
 
-  private func part(_ demo: String) -> String { "\(parts)/\(storage.name)-\(demo).hdf5" }
+  private func part(_ demo: String) -> String { "\(parts)/\(demo).hdf5" }
+
+  /// The cameras of a demo that are stored in it, not linked to.
+  private func cameras(_ demo: String) throws -> [String] {
+    try source.observationKeys(demo).filter { key in
+      if case .soft = source.hdf5.link("data/\(demo)/obs/\(key)") { return false }
+      return try source.frameShape(key, of: demo) != nil
+    }
+  }
 
   private func convert(_ demo: String) throws -> (bytes: Int, seconds: Double) {
     var (bytes, seconds) = (0, 0.0)
     let old = source.hdf5
+    let cameras = try cameras(demo)
+    let paths = Set(cameras.map { "data/\(demo)/obs/\($0)" })
     try HDF5File.atomically(part(demo), room: old.storedBytes("data/\(demo)")) { file in
-      try file.createGroup("episode", like: old, "data/\(demo)")
-      for name in old.children("data/\(demo)") where name != "obs" {
-        try file.copy("data/\(demo)/\(name)", from: old, as: "episode/\(name)")
-      }
-      try file.createGroup("episode/obs", like: old, "data/\(demo)/obs")
-      for key in source.observationKeys(demo) {
+      try file.copyTree("data/\(demo)", from: old, as: "episode") { paths.contains($0) }
+      for key in cameras {
         let (from, to) = ("data/\(demo)/obs/\(key)", "episode/obs/\(key)")
-        guard let shape = try old.frameShape(from) else {
-          try file.copy(from, from: old, as: to)
-          continue
-        }
+        let shape = try source.frameShape(key, of: demo)!
         let start = ContinuousClock.now
-        let pixels = try old.pictures(from)
+        let pixels = try source.images(key, of: demo)
         seconds += (ContinuousClock.now - start) / .seconds(1)
         bytes += pixels.count
         try file.writePictures(
           pixels, count: shape.count, height: shape.height, width: shape.width, to: to, as: storage)
+        try file.copyAttributes(of: to, from: old, from)
         try file.flush()
         let again = try file.pictures(to)
         if case .jpeg = storage {
           let worst = Repacking.worstPSNR(pixels, again, frame: shape.height * shape.width * 3)
-          try file.setText(String(worst), of: to, "worst_psnr")
+          try file.setText(String(worst), of: "/", "worst_psnr/\(key)")
         } else if again != pixels {
           throw RepackingError.differs(file: source.path, path: from)
         }
-        try file.setInteger(Repacking.checksum(again), of: to, "crc32")
+        // In the part alone: the finished file holds nothing that the old one did not.
+        try file.setInteger(Repacking.checksum(again), of: "/", "crc32/\(key)")
       }
     }
     return (bytes, seconds)
   }
 
-  /// Reads everything once more from the finished file.
-  private func check() throws -> Report {
+  /// Reads everything once more from the finished file: frames against their sums, the rest against the old file.
+  private func check(_ demos: [String]) throws -> Report {
     var report = Report()
     var (bytes, seconds) = (0, 0.0)
-    let file = try DemonstrationFile(path: destination)
-    for demo in file.demos {
-      for key in file.observationKeys(demo) {
+    let new = try DemonstrationFile(path: destination)
+    var frames: Set<String> = []
+    for demo in demos {
+      let part = try HDF5File(reading: part(demo))
+      for key in try cameras(demo) {
         let path = "data/\(demo)/obs/\(key)"
-        guard let shape = try file.hdf5.frameShape(path) else { continue }
+        frames.insert(path)
         let start = ContinuousClock.now
-        let pixels = try file.hdf5.pictures(path)
+        let pixels = try new.images(key, of: demo)
         seconds += (ContinuousClock.now - start) / .seconds(1)
         bytes += pixels.count
-        guard try file.hdf5.integer(of: path, "crc32") == Repacking.checksum(pixels) else {
+        guard try part.integer(of: "/", "crc32/\(key)") == Repacking.checksum(pixels) else {
           throw RepackingError.differs(file: destination, path: path)
         }
-        report.frames += shape.count
-        if case .jpeg = storage, let worst = Double(try file.hdf5.text(of: path, "worst_psnr")) {
+        report.frames += try new.frameShape(key, of: demo)?.count ?? 0
+        if case .jpeg = storage, let worst = Double(try part.text(of: "/", "worst_psnr/\(key)")) {
           report.worstPSNR = min(report.worstPSNR ?? .infinity, worst)
         }
       }
+    }
+    if let path = try source.hdf5.difference("/", from: new.hdf5, "/", leaving: { frames.contains($0) }) {
+      throw RepackingError.differs(file: destination, path: path)
     }
     report.readAfter = Double(bytes) / max(seconds, 1e-9) / 1e6
     return report
@@ -149,12 +187,15 @@ extension FrameStorage {
   }
 }
 
-/// What was written is not what was read.
+/// What cannot be repacked, or was written and is not what was read.
 package enum RepackingError: Error, Equatable, CustomStringConvertible {
   case differs(file: String, path: String)
+  case layout(file: String)
 
   package var description: String {
     switch self {
+    case .layout(let file):
+      "\(file): holds episodes in ACT's layout; `imitate repack` rewrites files in robomimic's"
     case .differs(let file, let path):
       "\(file): '\(path)' reads differently after writing; the disk or the memory is not reliable"
     }

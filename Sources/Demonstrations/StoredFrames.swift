@@ -1,3 +1,4 @@
+import CHDF5
 import Foundation
 import Imitation
 import Synchronization
@@ -9,47 +10,134 @@ package enum FrameStorage: Sendable, Equatable {
   case raw
   /// The same, each frame deflated by itself.
   case lossless
-  /// Each frame a JPEG picture of this quality (1 to 100).
+  /// Each frame a JPEG image of this quality (1 to 100).
   case jpeg(Int)
 }
 
 extension HDF5File {
   /// Height and width of a camera's frames, and their number; nil when this is no camera.
-  /// - Throws: `HDF5Error`, or `ImageError` when the first frame is no JPEG picture.
-  package func frameShape(_ path: String) throws -> (count: Int, height: Int, width: Int)? {
-    let shape = try shape(path)
-    if shape.count == 4, shape[3] == 3 { return (shape[0], shape[1], shape[2]) }
-    guard shape.count == 1, shape[0] > 0, try holdsLists(path) else { return nil }
-    let first = try Image(jpeg: lists(path, rows: 0..<1)[0])
-    return (shape[0], first.height, first.width)
+  /// - Throws: `HDF5Error`; `.image` when the first frame is no JPEG image.
+  package func frameShape(
+    _ path: String, _ format: FrameFormat = FrameFormat()
+  ) throws -> (count: Int, height: Int, width: Int)? {
+    try camera(path, format).map { ($0.count, $0.height, $0.width) }
+  }
+
+  func camera(_ path: String, _ format: FrameFormat) throws -> StoredCamera? {
+    let (shape, kind) = (try shape(path), try valueKind(path))
+    func array(_ isChannelsFirst: Bool) -> StoredCamera {
+      StoredCamera(
+        storage: .array(isChannelsFirst: isChannelsFirst, isFloat: kind == .floats), count: shape[0],
+        height: shape[isChannelsFirst ? 2 : 1], width: shape[isChannelsFirst ? 3 : 2])
+    }
+    switch shape.count {
+    case 4 where kind == .bytes || kind == .floats && format.isUnitRange:
+      guard shape.dropFirst().allSatisfy({ $0 > 0 }) else { return nil }
+      if format.isChannelsFirst, shape[1] == 3 { return array(true) }
+      return shape[3] == 3 ? array(false) : nil
+    case 1 where kind == .other && shape[0] > 0:
+      guard try holdsLists(path) else { return nil }
+      let first = try image(of: lists(path, rows: 0..<1)[0], path, row: 0)
+      return StoredCamera(storage: .lists, count: shape[0], height: first.height, width: first.width)
+    case 2 where kind == .bytes && shape[0] > 0 && shape[1] > 16:
+      let row = try frames(path, rows: 0..<1)
+      guard row.starts(with: [0xff, 0xd8, 0xff]) else { return nil }
+      let first = try image(of: row, path, row: 0)
+      return StoredCamera(storage: .padded, count: shape[0], height: first.height, width: first.width)
+    default: return nil
+    }
+  }
+
+  private func image(of data: [UInt8], _ path: String, row: Int) throws -> Image {
+    guard !data.isEmpty else {
+      throw HDF5Error.image(file: self.path, path: path, reason: "row \(row) is empty, not a JPEG image")
+    }
+    do {
+      return try Image(jpeg: data)
+    } catch {
+      throw HDF5Error.image(file: self.path, path: path, reason: "row \(row) is no JPEG image: \(error)")
+    }
   }
 
   /// Frames of a camera, however they are stored: `[rows, height, width, 3]`.
-  /// - Throws: `HDF5Error`, or `ImageError` when the first frame is no JPEG picture.
-  package func pictures(_ path: String, rows: Range<Int>? = nil) throws -> [UInt8] {
-    guard try holdsLists(path) else { return try frames(path, rows: rows) }
-    guard let shape = try frameShape(path) else {
-      throw HDF5Error.wrongType(file: self.path, path: path, wanted: "pictures")
+  /// - Throws: `HDF5Error`.
+  package func pictures(
+    _ path: String, rows: Range<Int>? = nil, _ format: FrameFormat = FrameFormat()
+  ) throws -> [UInt8] {
+    guard let camera = try camera(path, format) else {
+      throw HDF5Error.wrongType(file: self.path, path: path, wanted: "images")
     }
-    let rows = rows ?? 0..<shape.count
-    let stored = try lists(path, rows: rows)
-    let size = shape.height * shape.width * 3
-    let failure = Mutex<(any Error)?>(nil)
-    let result = [UInt8](unsafeUninitializedCapacity: rows.count * size) { buffer, count in
+    let rows = rows ?? 0..<camera.count
+    switch camera.storage {
+    case .array(false, isFloat: false): return try frames(path, rows: rows)
+    case .array(let isChannelsFirst, let isFloat):
+      let values = isFloat ? try unitBytes(path, rows) : try frames(path, rows: rows)
+      return isChannelsFirst ? HDF5File.channelsLast(values, camera) : values
+    case .lists: return try decoded(lists(path, rows: rows), camera, path, first: rows.lowerBound)
+    case .padded:
+      let all = try frames(path, rows: rows)
+      let length = rows.isEmpty ? 1 : all.count / rows.count
+      let each = rows.indices.map { Array(all[($0 - rows.lowerBound) * length..<($0 - rows.lowerBound + 1) * length]) }
+      return try decoded(each, camera, path, first: rows.lowerBound)
+    }
+  }
+
+  /// Floats of 0 to 1 as bytes, rounded.
+  private func unitBytes(_ path: String, _ rows: Range<Int>) throws -> [UInt8] {
+    let values = try floats(path, rows: rows)
+    let row = max(1, values.count / max(1, rows.count))
+    return try [UInt8](unsafeUninitializedCapacity: values.count) { target, written in
+      for (place, value) in values.enumerated() {
+        guard value >= 0, value <= 1 else {
+          throw HDF5Error.image(
+            file: self.path, path: path, reason: "\(value) in row \(rows.lowerBound + place / row) is outside 0 to 1")
+        }
+        target[place] = UInt8((value * 255).rounded())
+      }
+      written = values.count
+    }
+  }
+
+  private static func channelsLast(_ values: [UInt8], _ camera: StoredCamera) -> [UInt8] {
+    let plane = camera.height * camera.width
+    return [UInt8](unsafeUninitializedCapacity: values.count) { target, written in
+      for start in stride(from: 0, to: values.count, by: 3 * plane) {
+        for channel in 0..<3 {
+          for pixel in 0..<plane {
+            target[start + 3 * pixel + channel] = values[start + channel * plane + pixel]
+          }
+        }
+      }
+      written = values.count
+    }
+  }
+
+  private func decoded(_ stored: [[UInt8]], _ camera: StoredCamera, _ path: String, first: Int) throws -> [UInt8] {
+    let size = camera.frameBytes
+    let failure = Mutex<(row: Int, error: HDF5Error)?>(nil)
+    let total = try self.size(of: [stored.count, size], path)
+    let result = [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
       nonisolated(unsafe) let target = buffer.baseAddress
       parallel(count: stored.count, grain: 1) { range in
         for row in range {
           do {
-            try Image.decode(jpeg: stored[row], width: shape.width, height: shape.height, to: target! + row * size)
+            guard !stored[row].isEmpty else {
+              throw HDF5Error.image(
+                file: self.path, path: path, reason: "row \(first + row) is empty, not a JPEG image")
+            }
+            try Image.decode(jpeg: stored[row], width: camera.width, height: camera.height, to: target! + row * size)
           } catch {
-            let place = "\(path)[\(rows.lowerBound + row)]"
-            failure.withLock { $0 = $0 ?? HDF5Error.picture(file: self.path, path: place, reason: "\(error)") }
+            let known =
+              error as? HDF5Error
+              ?? .image(
+                file: self.path, path: path, reason: "row \(first + row) is no JPEG image of this camera: \(error)")
+            failure.withLock { if row < $0?.row ?? .max { $0 = (row, known) } }
           }
         }
       }
-      count = rows.count * size
+      count = total
     }
-    if let error = failure.withLock({ $0 }) { throw error }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
     return result
   }
 

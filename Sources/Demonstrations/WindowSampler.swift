@@ -132,18 +132,24 @@ extension DemonstrationSource {
       }
       images[key] = ImageBatch(batch: indices.count, time: time, size: size, pixels: pixels)
     }
-    func gather(_ range: ClosedRange<Int>, width: Int, _ all: (Int) throws -> [Float]) rethrows -> Tensor {
+    func gather(
+      _ range: ClosedRange<Int>, width: Int,
+      _ read: (_ episode: Int, Range<Int>) throws -> (values: [Float], first: Int)
+    ) rethrows -> Tensor {
       var values: [Float] = []
       values.reserveCapacity(indices.count * range.count * width)
       for index in indices {
-        let episode = try all(index.episode)
-        for row in rows(range, index) { values += episode[row * width..<(row + 1) * width] }
+        let chosen = rows(range, index)
+        let (known, first) = try read(index.episode, chosen[0]..<chosen[chosen.count - 1] + 1)
+        for row in chosen { values += known[(row - first) * width..<(row - first + 1) * width] }
       }
       return Tensor(values, shape: [indices.count, range.count, width])
     }
     var vectors: [String: Tensor] = [:]
     for (key, width) in schema.vectors {
-      vectors[key] = try gather(window.observations, width: width) { try self.vectors(key, episode: $0) }
+      vectors[key] = try gather(window.observations, width: width) {
+        (try self.vectors(key, episode: $0, rows: $1), $1.lowerBound)
+      }
     }
     let mask = indices.flatMap { index in
       window.actions.map { Float((0..<episodes[index.episode].length).contains(index.step + $0) ? 1 : 0) }
@@ -151,7 +157,7 @@ extension DemonstrationSource {
     return Batch(
       observations: ObservationBatch(
         images: images, vectors: vectors, instructions: indices.map { episodes[$0.episode].instruction }, time: time),
-      actions: try gather(window.actions, width: actionWidth) { try actions(episode: $0) },
+      actions: try gather(window.actions, width: actionWidth) { episode, _ in (try actions(episode: episode), 0) },
       mask: Tensor(mask, shape: [indices.count, window.actions.count]))
   }
 
@@ -164,17 +170,25 @@ extension DemonstrationSource {
     var squares = mean  // summed squared differences from the running mean (Welford)
     var low = [Double](repeating: .infinity, count: width)
     var high = [Double](repeating: -.infinity, count: width)
+    // A part of an episode at a time: depth images of a whole one may not fit in memory.
+    let block = max(1, (1 << 22) / max(width, 1))
     for episode in chosen {
-      let values = isAction ? try actions(episode: episode) : try vectors(key, episode: episode)
-      for row in 0..<values.count / max(width, 1) {
-        count += 1
-        for place in 0..<width {
-          let value = Double(values[row * width + place])
-          let distance = value - mean[place]
-          mean[place] += distance / Double(count)
-          squares[place] += distance * (value - mean[place])
-          low[place] = min(low[place], value)
-          high[place] = max(high[place], value)
+      let length = episodes[episode].length
+      for start in stride(from: 0, to: length, by: isAction ? length : block) {
+        let values =
+          isAction
+          ? try actions(episode: episode)
+          : try vectors(key, episode: episode, rows: start..<min(length, start + block))
+        for row in 0..<values.count / max(width, 1) {
+          count += 1
+          for place in 0..<width {
+            let value = Double(values[row * width + place])
+            let distance = value - mean[place]
+            mean[place] += distance / Double(count)
+            squares[place] += distance * (value - mean[place])
+            low[place] = min(low[place], value)
+            high[place] = max(high[place], value)
+          }
         }
       }
     }

@@ -31,11 +31,18 @@ public protocol DemonstrationSource: Sendable {
   ) throws
   /// `[length, width]` values of the whole episode, row by row.
   func vectors(_ key: String, episode: Int) throws -> [Float]
+  /// The same for some rows. Sources that do not keep wide vectors in memory read no more than these.
+  func vectors(_ key: String, episode: Int, rows: Range<Int>) throws -> [Float]
   /// `[length, actionWidth]` values of the whole episode, row by row.
   func actions(episode: Int) throws -> [Float]
 }
 
 extension DemonstrationSource {
+  public func vectors(_ key: String, episode: Int, rows: Range<Int>) throws -> [Float] {
+    let width = schema.vectors[key]!
+    return Array(try vectors(key, episode: episode)[rows.lowerBound * width..<rows.upperBound * width])
+  }
+
   public func copyImages(
     _ key: String, episode: Int, rows: [Int], to target: UnsafeMutableBufferPointer<UInt8>
   ) throws {

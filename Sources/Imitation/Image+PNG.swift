@@ -1,39 +1,26 @@
 import CZlib
+import Synchronization
+import Tensors
 
 extension Image {
-  private static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+  fileprivate static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
   /// The picture as a PNG file: each row as differences from the one above, deflated.
   public func png() -> [UInt8] {
     Image.signature + header + Image.chunk("IDAT", deflated) + Image.chunk("IEND", [])
   }
 
-  /// Pictures of one size as an animated PNG file, which browsers and most viewers play, over and over.
+  /// Images of one size as an animated PNG file, which browsers and most viewers play, over and over.
   public static func animatedPNG(_ frames: [Image], framesPerSecond: Int) -> [UInt8] {
-    precondition(!frames.isEmpty && framesPerSecond > 0, "animatedPNG: \(frames.count) frames")
-    precondition(
-      frames.allSatisfy { $0.width == frames[0].width && $0.height == frames[0].height }, "animatedPNG: sizes differ")
-    var file = signature + frames[0].header + chunk("acTL", bigEndian(frames.count) + bigEndian(0))
-    var number = 0
-    func next() -> [UInt8] {
-      defer { number += 1 }
-      return bigEndian(number)
-    }
-    for (index, frame) in frames.enumerated() {
-      let delay = Array(bigEndian(1).suffix(2) + bigEndian(framesPerSecond).suffix(2))
-      let place = bigEndian(frame.width) + bigEndian(frame.height) + bigEndian(0) + bigEndian(0)
-      file += chunk("fcTL", next() + place + delay + [0, 0])
-      // The first frame is what a viewer without animation shows.
-      file += index == 0 ? chunk("IDAT", frame.deflated) : chunk("fdAT", next() + frame.deflated)
-    }
-    return file + chunk("IEND", [])
+    var writer = AnimatedPNG(count: frames.count, framesPerSecond: framesPerSecond)
+    return writer.chunks(frames) + writer.end
   }
 
-  private var header: [UInt8] {
+  fileprivate var header: [UInt8] {
     Image.chunk("IHDR", Image.bigEndian(width) + Image.bigEndian(height) + [8, 2, 0, 0, 0])
   }
 
-  private var deflated: [UInt8] {
+  fileprivate var deflated: [UInt8] {
     var rows: [UInt8] = []
     rows.reserveCapacity(height * (width * 3 + 1))
     let run = width * 3
@@ -47,12 +34,66 @@ extension Image {
     return Array(packed.prefix(Int(size)))
   }
 
-  private static func bigEndian(_ value: Int) -> [UInt8] {
+  fileprivate static func bigEndian(_ value: Int) -> [UInt8] {
     withUnsafeBytes(of: UInt32(value).bigEndian) { Array($0) }
   }
 
-  private static func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+  fileprivate static func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
     let body = Array(name.utf8) + data
     return bigEndian(data.count) + body + bigEndian(Int(crc32(0, body, UInt32(body.count))))
+  }
+}
+
+/// An animated PNG file written a few frames at a time.
+public struct AnimatedPNG {
+  private let count: Int
+  private let framesPerSecond: Int
+  private var size: (width: Int, height: Int)?
+  /// Of control and data chunks together.
+  private var number = 0
+
+  /// - Parameter count: how many frames there will be; the file says so at its start.
+  public init(count: Int, framesPerSecond: Int) {
+    precondition(count > 0 && framesPerSecond > 0, "AnimatedPNG: \(count) frames")
+    self.count = count
+    self.framesPerSecond = framesPerSecond
+  }
+
+  /// The bytes of the next frames, behind those of the ones before. They are deflated on all cores.
+  public mutating func chunks(_ frames: [Image]) -> [UInt8] {
+    guard let first = frames.first else { return [] }
+    var bytes: [UInt8] = []
+    let isFirst = size == nil
+    if isFirst {
+      size = (first.width, first.height)
+      bytes = Image.signature + first.header
+      bytes += Image.chunk("acTL", Image.bigEndian(count) + Image.bigEndian(0))
+    }
+    precondition(
+      frames.allSatisfy { $0.width == size!.width && $0.height == size!.height }, "AnimatedPNG: sizes differ")
+    let deflated = Mutex([Int: [UInt8]]())
+    parallel(count: frames.count, grain: 1) { range in
+      for place in range {
+        let data = frames[place].deflated
+        deflated.withLock { $0[place] = data }
+      }
+    }
+    let all = deflated.withLock { $0 }
+    for place in frames.indices {
+      let delay = Array(Image.bigEndian(1).suffix(2) + Image.bigEndian(framesPerSecond).suffix(2))
+      let area = Image.bigEndian(first.width) + Image.bigEndian(first.height) + Image.bigEndian(0) + Image.bigEndian(0)
+      bytes += Image.chunk("fcTL", next() + area + delay + [0, 0])
+      // The first frame is what a viewer without animation shows.
+      bytes += isFirst && place == 0 ? Image.chunk("IDAT", all[place]!) : Image.chunk("fdAT", next() + all[place]!)
+    }
+    return bytes
+  }
+
+  /// What stands behind the last frame.
+  public var end: [UInt8] { Image.chunk("IEND", []) }
+
+  private mutating func next() -> [UInt8] {
+    defer { number += 1 }
+    return Image.bigEndian(number)
   }
 }

@@ -30,14 +30,19 @@ package struct DatasetFingerprint: Codable, Sendable, Equatable {
   /// The filter key and how many episodes it named.
   package var key: String
   package var episodes: Int
+  /// SHA-256 of the other files that its values come from; nil when there are none.
+  package var linked: [String]?
 
-  package init(task: String, file: String, bytes: Int, sha256: String, key: String, episodes: Int) {
+  package init(
+    task: String, file: String, bytes: Int, sha256: String, key: String, episodes: Int, linked: [String] = []
+  ) {
     self.task = task
     self.file = file
     self.bytes = bytes
     self.sha256 = sha256
     self.key = key
     self.episodes = episodes
+    self.linked = linked.isEmpty ? nil : linked
   }
 }
 

@@ -68,8 +68,10 @@ package struct DataSettings: Decodable, Sendable {
   package var registry: String
   package var split: String
   package var tasks: [String]
-  /// The share of each task's episodes held out for the validation loss.
+  /// The share of each task's episodes held out for the validation loss; 0 where a filter key names them.
   package var validation: Double
+  /// The filter key of the episodes held out; nil where a share is.
+  package var validationKey: String?
   /// How often windows of a task are drawn against the others; 1 for tasks without a weight. Nil: every window as often as
   /// any other, without replacement.
   package var weights: SampleWeights?
@@ -90,7 +92,14 @@ package struct DataSettings: Decodable, Sendable {
     registry = try keys.decode(String.self, forKey: .registry)
     split = try keys.decode(String.self, forKey: .split)
     tasks = try keys.decode([String].self, forKey: .tasks)
-    validation = try keys.decodeIfPresent(Double.self, forKey: .validation) ?? 0.05
+    if keys.contains(.validation), (try? keys.decode(Double.self, forKey: .validation)) == nil {
+      validationKey = try? keys.decode(String.self, forKey: .validation)
+      guard validationKey.map({ !$0.isEmpty }) ?? false else {
+        throw keys.refused(.validation, "must be a share from 0 to 0.9, or the name of a filter key")
+      }
+    }
+    validation =
+      validationKey == nil ? try keys.decodeIfPresent(Double.self, forKey: .validation) ?? 0.05 : 0
     root = try keys.decodeIfPresent(String.self, forKey: .root)
     weights = try keys.decodeIfPresent(SampleWeights.self, forKey: .weights)
     padding = try keys.decodeIfPresent(WindowPadding.self, forKey: .padding) ?? .both
@@ -136,6 +145,8 @@ package struct SampleWeights: Decodable, Sendable {
 package struct ObservationSettings: Decodable, Sendable {
   package var images: [String]
   package var vectors: [String]
+  /// What the files do not say of their frames.
+  package var frames: FrameFormat
   /// How low-dimensional observations are normalised: those with a rule of their own, and all others.
   private var rules: [String: Normalization] = [:]
   private var rule = Normalization.none
@@ -144,12 +155,26 @@ package struct ObservationSettings: Decodable, Sendable {
     CameraKeys.isGeometry(key) ? .none : rules[key] ?? rule
   }
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case images, vectors, normalization }
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case images, vectors, normalization
+    case imageOrder = "image_order"
+    case imageRange = "image_range"
+  }
+
+  private enum ImageOrder: String, Decodable, CaseIterable {
+    case channelsLast = "channels_last"
+    case channelsFirst = "channels_first"
+  }
+
+  private enum ImageRange: String, Decodable, CaseIterable { case bytes, unit }
 
   package init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     images = try keys.decodeIfPresent([String].self, forKey: .images) ?? []
     vectors = try keys.decodeIfPresent([String].self, forKey: .vectors) ?? []
+    frames = FrameFormat(
+      isChannelsFirst: try keys.decodeIfPresent(ImageOrder.self, forKey: .imageOrder) == .channelsFirst,
+      isUnitRange: try keys.decodeIfPresent(ImageRange.self, forKey: .imageRange) == .unit)
     // One word for all keys, or a word for some and one for the `others`.
     if keys.contains(.normalization) {
       if (try? keys.decode(String.self, forKey: .normalization)) != nil {

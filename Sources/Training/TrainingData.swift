@@ -1,4 +1,3 @@
-import Crypto
 import Demonstrations
 import Foundation
 import Imitation
@@ -28,28 +27,42 @@ package final class TrainingData {
     let split = try registry.split(recipe.data.split)
     let selections = try recipe.data.tasks.map {
       Demonstrations.Selection(
-        path: try registry.path(task: $0, split: recipe.data.split, root: root), task: $0, key: split.key)
+        path: try registry.path(task: $0, split: recipe.data.split, root: root), task: $0, key: split.key,
+        heldOutKey: recipe.data.validationKey)
     }
     let demonstrations = try Demonstrations(
       selections, images: recipe.observations.images, vectors: recipe.observations.vectors,
       actions: ActionColumns(
         arrays: recipe.actions.from, learned: recipe.actions.learned, constants: recipe.actions.constants,
         rotations: recipe.actions.rotations),
-      memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
+      format: recipe.observations.frames, memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
     self.demonstrations = demonstrations
-    (training, heldOut) = TrainingData.divide(
-      demonstrations.episodes, share: recipe.data.validation, seed: recipe.seed)
-    notes = recipe.data.tasks.compactMap { task in
+    (training, heldOut) = TrainingData.divide(demonstrations, recipe.data, seed: recipe.seed)
+    let short = recipe.data.tasks.compactMap { task -> String? in
       let found = demonstrations.episodes.count { $0.task == task }
       guard let count = split.count, found < count else { return nil }
       return "\(task): '\(recipe.data.split)' holds \(found) demonstrations, not \(count)"
     }
-    fingerprints = try selections.map { selection in
-      let (bytes, sha) = try TrainingData.digest(selection.path)
+    notes = short + demonstrations.notes
+    fingerprints = try zip(selections, demonstrations.linkedFiles).map { selection, linked in
+      let digests = DigestCache()
+      let (bytes, sha) = try digests.digest(selection.path)
       return DatasetFingerprint(
         task: selection.task!, file: (selection.path as NSString).lastPathComponent, bytes: bytes, sha256: sha,
-        key: split.key ?? "all", episodes: demonstrations.episodes.count { $0.file == selection.path })
+        key: split.key ?? "all", episodes: demonstrations.episodes.count { $0.task == selection.task },
+        linked: try linked.map { try digests.digest($0).sha256 })
     }
+  }
+
+  /// Holds out what a filter key names, or else a share.
+  package static func divide(
+    _ demonstrations: Demonstrations, _ settings: DataSettings, seed: UInt64
+  ) -> (training: [Int], heldOut: [Int]) {
+    guard settings.validationKey != nil else {
+      return divide(demonstrations.episodes, share: settings.validation, seed: seed)
+    }
+    let held = demonstrations.heldOut
+    return (demonstrations.episodes.indices.filter { !held.contains($0) }, held.sorted())
   }
 
   /// Holds out a share of each task's episodes, at least one if the share is above 0, chosen by the seed.
@@ -66,17 +79,22 @@ package final class TrainingData {
     return (episodes.indices.filter { !heldOut.contains($0) }, heldOut.sorted())
   }
 
-  /// Size and SHA-256 of a file, read in pieces.
-  package static func digest(_ path: String) throws -> (bytes: Int, sha256: String) {
-    guard let file = FileHandle(forReadingAtPath: path) else { throw HDF5Error.notFound(path) }
-    defer { try? file.close() }
-    var hash = SHA256()
-    var bytes = 0
-    while let piece = try file.read(upToCount: 1 << 22), !piece.isEmpty {
-      hash.update(data: piece)
-      bytes += piece.count
+  /// What differs between these demonstrations and those that a run was begun with; nil when nothing does, or when nothing is
+  /// known of those.
+  package func change(since old: [DatasetFingerprint]) -> String? {
+    guard !old.isEmpty, old != fingerprints else { return nil }
+    guard old.map(\.task) == fingerprints.map(\.task) else { return "other tasks" }
+    for (was, now) in zip(old, fingerprints) where was != now {
+      if was.sha256 != now.sha256 {
+        return "\(now.file) had SHA-256 \(was.sha256.prefix(12))... and has \(now.sha256.prefix(12))..."
+      }
+      if was.linked != now.linked { return "files that \(now.file) links to are other ones" }
+      if was.key != now.key || was.episodes != now.episodes {
+        return
+          "\(was.episodes) demonstrations of '\(was.key)' in \(was.file) were used, now it is \(now.episodes) of '\(now.key)'"
+      }
     }
-    return (bytes, hash.finalize().map { String(format: "%02x", $0) }.joined())
+    return nil
   }
 
   package var blueprint: PolicyBlueprint {

@@ -36,6 +36,7 @@ package enum TrainingError: Error, Equatable, CustomStringConvertible {
   case notANumber(step: Int, tensor: String, lastCheckpoint: String?)
   case tooFewWindows(windows: Int, batch: Int)
   case outOfReach(column: Int, low: Float, high: Float, reach: ClosedRange<Float>)
+  case demonstrationsChanged(run: String, change: String)
 
   package var description: String {
     switch self {
@@ -45,6 +46,9 @@ package enum TrainingError: Error, Equatable, CustomStringConvertible {
           ?? "No checkpoint was written yet; try a lower learning_rate or a longer warmup.")
     case .tooFewWindows(let windows, let batch):
       "the split holds \(windows) training windows, fewer than one batch of \(batch); lower training.batch"
+    case .demonstrationsChanged(let run, let change):
+      "\(run): the demonstrations changed since this run began: \(change); give the old ones back, begin anew with --restart or "
+        + "another --run, or go on with --accept-changes"
     case .outOfReach(let column, let low, let high, let reach):
       "normalised, action \(column) of those learned goes from \(low) to \(high), the policy only from "
         + "\(reach.lowerBound) to \(reach.upperBound): use 'actions: {normalization: limits}'"

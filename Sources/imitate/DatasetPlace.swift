@@ -13,7 +13,7 @@ struct DatasetPlace: ParsableArguments {
     help: ArgumentHelp(
       "Where the demonstration files of the registry are.",
       discussion:
-        "When left out: the recipe's data.root, the environment's IMITATE_ROOT, or the registry's name as a folder beside it."
+        "When left out: the recipe's data.root, the environment's IMITATE_ROOT, or the registry's name as a folder next to it; ~ is the home folder."
     ))
   var root: String?
 
@@ -22,7 +22,7 @@ struct DatasetPlace: ParsableArguments {
   /// - Parameter recipe: what a recipe says.
   func root(of registry: DatasetRegistry, recipe: String? = nil) -> String {
     let variable = ProcessInfo.processInfo.environment["IMITATE_ROOT"].flatMap { $0.isEmpty ? nil : $0 }
-    return root ?? recipe ?? variable ?? "\(datasets)/\(registry.name)"
+    return (root ?? recipe ?? variable)?.expandingTilde ?? "\(datasets)/\(registry.name)"
   }
 
   /// - Throws: `SettingError`, naming the known registries when there is no such file.

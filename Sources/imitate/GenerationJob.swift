@@ -60,7 +60,7 @@ struct GenerationJob {
   func generate(
     from source: String, key: String?, settings: DemonstrationGenerator.Settings, replacing: Bool
   ) throws -> GenerationYield {
-    let digest = try TrainingData.digest(source).sha256
+    let digest = try DigestCache().digest(source).sha256
     var yield = GenerationYield(
       task: task, demonstrations: plan.count, attempts: 0, seed: recipe.seed, sourceDigest: digest,
       sources: try sources(source, key: key), settings: settings)

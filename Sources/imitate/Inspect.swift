@@ -12,20 +12,31 @@ struct Inspect: ParsableCommand {
   @Argument(help: "An HDF5 file, or a registry's name with --split.") var file: String
   @Option(help: "Look at the files of this split of a registry.") var split: String?
   @OptionGroup var place: DatasetPlace
-  @Option(help: "Where to write the contact sheet (PNG); beside the file when left out.") var sheet: String?
+  @Option(help: "Where to write the contact sheet (PNG); next to the file when left out.") var sheet: String?
   @Option(help: "Write all of it as one self-contained HTML page here.") var page: String?
+  @Flag(help: "Read a few frames of each camera instead of all.") var quick = false
+  @OptionGroup var frames: FrameOptions
+  @Flag(help: "Replace a contact sheet or page that is there.") var replace = false
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func run() throws {
+    for output in [sheet, page].compactMap({ $0 }) { try OutputFile.check(output, replace: replace, inputs: [file]) }
     let paths = try split.map(files) ?? [file]
     var summaries: [DatasetSummary] = []
     var sheets: [Image?] = []
+    var unreadable = 0
     for path in paths {
-      let demonstrations = try DemonstrationFile(path: path)
-      let summary = try DatasetSummary(demonstrations)
-      if format == .text { print(summary.text + (paths.count > 1 ? "\n" : "")) }
-      summaries.append(summary)
-      sheets.append(try DatasetSummary.contactSheet(demonstrations))
+      do {
+        let demonstrations = try DemonstrationFile(path: path, format: frames.format)
+        let summary = DatasetSummary(demonstrations, quick: quick)
+        if format == .text { print(summary.text + (paths.count > 1 ? "\n" : "")) }
+        summaries.append(summary)
+        sheets.append(DatasetSummary.contactSheet(demonstrations))
+      } catch  where paths.count > 1 {
+        // The others are looked at all the same.
+        tell("\(CommandFailure.line(error))")
+        unreadable += 1
+      }
     }
     if format == .json {
       print(split == nil ? try OutputFormat.json(summaries[0]) : try OutputFormat.json(summaries))
@@ -34,11 +45,26 @@ struct Inspect: ParsableCommand {
       let title = split.map { "\(file), \($0)" } ?? (file as NSString).lastPathComponent
       try AtomicFile.write(Data(DatasetSummary.page(summaries, sheets: sheets, title: title).utf8), to: page)
       tell("page: \(page)")
-    } else if split == nil, let picture = sheets[0] {
-      let path = sheet ?? (file as NSString).deletingPathExtension + ".png"
-      try AtomicFile.write(Data(picture.png()), to: path)
-      tell("contact sheet: \(path)")
+    } else if split == nil, let image = sheets[0] {
+      try write(image)
     }
+    if unreadable > 0 { throw CommandFailure("\(unreadable) of \(paths.count) files cannot be read") }
+  }
+
+  private func write(_ image: Image) throws {
+    let path = sheet ?? (file as NSString).deletingPathExtension + ".png"
+    // Nobody named it, so nobody need be stopped by one that is there.
+    if sheet == nil, !replace, FileManager.default.fileExists(atPath: path) {
+      tell("contact sheet: \(path) is there already; --replace writes it again")
+      return
+    }
+    do {
+      try AtomicFile.write(Data(image.png()), to: path)
+    } catch  where sheet == nil {
+      tell("no contact sheet: \(CommandFailure.line(error)); name another place with --sheet")
+      return
+    }
+    tell("contact sheet: \(path)")
   }
 
   /// The files of `split` that are on the disk.

@@ -15,6 +15,8 @@ struct Play: ParsableCommand {
   @Option(help: "Where to write; FILE-DEMO.png when left out.") var output: String?
   @Option(help: "Steps a second.") var speed = 20
   @Option(help: "Take every Nth step only.") var every = 1
+  @OptionGroup var frames: FrameOptions
+  @Flag(help: "Replace the file that is there.") var replace = false
 
   func validate() throws {
     guard (1...1000).contains(speed) else { throw ValidationError("--speed must be from 1 to 1000") }
@@ -22,16 +24,30 @@ struct Play: ParsableCommand {
   }
 
   func run() throws {
-    let source = try DemonstrationFile(path: file)
+    let path = output ?? (file as NSString).deletingPathExtension + "-\(demo).png"
+    try OutputFile.check(path, replace: replace, inputs: [file])
+    let source = try DemonstrationFile(path: file, format: frames.format)
     guard source.demos.contains(demo) else {
       let known = source.demos.prefix(20).joined(separator: ", ") + (source.demos.count > 20 ? ", ..." : "")
       throw CommandFailure("\(file): no '\(demo)'; there is: \(known)")
     }
     let playback = try Playback(source, demo: demo)
-    guard playback.length > 0 else { throw CommandFailure("\(file): '\(demo)' has no steps") }
-    let frames = playback.frames().enumerated().filter { $0.offset % every == 0 }.map(\.element)
-    let path = output ?? (file as NSString).deletingPathExtension + "-\(demo).png"
-    try AtomicFile.write(Data(Image.animatedPNG(frames, framesPerSecond: max(1, speed / every))), to: path)
+    for note in playback.notes { tell("note: \(note)") }
+    let steps = Array(stride(from: 0, to: playback.length, by: every))
+    var animation = AnimatedPNG(count: steps.count, framesPerSecond: max(1, speed / every))
+    let interruption = Interruption()
+    let bar = ProgressBar("play", total: steps.count, unit: "steps")
+    try AtomicFile.write(to: path) { output in
+      for start in stride(from: 0, to: steps.count, by: 32) {
+        try interruption.check()
+        let some = Array(steps[start..<min(steps.count, start + 32)])
+        let bytes = animation.chunks(try playback.frames(some))
+        try bytes.withUnsafeBytes { try AtomicFile.append($0, to: output, path: path) }
+        bar.update(start + some.count)
+      }
+      try animation.end.withUnsafeBytes { try AtomicFile.append($0, to: output, path: path) }
+    }
+    bar.finish()
     print(path)
   }
 }

@@ -8,7 +8,7 @@ struct Repack: ParsableCommand {
     abstract: "Rewrite a demonstration file so that windows of frames read fast.",
     discussion: """
       Every frame is read back and compared. An interrupted repacking goes on where it stopped. Everything but the \
-      frames is copied as it is.
+      frames is copied as it is and compared: attributes, other groups, what links lead to. What cannot be copied is an error.
       """)
 
   enum Kind: String, ExpressibleByArgument, CaseIterable { case raw, lossless, jpeg }
@@ -17,6 +17,9 @@ struct Repack: ParsableCommand {
   @Option(help: "Where to write; beside the file, with the storage in its name, when left out.") var output: String?
   @Option(help: "raw (fastest), lossless (each frame deflated), or jpeg (smallest).") var storage: Kind = .raw
   @Option(help: "JPEG quality, 1 to 100.") var quality = 95
+  @OptionGroup var frames: FrameOptions
+  @Flag(help: "Replace the file that is there, and parts of an interrupted repacking of other settings.")
+  var replace = false
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func validate() throws {
@@ -24,11 +27,9 @@ struct Repack: ParsableCommand {
   }
 
   func run() throws {
-    let source = try DemonstrationFile(path: file)
     let path = output ?? (file as NSString).deletingPathExtension + ".\(storage.rawValue).hdf5"
-    guard URL(fileURLWithPath: path).standardizedFileURL != URL(fileURLWithPath: file).standardizedFileURL else {
-      throw CommandFailure("\(path): is the file itself; name another with --output")
-    }
+    try OutputFile.check(path, replace: replace, inputs: [file])
+    let source = try DemonstrationFile(path: file, format: frames.format)
     let interruption = Interruption()
     let bar = ProgressBar("repack", total: source.demos.count, unit: "demos")
     let kind: FrameStorage =
@@ -37,7 +38,7 @@ struct Repack: ParsableCommand {
       case .lossless: .lossless
       case .jpeg: .jpeg(quality)
       }
-    let repacking = Repacking(source, to: path, as: kind)
+    let repacking = try Repacking(source, to: path, as: kind, replacing: replace)
     guard let report = try repacking.run(shouldStop: { interruption.isAsked }, progress: { bar.update($0) }) else {
       throw Interruption.failure
     }

@@ -38,9 +38,9 @@ struct Tasks: ParsableCommand {
     guard FileManager.default.fileExists(atPath: path) else { return State() }
     do {
       let file = try DemonstrationFile(path: path)
-      guard file.task == task else { return State(problem: "holds \(file.task.isEmpty ? "no task name" : file.task)") }
+      guard file.mayHold(task: task) else { return State(problem: "holds \(file.task)") }
       guard let key = split.key else { return State(demonstrations: file.demos.count) }
-      guard let names = try file.mask(key) else { return State(problem: "no filter key \(key)") }
+      guard let names = try file.mask(key).map(Set.init) else { return State(problem: "no filter key \(key)") }
       let there = Set(file.demos).intersection(names).count
       if there < names.count {
         return State(demonstrations: there, problem: "\(key) names \(names.count - there) demos that are not there")

@@ -19,6 +19,7 @@ struct Train: ParsableCommand {
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
   @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
+  @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
   @OptionGroup var place: DatasetPlace
 
   func run() throws {
@@ -67,8 +68,14 @@ struct Train: ParsableCommand {
     opening.update(opened, of: opened)
     opening.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
     for note in data.notes { tell("note: \(note)") }
+    var blueprint = checkpoint?.blueprint ?? data.blueprint
+    if let change = data.change(since: blueprint.datasets) {
+      guard acceptChanges else { throw TrainingError.demonstrationsChanged(run: folder.path, change: change) }
+      tell("note: \(change); the run goes on with what is there now")
+      blueprint.datasets = data.fingerprints
+    }
     let loaded = try LoadedPolicy(
-      recipe: recipe, blueprint: checkpoint?.blueprint ?? data.blueprint,
+      recipe: recipe, blueprint: blueprint,
       normalizer: checkpoint?.normalizer ?? data.normalizer(),
       catalog: catalog)
     let policy = loaded.policy
@@ -79,7 +86,7 @@ struct Train: ParsableCommand {
     if let checkpoint { try policy.load(checkpoint.weights) }
     if !dryRun, let encoder = policy.encoder as? any FrozenEncoder {
       data.frozen = try frozenRows(
-        of: encoder, data, at: root, interruption)
+        of: encoder, data, interruption)
     }
     let history = policy.encoder.history
     let batches = try data.batches(window: policy.view, history: history)
@@ -140,15 +147,15 @@ struct Train: ParsableCommand {
     return false
   }
 
-  /// What the encoder's frozen part makes of every frame, kept beside the demonstrations.
+  /// What the encoder's frozen part makes of every frame, kept in the cache folder.
   private func frozenRows(
-    of encoder: any FrozenEncoder, _ data: TrainingData, at root: String, _ interruption: Interruption
+    of encoder: any FrozenEncoder, _ data: TrainingData, _ interruption: Interruption
   ) throws -> FrozenRows? {
     let bar = ProgressBar("features", total: data.demonstrations.episodes.reduce(0) { $0 + $1.length }, unit: "frames")
     let rows: FrozenRows?
     do {
       rows = try FrozenRows.open(
-        encoder, data.demonstrations, fingerprints: data.fingerprints, folder: root + "/features",
+        encoder, data.demonstrations, fingerprints: data.fingerprints, folder: CacheFolder.path + "/features",
         shouldStop: { interruption.isAsked }
       ) { done, total in bar.update(done, of: total) }
     } catch is CancellationError {

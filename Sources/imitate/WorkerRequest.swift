@@ -221,7 +221,7 @@ final class Workbench {
         film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
       }
     }
-    let scene = EpisodeMetadata(simulator.description.metadata)
+    let scene = try EpisodeMetadata(simulator.description.metadata)
     (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
     if let folder = request.film {
       do {

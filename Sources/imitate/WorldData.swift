@@ -30,7 +30,8 @@ final class WorldData {
     let root = place.root(of: registry, recipe: recipe.data.root)
     let selections = try recipe.data.tasks.map {
       Demonstrations.Selection(
-        path: try registry.path(task: $0, split: recipe.data.split, root: root), task: $0, key: split.key)
+        path: try registry.path(task: $0, split: recipe.data.split, root: root), task: $0, key: split.key,
+        heldOutKey: recipe.data.validationKey)
     }
     cameras = recipe.world.cameras.map { CameraKeys($0) }
     geometry = recipe.world.geometry || needsDepth
@@ -58,11 +59,13 @@ final class WorldData {
       context: LiftContext(
         cameras: cameras.map(\.name), size: size, fieldsOfView: recipe.world.fieldsOfView),
       actionWidth: demonstrations.actionWidth)
-    (training, heldOut) = TrainingData.divide(
-      demonstrations.episodes, share: recipe.data.validation, seed: recipe.seed)
-    fingerprints = try selections.map { try TrainingData.digest($0.path).sha256 }
+    (training, heldOut) = TrainingData.divide(demonstrations, recipe.data, seed: recipe.seed)
+    fingerprints = try zip(selections, demonstrations.linkedFiles).flatMap { selection, linked in
+      try ([selection.path] + linked).map { try DigestCache().digest($0).sha256 }
+    }
     bar.update(opened, of: opened)
     bar.finish(note: "\(training.count) to train on, \(heldOut.count) held out")
+    for note in demonstrations.notes { tell("note: \(note)") }
   }
 
   /// What a stage's weights depend on.
@@ -81,7 +84,7 @@ final class WorldData {
     let size = blueprint.context.size
     func rows(_ key: String, width: Int) throws -> [Float] {
       try frames.flatMap { frame in
-        try demonstrations.vectors(key, episode: frame.episode)[frame.step * width..<(frame.step + 1) * width]
+        try demonstrations.vectors(key, episode: frame.episode, rows: frame.step..<frame.step + 1)
       }
     }
     let count = size.height * size.width

@@ -169,7 +169,7 @@ import Testing
     let result = try runner.run("inspect", Self.file, "--sheet", "sheet.png")
     #expect(result.status == 0)
     for words in [
-      "demo_1: actions: not a number in row 1", "demo_2: actions: 1.5", "demo_3: 'robot0_agentview_left_image'",
+      "demo_1: actions: NaN or infinity in row 1", "demo_2: actions: 1.5", "demo_3: 'robot0_agentview_left_image'",
     ] {
       #expect(result.output.contains(words), "\(words)")
     }

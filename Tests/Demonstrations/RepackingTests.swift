@@ -47,7 +47,7 @@ import Testing
     #expect(try file.mask("1_demos") == ["demo_0"])
     #expect(try file.hdf5.integer(of: "data", "total") == 12)
     for (demo, pixels) in zip(file.demos, frames) {
-      #expect(file.instruction(demo) == "go")
+      #expect(try file.instruction(demo) == "go")
       #expect(try file.hdf5.integer(of: "data/\(demo)", "num_samples") == 6)
       for name in ["actions", "action_dict/gripper", "obs/position"] {
         #expect(try file.hdf5.doubles("data/\(demo)/\(name)") == source.hdf5.doubles("data/\(demo)/\(name)"))
@@ -87,10 +87,10 @@ import Testing
       .run(shouldStop: { done > 0 }, progress: { done = $0 })
     #expect(stopped == nil && done == 1)
     #expect(!FileManager.default.fileExists(atPath: folder + "/halves.hdf5"))
-    let part = folder + "/halves.hdf5.parts/raw-demo_0.hdf5"
+    let part = folder + "/halves.hdf5.parts/demo_0.hdf5"
     let before = try FileManager.default.attributesOfItem(atPath: part)[.modificationDate] as? Date
     var kept: Date?
-    let again = Repacking(source, to: folder + "/halves.hdf5", as: .raw)
+    let again = try Repacking(source, to: folder + "/halves.hdf5", as: .raw)
     _ = try again.run(progress: {
       if $0 == 1 { kept = try? FileManager.default.attributesOfItem(atPath: part)[.modificationDate] as? Date }
     })

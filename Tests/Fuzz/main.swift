@@ -24,8 +24,15 @@ private func parse(_ input: UnsafeRawBufferPointer) {
       for split in registry.splits { _ = try? registry.path(task: task.name, split: split, root: "/") }
     }
   case UInt8(ascii: "m"):
-    let metadata = EpisodeMetadata(String(decoding: bytes, as: UTF8.self))
-    _ = (metadata.instruction, metadata.category, metadata.layout, metadata.style)
+    _ = try? EpisodeMetadata(String(decoding: bytes, as: UTF8.self))
+  case UInt8(ascii: "z"):
+    // The first byte says how large the target is: too small, and large enough.
+    guard let size = bytes.first else { return }
+    var target = [UInt8](repeating: 0, count: Int(size) * 64)
+    bytes.dropFirst().withUnsafeBytes { source in
+      target.withUnsafeMutableBytes { _ = LZF.inflate(source, into: $0) }
+    }
+  case UInt8(ascii: "h"): _ = Superblock(bytes)
   default: break
   }
 }

@@ -91,8 +91,6 @@ def odd(path):
                 demo.create_dataset("obs/sometimes", data=np.zeros((rows, 2)))
                 demo.attrs["ep_meta"] = json.dumps({"lang": "open", "layout_id": 3, "style_id": 4, "object_cfgs": [
                     {"name": "obj", "info": {"cat": "apple"}}, {"name": "other", "info": {}}]})
-            if number == 1:
-                demo.attrs["ep_meta"] = "not JSON"
         file.create_dataset("mask/train", data=np.array(["demo_2", "demo_0"], dtype=h5py.string_dtype()))
         file.create_dataset("mask/50_demos", data=np.array(["demo_0", "demo_7"], dtype="S"))
 

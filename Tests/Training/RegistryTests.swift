@@ -44,12 +44,14 @@ import Training
     }
   }
 
-  @Test func anyNumberIsASplit() throws {
+  @Test func anyFilterKeyIsASplit() throws {
     let robocasa = try registry("robocasa")
     #expect(try robocasa.split("generated-3000").key == "3000_demos")
     #expect(try robocasa.split("human-7").key == "7_demos")
     #expect(try robocasa.split("human").key == nil)
-    for wrong in ["robots-50", "human-", "human-0", "human-many", ""] {
+    let named = try robocasa.split("human-train")
+    #expect(named.key == "train" && named.count == nil && named.source == "human")
+    for wrong in ["robots-50", "human-", "human-0", "humans", ""] {
       #expect(throws: RegistryError.self) { try robocasa.split(wrong) }
     }
     #expect(throws: RegistryError.self) {

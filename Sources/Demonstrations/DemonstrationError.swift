@@ -1,0 +1,76 @@
+/// What is wrong with a set of demonstrations.
+package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
+  case unknownKey(file: String, key: String, available: [String])
+  case emptyKey(file: String, key: String)
+  case danglingKey(file: String, key: String, demo: String)
+  case otherTask(file: String, expected: String, found: String)
+  /// An attribute that is there and cannot be read.
+  case metadata(file: String, place: String, reason: String)
+  case noObservations(file: String, demo: String)
+  case missingObservation(file: String, demo: String, key: String, available: [String])
+  case notAnImage(file: String, demo: String, key: String, found: String)
+  /// Frames that a setting would make readable.
+  case frameFormat(file: String, demo: String, key: String, found: String, setting: String)
+  case notAVector(file: String, demo: String, key: String, found: String)
+  case noValues(file: String, demo: String, key: String)
+  case noSteps(file: String, demo: String)
+  case actionParts(file: String, demo: String, key: String, parts: [String])
+  case depthUnit(file: String, demo: String, key: String, found: String)
+  case differs(file: String, demo: String, key: String, expected: String, found: String)
+  case rows(file: String, demo: String, key: String, expected: Int, found: Int)
+  case notANumber(file: String, demo: String, key: String, row: Int)
+  case noSuchColumn(Int, width: Int)
+  case constants(given: Int, leftOut: [Int])
+  case columnMoves(Int, low: Float, high: Float)
+  case noRotation(Int)
+  case noEpisodes
+  case allHeldOut(key: String)
+
+  package var description: String {
+    switch self {
+    case .unknownKey(let file, let key, let available):
+      "\(file): no filter key '\(key)'; there are: \(available.isEmpty ? "none" : available.joined(separator: ", "))"
+    case .emptyKey(let file, let key): "\(file): filter key '\(key)' names no demos"
+    case .danglingKey(let file, let key, let demo): "\(file): filter key '\(key)' names '\(demo)', which is not there"
+    case .otherTask(let file, let expected, let found):
+      "\(file): holds demonstrations of '\(found)', not of '\(expected)'"
+    case .metadata(let file, let place, let reason): "\(file): \(place) \(reason)"
+    case .noObservations(let file, let demo):
+      "\(file): \(demo) holds no observations, only what was done; robomimic's dataset_states_to_obs.py adds them to such a file"
+    case .missingObservation(let file, let demo, let key, let available):
+      "\(file): \(demo) has no observation '\(key)'; it has: \(available.joined(separator: ", "))"
+    case .notAnImage(let file, let demo, let key, let found):
+      "\(file): \(demo): '\(key)' is \(found), not [rows, height, width, 3] of bytes"
+    case .frameFormat(let file, let demo, let key, let found, let setting):
+      "\(file): \(demo): '\(key)' is \(found); \(setting)"
+    case .notAVector(let file, let demo, let key, let found):
+      "\(file): \(demo): '\(key)' is \(found), not [rows, width] of numeric values"
+    case .noValues(let file, let demo, let key):
+      "\(file): \(demo): '\(key)' is 0 wide: leave it out of the recipe"
+    case .noSteps(let file, let demo):
+      "\(file): \(demo) has no steps; leave it out of the filter key, or delete it"
+    case .actionParts(let file, let demo, let key, let parts):
+      "\(file): \(demo): '\(key)' is a group of parts, \(parts.joined(separator: ", ")); name the parts to learn, in their order: "
+        + "actions: {from: [\(parts.map { "\(key)/\($0)" }.joined(separator: ", "))]}"
+    case .depthUnit(let file, let demo, let key, let found):
+      "\(file): \(demo): '\(key)' holds \(found); depths must be floats in meters"
+    case .differs(let file, let demo, let key, let expected, let found):
+      "\(file): \(demo): '\(key)' is \(found), in the other demos \(expected)"
+    case .rows(let file, let demo, let key, let expected, let found):
+      "\(file): \(demo): '\(key)' has \(found) rows, the actions have \(expected)"
+    case .notANumber(let file, let demo, let key, let row):
+      "\(file): \(demo): '\(key)' holds NaN or infinity in row \(row); leave this demo out of the filter key"
+    case .noSuchColumn(let column, let width):
+      "the recipe learns action \(column); the recorded ones are 0 to \(width - 1)"
+    case .constants(let given, let leftOut):
+      "the recipe gives \(given) constants for \(leftOut.count) actions left out: "
+        + leftOut.map(String.init).joined(separator: ", ")
+    case .columnMoves(let column, let low, let high):
+      "action \(column) is left out but moves from \(low) to \(high) in the demonstrations; learn it, or give actions.constants"
+    case .noRotation(let column):
+      "actions \(column) to \(column + 2) are to be learned as a rotation, so actions.learned must name them in a row"
+    case .noEpisodes: "no demonstrations were chosen"
+    case .allHeldOut(let key): "data.validation: filter key '\(key)' holds out every demonstration of the split"
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Foundation
+import Imitation
+
+/// What training asks of one demo, array by array: `Demonstrations` refuses what these throw, `imitate inspect` lists it.
+struct EpisodeCheck {
+  let file: DemonstrationFile
+  let demo: String
+
+  private var hdf5: HDF5File { file.file(of: demo) }
+
+  /// The shape of an array of actions, `[rows, width]`; one number a row counts as a width of 1.
+  func actionShape(_ key: String) throws -> (rows: Int, width: Int) {
+    let path = file.array(key, of: demo)
+    let shape: [Int]
+    do {
+      shape = try hdf5.shape(path)
+    } catch HDF5Error.group(_, _, let members) {
+      throw DemonstrationError.actionParts(file: file.path, demo: demo, key: key, parts: members)
+    }
+    guard let rows = shape.first, shape.count <= 2, try isNumeric(path) else {
+      throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, found: try found(path))
+    }
+    guard rows > 0 else { throw DemonstrationError.noSteps(file: file.path, demo: demo) }
+    guard shape.count == 1 || shape[1] > 0 else {
+      throw DemonstrationError.noValues(file: file.path, demo: demo, key: key)
+    }
+    return (rows, shape.count == 2 ? shape[1] : 1)
+  }
+
+  /// An array of actions, all of it finite.
+  func actions(_ key: String, width: Int) throws -> [Float] {
+    let values = try hdf5.floats(file.array(key, of: demo))
+    try check(values, key, width: width, first: 0)
+    return values
+  }
+
+  /// The shape of an observation with as many rows as the actions have.
+  private func shape(_ key: String, rows: Int) throws -> [Int] {
+    let path = file.observation(key, of: demo)
+    let shape: [Int]
+    do {
+      shape = try hdf5.shape(path)
+    } catch HDF5Error.missing {
+      let available = try file.observationKeys(demo)
+      guard !available.isEmpty || file.layout == .act || hdf5.exists("\(file.group(demo))/obs") else {
+        throw DemonstrationError.noObservations(file: file.path, demo: demo)
+      }
+      throw DemonstrationError.missingObservation(file: file.path, demo: demo, key: key, available: available)
+    }
+    guard shape.first == rows else {
+      throw DemonstrationError.rows(file: file.path, demo: demo, key: key, expected: rows, found: shape.first ?? 0)
+    }
+    return shape
+  }
+
+  /// The size of a camera's frames.
+  func image(_ key: String, rows: Int) throws -> ObservationSchema.ImageSize {
+    let path = file.observation(key, of: demo)
+    let shape = try shape(key, rows: rows)
+    if let frame = try file.frameShape(key, of: demo) {
+      return ObservationSchema.ImageSize(height: frame.height, width: frame.width)
+    }
+    if let setting = try settingThatReads(path, shape) {
+      throw DemonstrationError.frameFormat(
+        file: file.path, demo: demo, key: key, found: try found(path), setting: setting)
+    }
+    throw DemonstrationError.notAnImage(file: file.path, demo: demo, key: key, found: try found(path))
+  }
+
+  /// What would have to be said of an array to take it for images; nil when nothing helps.
+  func settingThatReads(_ path: String, _ shape: [Int]) throws -> String? {
+    let kind = try hdf5.valueKind(path)
+    guard shape.count == 4, shape.dropFirst().allSatisfy({ $0 > 0 }), kind == .bytes || kind == .floats else {
+      return nil
+    }
+    var settings: [(recipe: String, flag: String)] = []
+    if kind == .floats, !file.format.isUnitRange { settings.append(("image_range: unit", "--unit-range")) }
+    if shape[3] != 3 {
+      guard shape[1] == 3 else { return nil }
+      if !file.format.isChannelsFirst { settings.append(("image_order: channels_first", "--channels-first")) }
+    }
+    guard !settings.isEmpty else { return nil }
+    return
+      "if that is what it holds, say so: observations: {\(settings.map(\.recipe).joined(separator: ", "))} in the recipe, "
+      + "\(settings.map(\.flag).joined(separator: " ")) for inspect, play and repack"
+  }
+
+  /// The width of a vector observation. Every value is read, a part at a time, and must be finite; those of narrow ones are
+  /// kept.
+  ///
+  /// - Parameter keep: the widest vector whose values are returned.
+  func vector(_ key: String, rows: Int, keep: Int) throws -> (width: Int, values: [Float]?) {
+    let path = file.observation(key, of: demo)
+    let shape = try shape(key, rows: rows)
+    let kind = try hdf5.valueKind(path)
+    let isDepth = CameraKeys.isDepth(key)
+    // Depth images, and matrices (a pose a row, say) as their values row by row; a gray image is neither.
+    let isImage = shape.count == 4 && shape[3] == 1 && (isDepth || kind == .floats)
+    let isVector = shape.count <= 2 || shape.count == 3 && (isDepth || kind != .bytes) || isImage
+    guard isVector, try isNumeric(path) else {
+      throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, found: try found(path))
+    }
+    let width = shape.dropFirst().reduce(1, *)
+    guard width > 0 else { throw DemonstrationError.noValues(file: file.path, demo: demo, key: key) }
+    if isDepth, kind != .floats {
+      throw DemonstrationError.depthUnit(
+        file: file.path, demo: demo, key: key, found: "integers (millimeters, as a camera gives them?)")
+    }
+    let block = max(1, (1 << 22) / width)
+    var (kept, sum): ([Float], Double) = ([], 0)
+    for start in stride(from: 0, to: rows, by: block) {
+      let values = try hdf5.floats(path, rows: start..<min(rows, start + block))
+      try check(values, key, width: width, first: start)
+      if isDepth { sum = values.reduce(sum) { $0 + Double($1) } }
+      if width <= keep { kept += values }
+    }
+    // No room is a hundred meters deep on average; in millimeters every one is.
+    let mean = sum / Double(rows * width)
+    if isDepth, mean > 100 || mean < 0 {
+      throw DemonstrationError.depthUnit(
+        file: file.path, demo: demo, key: key, found: String(format: "values around %.0f", mean))
+    }
+    return (width, width <= keep ? kept : nil)
+  }
+
+  private func isNumeric(_ path: String) throws -> Bool {
+    [.bytes, .integers, .floats].contains(try hdf5.valueKind(path))
+  }
+
+  private func check(_ values: [Float], _ key: String, width: Int, first: Int) throws {
+    if let bad = values.firstIndex(where: { !$0.isFinite }) {
+      throw DemonstrationError.notANumber(file: file.path, demo: demo, key: key, row: first + bad / max(width, 1))
+    }
+  }
+
+  /// Shape and type in words.
+  func found(_ path: String) throws -> String {
+    let kind =
+      switch try hdf5.valueKind(path) {
+      case .bytes: "bytes"
+      case .integers: "integers"
+      case .floats: "floats"
+      case .text: "text"
+      case .other: "lists, records or references"
+      }
+    return "\(try hdf5.shape(path)) of \(kind)"
+  }
+}

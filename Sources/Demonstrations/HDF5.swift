@@ -1,0 +1,75 @@
+import CHDF5
+import Foundation
+
+/// Debian's HDF5 is the serial library: one call at a time in the whole process, whichever file it is for.
+enum HDF5 {
+  private static let lock: NSRecursiveLock = {
+    // Files are closed where they are no longer used; what is left at exit are those that could not be written, and closing
+    // one of those crashes.
+    H5dont_atexit()
+    H5open()
+    LZF.register()
+    return NSRecursiveLock()
+  }()
+
+  static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    // Errors come back as values; the library would print them as well, a setting that some builds keep by thread.
+    H5Eset_auto2(0, nil, nil)
+    return try body()
+  }
+
+  /// The version that this program runs with, for example "1.10.8".
+  static var version: String {
+    var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
+    _ = locked { H5get_libversion(&major, &minor, &release) }
+    return "\(major).\(minor).\(release)"
+  }
+
+  /// Lets the library open files where locks cannot be had (NFS, Lustre, DVS), in linked files too, which no property list
+  /// reaches: it takes such a lock for one that is held.
+  ///
+  /// - Returns: whether that was what stood in the way.
+  static func goesWithoutLocks(after complaint: Complaint) -> Bool {
+    // Somebody else's lock is EAGAIN; on Linux that is EWOULDBLOCK.
+    guard let line = complaint.line(with: "unable to lock file"), !line.contains("errno = \(EAGAIN),") else {
+      return false
+    }
+    return setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1) == 0
+  }
+
+  /// What the library says about the call that failed last.
+  struct Complaint {
+    /// The innermost first.
+    var lines: [String] = []
+    private(set) var isAboutVersions = false
+
+    var innermost: String { lines.first ?? "" }
+
+    fileprivate mutating func add(_ line: String, isVersion: Bool) {
+      lines.append(line)
+      // Not every place that meets a later format says so by number.
+      if isVersion || line.contains("version number") || line.contains("unknown version") { isAboutVersions = true }
+    }
+
+    func line(with words: String) -> String? { lines.first { $0.contains(words) } }
+  }
+
+  /// Read right after the failed call, under the lock: the next call forgets it.
+  static func complaint() -> Complaint {
+    var complaint = Complaint()
+    withUnsafeMutablePointer(to: &complaint) { target in
+      _ = H5Ewalk2(
+        h5_error_stack(), H5E_WALK_UPWARD,
+        { _, entry, target in
+          guard let entry = entry?.pointee, let target = target?.assumingMemoryBound(to: Complaint.self) else {
+            return 0
+          }
+          target.pointee.add(entry.desc.map { String(cString: $0) } ?? "", isVersion: entry.min_num == h5_bad_version())
+          return 0
+        }, target)
+    }
+    return complaint
+  }
+}

@@ -1,0 +1,108 @@
+import CHDF5
+import Foundation
+
+/// Text and attributes.
+extension HDF5File {
+  /// A list of strings, of fixed or variable length.
+  package func strings(_ path: String) throws -> [String] {
+    try withDataset(path) { dataset in
+      let type = H5Dget_type(dataset)
+      defer { H5Tclose(type) }
+      let space = H5Dget_space(dataset)
+      defer { H5Sclose(space) }
+      let count = HDF5File.shape(of: dataset).reduce(1, *)
+      guard H5Tget_class(type) == H5T_STRING, count < 1 << 28 else {
+        throw HDF5Error.wrongType(file: self.path, path: path, wanted: "text")
+      }
+      return try HDF5File.strings(type: type, space: space, count: count) { memory, buffer in
+        guard H5Dread(dataset, memory, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), buffer) >= 0 else {
+          throw failure(path, of: dataset)
+        }
+      }
+    }
+  }
+
+  private static func strings(
+    type: hid_t, space: hid_t, count: Int, read: (hid_t, UnsafeMutableRawPointer) throws -> Void
+  ) throws -> [String] {
+    guard count > 0 else { return [] }
+    if H5Tis_variable_str(type) > 0 {
+      var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
+      let memory = H5Tcopy(type)
+      defer { H5Tclose(memory) }
+      try pointers.withUnsafeMutableBytes { try read(memory, $0.baseAddress!) }
+      defer { H5Dvlen_reclaim(memory, space, hid_t(H5P_DEFAULT), &pointers) }
+      return pointers.map { $0.map { String(cString: $0) } ?? "" }
+    }
+    let size = H5Tget_size(type)
+    guard size > 0, size < 1 << 30 else { return [] }
+    let isPadded = H5Tget_strpad(type) == H5T_STR_SPACEPAD
+    var bytes = [UInt8](repeating: 0, count: size * count)
+    try bytes.withUnsafeMutableBytes { try read(type, $0.baseAddress!) }
+    return (0..<count).map { index in
+      var text = bytes[index * size..<(index + 1) * size].prefix { $0 != 0 }
+      if isPadded { while text.last == 0x20 { text.removeLast() } }
+      return String(decoding: text, as: UTF8.self)
+    }
+  }
+
+  /// An attribute's text; nil when there is no such attribute.
+  /// - Throws: `HDF5Error` when the object is missing or the attribute is not text.
+  package func textIfPresent(of path: String, _ name: String) throws -> String? {
+    do {
+      return try text(of: path, name)
+    } catch HDF5Error.missingAttribute {
+      return nil
+    }
+  }
+
+  /// - Throws: `HDF5Error` when the object or the attribute is missing or not text.
+  package func text(of path: String, _ name: String) throws -> String {
+    try withAttribute(path, name) { attribute in
+      let type = H5Aget_type(attribute)
+      defer { H5Tclose(type) }
+      let space = H5Aget_space(attribute)
+      defer { H5Sclose(space) }
+      // h5py keeps an empty text as an attribute without a value.
+      if H5Tget_class(type) == H5T_STRING, H5Sget_simple_extent_type(space) == H5S_NULL { return "" }
+      guard H5Tget_class(type) == H5T_STRING, H5Sget_simple_extent_npoints(space) == 1 else {
+        throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "text")
+      }
+      return try HDF5File.strings(type: type, space: space, count: 1) { memory, buffer in
+        guard H5Aread(attribute, memory, buffer) >= 0 else { throw failure("\(path)@\(name)") }
+      }.first ?? ""
+    }
+  }
+
+  /// - Throws: `HDF5Error` when the object or the attribute is missing or not a number.
+  package func integer(of path: String, _ name: String) throws -> Int {
+    try withAttribute(path, name) { attribute in
+      var value: Int64 = 0
+      let space = H5Aget_space(attribute)
+      defer { H5Sclose(space) }
+      guard H5Sget_simple_extent_npoints(space) == 1, H5Aread(attribute, h5_integer(), &value) >= 0 else {
+        throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "a whole number")
+      }
+      return Int(value)
+    }
+  }
+
+  private func withAttribute<Result>(_ path: String, _ name: String, _ body: (hid_t) throws -> Result) throws -> Result
+  {
+    try HDF5.locked {
+      let object = H5Oopen(id, path, hid_t(H5P_DEFAULT))
+      guard object >= 0 else {
+        let failure = failure(path)
+        throw absence(of: path) ?? failure
+      }
+      defer { H5Oclose(object) }
+      guard H5Aexists(object, name) > 0 else {
+        throw HDF5Error.missingAttribute(file: self.path, path: path, name: name)
+      }
+      let attribute = H5Aopen(object, name, hid_t(H5P_DEFAULT))
+      guard attribute >= 0 else { throw failure("\(path)@\(name)") }
+      defer { H5Aclose(attribute) }
+      return try body(attribute)
+    }
+  }
+}

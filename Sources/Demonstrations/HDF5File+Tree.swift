@@ -1,0 +1,120 @@
+import CHDF5
+import Foundation
+
+/// Everything below a name, to copy it or to compare it.
+extension HDF5File {
+  struct Node {
+    var path: String
+    var kind: Kind
+    /// The target of a symbolic link within the file, which is kept as a link; nil for an object.
+    var link: String?
+    /// What tells objects with several names apart.
+    var object: ObjectNumber
+  }
+
+  struct ObjectNumber: Hashable {
+    var file: UInt
+    var address: UInt64
+  }
+
+  /// `path` and all below it, groups before what is in them, external links followed.
+  /// - Throws: `HDF5Error` for a link to nothing and for a group within itself.
+  func tree(_ path: String) throws -> [Node] {
+    var nodes: [Node] = []
+    func visit(_ path: String, _ above: Set<ObjectNumber>) throws {
+      if case .soft(let target) = path == "/" ? .hard : link(path) {
+        if let absence = absence(of: path) { throw absence }
+        nodes.append(Node(path: path, kind: .other, link: target, object: ObjectNumber(file: 0, address: 0)))
+        return
+      }
+      let (kind, object) = try object(path)
+      guard !above.contains(object) else {
+        throw HDF5Error.notCopied(file: self.path, path: path, reason: "the group holds itself")
+      }
+      nodes.append(Node(path: path, kind: kind, object: object))
+      guard kind == .group else { return }
+      for name in try children(path) {
+        try visit(path == "/" ? name : "\(path)/\(name)", above.union([object]))
+      }
+    }
+    try visit(path, [])
+    return nodes
+  }
+
+  private func object(_ path: String) throws -> (Kind, ObjectNumber) {
+    try HDF5.locked {
+      let object = H5Oopen(id, path, hid_t(H5P_DEFAULT))
+      guard object >= 0 else {
+        let failure = failure(path)
+        throw absence(of: path) ?? failure
+      }
+      defer { H5Oclose(object) }
+      var info = H5O_info_t()
+      guard H5Oget_info2(object, &info, UInt32(H5O_INFO_BASIC)) >= 0 else { throw failure(path) }
+      let number = ObjectNumber(file: UInt(info.fileno), address: UInt64(info.addr))
+      switch H5Iget_type(object) {
+      case H5I_GROUP: return (.group, number)
+      case H5I_DATASET: return (.dataset, number)
+      default: return (.other, number)
+      }
+    }
+  }
+
+  /// Copies `path` of another file and all below it.
+  ///
+  /// - Parameter isLeftOut: what is not copied, by its path in the other file, and nothing below it.
+  /// - Throws: `HDF5Error` for whatever cannot be copied.
+  func copyTree(
+    _ path: String, from other: HDF5File, as newPath: String, leaving isLeftOut: (String) -> Bool = { _ in false }
+  ) throws {
+    var known: [ObjectNumber: String] = [:]
+    var leftOut: [String] = []
+    for node in try other.tree(path) {
+      if leftOut.contains(where: { node.path.hasPrefix($0 + "/") }) { continue }
+      if isLeftOut(node.path) {
+        leftOut.append(node.path)
+        continue
+      }
+      let name = HDF5File.moved(node.path, from: path, to: newPath)
+      if let target = node.link {
+        try link(name, to: target)
+      } else if node.kind == .group {
+        try createGroup(name, like: other, node.path)
+      } else if let first = known[node.object] {
+        try self.name(name, as: first)
+      } else {
+        try other.refuseReferences(node)
+        try copy(node.path, from: other, as: name)
+        known[node.object] = name
+      }
+    }
+  }
+
+  /// Where something below `path` goes when that goes to `newPath`.
+  static func moved(_ name: String, from path: String, to newPath: String) -> String {
+    if path == newPath || name == path { return name == path ? newPath : name }
+    return path == "/" ? "\(newPath)/\(name)" : newPath + name.dropFirst(path.count)
+  }
+
+  private func refuseReferences(_ node: Node) throws {
+    guard node.kind == .dataset else { return }
+    try withDataset(node.path) { dataset in
+      let type = H5Dget_type(dataset)
+      defer { H5Tclose(type) }
+      guard H5Tdetect_class(type, H5T_REFERENCE) <= 0 else {
+        throw HDF5Error.notCopied(file: self.path, path: node.path, reason: HDF5File.references)
+      }
+      for index in 0..<max(0, H5Aget_num_attrs(dataset)) {
+        let attribute = H5Aopen_by_idx(
+          dataset, ".", H5_INDEX_NAME, H5_ITER_INC, hsize_t(index), hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT))
+        defer { H5Aclose(attribute) }
+        let type = H5Aget_type(attribute)
+        defer { H5Tclose(type) }
+        guard H5Tdetect_class(type, H5T_REFERENCE) <= 0 else {
+          throw HDF5Error.notCopied(
+            file: self.path, path: node.path, reason: "an attribute of it: " + HDF5File.references)
+        }
+      }
+    }
+  }
+}
