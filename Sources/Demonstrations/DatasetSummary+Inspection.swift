@@ -53,25 +53,28 @@ private struct Inspection {
   mutating func look(at demo: String) {
     let check = EpisodeCheck(file: file, demo: demo)
     let actions = attempt { _ in try check.actionShape("actions") }
+    // Actions in parts are as long as the first of them.
+    let parts = actions == nil ? (try? check.file.file(of: demo).arrays(file.array("actions", of: demo))) ?? [] : []
+    let rows = actions?.rows ?? parts.first.flatMap { try? check.actionShape("actions/\($0)").rows }
+    if let rows { lengths.append(rows) }
     if let actions {
-      lengths.append(actions.rows)
       actionWidths[actions.width, default: []].append(demo)
       _ = attempt { try $0.look(atActions: check, actions.rows, actions.width) }
     }
     // Of a demo without steps there is nothing more to say.
-    if (try? file.length(demo)) != 0, let keys = attempt({ try $0.file.observationKeys(demo) }) {
+    if rows != nil || (try? file.length(demo)) != 0, let keys = attempt({ try $0.file.observationKeys(demo) }) {
       readable.append(demo)
       if keys.isEmpty, let all = try? file.file(of: demo).children("\(file.group(demo))/obs"), all.isEmpty,
         file.layout == .robomimic
       {
         note(DemonstrationError.noObservations(file: file.path, demo: demo))
       }
-      for key in keys { _ = attempt { try $0.look(at: key, check, rows: actions?.rows) } }
+      for key in keys { _ = attempt { try $0.look(at: key, check, rows: rows) } }
       if file.layout == .robomimic, let all = try? file.file(of: demo).children("data/\(demo)/obs") {
         nested.formUnion(all.filter { !keys.contains($0) }.map { "obs/\($0)" })
       }
     }
-    if let rows = actions?.rows, file.layout == .robomimic {
+    if let rows, file.layout == .robomimic {
       do {
         let samples = try file.hdf5.integer(of: "data/\(demo)", "num_samples")
         if samples != rows { problems.append("\(demo): num_samples says \(samples), actions have \(rows) rows") }
@@ -83,7 +86,7 @@ private struct Inspection {
     let metadata = attempt { try $0.file.metadata(demo) }
     table.append(
       .init(
-        name: demo, steps: actions?.rows ?? 0, instruction: metadata?.instruction ?? "", layout: metadata?.layout,
+        name: demo, steps: rows ?? 0, instruction: metadata?.instruction ?? "", layout: metadata?.layout,
         style: metadata?.style, category: metadata?.category))
     if let metadata { texts[metadata.instruction ?? "", default: 0] += 1 }
   }
@@ -113,6 +116,7 @@ private struct Inspection {
       throw DemonstrationError.rows(file: file.path, demo: demo, key: key, expected: rows, found: shape.first ?? 0)
     }
     guard let count = rows ?? shape.first, count > 0 else { return }
+    _ = try file.linkedFiles(of: demo, path)
     if let frame = try file.frameShape(key, of: demo) {
       shapes[key, default: [:]][[frame.height, frame.width, 3], default: []].append(demo)
       var statistics = cameras[key] ?? PictureStatistics()

@@ -25,6 +25,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case noRotation(Int)
   case noEpisodes
   case allHeldOut(key: String)
+  /// Trained on and held out.
+  case inBoth(file: String, demo: String, key: String, heldOut: String)
 
   package var description: String {
     switch self {
@@ -70,6 +72,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
     case .noRotation(let column):
       "actions \(column) to \(column + 2) are to be learned as a rotation, so actions.learned must name them in a row"
     case .noEpisodes: "no demonstrations were chosen"
+    case .inBoth(let file, let demo, let key, let heldOut):
+      "\(file): \(demo) is in filter key '\(key)', to be trained on, and in '\(heldOut)', to be held out; choose others"
     case .allHeldOut(let key): "data.validation: filter key '\(key)' holds out every demonstration of the split"
     }
   }

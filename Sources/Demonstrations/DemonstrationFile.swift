@@ -60,7 +60,7 @@ package struct DemonstrationFile: Sendable {
   }
 
   private static func isEpisode(_ file: HDF5File) -> Bool {
-    !file.exists("data") && file.exists("observations") && (file.exists("action") || file.exists("actions"))
+    !file.exists("data") && file.kind(of: "observations") == .group && (file.exists("action") || file.exists("actions"))
   }
 
   private static func episodes(in folder: String) throws -> [(name: String, file: HDF5File)] {
@@ -129,9 +129,21 @@ extension DemonstrationFile {
   /// The files that the values of a demo come from besides its own.
   /// - Throws: `HDF5Error`.
   func linkedFiles(of demo: String, _ keys: [String], _ arrays: [String]) throws -> [String] {
-    let file = file(of: demo)
-    return try (keys.map { observation($0, of: demo) } + arrays.map { array($0, of: demo) })
-      .flatMap { try file.linkedFiles($0) } + (layout == .act && file.path != path ? [file.path] : [])
+    try keys.flatMap { try linkedFiles(of: demo, observation($0, of: demo)) }
+      + arrays.flatMap { try linkedFiles(of: demo, array($0, of: demo)) }
+  }
+
+  /// The files that an array's values come from besides its own. A library that does not find one takes fill values for what
+  /// is in it.
+  /// - Throws: `HDF5Error` when one of them is not there.
+  func linkedFiles(of demo: String, _ path: String) throws -> [String] {
+    let linked = try file(of: demo).linkedFiles(path)
+    if let missing = linked.first(where: { !FileManager.default.isReadableFile(atPath: $0) }) {
+      throw HDF5Error.unreadable(
+        file: self.path, path: path,
+        reason: "values of it are in another file, '\(missing)', which is not there or not readable")
+    }
+    return linked
   }
 
   /// Rows of the actions.
@@ -169,7 +181,7 @@ extension DemonstrationFile {
 // What is said of demos.
 extension DemonstrationFile {
   /// The filter keys.
-  package var maskNames: [String] { layout == .act ? [] : (try? hdf5.arrays("mask")) ?? [] }
+  package var maskNames: [String] { layout == .act ? [] : (try? hdf5.children("mask")) ?? [] }
 
   /// The demos that filter key `key` names, in the order of their numbers, as often as it names them; nil when there is no
   /// such key.
@@ -179,7 +191,7 @@ extension DemonstrationFile {
     guard try hdf5.valueKind("mask/\(key)") == .text else {
       throw HDF5Error.wrongType(file: path, path: "mask/\(key)", wanted: "names of demos")
     }
-    return try hdf5.strings("mask/\(key)").sorted {
+    return try hdf5.strings("mask/\(key)").filter { !$0.isEmpty }.sorted {
       (DemonstrationFile.number($0) ?? .max, $0) < (DemonstrationFile.number($1) ?? .max, $1)
     }
   }

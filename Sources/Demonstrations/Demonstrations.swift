@@ -83,10 +83,8 @@ package final class Demonstrations: DemonstrationSource {
       var held: Set<String> = []
       if let key = selection.heldOutKey {
         held = Set(try Demonstrations.demos(of: file, key: key, notes: &notes))
-        let both = chosen.count { held.contains($0) }
-        if both > 0, let other = selection.key {
-          notes.append(
-            "\(file.path): \(both) demos are in filter keys '\(other)' and '\(key)': held out, not trained on")
+        if let other = selection.key, let both = file.demos.first(where: { chosen.contains($0) && held.contains($0) }) {
+          throw DemonstrationError.inBoth(file: file.path, demo: both, key: other, heldOut: key)
         }
       }
       for demo in file.demos where held.contains(demo) || chosen.contains(demo) {

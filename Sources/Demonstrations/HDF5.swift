@@ -27,18 +27,6 @@ enum HDF5 {
     return "\(major).\(minor).\(release)"
   }
 
-  /// Lets the library open files where locks cannot be had (NFS, Lustre, DVS), in linked files too, which no property list
-  /// reaches: it takes such a lock for one that is held.
-  ///
-  /// - Returns: whether that was what stood in the way.
-  static func goesWithoutLocks(after complaint: Complaint) -> Bool {
-    // Somebody else's lock is EAGAIN; on Linux that is EWOULDBLOCK.
-    guard let line = complaint.line(with: "unable to lock file"), !line.contains("errno = \(EAGAIN),") else {
-      return false
-    }
-    return setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1) == 0
-  }
-
   /// What the library says about the call that failed last.
   struct Complaint {
     /// The innermost first.
@@ -51,6 +39,12 @@ enum HDF5 {
       lines.append(line)
       // Not every place that meets a later format says so by number.
       if isVersion || line.contains("version number") || line.contains("unknown version") { isAboutVersions = true }
+    }
+
+    /// Whether a file could not be locked although nobody holds its lock: on NFS, Lustre and DVS there may be none. Somebody
+    /// else's lock is EAGAIN.
+    var isAboutLocksThatCannotBeHad: Bool {
+      line(with: "unable to lock file").map { !$0.contains("errno = \(EAGAIN),") } ?? false
     }
 
     func line(with words: String) -> String? { lines.first { $0.contains(words) } }

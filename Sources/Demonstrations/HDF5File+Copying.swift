@@ -29,12 +29,13 @@ extension HDF5File {
         try copyAttribute(
           H5Aopen_by_idx(
             from, ".", H5_INDEX_NAME, H5_ITER_INC, hsize_t(index), hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT)),
-          to: to, refusal: HDF5Error.damaged(file: other.path, path: "\(original)@\(index)"))
+          to: to, from: other.path, "\(original)@\(index)")
       }
     }
   }
 
-  private func copyAttribute(_ attribute: hid_t, to target: hid_t, refusal: HDF5Error) throws {
+  private func copyAttribute(_ attribute: hid_t, to target: hid_t, from file: String, _ place: String) throws {
+    let refusal = HDF5Error.damaged(file: file, path: place)
     guard attribute >= 0 else { throw refusal }
     defer { H5Aclose(attribute) }
     let (type, space) = (H5Aget_type(attribute), H5Aget_space(attribute))
@@ -43,7 +44,7 @@ extension HDF5File {
       H5Sclose(space)
     }
     guard H5Tdetect_class(type, H5T_REFERENCE) <= 0 else {
-      throw HDF5Error.notCopied(file: path, path: "an attribute", reason: HDF5File.references)
+      throw HDF5Error.notCopied(file: file, path: place, reason: HDF5File.references)
     }
     var name = [CChar](repeating: 0, count: Int(H5Aget_name(attribute, 0, nil)) + 1)
     let count = H5Sget_simple_extent_npoints(space)

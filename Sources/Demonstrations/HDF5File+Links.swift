@@ -12,12 +12,13 @@ extension HDF5File {
     case external(file: String, path: String)
   }
 
-  /// Whether there is something of this name. A link to nothing counts: who reads it is told where it points.
+  /// Whether there is something of this name. A link to nothing counts, and so does what cannot be read: who reads it is
+  /// told.
   package func exists(_ path: String) -> Bool {
     HDF5.locked {
       switch absence(of: path) {
-      case nil, .dangling: true
-      default: false
+      case .missing: false
+      default: true
       }
     }
   }
@@ -28,13 +29,12 @@ extension HDF5File {
       var (parent, partial) = ("/", "")
       for part in path.split(separator: "/") {
         partial += partial.isEmpty ? String(part) : "/\(part)"
-        guard H5Lexists(id, partial, hid_t(H5P_DEFAULT)) > 0 else {
+        let isLinked = H5Lexists(id, partial, hid_t(H5P_DEFAULT))
+        guard isLinked >= 0 else { return failure(partial) }
+        guard isLinked > 0 else {
           return .missing(file: self.path, path: path, available: (try? children(parent)) ?? [])
         }
-        var isThere = H5Oexists_by_name(id, partial, hid_t(H5P_DEFAULT))
-        if isThere < 0, HDF5.goesWithoutLocks(after: HDF5.complaint()) {
-          isThere = H5Oexists_by_name(id, partial, hid_t(H5P_DEFAULT))
-        }
+        let isThere = H5Oexists_by_name(id, partial, hid_t(H5P_DEFAULT))
         guard isThere > 0 else { return broken(partial, isThere < 0 ? HDF5.complaint() : HDF5.Complaint()) }
         parent = partial
       }
@@ -145,7 +145,9 @@ extension HDF5File {
   }
 
   /// The files beside this one that the values of a dataset come from: behind external links, virtual datasets and raw files.
-  package func linkedFiles(_ path: String) throws -> [String] {
+  ///
+  /// - Parameter besideItsOwn: leave out the file that the dataset itself is in, behind an external link.
+  package func linkedFiles(_ path: String, besideItsOwn: Bool = false) throws -> [String] {
     try withDataset(path) { dataset in
       var found: Set<String> = []
       let owner = H5Iget_file_id(dataset)
@@ -154,12 +156,16 @@ extension HDF5File {
       var bytes = [CChar](repeating: 0, count: max(0, length) + 1)
       H5Fget_name(owner, &bytes, bytes.count)
       let file = String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      if file != self.path { found.insert(file) }
+      if file != self.path, !besideItsOwn { found.insert(file) }
       let folder = (file as NSString).deletingLastPathComponent
       func add(_ name: [CChar]) {
         let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        guard text != ".", !text.isEmpty else { return }
-        found.insert(text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)")
+        // The file itself, or a pattern of names.
+        guard text != ".", !text.isEmpty, !text.contains("%") else { return }
+        let beside = text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)"
+        found.insert(
+          FileManager.default.fileExists(atPath: beside) || !FileManager.default.fileExists(atPath: text)
+            ? beside : text)
       }
       let list = H5Dget_create_plist(dataset)
       defer { H5Pclose(list) }

@@ -68,9 +68,14 @@ extension HDF5File {
       guard H5Tget_class(type) == H5T_STRING, H5Sget_simple_extent_npoints(space) == 1 else {
         throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "text")
       }
-      return try HDF5File.strings(type: type, space: space, count: 1) { memory, buffer in
+      let all = try HDF5File.strings(type: type, space: space, count: 1) { memory, buffer in
         guard H5Aread(attribute, memory, buffer) >= 0 else { throw failure("\(path)@\(name)") }
-      }.first ?? ""
+      }
+      // The sign for bytes that are no UTF-8; nobody writes it on purpose.
+      guard !(all.first ?? "").contains("\u{fffd}") else {
+        throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "text in UTF-8")
+      }
+      return all.first ?? ""
     }
   }
 

@@ -84,10 +84,56 @@ extension HDF5File {
         try self.name(name, as: first)
       } else {
         try other.refuseReferences(node)
-        try copy(node.path, from: other, as: name)
+        if try node.kind == .dataset && !other.linkedFiles(node.path, besideItsOwn: true).isEmpty {
+          try copyValues(node.path, from: other, as: name)
+        } else {
+          try copy(node.path, from: other, as: name)
+        }
         known[node.object] = name
       }
     }
+  }
+
+  /// Copies a dataset whose values are elsewhere (virtual ones, raw files) with its values, in one piece.
+  private func copyValues(_ path: String, from other: HDF5File, as name: String) throws {
+    try other.withDataset(path) { source in
+      let (type, space) = (H5Dget_type(source), H5Dget_space(source))
+      defer {
+        H5Tclose(type)
+        H5Sclose(space)
+      }
+      guard H5Tdetect_class(type, H5T_VLEN) <= 0, H5Tis_variable_str(type) <= 0 else {
+        throw HDF5Error.notCopied(
+          file: other.path, path: path, reason: "it is put together from other files and holds lists of any length")
+      }
+      let shape = HDF5File.shape(of: source)
+      let row = try other.size(of: Array(shape.dropFirst()), path, each: H5Tget_size(type))
+      let properties = H5Pcreate(h5_dataset_creation())
+      defer { H5Pclose(properties) }
+      H5Pset_obj_track_times(properties, false)
+      let whole = H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil)
+      defer { H5Sclose(whole) }
+      let target = H5Dcreate2(id, name, type, whole, hid_t(H5P_DEFAULT), properties, hid_t(H5P_DEFAULT))
+      guard target >= 0 else { throw HDF5Error.notWritten(file: self.path, reason: "HDF5 refused '\(name)'") }
+      defer { H5Dclose(target) }
+      let block = max(1, (1 << 26) / max(1, row * H5Tget_size(type)))
+      for start in stride(from: 0, to: shape.first ?? 0, by: block) where row > 0 {
+        let counts = ([min(block, shape[0] - start)] + shape.dropFirst()).map { hsize_t($0) }
+        let starts = [hsize_t(start)] + shape.dropFirst().map { _ in hsize_t(0) }
+        let memory = H5Screate_simple(Int32(counts.count), counts, nil)
+        defer { H5Sclose(memory) }
+        var bytes = [UInt8](repeating: 0, count: Int(counts[0]) * row * H5Tget_size(type))
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, starts, nil, counts, nil)
+        H5Sselect_hyperslab(whole, H5S_SELECT_SET, starts, nil, counts, nil)
+        guard H5Dread(source, type, memory, space, hid_t(H5P_DEFAULT), &bytes) >= 0 else {
+          throw other.failure(path, of: source)
+        }
+        guard H5Dwrite(target, type, memory, whole, hid_t(H5P_DEFAULT), bytes) >= 0 else {
+          throw HDF5Error.notWritten(file: self.path, reason: "HDF5 refused '\(name)'")
+        }
+      }
+    }
+    try copyAttributes(of: name, from: other, path)
   }
 
   /// Where something below `path` goes when that goes to `newPath`.

@@ -5,15 +5,18 @@ import Foundation
 extension HDF5File {
   package func shape(_ path: String) throws -> [Int] {
     try withDataset(path) { dataset in
-      guard try !isNull(dataset, path) else {
+      guard !isNull(dataset) else {
         throw HDF5Error.wrongType(file: self.path, path: path, wanted: "values: it is empty")
       }
       return HDF5File.shape(of: dataset)
     }
   }
 
+  /// Whether a dataset has no dataspace at all.
+  func isEmpty(_ path: String) throws -> Bool { try withDataset(path) { isNull($0) } }
+
   /// Whether a dataset has no dataspace at all (h5py's `Empty`).
-  private func isNull(_ dataset: hid_t, _ path: String) throws -> Bool {
+  private func isNull(_ dataset: hid_t) -> Bool {
     let space = H5Dget_space(dataset)
     defer { H5Sclose(space) }
     return H5Sget_simple_extent_type(space) == H5S_NULL
@@ -77,7 +80,7 @@ extension HDF5File {
     try withDataset(path) { dataset in
       let stored = H5Dget_type(dataset)
       defer { H5Tclose(stored) }
-      guard [H5T_INTEGER, H5T_FLOAT, H5T_ENUM].contains(H5Tget_class(stored)), try !isNull(dataset, path) else {
+      guard [H5T_INTEGER, H5T_FLOAT, H5T_ENUM].contains(H5Tget_class(stored)), !isNull(dataset) else {
         throw HDF5Error.wrongType(file: self.path, path: path, wanted: "numeric values")
       }
       let shape = HDF5File.shape(of: dataset)

@@ -16,8 +16,12 @@ package final class HDF5File: @unchecked Sendable {
     id = try HDF5.locked {
       var id = H5Fopen(path, h5_read_only(), hid_t(H5P_DEFAULT))
       var complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
-      if id < 0, HDF5.goesWithoutLocks(after: complaint) {
-        id = H5Fopen(path, h5_read_only(), hid_t(H5P_DEFAULT))
+      if id < 0, complaint.isAboutLocksThatCannotBeHad {
+        // The files that this one links to are opened in the same way.
+        let list = H5Pcreate(h5_file_access())
+        defer { H5Pclose(list) }
+        H5Pset_file_locking(list, false, true)
+        id = H5Fopen(path, h5_read_only(), list)
         complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
       }
       // One writer and many readers (SWMR): the writer keeps the file whole at every moment, and the mark stays when that
@@ -93,10 +97,7 @@ package final class HDF5File: @unchecked Sendable {
   /// Opens a dataset; why it cannot be is told by name.
   func withDataset<Result>(_ path: String, _ body: (hid_t) throws -> Result) throws -> Result {
     try HDF5.locked {
-      var dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
-      if dataset < 0, HDF5.goesWithoutLocks(after: HDF5.complaint()) {
-        dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
-      }
+      let dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
       guard dataset >= 0 else {
         let failure = failure(path)
         if let absence = absence(of: path) { throw absence }

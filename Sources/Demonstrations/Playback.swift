@@ -6,7 +6,9 @@ package struct Playback {
   private let file: DemonstrationFile
   private let demo: String
   private let cameras: [(key: String, height: Int, width: Int)]
-  private let actions: [[Float]]
+  /// The plot of the actions, as it is behind the present and ahead of it.
+  private let dark: Image
+  private let light: Image
 
   package let length: Int
   /// Why cameras are left out, a line each.
@@ -45,14 +47,18 @@ package struct Playback {
     self.cameras = cameras
     self.notes = notes
     let values = try file.file(of: demo).floats(file.array("actions", of: demo))
-    actions = (0..<width).map { column in (0..<length).map { values[$0 * width + column] } }
+    let actions = (0..<width).map { column in (0..<length).map { values[$0 * width + column] } }
+    // Two pixels a step where that fits a screen, and no narrower than the cameras.
+    let cells = cameras.map { Image(width: $0.width, height: $0.height) }
+    let wide = max(Image.beside(cells, gap: 2).width, 240, min(2 * length, 960))
+    dark = Playback.plot(actions, length: length, width: wide, (20, 90, 170))
+    light = Playback.plot(actions, length: length, width: wide, (150, 180, 215))
   }
 
   /// Some steps as images, in order.
   /// - Throws: `HDF5Error`.
   package func frames(_ steps: [Int]) throws -> [Image] {
     guard let first = steps.min(), let last = steps.max() else { return [] }
-    let width = max(Image.beside(cameras.map { Image(width: $0.width, height: $0.height) }, gap: 2).width, plotWidth)
     // Steps that lie together are read in one go; of far ones each by itself.
     let together = last - first < 2 * steps.count
     let read = try cameras.map { try together ? file.images($0.key, of: demo, rows: first..<last + 1) : [] }
@@ -66,7 +72,7 @@ package struct Playback {
         return Image(width: camera.width, height: camera.height, pixels: pixels)
       }
       let seen = Image.beside(images, gap: 2)
-      let plot = plot(width: width, at: step)
+      let plot = plot(at: step)
       var frame = Image(
         width: max(seen.width, plot.width), height: seen.height + 4 + plot.height, red: 255, green: 255, blue: 255)
       if !images.isEmpty { frame.draw(seen, x: 0, y: 0) }
@@ -75,17 +81,28 @@ package struct Playback {
     }
   }
 
-  /// Two pixels a step where that fits a screen.
-  private var plotWidth: Int { max(240, min(2 * length, 960)) }
+  /// A row for each value of the action, -1 at its bottom and 1 at its top: what is done dark, what comes light.
+  private func plot(at now: Int) -> Image {
+    var image = light
+    let width = image.width
+    let mark = now * (width - 1) / max(length - 1, 1)
+    for row in 0..<image.height {
+      let start = row * width * 3
+      image.pixels.replaceSubrange(start..<start + mark * 3, with: dark.pixels[start..<start + mark * 3])
+      let pixel = start + mark * 3
+      (image.pixels[pixel], image.pixels[pixel + 1], image.pixels[pixel + 2]) = (210, 60, 40)
+    }
+    return image
+  }
 
-  /// A row for each number of the action, -1 at its bottom and 1 at its top.
-  private func plot(width: Int, at now: Int) -> Image {
+  /// All of the plot in one color.
+  private static func plot(_ actions: [[Float]], length: Int, width: Int, _ color: (UInt8, UInt8, UInt8)) -> Image {
     let tall = 18
     var image = Image(width: width, height: actions.count * tall, red: 250, green: 250, blue: 250)
-    func set(_ x: Int, _ y: Int, _ colour: (UInt8, UInt8, UInt8)) {
+    func set(_ x: Int, _ y: Int, _ color: (UInt8, UInt8, UInt8)) {
       guard (0..<image.width).contains(x), (0..<image.height).contains(y) else { return }
       let place = (y * image.width + x) * 3
-      (image.pixels[place], image.pixels[place + 1], image.pixels[place + 2]) = colour
+      (image.pixels[place], image.pixels[place + 1], image.pixels[place + 2]) = color
     }
     func x(_ step: Int) -> Int { step * (width - 1) / max(length - 1, 1) }
     for (row, values) in actions.enumerated() {
@@ -100,18 +117,15 @@ package struct Playback {
       for step in 0..<max(0, length - 1) {
         // A line from one step to the next, down or up within each column.
         let (from, to) = (x(step), max(x(step + 1), x(step) + 1))
-        var last = y(values[step])
+        let (a, b) = (values[step].isFinite ? values[step] : 0, values[step + 1].isFinite ? values[step + 1] : 0)
+        var last = y(a)
         for column in from...to {
-          let share = Float(column - from) / Float(to - from)
-          let next = y(values[step] + (values[step + 1] - values[step]) * share)
-          for line in min(last, next)...max(last, next) {
-            set(column, line, step < now ? (20, 90, 170) : (150, 180, 215))
-          }
+          let next = y(a + (b - a) * Float(column - from) / Float(to - from))
+          for line in min(last, next)...max(last, next) { set(column, line, color) }
           last = next
         }
       }
     }
-    for line in 0..<image.height { set(x(now), line, (210, 60, 40)) }
     return image
   }
 }

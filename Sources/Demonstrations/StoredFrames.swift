@@ -24,6 +24,7 @@ extension HDF5File {
   }
 
   func camera(_ path: String, _ format: FrameFormat) throws -> StoredCamera? {
+    guard try !isEmpty(path) else { return nil }
     let (shape, kind) = (try shape(path), try valueKind(path))
     func array(_ isChannelsFirst: Bool) -> StoredCamera {
       StoredCamera(

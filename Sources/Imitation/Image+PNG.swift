@@ -7,7 +7,7 @@ extension Image {
 
   /// The picture as a PNG file: each row as differences from the one above, deflated.
   public func png() -> [UInt8] {
-    Image.signature + header + Image.chunk("IDAT", deflated) + Image.chunk("IEND", [])
+    Image.signature + header + Image.chunk("IDAT", deflated(level: 6)) + Image.chunk("IEND", [])
   }
 
   /// Images of one size as an animated PNG file, which browsers and most viewers play, over and over.
@@ -20,7 +20,7 @@ extension Image {
     Image.chunk("IHDR", Image.bigEndian(width) + Image.bigEndian(height) + [8, 2, 0, 0, 0])
   }
 
-  fileprivate var deflated: [UInt8] {
+  fileprivate func deflated(level: Int32) -> [UInt8] {
     var rows: [UInt8] = []
     rows.reserveCapacity(height * (width * 3 + 1))
     let run = width * 3
@@ -30,7 +30,7 @@ extension Image {
     }
     var size = compressBound(UInt(rows.count))
     var packed = [UInt8](repeating: 0, count: Int(size))
-    compress2(&packed, &size, rows, UInt(rows.count), 6)
+    compress2(&packed, &size, rows, UInt(rows.count), level)
     return Array(packed.prefix(Int(size)))
   }
 
@@ -74,7 +74,7 @@ public struct AnimatedPNG {
     let deflated = Mutex([Int: [UInt8]]())
     parallel(count: frames.count, grain: 1) { range in
       for place in range {
-        let data = frames[place].deflated
+        let data = frames[place].deflated(level: 1)  // many frames: time counts more than bytes
         deflated.withLock { $0[place] = data }
       }
     }

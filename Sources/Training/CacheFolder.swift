@@ -14,6 +14,8 @@ package enum CacheFolder {
 extension String {
   /// A path with `~` in front as the home folder, as shells have it.
   package var expandingTilde: String {
-    hasPrefix("~") ? (self as NSString).expandingTildeInPath : self
+    guard self == "~" || hasPrefix("~/") else { return self }
+    let home = ProcessInfo.processInfo.environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory()
+    return home + dropFirst()
   }
 }

@@ -113,7 +113,9 @@ package struct DataSettings: Decodable, Sendable {
       }
       guard tasks.contains(where: { weights.weight(of: $0) > 0 }) else { throw keys.refused(.weights, "are all 0") }
     }
-    guard memoryGigabytes > 0 else { throw keys.refused(.memoryGigabytes, "must be above 0") }
+    guard memoryGigabytes >= 0, memoryGigabytes < 1e6 else {
+      throw keys.refused(.memoryGigabytes, "must be 0 or more")
+    }
   }
 }
 
