@@ -1,184 +1,198 @@
-"""Writes a LeRobot v2.1 dataset (RoboCasa 1.0 and 365) as one HDF5 file of the layout that ImitationKit reads.
+"""Writes a LeRobot dataset (v2.0, v2.1 or v3.0) as one HDF5 file of the layout that ImitationKit reads.
 
-    ./run lerobot FOLDER OUTPUT.hdf5 [--episodes N]
+    ./run lerobot FOLDER OUTPUT.hdf5 [--episodes N] [--replace]
 
-Parquet is read by pyarrow, the videos by PyAV. meta/modality.json says which columns are what: the numbers of an action come in
-another order than RoboCasa's controller takes them, and not in the same one everywhere. Gripper and mode are thresholded at 0.5
-to -1 and +1, as RoboCasa's environment does. Filter keys are the first N of all episodes shuffled with seed 0, RoboCasa's choice.
+What becomes what is told in docs/data-format.md. Whatever fails is one line on the error output, and leaves nothing behind.
 """
 import argparse
-import gzip
-import json
+import errno
 import os
-import random
+import re
+import signal
+import stat
 import sys
+import warnings
 
-import av
-import h5py
-import numpy as np
-import pyarrow.parquet as parquet
+USAGE = "./run lerobot FOLDER OUTPUT.hdf5 [--episodes N] [--replace]"
+PACKAGES = {"h5py": "h5py", "numpy": "numpy", "pyarrow": "pyarrow", "av": "av", "PIL": "pillow"}
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
-# Our 12 numbers in order, and the names that datasets give to their parts.
-ACTIONS = [
-    (3, ("end_effector_position", "eef_position", "eef_pos")),
-    (3, ("end_effector_rotation", "eef_rotation", "eef_rot")),
-    (1, ("gripper_close", "gripper")),
-    (4, ("base_motion",)),
-    (1, ("control_mode",)),
-]
-BINARY = (6, 11)
-STATES = {
-    "robot0_base_pos": (3, ("base_position", "base_pos")),
-    "robot0_base_quat": (4, ("base_rotation", "base_quat")),
-    "robot0_base_to_eef_pos": (3, ("end_effector_position_relative", "base_to_eef_pos", "eef_pos_relative")),
-    "robot0_base_to_eef_quat": (4, ("end_effector_rotation_relative", "base_to_eef_quat", "eef_rot_relative")),
-    "robot0_gripper_qpos": (2, ("gripper_qpos",)),
-}
+partial = None
+"""The file that is being written."""
 
 
-class Refused(Exception):
-    pass
-
-
-def load(path):
+def fail(reason):
+    """Ends the process at once: HDF5 would try, and complain, again about a file that it could not write."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if partial is not None:
+        try:
+            os.remove(partial)
+        except OSError:
+            pass
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    line = re.sub(r"[\x00-\x1f\x7f]+", " ", reason)
     try:
-        with open(path) as file:
-            return json.loads(file.read())
-    except FileNotFoundError:
-        raise Refused(f"{path}: no such file; FOLDER is the one that holds meta, data and videos")
-    except ValueError as error:
-        raise Refused(f"{path}: {error}")
+        print(f"{clear}run lerobot: {line}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)
 
 
-def rows(path):
-    with open(path) as file:
-        return [json.loads(line) for line in file if line.strip()]
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        fail(f"{message}; usage: {USAGE}")
 
 
-def part(modality, kind, names, width):
-    """The column and the places of a part of the state or action, by any of its names."""
-    for name in names:
-        if name in modality.get(kind, {}):
-            entry = modality[kind][name]
-            start, end = entry["start"], entry["end"]
-            if end - start != width:
-                raise Refused(f"meta/modality.json: {kind}.{name} has {end - start} numbers, {width} expected")
-            default = "observation.state" if kind == "state" else "action"
-            return entry.get("original_key") or default, slice(start, end)
-    return None
+def arguments():
+    parser = Parser(prog="run lerobot", usage=USAGE, description="LeRobot v2.0, v2.1 or v3.0 to HDF5", allow_abbrev=False)
+    parser.add_argument("folder")
+    parser.add_argument("output")
+    parser.add_argument("--episodes", type=int, metavar="N", help="only so many, chosen as RoboCasa chooses")
+    parser.add_argument("--replace", action="store_true", help="write over OUTPUT")
+    chosen = parser.parse_args()
+    if chosen.episodes is not None and chosen.episodes < 1:
+        fail(f"--episodes {chosen.episodes}: at least 1")
+    if not chosen.folder:
+        fail(f"FOLDER is empty; usage: {USAGE}")
+    return chosen
 
 
-def column(table, name, path):
-    if name not in table.column_names:
-        raise Refused(f"{path}: no column {name}; it has {', '.join(table.column_names)}")
-    return np.array(table[name].to_pylist(), np.float64)
+def check_output(folder, output, replace):
+    """Refuses before any work what would be refused after it."""
+    above = os.path.dirname(output) or "."
+    if not os.path.basename(output):
+        fail(f"{output or 'OUTPUT'}: names no file")
+    if not os.path.isdir(above):
+        fail(f"{above}: no such folder for OUTPUT")
+    if not os.access(above, os.W_OK | os.X_OK):
+        fail(f"{above}: no permission to write there")
+    existing = os.lstat(output) if os.path.lexists(output) else None
+    if existing and not stat.S_ISREG(existing.st_mode):
+        fail(f"{output}: not an ordinary file; choose another name")
+    if existing and not replace:
+        fail(f"{output}: exists; --replace writes over it")
+    if belongs(output, existing, folder):
+        fail(f"{output}: belongs to FOLDER, whose files are only read; choose another place")
 
 
-def frames(path, count):
-    with av.open(path) as video:
-        images = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
-    if len(images) != count:
-        raise Refused(f"{path}: {len(images)} frames for {count} steps")
-    return np.stack(images)
+def belongs(output, existing, folder):
+    """Whether OUTPUT is inside of FOLDER, or is a file of it under another name."""
+
+    def inside(of):
+        return os.path.commonpath([os.path.realpath(of), os.path.realpath(output)]) == os.path.realpath(of)
+
+    if inside(folder):
+        return True
+    for root, folders, files in os.walk(folder):
+        paths = [os.path.join(root, name) for name in folders]
+        if any(os.path.islink(path) and inside(path) for path in paths):
+            return True
+        for path in [os.path.join(root, name) for name in files] if existing else []:
+            if os.path.exists(path) and os.path.samestat(os.stat(path), existing):
+                return True
+    return False
 
 
-def convert(folder, output, limit):
-    info, modality = load(f"{folder}/meta/info.json"), load(f"{folder}/meta/modality.json")
-    version = str(info.get("codebase_version", "?"))
-    if not version.startswith("v2"):
-        raise Refused(f"{folder}/meta/info.json: LeRobot {version}; this reads v2.0 and v2.1")
-    episodes = rows(f"{folder}/meta/episodes.jsonl")
-    tasks = {row["task_index"]: row["task"] for row in rows(f"{folder}/meta/tasks.jsonl")}
-    actions = [(part(modality, "action", names, width), names[0]) for width, names in ACTIONS]
-    missing = [name for place, name in actions if place is None]
-    if missing:
-        raise Refused(f"meta/modality.json: no action {', '.join(missing)}; it has {', '.join(modality.get('action', {}))}")
-    states = {key: part(modality, "state", names, width) for key, (width, names) in STATES.items()}
-    videos = {name: entry.get("original_key") or f"observation.images.{name}" for name, entry in modality["video"].items()}
-
-    described = {row["episode_index"]: row for row in episodes}
-    order = list(described)
-    random.Random(0).shuffle(order)
-    chosen = sorted(order[:limit] if limit else order)
-    meta_path = f"{folder}/extras/dataset_meta.json"
-    meta = load(meta_path) if os.path.exists(meta_path) else {}
-    env = meta.get("env_args") or {"env_name": tasks[max(tasks)], "type": 1, "env_kwargs": {}}
-    with h5py.File(output, "w", libver=("v108", "v110")) as file:  # attributes above 64 KB
-        data = file.create_group("data")
-        data.attrs["env_args"] = json.dumps(env)
-        total = 0
-        for number, index in enumerate(chosen):
-            places = {"episode_chunk": index // info.get("chunks_size", 1000), "episode_index": index}
-            path = f"{folder}/" + info["data_path"].format(**places)
-            table = parquet.read_table(path)
-            count = table.num_rows
-            action = np.concatenate([column(table, key, path)[:, where] for (key, where), _ in actions], 1)
-            action[:, BINARY] = np.where(action[:, BINARY] < 0.5, -1.0, 1.0)
-            demo = data.create_group(f"demo_{index}")
-            demo.attrs["num_samples"] = count
-            demo["actions"] = action
-            if "next.reward" in table.column_names:
-                demo["rewards"] = column(table, "next.reward", path)
-            if "next.done" in table.column_names:
-                demo["dones"] = column(table, "next.done", path).astype(np.int64)
-            for key, place in states.items():
-                if place is not None:
-                    demo[f"obs/{key}"] = column(table, place[0], path)[:, place[1]]
-            for name, key in videos.items():
-                video = f"{folder}/" + info["video_path"].format(video_key=key, **places)
-                demo[f"obs/{name.removesuffix('_image')}_image"] = frames(video, count)
-            extras = f"{folder}/extras/episode_{index:06d}"
-            row = described[index]
-            if os.path.exists(f"{extras}/ep_meta.json"):
-                episode = load(f"{extras}/ep_meta.json")
-            else:
-                episode = {"lang": next(iter(row.get("tasks", [])), "")}
-            demo.attrs["ep_meta"] = json.dumps(episode)
-            if os.path.exists(f"{extras}/model.xml.gz"):
-                demo.attrs["model_file"] = gzip.open(f"{extras}/model.xml.gz", "rt").read()
-            if os.path.exists(f"{extras}/states.npz"):
-                stored = np.load(f"{extras}/states.npz")
-                demo["states"] = stored[stored.files[0]]
-            total += count
-            if sys.stderr.isatty():
-                print(f"\r{number + 1} of {len(chosen)} episodes", end="", file=sys.stderr)
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
-        data.attrs["total"] = total
-        for size in (30, 50, 100, 300, 500, 1000, 3000):
-            if size <= len(chosen):
-                names = [f"demo_{index}" for index in order[:size]]
-                file[f"mask/{size}_demos"] = np.array(names, dtype="S")
-    return len(chosen), total
+def synchronize(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def fail(partial, reason):
-    if os.path.exists(partial):
-        os.remove(partial)
-    sys.exit(("\r\033[K" if sys.stderr.isatty() else "") + f"run lerobot: {reason}")
+def publish(output, replace):
+    """The finished file gets its name, which another process may have taken meanwhile."""
+    global partial
+    synchronize(partial)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if replace:
+        os.replace(partial, output)
+    else:
+        try:
+            os.link(partial, output)
+            os.remove(partial)
+        except FileExistsError:
+            fail(f"{output}: was made by another program meanwhile; --replace writes over it")
+        except OSError:  # a file system without hard links
+            if os.path.lexists(output):
+                fail(f"{output}: was made by another program meanwhile; --replace writes over it")
+            os.rename(partial, output)
+    partial = None
+    try:
+        synchronize(os.path.dirname(output) or ".")
+    except OSError:
+        pass  # not every file system does that for folders; the file is whole all the same
+
+
+def explain(error, folder, output):
+    """What happened, of the exception or of what led to it."""
+    causes = []
+    while error is not None and error not in causes:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    numbers = [getattr(cause, "errno", None) or next(map(int, re.findall(r"errno = (\d+)", str(cause))), None)
+               for cause in causes]  # HDF5 writes the number into its text
+    for number in numbers:
+        if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            return f"{output}: {os.strerror(number)}; nothing was written"
+    error = causes[0]
+    if isinstance(error, MemoryError):
+        return f"{folder}: out of memory"
+    if isinstance(error, OSError) and numbers[0]:
+        return f"{error.filename or output}: {os.strerror(numbers[0])}"
+    lines = str(error).strip().splitlines() or ["no further words"]
+    return f"{folder}: {type(error).__name__}: {lines[0]}"
+
+
+def packages():
+    """What the conversion imports; a missing one is told by the name that pip knows."""
+    try:
+        from lerobot_reader import writer
+        return writer
+    except ImportError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in PACKAGES:
+            raise
+        fail(f"{sys.executable}: no Python package {PACKAGES[name]}; pip install {' '.join(PACKAGES.values())}")
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="run lerobot", description="LeRobot v2.1 to HDF5")
-    parser.add_argument("folder")
-    parser.add_argument("output")
-    parser.add_argument("--episodes", type=int, help="only so many, chosen as RoboCasa chooses")
-    chosen = parser.parse_args()
-    partial = chosen.output + ".partial"
+    global partial
+    for number in SIGNALS:
+        signal.signal(number, lambda number, _: fail(f"stopped by {signal.Signals(number).name}; nothing was written"))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit on file sizes becomes an error
+    warnings.simplefilter("ignore")
+    chosen = arguments()
+    folder, output = chosen.folder.rstrip("/") or "/", chosen.output
+    from_terminal = sys.stderr.isatty()
+
+    def progress(done, total):
+        if from_terminal:
+            print(f"\r{done} of {total} episodes", end="", file=sys.stderr, flush=True)
+
     try:
-        count, steps = convert(chosen.folder.rstrip("/"), partial, chosen.episodes)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, chosen.output)
-    except KeyboardInterrupt:
-        fail(partial, "stopped; nothing was written")
-    except (Refused, OSError, KeyError, TypeError, ValueError, av.FFmpegError) as error:
-        if isinstance(error, KeyError):
-            fail(partial, f"no {error} in the dataset's descriptions")
-        if isinstance(error, OSError) and error.errno:
-            fail(partial, f"{error.filename or chosen.output}: {os.strerror(error.errno)}")
-        fail(partial, str(error).splitlines()[0])
-    print(f"{chosen.output}: {count} episodes, {steps} steps")
+        check_output(folder, output, chosen.replace)
+        writer = packages()
+        from lerobot_reader.files import Refused
+        try:
+            partial = f"{output}.{os.getpid()}.partial"
+            episodes, steps, notes = writer.convert(folder, partial, chosen.episodes, progress)
+            publish(output, chosen.replace)
+        except Refused as reason:
+            fail(str(reason))
+    except Exception as error:
+        fail(explain(error, folder, output))
+    if from_terminal:
+        print("\r\033[K", end="", file=sys.stderr)
+    for note in notes:
+        print(f"run lerobot: note: {note}", file=sys.stderr)
+    try:
+        print(f"{output}: {episodes} episodes, {steps} steps", flush=True)
+    except OSError:
+        os._exit(0)  # nobody reads; the file is written
 
 
-main()
+if __name__ == "__main__":
+    main()
