@@ -113,9 +113,7 @@ def publish(output, replace):
         try:
             os.link(partial, output)
             os.remove(partial)
-        except FileExistsError:
-            fail(f"{output}: was made by another program meanwhile; --replace writes over it")
-        except OSError:  # a file system without hard links
+        except OSError:  # the name is taken, or it is a file system without hard links
             if os.path.lexists(output):
                 fail(f"{output}: was made by another program meanwhile; --replace writes over it")
             os.rename(partial, output)
