@@ -8,8 +8,6 @@ from PIL import Image
 
 from .files import Refused, check, first_line
 
-av.logging.set_level(av.logging.PANIC)
-
 
 class LeftOut(Exception):
     """Images that are no color images: depth, for example, which RGB would falsify."""

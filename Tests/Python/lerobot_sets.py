@@ -3,6 +3,8 @@ import io
 import json
 import os
 
+os.environ.setdefault("SVT_LOG", "1")  # AV1's encoder is talkative
+
 import av
 import numpy as np
 import pyarrow as pa
@@ -58,7 +60,7 @@ class LeRobotSet:
         random = np.random.default_rng(7)
         self.actions = [random.uniform(0, 1, (count, 12 if modality else width)) for count in lengths]
         self.states = [random.uniform(-1, 1, (count, 2)) for count in lengths]
-        self.frames = [np.stack([self.frame(episode, step) for step in range(count)])
+        self.frames = [np.array([self.frame(episode, step) for step in range(count)], np.uint8)
                        for episode, count in enumerate(lengths)]
         self.tasks = {0: "push the toy", 1: "lift the toy"}
         self.data_files = {episode: (0, 0 if episode < 2 else 1) for episode in range(len(lengths))}

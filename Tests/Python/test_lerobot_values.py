@@ -335,7 +335,8 @@ class LeRobotValues(ToolTests):
                         "dtype": "video", "shape": [HEIGHT, WIDTH, 3], "info": {"video.is_depth_map": True}}
                 for episode, count in enumerate(dataset.lengths):
                     write_video(f"{source}/{dataset.video(episode, key)}",
-                                [np.full((HEIGHT, WIDTH), 9, np.uint8)] * count, pix_fmt="gray10le")
+                                [np.full((HEIGHT, WIDTH), 9, np.uint8)] * count, codec="libx265",
+                                pix_fmt="gray12le", options={"x265-params": "log-level=none"})
                 file, said = self.converted(dataset)
                 self.check(file, dataset)
                 self.assertIn("observation.images.depth (", said)
