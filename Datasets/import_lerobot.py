@@ -5,7 +5,6 @@
 What becomes what is told in docs/data-format.md. Whatever fails is one line on the error output, and leaves nothing behind.
 """
 import argparse
-import errno
 import os
 import re
 import signal
@@ -22,7 +21,7 @@ partial = None
 
 
 def fail(reason):
-    """Ends the process at once: HDF5 would try, and complain, again about a file that it could not write."""
+    """Ends the process at once: HDF5 would go on with a file that it could not write."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if partial is not None:
@@ -104,7 +103,6 @@ def synchronize(path):
 def publish(output, replace):
     """The finished file gets its name, which another process may have taken meanwhile."""
     global partial
-    synchronize(partial)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if replace:
@@ -124,22 +122,12 @@ def publish(output, replace):
         pass  # not every file system does that for folders; the file is whole all the same
 
 
-def explain(error, folder, output):
-    """What happened, of the exception or of what led to it."""
-    causes = []
-    while error is not None and error not in causes:
-        causes.append(error)
-        error = error.__cause__ or error.__context__
-    numbers = [getattr(cause, "errno", None) or next(map(int, re.findall(r"errno = (\d+)", str(cause))), None)
-               for cause in causes]  # HDF5 writes the number into its text
-    for number in numbers:
-        if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            return f"{output}: {os.strerror(number)}; nothing was written"
-    error = causes[0]
+def explain(error, folder):
+    """An exception that nothing was prepared for."""
     if isinstance(error, MemoryError):
         return f"{folder}: out of memory"
-    if isinstance(error, OSError) and numbers[0]:
-        return f"{error.filename or output}: {os.strerror(numbers[0])}"
+    if isinstance(error, OSError) and error.errno:
+        return f"{error.filename or folder}: {os.strerror(error.errno)}"
     lines = str(error).strip().splitlines() or ["no further words"]
     return f"{folder}: {type(error).__name__}: {lines[0]}"
 
@@ -176,12 +164,14 @@ def main():
         from lerobot_reader.files import Refused
         try:
             partial = f"{output}.{os.getpid()}.partial"
-            episodes, steps, notes = writer.convert(folder, partial, chosen.episodes, progress)
+            episodes, steps, notes = writer.convert(
+                folder, partial, lambda error: fail(f"{output}: {error.strerror}; nothing was written"),
+                chosen.episodes, progress)
             publish(output, chosen.replace)
         except Refused as reason:
             fail(str(reason))
     except Exception as error:
-        fail(explain(error, folder, output))
+        fail(explain(error, folder))
     if from_terminal:
         print("\r\033[K", end="", file=sys.stderr)
     for note in notes:

@@ -15,16 +15,20 @@ from .contents import contents
 from .dataset import Dataset
 from .episodes import DataFiles, Notes, instruction, locate, rate
 from .files import Refused, check, first_line, parse, read_object, short
+from .output import Output
 
 BLOCK = 32
 """Frames in memory at once."""
 
 
-def convert(folder, output, limit=None, progress=lambda done, total: None):
-    """Episodes, steps, and notes. `output` is made, and must not exist."""
+def convert(folder, path, failed, limit=None, progress=lambda done, total: None):
+    """Episodes, steps, and notes. The file is made, and must not exist; `failed` ends the process where it cannot be written."""
     writer = Writer(Dataset(folder))
-    with h5py.File(output, "w-", libver=("v108", "v110"), locking=False) as file:  # attributes above 64 KB
-        return writer.write(file, limit, progress)
+    output = Output(path, failed)
+    with h5py.File(output, "w", libver=("v108", "v110")) as file:  # attributes above 64 KB
+        result = writer.write(file, limit, progress)
+    output.close()
+    return result
 
 
 class Writer:
