@@ -17,6 +17,8 @@ class LeftOut(Exception):
 
 def image(cell, folder, where):
     """RGB [height, width, 3] of what a cell of an image column holds."""
+    if isinstance(cell, bytes):
+        cell = {"bytes": cell}
     if not isinstance(cell, dict) or (cell.get("bytes") is None and cell.get("path") is None):
         raise Refused(f"{where}: no image")
     data = cell.get("bytes")

@@ -49,8 +49,10 @@ def is_numeric(kind):
 
 
 def is_image(kind):
-    """Hugging Face's images: the bytes of a file, or its path."""
-    return pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+    """Hugging Face's images, the bytes of a file or its path; or bytes alone."""
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 class DataFile:

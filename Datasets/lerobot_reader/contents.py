@@ -62,6 +62,8 @@ class Contents:
     robocasa: bool = False
 
     def add(self, group, key, value):
+        if key in ("", ".", "..", "_image") or "\0" in key:
+            raise Refused(f"column {short(value.column)} has no name that HDF5 could keep")
         taken = self.vectors.get(key) or self.cameras.get(key)
         if taken:
             raise Refused(f"columns {taken.column} and {value.column} would both become obs/{key}")
@@ -144,6 +146,9 @@ def plain(dataset, columns, path):
         if name in BOOKKEEPING or name == action:
             continue
         if name in cameras:
+            if kind == "image" and not (name in columns and is_image(columns[name])):
+                raise Refused(f"{path}: no column {name} of images, which meta/info.json names; "
+                              f"there are {', '.join(columns)}")
             add_camera(dataset, found, camera_key(name), name, columns)
         elif not (name.startswith("observation.") or not prefixed and "." not in name):
             found.left_out[name] = "no observation"

@@ -57,6 +57,7 @@ def make(folder):
         table = pa.table({
             "observation.state": state.tolist(), "action": stored.tolist(),
             "next.reward": np.zeros(count, np.float32), "next.done": np.arange(count) == count - 1,
+            "episode_index": np.full(count, index), "frame_index": np.arange(count), "timestamp": np.arange(count) / 20,
         })
         parquet.write_table(table, f"{folder}/data/chunk-000/episode_{index:06d}.parquet")
         path = f"{folder}/videos/chunk-000/observation.images.{CAMERA}/episode_{index:06d}.mp4"

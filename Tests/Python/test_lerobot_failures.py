@@ -327,6 +327,22 @@ class LeRobotFailures(ToolTests):
             del table["action"]
         self.refused(dataset, "no column action; there are observation.state")
 
+    def test_names_that_hdf5_has_for_itself(self):
+        for name in ("observation.", "observation..", "observation.images."):
+            with self.subTest(name):
+                self.setUp()
+                dataset = self.tables(features=False)
+                for episode, table in enumerate(dataset.tables):
+                    table[name] = (dataset.states[episode].tolist() if name != "observation.images."
+                                   else [b""] * dataset.lengths[episode])
+                self.refused(dataset, f"column '{name}' has no name")
+
+    def test_images_that_are_not_there(self):
+        dataset = LeRobotSet(camera="image")
+        for table in dataset.tables:
+            del table[CAMERA]
+        self.refused(dataset, FIRST, f"no column {CAMERA} of images")
+
     def test_two_columns_for_one_key(self):
         dataset = self.tables(features=False)
         for table in dataset.tables:

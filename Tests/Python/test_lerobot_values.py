@@ -97,6 +97,13 @@ class LeRobotValues(ToolTests):
                     file, _ = self.converted(dataset)
                     self.check(file, dataset, exact=True)
 
+    def test_images_as_bytes_alone(self):
+        dataset = LeRobotSet(camera="image")
+        for table in dataset.tables:
+            table[CAMERA] = [cell["bytes"] for cell in table[CAMERA]]
+        file, _ = self.converted(dataset)
+        self.check(file, dataset, exact=True)
+
     def test_images_beside_the_parquet_files(self):
         dataset = LeRobotSet(camera="image")
         source = f"{self.folder}/set"
