@@ -2,7 +2,7 @@
 
     ./run lerobot FOLDER OUTPUT.hdf5 [--episodes N] [--replace]
 
-What becomes what is told in docs/data-format.md. Whatever fails is one line on the error output, and leaves nothing behind.
+docs/data-format.md describes what becomes what. Whatever fails is one line on the error output, and leaves nothing behind.
 """
 import argparse
 import os
@@ -133,7 +133,7 @@ def explain(error, folder):
 
 
 def packages():
-    """What the conversion imports; a missing one is told by the name that pip knows."""
+    """What the conversion imports; a missing one is named as pip knows it."""
     try:
         from lerobot_reader import writer
         return writer

@@ -32,25 +32,25 @@ def image(cell, folder, where):
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10":
             raise LeftOut("16 bits a channel")
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "TIFF")) as picture:
-            picture.load()
-            return rgb(picture)
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "TIFF")) as opened:
+            opened.load()
+            return rgb(opened)
     except (Refused, LeftOut):
         raise
     except Exception as error:  # Pillow raises SyntaxError and struct.error, too, for damaged files
         raise Refused(f"{where}: a damaged image: {first_line(error)}") from None
 
 
-def rgb(picture):
-    opaque = "transparency" not in picture.info
-    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
-        picture, opaque = picture.convert("RGB"), True
-    if picture.mode == "P" and opaque:
-        picture = picture.convert("RGB")
-    if picture.mode != "RGB":
-        bands = len(picture.getbands())
-        raise LeftOut(f"{bands} channel{'s' * (bands > 1)}, mode {picture.mode}")
-    return np.asarray(picture, np.uint8)
+def rgb(opened):
+    opaque = "transparency" not in opened.info
+    if opened.mode == "RGBA" and opened.getchannel("A").getextrema() == (255, 255):
+        opened, opaque = opened.convert("RGB"), True
+    if opened.mode == "P" and opaque:
+        opened = opened.convert("RGB")
+    if opened.mode != "RGB":
+        bands = len(opened.getbands())
+        raise LeftOut(f"{bands} channel{'s' * (bands > 1)}, mode {opened.mode}")
+    return np.asarray(opened, np.uint8)
 
 
 # videos

@@ -19,8 +19,8 @@ ACTIONS = ["x", "y", "z", "grip"]
 
 def png(frame, **options):
     buffer = io.BytesIO()
-    picture = frame if isinstance(frame, Image.Image) else Image.fromarray(frame)
-    picture.save(buffer, **{"format": "PNG", **options})
+    image = frame if isinstance(frame, Image.Image) else Image.fromarray(frame)
+    image.save(buffer, **{"format": "PNG", **options})
     return buffer.getvalue()
 
 

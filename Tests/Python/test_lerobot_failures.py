@@ -284,7 +284,7 @@ class LeRobotFailures(ToolTests):
                     column_values = list(dataset.tables[1][column])
                     column_values[row] = value
                     dataset.tables[1][column] = column_values
-                    first = 5 if version == "v3.0" and column == "task_index" else 0  # told by the file's rows
+                    first = 5 if version == "v3.0" and column == "task_index" else 0  # found by the file's rows
                     says = [one.replace("row 1:", f"row {first + 1}:") if first else one for one in says]
                     where = dataset.data(1) if column == "task_index" else f"{dataset.data(1)}: episode 1"
                     self.refused(dataset, where, f"column {column}", *says)

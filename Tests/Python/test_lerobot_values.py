@@ -411,7 +411,7 @@ class LeRobotValues(ToolTests):
         self.assertEqual(self.schema(file)["control_hertz"], 10.1)
 
     def test_columns_that_other_converters_leave_out(self):
-        """GR00T's have no frame_index; a file alone has no index; both are told apart by what there is."""
+        """GR00T's have no frame_index; others no episode_index; what there is, is compared."""
         dataset = LeRobotSet(camera=None, features=False)
         for table in dataset.tables:
             del table["frame_index"], table["timestamp"], table["index"]
