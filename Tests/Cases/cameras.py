@@ -125,7 +125,7 @@ def void_reference(path):
     reference = robomimic(plain, path)
     with h5py.File(path, "r") as file:
         for name, arrays in reference.arrays.items():
-            rows = [row.tobytes() for row in file[f"data/{name}/obs/cam_image"][()]]
+            rows = [np.frombuffer(row.tobytes(), np.uint8) for row in file[f"data/{name}/obs/cam_image"][()]]
             arrays["obs/cam_image"] = np.stack([decoded(row) for row in rows])
     return reference
 

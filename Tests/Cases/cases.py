@@ -7,8 +7,10 @@ import layouts  # noqa: F401
 import lerobot  # noqa: F401
 import links  # noqa: F401
 import metadata  # noqa: F401
+import shapes  # noqa: F401
 import storage  # noqa: F401
 import structure  # noqa: F401
+import types_of_numbers  # noqa: F401
 import weights  # noqa: F401
 from making import CASES
 

@@ -151,7 +151,9 @@ def is_camera(path, dataset):
     if "/obs/" not in path:
         return False
     lists = h5py.check_vlen_dtype(dataset.dtype)
-    return lists == np.uint8 or (dataset.ndim == 4 and dataset.shape[-1] == 3 and dataset.dtype == np.uint8)
+    if lists is not None:
+        return np.issubdtype(lists, np.integer)
+    return dataset.ndim == 4 and dataset.shape[-1] == 3 and dataset.dtype == np.uint8
 
 
 def dataset(path, a, b, camera, differences):

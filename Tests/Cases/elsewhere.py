@@ -139,7 +139,7 @@ def folder_of_others(folder):
     bytes_at(f"{folder}/toy.hdf5/episode0", b"\x80\x04.", "low_dim_obs.pkl")
 
 
-@case(unreadable=["no such file"])
+@case(unreadable=[("no such file", "not there")])
 def dangling_symbolic_link(folder):
     """A symbolic link to a disk that is not mounted."""
     os.symlink("/nowhere/mounted/toy.hdf5", f"{folder}/toy.hdf5")

@@ -4,8 +4,6 @@ import numpy as np
 
 from making import case, maybe, put, toy
 
-TWO = {"2_demos": ["demo_0", "demo_1"]}
-
 
 def keyed(folder, values, key="2_demos", demos=6, **options):
     with toy(folder, demos=demos) as file:
@@ -47,7 +45,7 @@ def filter_key_wide(folder):
     keyed(folder, np.array(names(0, 2, 3, 5), dtype="S40"), "4_demos", chunks=(3,), compression="gzip")
 
 
-@case(split="all-4", masks={"4_demos": names(0, 1, 2, 3)}, inspect=["4_demos", "demo_0"], notes=["4_demos", "demo_0"])
+@case(split="all-4", masks={"4_demos": names(0, 1, 2, 3)}, inspect=["4_demos"], notes=["note", "4_demos"])
 def filter_key_twice(folder):
     """Two lists appended: a demo is named twice, counts once, and is not trained on and held out."""
     keyed(folder, np.array(names(0, 1, 2, 3, 0, 1), dtype="S"), "4_demos")
@@ -77,7 +75,7 @@ def filter_key_dangling(folder):
     keyed(folder, np.array(names(0, 9), dtype="S"))
 
 
-@case(split="all-2", train=maybe("2_demos"), inspect="any", play="values", repack="values")
+@case(split="all-2", masks={"2_demos": ["demo_0"]}, train=maybe("2_demos"), inspect="any", play="values", repack="values")
 def filter_key_scalar(folder):
     """A single string instead of a list."""
     keyed(folder, "demo_0")
@@ -105,7 +103,7 @@ def filter_key_wrong_elsewhere(folder):
         file["mask/inner/deep"] = np.array([b"demo_0"])
 
 
-@case(inspect=["mask"], repack="values")
+@case(inspect="any")
 def mask_is_array(folder):
     """`mask` is an array."""
     with toy(folder) as file:

@@ -1,5 +1,6 @@
 """Whole files in the layouts of other toolkits."""
 import json
+import os
 
 import h5py
 import numpy as np
@@ -8,7 +9,7 @@ from making import ENV, STEPS, Reference, actions, case, decoded, each, encoded,
 
 # ---- ACT and ALOHA -------------------------------------------------------------------------------------------------------
 
-EPISODE = dict(images=("top",), vectors=("qpos", "qvel"), inspect="any")
+EPISODE = dict(images=("top",), vectors=("qpos", "qvel"), inspect="any", repack=maybe("ACT"))
 
 
 def episode(path, seed=0, steps=STEPS, compressed=False):
@@ -32,48 +33,43 @@ def episode(path, seed=0, steps=STEPS, compressed=False):
 
 def act(case, path):
     """Each file is an episode; a folder holds several."""
-    import os
-
-    files = [path] if os.path.isfile(path) else [f"{path}/episode_{n}.hdf5" for n in range(len(os.listdir(path)))]
+    several = os.path.isdir(path)
+    files = [f"{path}/episode_{n}.hdf5" for n in range(len(os.listdir(path)))] if several else [path]
     arrays = {}
-    for number, name in enumerate(files):
+    for name in files:
         with h5py.File(name, "r", locking=False) as file:
             top = file["observations/images/top"][()]
             if top.ndim == 2:
                 top = np.stack([decoded(row) for row in top])
-            arrays[f"demo_{number}"] = {
+            arrays[os.path.basename(name)[: -len(".hdf5")]] = {
                 "actions": file["action"][()].astype(float), "obs/qpos": file["observations/qpos"][()].astype(float),
                 "obs/qvel": file["observations/qvel"][()].astype(float), "obs/top": top}
     return Reference(arrays, dict.fromkeys(arrays, ""))
 
 
-@case(**EPISODE, reference=act, notes=["note", "instruction"])
+@case(**EPISODE, reference=act, demo="toy", notes=["note", "instruction"])
 def aloha(folder):
     """One episode of ACT's layout (ALOHA's simulator)."""
     episode(f"{folder}/toy.hdf5")
 
 
-@case(**EPISODE, reference=act)
+@case(**EPISODE, reference=act, demo="toy")
 def aloha_compressed(folder):
     """ALOHA's real robots: JPEG rows padded to the longest."""
     episode(f"{folder}/toy.hdf5", compressed=True)
 
 
-@case(**EPISODE, reference=act, file="episodes")
+@case(**EPISODE, reference=act, file="episodes", demo="episode_10")
 def aloha_folder(folder):
     """A folder of episodes of different lengths; the tenth comes after the second."""
-    import os
-
     os.makedirs(f"{folder}/episodes")
     for number in range(11):
         episode(f"{folder}/episodes/episode_{number}.hdf5", number, steps=6 + number)
 
 
-@case(**{**EPISODE, "inspect": ["qpos"]}, train=["episode_1", "qpos"], file="episodes", play="any", repack="either")
+@case(**{**EPISODE, "inspect": ["episode_1", "qpos"]}, train=["episode_1", "qpos"], file="episodes", play="any")
 def aloha_folder_widths(folder):
     """A folder in which one episode is of another robot."""
-    import os
-
     os.makedirs(f"{folder}/episodes")
     for number in range(3):
         episode(f"{folder}/episodes/episode_{number}.hdf5", number)

@@ -13,7 +13,7 @@ what is refused is listed. `play` and `repack` of a file that does not train may
 """
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Callable
 
 import h5py
@@ -71,7 +71,7 @@ class Case:
     notes: tuple = ()  # what the terminal must tell although all is well
     instruction: Any = "from ep_meta"
     reference: Callable = None
-    environment: dict = field(default_factory=dict)
+    environment: Callable = dict  # more variables
     ordinary_user: bool = False
 
 
@@ -162,7 +162,7 @@ def encoded(picture, format="JPEG", **options):
 def decoded(data):
     from PIL import Image
 
-    return np.asarray(Image.open(io.BytesIO(bytes(data))).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(np.asarray(data, np.uint8).tobytes())).convert("RGB"))
 
 
 # ---- what h5py reads ---------------------------------------------------------------------------------------------------
@@ -221,6 +221,8 @@ def robomimic(case, path):
             parts = [np.asarray(demo[key][()], np.float64) for key in case.actions]
             arrays[name] = {"actions": np.concatenate([part.reshape(len(part), -1) for part in parts], 1)}
             for key in case.vectors:
+                if demo[f"obs/{key}"].dtype.kind not in "biuf":
+                    raise TypeError(f"{key} holds no numbers")
                 values = np.asarray(demo[f"obs/{key}"][()], np.float64)
                 arrays[name][f"obs/{key}"] = values.reshape(len(values), -1)
             for key in case.images:
@@ -235,8 +237,8 @@ def write_plain(reference, path, masks):
         data = file.create_group("data")
         data.attrs["env_args"] = json.dumps(ENV)
         data.attrs["total"] = sum(len(arrays["actions"]) for arrays in reference.arrays.values())
-        for name, arrays in reference.arrays.items():
-            demo = data.create_group(name)
+        for number, (name, arrays) in enumerate(reference.arrays.items()):
+            demo = data.create_group(name if name.startswith("demo_") else f"demo_{number}")
             demo.attrs["num_samples"] = len(arrays["actions"])
             if reference.instructions[name]:
                 demo.attrs["ep_meta"] = json.dumps({"lang": reference.instructions[name]})

@@ -34,6 +34,7 @@ class Walk:
         self.path = f"{self.data}/{case.file}"
         self.failures = []
         self.skipped = None
+        self.variables = case.environment()
 
     def fail(self, verb, what):
         self.failures.append(f"{self.case.name}: {verb}: {' '.join(str(what).split())[:600]}")
@@ -96,7 +97,7 @@ class Walk:
     def run(self, verb, *arguments, program=None):
         """Runs a command; whatever happens, it must not fall over or touch what is not its own."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HDF5_", "IMITATE_"))}
-        environment = kept | {"HOME": self.home, "XDG_CACHE_HOME": f"{self.home}/cache", "TERM": "dumb"} | self.case.environment
+        environment = kept | {"HOME": self.home, "XDG_CACHE_HOME": f"{self.home}/cache", "TERM": "dumb"} | self.variables
         before = running.listing(self.data)
         result = running.run(
             [*(program or [self.imitate]), *arguments], self.place, f"{self.folder}/log", environment, self.case.ordinary_user)
