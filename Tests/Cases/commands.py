@@ -140,6 +140,41 @@ def demonstrations_changed(folder):
     toy(folder).close()
 
 
+def replaced_meanwhile(walk):
+    """Frames that are not kept in memory are read as they are needed: from the file that was opened."""
+    import comparing
+    import time
+
+    more = ["--set", "data.memory_gigabytes=1.0e-6", "--set", "training.steps=300", "--set", "training.checkpoint_every=300"]
+    command = ["train", f"{walk.folder}/recipe.yaml", "--datasets", f"{walk.folder}/Datasets", "--root"]
+    undisturbed = walk.run("train", *command, walk.data, "--run", f"{walk.out}/undisturbed", *more)
+    copy = f"{walk.folder}/copy"
+    shutil.copytree(walk.data, copy)
+    process = subprocess.Popen(
+        [walk.imitate, *command, copy, "--run", f"{walk.out}/disturbed", *more], cwd=walk.place, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    metrics, deadline = f"{walk.out}/disturbed/metrics.jsonl", time.monotonic() + running.SECONDS
+    while process.poll() is None and time.monotonic() < deadline and not (os.path.exists(metrics) and os.path.getsize(metrics)):
+        time.sleep(0.002)
+    os.replace(f"{copy}/other.hdf5", f"{copy}/toy.hdf5")
+    status = process.wait(running.SECONDS)
+    step = "checkpoints/step-0000300.safetensors"
+    if undisturbed.status == 0 and status == 0:
+        for difference in comparing.checkpoint(f"{walk.out}/disturbed/{step}", f"{walk.out}/undisturbed/{step}"):
+            walk.fail("train", f"not on the file that was opened: {difference}")
+    elif undisturbed.status != 0 or status < 0:
+        walk.fail("train", f"status {undisturbed.status} and {status}: {undisturbed.line}")
+
+
+@case(check=replaced_meanwhile)
+def replaced_while_training(folder):
+    """The file is replaced by another of the same layout while a run reads it."""
+    toy(folder).close()
+    with toy(folder, name="other.hdf5") as file:
+        for i, demo in each(file):
+            put(demo, "obs/cam_image", smooth(i))
+
+
 SHIM = """
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 
-from making import Skipped, case, encoded, smooth
+from making import Skipped, case, encoded, smooth, told
 
 CONVERTER = os.path.abspath(f"{os.path.dirname(__file__)}/../../Datasets/import_lerobot.py")
 STEPS = 8
@@ -163,7 +163,7 @@ def lerobot_null(folder):
     change(parquet(dataset(folder), 0), lambda columns: columns["action"][2].__setitem__(11, None))
 
 
-@case(convert=["episode_000001.parquet", "episode_index"])
+@case(convert=["episode_000001.parquet", ("episode_index", "episode 0")])
 def lerobot_shifted(folder):
     """The parquet file of episode 1 holds another episode's rows: a merge that renamed files only."""
     root = dataset(folder)
@@ -206,9 +206,15 @@ def lerobot_nan(folder):
     change(parquet(dataset(folder, modality=False), 1), lambda columns: columns["action"][3].__setitem__(0, float("nan")))
 
 
-@case(convert=["tasks.jsonl"])
+@case(convert="values", reference=rearranged)
 def lerobot_no_tasks(folder):
-    """An empty table of tasks, although rows name one."""
+    """An empty table of tasks; the episodes have their words all the same."""
+    lines(f"{dataset(folder)}/meta/tasks.jsonl", [])
+
+
+@case(convert=told(("tasks.jsonl", "instruction")), reference=lambda case, root: None)
+def lerobot_no_words(folder):
+    """Neither table has any words."""
     root = dataset(folder)
     lines(f"{root}/meta/tasks.jsonl", [])
     lines(f"{root}/meta/episodes.jsonl", [{"episode_index": i, "length": STEPS} for i in range(3)])
