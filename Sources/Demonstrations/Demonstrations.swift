@@ -42,7 +42,9 @@ package final class Demonstrations: DemonstrationSource {
   package let notes: [String]
   /// By selection, the files that values come from besides the one selected.
   package let linkedFiles: [[String]]
-  private let files: [DemonstrationFile]
+  package let files: [DemonstrationFile]
+  /// What each recorded number goes from and to, those that are not learned among them.
+  package let actionRanges: (low: [Float], high: [Float])
   private let places: [Place]
   /// Of narrow vectors.
   private let values: [[String: [Float]]]
@@ -119,6 +121,7 @@ package final class Demonstrations: DemonstrationSource {
     schema = ObservationSchema(images: found.sizes, vectors: found.widths)
     let layout = try ActionLayout(columns, ranges: found.ranges!)
     actionLayout = layout
+    actionRanges = (found.ranges!.low, found.ranges!.high)
     self.episodes = episodes
     self.files = files
     self.places = places

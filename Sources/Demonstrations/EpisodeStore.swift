@@ -85,9 +85,12 @@ package struct EpisodeStore: Sendable {
   /// Filter keys: `N_demos` for each usual N up to the count and for the count itself (nested: the first N of one seeded
   /// shuffle), `train` and `valid` (nine to one).
   ///
-  /// - Parameter origin: how they were generated, JSON; nil when they were not.
+  /// - Parameters:
+  ///   - schema: what their numbers mean.
+  ///   - origin: how they were generated, JSON; nil when they were not.
   package func assemble(
-    _ indices: [Int], to path: String, environmentArguments: String, seed: UInt64, origin: String? = nil
+    _ indices: [Int], to path: String, environmentArguments: String, schema: DemonstrationSchema = .init(),
+    seed: UInt64, origin: String? = nil
   ) throws {
     // An assembled file is no larger than its parts, each with a header of its own.
     let room = indices.reduce(0) { $0 + HDF5File.size(self.path($1)) }
@@ -101,6 +104,7 @@ package struct EpisodeStore: Sendable {
       }
       try file.setInteger(total, of: "data", "total")
       try file.setText(environmentArguments, of: "data", "env_args")
+      try file.write(schema)
       if let origin { try file.setText(origin, of: "data", "generation") }
       try file.createGroup("mask")
       var random = Random(seed: seed).split("filter keys")

@@ -43,18 +43,27 @@ package struct EvaluationResult: Codable, Sendable {
   package var pool: String
   /// The simulator's options as JSON; nil in files of before they were kept.
   package var options: String?
+  /// What nobody knows of the policy's actions, when it acted all the same because that was asked for; nil when all is known.
+  package var trustedActions: String?
   /// The learned policy first, then those that frame it.
   package var rows: [Row]
   package var episodes: [EpisodeResult]
 
+  enum CodingKeys: String, CodingKey {
+    case toolkit, date, machine, simulator, step, seed, pool, options, rows, episodes
+    case trustedActions = "trusted_actions"
+  }
+
   package init(
-    toolkit: String, date: String, step: Int, conditions: EvaluationConditions, episodes: [EpisodeResult]
+    toolkit: String, date: String, step: Int, conditions: EvaluationConditions, trustedActions: String? = nil,
+    episodes: [EpisodeResult]
   ) {
     self.toolkit = toolkit
     self.date = date
     machine = .here
     self.step = step
     (simulator, options, seed, pool) = (conditions.simulator, conditions.options, conditions.seed, conditions.pool)
+    self.trustedActions = trustedActions
     self.episodes = episodes
     rows = EvaluationResult.rows(of: episodes)
   }

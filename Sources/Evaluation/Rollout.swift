@@ -104,11 +104,20 @@ package struct Rollout {
 
 /// Uniform random actions within the schema's limits, a new one every step.
 package final class RandomBehavior: Behavior {
-  private let schema: ActionSchema
+  private let ranges: [ClosedRange<Double>]
   private var random = Random(seed: 0)
 
-  package init(schema: ActionSchema) {
-    self.schema = schema
+  /// - Throws: `UnknownRange` when the schema does not say them.
+  package init(schema: ActionSchema) throws {
+    ranges = try schema.dimensions.enumerated().map { index, dimension in
+      guard let low = dimension.low, let high = dimension.high else { throw UnknownRange(name: schema.label(index)) }
+      return Double(low)...Double(high)
+    }
+  }
+
+  package struct UnknownRange: Error, CustomStringConvertible {
+    var name: String
+    package var description: String { "the simulator does not say the range of its action '\(name)'" }
   }
 
   package func begin(seed: UInt64) {
@@ -116,6 +125,6 @@ package final class RandomBehavior: Behavior {
   }
 
   package func action(for observation: Observation) -> [Float] {
-    schema.dimensions.map { Float(random.uniform(Double($0.low)...Double($0.high))) }
+    ranges.map { Float(random.uniform($0)) }
   }
 }

@@ -113,13 +113,17 @@ extension PolicyPackage {
       lines.append("- `\(camera.key)`: \(camera.width)x\(camera.height) RGB")
     }
     for vector in description.observation.vectors {
-      lines.append("- `\(vector.key)`: \(vector.width) numbers, \(vector.unit)")
+      lines.append("- `\(vector.key)`: \(vector.width) numbers, \(vector.schema.label)")
     }
     lines += ["- \(description.observation.steps) frame(s) of history", "", "## Does", ""]
     for (index, dimension) in description.action.dimensions.enumerated() {
       let constant = description.action.layout.flatMap { $0.learned.contains(index) ? nil : $0.template[index] }
+      func number(_ value: Float?) -> String { value.map { "\($0)" } ?? "?" }
+      let isBounded = dimension.low != nil || dimension.high != nil
       lines.append(
-        "- \(index): \(dimension.name), \(dimension.low) to \(dimension.high), +1 is \(dimension.unit)"
+        "- \(index): \(description.action.schema.label(index))\(dimension.name == nil ? " (name unknown)" : ""), "
+          + (isBounded ? "\(number(dimension.low)) to \(number(dimension.high))" : "range unknown") + ", "
+          + (dimension.unit.map { "+1 is \($0)" } ?? "unit unknown")
           + (constant.map { "; not learned, always \($0)" } ?? ""))
     }
     for start in description.action.layout?.rotations ?? [] {
@@ -127,7 +131,8 @@ extension PolicyPackage {
         "- \(start) to \(start + 2) are a rotation, which the weights give as the first two rows of its matrix")
     }
     lines += [
-      "- \(description.action.controlHertz) actions a second; \(description.action.predicted) predicted at once, "
+      "- control: \(description.action.control ?? "unknown")",
+      "- \(description.action.controlHertz.map { "\($0) actions a second" } ?? "rate unknown"); \(description.action.predicted) predicted at once, "
         + "\(description.action.executed) executed"
         + (description.action.ensemble.map { "; the mean of all predictions of a moment, older ones by exp(-\($0) i)" }
           ?? ""),

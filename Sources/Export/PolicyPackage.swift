@@ -88,29 +88,50 @@ package struct PolicyPackage {
   package struct Vector: Codable, Sendable, Equatable {
     package var key: String
     package var width: Int
-    package var unit: String
+    /// What they mean as far as the demonstrations say; nil is unknown.
+    package var unit: String?
+    package var frame: String?
+    package var quaternion: String?
     package var type = "float32"
 
-    package init(key: String, width: Int) {
+    enum CodingKeys: String, CodingKey { case key, width, unit, frame, quaternion, type }
+
+    package init(key: String, width: Int, schema: VectorSchema = .init()) {
       self.key = key
       self.width = width
-      unit = Vector.unit(of: key)
+      (unit, frame, quaternion) = (schema.unit, schema.frame, schema.quaternion)
     }
 
-    /// By RoboCasa's names: positions in metres, quaternions xyzw, joints in radians.
-    static func unit(of key: String) -> String {
-      if key.contains("quat") { return "quaternion xyzw" }
-      if key.contains("gripper_qpos") || key.hasSuffix("_pos") && !key.contains("joint") { return "m" }
-      if key.contains("gripper_qvel") { return "m/s" }
-      if key.contains("joint_vel") { return "rad/s" }
-      if key.hasSuffix("_sin") || key.hasSuffix("_cos") { return "1" }
-      return key.contains("joint") ? "rad" : "as recorded"
+    package init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      key = try keys.decode(String.self, forKey: .key)
+      width = try keys.decode(Int.self, forKey: .width)
+      // Packages of before units could be unknown said so in words.
+      unit = try keys.decodeIfPresent(String.self, forKey: .unit).flatMap { $0 == "as recorded" ? nil : $0 }
+      frame = try keys.decodeIfPresent(String.self, forKey: .frame)
+      quaternion = try keys.decodeIfPresent(String.self, forKey: .quaternion)
+      type = try keys.decode(String.self, forKey: .type)
     }
+
+    /// What is unknown is written, as null.
+    package func encode(to encoder: any Encoder) throws {
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(key, forKey: .key)
+      try keys.encode(width, forKey: .width)
+      try keys.encode(unit, forKey: .unit)
+      try keys.encodeIfPresent(frame, forKey: .frame)
+      try keys.encodeIfPresent(quaternion, forKey: .quaternion)
+      try keys.encode(type, forKey: .type)
+    }
+
+    package var schema: VectorSchema { VectorSchema(unit: unit, frame: frame, quaternion: quaternion) }
   }
 
   package struct ActionDescription: Codable, Sendable, Equatable {
     package var dimensions: [ActionSchema.Dimension]
-    package var controlHertz: Double
+    /// Actions a second, and what carries them out; nil where it is unknown.
+    package var controlHertz: Double?
+    package var control: String?
     /// Actions predicted at once, and how many of them are executed.
     package var predicted: Int
     package var executed: Int
@@ -120,7 +141,7 @@ package struct PolicyPackage {
     package var ensemble: Float?
 
     enum CodingKeys: String, CodingKey {
-      case dimensions, predicted, executed, layout, ensemble
+      case dimensions, control, predicted, executed, layout, ensemble
       case controlHertz = "control_hertz"
     }
 
@@ -129,10 +150,27 @@ package struct PolicyPackage {
     ) {
       dimensions = schema.dimensions
       controlHertz = schema.controlHertz
+      control = schema.control
       self.predicted = predicted
       self.executed = executed
       self.layout = layout
       self.ensemble = ensemble
+    }
+
+    /// What is unknown is written, as null.
+    package func encode(to encoder: any Encoder) throws {
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(dimensions, forKey: .dimensions)
+      try keys.encode(controlHertz, forKey: .controlHertz)
+      try keys.encode(control, forKey: .control)
+      try keys.encode(predicted, forKey: .predicted)
+      try keys.encode(executed, forKey: .executed)
+      try keys.encodeIfPresent(layout, forKey: .layout)
+      try keys.encodeIfPresent(ensemble, forKey: .ensemble)
+    }
+
+    package var schema: ActionSchema {
+      ActionSchema(dimensions: dimensions, controlHertz: controlHertz, control: control)
     }
   }
 
@@ -178,6 +216,15 @@ package struct PolicyPackage {
   package var weights: [String: Tensor]
   package var normalizer: Normalizer
   package var golden: GoldenExample
+
+  /// What the package does not say of its numbers, in words; nil when it says all.
+  package var unknown: String? {
+    let silent = description.observation.vectors.filter { $0.unit == nil }.map(\.key)
+    let parts = [
+      description.action.schema.unknown(), silent.isEmpty ? nil : "the unit of " + silent.joined(separator: ", "),
+    ].compactMap(\.self)
+    return parts.isEmpty ? nil : parts.joined(separator: "; ")
+  }
 
   package init(
     description: Description, weights: [String: Tensor], normalizer: Normalizer, golden: GoldenExample

@@ -1,54 +1,134 @@
-/// What each number of an action means: names, units and limits, in order.
+/// What each number of an action means: names, units and limits, in order. Whatever is nil is not known.
+///
+/// It is recorded with demonstrations and travels with what is trained on them, so that nobody has to guess what a policy's
+/// numbers do to a robot.
 public struct ActionSchema: Codable, Sendable, Equatable {
   public struct Dimension: Codable, Sendable, Equatable {
-    public var name: String
+    public var name: String?
     /// What +1 stands for, for example "0.05 m".
-    public var unit: String
-    public var low: Float
-    public var high: Float
+    public var unit: String?
+    public var low: Float?
+    public var high: Float?
 
-    public init(name: String, unit: String, low: Float = -1, high: Float = 1) {
+    public init(name: String? = nil, unit: String? = nil, low: Float? = nil, high: Float? = nil) {
       self.name = name
       self.unit = unit
       self.low = low
       self.high = high
     }
+
+    enum CodingKeys: String, CodingKey { case name, unit, low, high }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      name = try keys.decodeIfPresent(String.self, forKey: .name)
+      // Packages of before units could be unknown said so in words.
+      unit = try keys.decodeIfPresent(String.self, forKey: .unit).flatMap { $0 == "as recorded" ? nil : $0 }
+      low = try keys.decodeIfPresent(Float.self, forKey: .low)
+      high = try keys.decodeIfPresent(Float.self, forKey: .high)
+      if let low, let high, low > high {
+        throw DecodingError.dataCorruptedError(forKey: .low, in: keys, debugDescription: "\(low) is above high, \(high)")
+      }
+    }
+
+    /// What is unknown is written, as null.
+    public func encode(to encoder: any Encoder) throws {
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(name, forKey: .name)
+      try keys.encode(unit, forKey: .unit)
+      try keys.encode(low, forKey: .low)
+      try keys.encode(high, forKey: .high)
+    }
   }
 
   public var dimensions: [Dimension]
   /// How many actions a second of robot time takes.
-  public var controlHertz: Double
+  public var controlHertz: Double?
+  /// What carries them out, for example "operational space, step in the base frame". A text that another begins with says less
+  /// than that one, and does not contradict it.
+  public var control: String?
 
-  public init(dimensions: [Dimension], controlHertz: Double) {
+  enum CodingKeys: String, CodingKey {
+    case dimensions, control
+    case controlHertz = "control_hertz"
+  }
+
+  public init(dimensions: [Dimension], controlHertz: Double? = nil, control: String? = nil) {
     self.dimensions = dimensions
     self.controlHertz = controlHertz
+    self.control = control
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    dimensions = try keys.decode([Dimension].self, forKey: .dimensions)
+    control = try keys.decodeIfPresent(String.self, forKey: .control)
+    controlHertz = try keys.decodeIfPresent(Double.self, forKey: .controlHertz)
+    if let controlHertz, !(controlHertz > 0) {
+      throw DecodingError.dataCorruptedError(
+        forKey: .controlHertz, in: keys, debugDescription: "\(controlHertz) is not above 0")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(dimensions, forKey: .dimensions)
+    try keys.encode(controlHertz, forKey: .controlHertz)
+    try keys.encode(control, forKey: .control)
+  }
+
+  /// `width` numbers of which nothing is known.
+  public static func unknown(width: Int) -> ActionSchema {
+    ActionSchema(dimensions: Array(repeating: Dimension(), count: width))
   }
 
   public var count: Int { dimensions.count }
 
+  /// What dimension `index` is called, by its place where it has no name.
+  public func label(_ index: Int) -> String { dimensions[index].name ?? "action_\(index)" }
+
   /// RoboCasa's 12 numbers: arm delta, gripper, mobile base, torso, mode.
   public static let roboCasa = ActionSchema(
     dimensions: [
-      Dimension(name: "arm_x", unit: "0.05 m"), Dimension(name: "arm_y", unit: "0.05 m"),
-      Dimension(name: "arm_z", unit: "0.05 m"), Dimension(name: "arm_rx", unit: "0.5 rad"),
-      Dimension(name: "arm_ry", unit: "0.5 rad"), Dimension(name: "arm_rz", unit: "0.5 rad"),
-      Dimension(name: "gripper", unit: "-1 open, +1 close"), Dimension(name: "base_x", unit: "velocity"),
-      Dimension(name: "base_y", unit: "velocity"), Dimension(name: "base_yaw", unit: "velocity"),
-      Dimension(name: "torso", unit: "lift"), Dimension(name: "mode", unit: "-1 arm, +1 base"),
-    ], controlHertz: 20)
+      ("arm_x", "0.05 m"), ("arm_y", "0.05 m"), ("arm_z", "0.05 m"), ("arm_rx", "0.5 rad"), ("arm_ry", "0.5 rad"),
+      ("arm_rz", "0.5 rad"), ("gripper", "-1 open, +1 close"), ("base_x", "velocity"), ("base_y", "velocity"),
+      ("base_yaw", "velocity"), ("torso", "lift"), ("mode", "-1 arm, +1 base"),
+    ].map { Dimension(name: $0.0, unit: $0.1, low: -1, high: 1) },
+    controlHertz: 20, control: "operational space, step in the base frame")
 
   /// The same with a goal for the arm instead of a step, seen from the base.
   public static let roboCasaAbsolute = ActionSchema(
     dimensions: ["x", "y", "z"].map { Dimension(name: "goal_\($0)", unit: "m", low: -1.5, high: 1.5) }
       + ["rx", "ry", "rz"].map { Dimension(name: "goal_\($0)", unit: "rad", low: -.pi, high: .pi) }
       + roboCasa.dimensions[6...],
-    controlHertz: 20)
+    controlHertz: 20, control: "operational space, goal in the base frame")
+}
 
-  /// What is known of `width` numbers without a simulator to ask: RoboCasa's for the first twelve, no more for others.
-  public static func roboCasa(width: Int) -> ActionSchema {
-    ActionSchema(
-      dimensions: (0..<width).map { index in
-        index < roboCasa.count ? roboCasa.dimensions[index] : Dimension(name: "action_\(index)", unit: "as recorded")
-      }, controlHertz: roboCasa.controlHertz)
+/// What the numbers of one low-dimensional observation mean; whatever is nil is not known.
+public struct VectorSchema: Codable, Sendable, Equatable {
+  /// For example "m"; "1" for what has none.
+  public var unit: String?
+  /// What it is seen from, for example "robot base".
+  public var frame: String?
+  /// The order of a quaternion's numbers: "xyzw" or "wxyz".
+  public var quaternion: String?
+
+  public init(unit: String? = nil, frame: String? = nil, quaternion: String? = nil) {
+    self.unit = unit
+    self.frame = frame
+    self.quaternion = quaternion
+  }
+}
+
+/// What the numbers of demonstrations mean, as far as whoever records them says.
+public struct DemonstrationSchema: Codable, Sendable, Equatable {
+  /// By the array that holds the actions: `actions`, `actions_abs`.
+  public var actions: [String: ActionSchema]
+  /// By observation key.
+  public var observations: [String: VectorSchema]
+
+  public init(actions: [String: ActionSchema] = [:], observations: [String: VectorSchema] = [:]) {
+    self.actions = actions
+    self.observations = observations
   }
 }

@@ -48,6 +48,8 @@ public struct EpisodeDescription: Sendable, Equatable {
 public protocol Environment: AnyObject {
   var schema: ObservationSchema { get }
   var actionSchema: ActionSchema { get }
+  /// What is written of the numbers it records: of every array of actions that `recorded` gives, and of its observations.
+  var recordedSchema: DemonstrationSchema { get }
   /// RoboCasa's `env_args` as JSON.
   func arguments(task: String) throws -> String
   /// Starts the episode that `seed` fixes completely.
@@ -68,6 +70,7 @@ public protocol Environment: AnyObject {
 }
 
 extension Environment {
+  public var recordedSchema: DemonstrationSchema { DemonstrationSchema(actions: ["actions": actionSchema]) }
   public func recorded(_ action: [Float]) -> (relative: [Float], absolute: [Float]?) { (action, nil) }
 }
 

@@ -43,7 +43,7 @@
         cameraNames: options.cameras.map(\.rawValue), cameraHeights: options.imageSize,
         cameraWidths: options.imageSize, cameraDepths: options.depth,
         smoothing: options.smoothing == 1 ? nil : options.smoothing,
-        controlFreq: Int(ActionSchema.roboCasa.controlHertz), horizon: task.horizon)
+        controlFreq: Int(1 / Robot.controlPeriod), horizon: task.horizon)
     }
 
     var json: String { roboCasaJSON(self) }

@@ -21,6 +21,21 @@
 
     public var actionSchema: ActionSchema { options.control == .relative ? .roboCasa : .roboCasaAbsolute }
 
+    public var recordedSchema: DemonstrationSchema {
+      DemonstrationSchema(
+        actions: ["actions": .roboCasa, "actions_abs": .roboCasaAbsolute],
+        observations: Robot.meanings.merging(options.depth ? geometry : [:]) { $1 })
+    }
+
+    private var geometry: [String: VectorSchema] {
+      var meanings: [String: VectorSchema] = [:]
+      for keys in options.cameras.map({ CameraKeys($0.rawValue) }) {
+        meanings[keys.depth] = VectorSchema(unit: "m")
+        meanings[keys.calibration] = VectorSchema(unit: "4 in pixels, 12 in m", frame: "robot base")
+      }
+      return meanings
+    }
+
     public var schema: ObservationSchema {
       let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
       var vectors = Robot.widths
@@ -54,7 +69,7 @@
         throw KitchenetteError.actionWidth(expected: schema.count, found: action.count)
       }
       if let index = action.firstIndex(where: { !$0.isFinite }) {
-        throw KitchenetteError.actionNotFinite(index: index, name: schema.dimensions[index].name)
+        throw KitchenetteError.actionNotFinite(index: index, name: schema.label(index))
       }
       world.robot.carryOut(relative(action.map(Double.init), world).map { min(max($0, -1), 1) })
       try world.physics.checkStability()

@@ -10,14 +10,29 @@ package struct PolicyBlueprint: Codable, Sendable, Equatable {
   package var actionWidth: Int
   /// Nil when it learns the whole action.
   package var actions: ActionLayout?
+  /// What the numbers of a whole action mean; nil in checkpoints of before that was kept.
+  package var actionSchema: ActionSchema?
+  /// What low-dimensional observations mean, as far as it is known.
+  package var vectorSchemas: [String: VectorSchema]?
   /// The demonstrations the statistics and weights come from.
   package var datasets: [DatasetFingerprint]
 
-  package init(encoder: EncoderContext, actions: ActionLayout, datasets: [DatasetFingerprint]) {
+  /// - Parameter schema: what is known of the whole action; nothing when nil.
+  package init(
+    encoder: EncoderContext, actions: ActionLayout, schema: ActionSchema? = nil, vectors: [String: VectorSchema] = [:],
+    datasets: [DatasetFingerprint]
+  ) {
     self.encoder = encoder
     actionWidth = actions.width
     self.actions = actions.isWhole ? nil : actions
+    actionSchema = schema ?? .unknown(width: actions.template.count)
+    vectorSchemas = vectors
     self.datasets = datasets
+  }
+
+  /// What is known of the whole action.
+  package var wholeAction: ActionSchema {
+    actionSchema ?? .unknown(width: actions?.template.count ?? actionWidth)
   }
 }
 

@@ -24,6 +24,22 @@ package struct Recipe: Decodable, Sendable {
   /// - Throws: `SettingError`, naming file and line.
   package init(path: String, changes: [String] = []) throws {
     let (setting, text) = try SettingsFile.read(path, changes: changes)
+    try self.init(setting, text: text, path: path)
+  }
+
+  /// - Parameter path: where the text was kept, for complaints.
+  /// - Throws: `SettingError`.
+  package init(text: String, path: String) throws {
+    let setting: Setting
+    do {
+      setting = try SettingsFile.parse(text)
+    } catch let error as SettingError {
+      throw SettingError.inFile(path, error)
+    }
+    try self.init(setting, text: text, path: path)
+  }
+
+  private init(_ setting: Setting, text: String, path: String) throws {
     do {
       self = try SettingDecoder().decode(Recipe.self, from: setting)
     } catch let error as SettingError {
@@ -33,11 +49,15 @@ package struct Recipe: Decodable, Sendable {
     self.path = path
   }
 
-  /// What decides the weights: a recipe's text without how they are judged.
+  /// What decides the weights of a step: a recipe's text without how they are judged, and without how many steps there are.
   /// - Throws: `SettingError` when the text is no recipe.
   package static func trainingIdentity(of text: String) throws -> String {
-    guard case .map(let entries) = try SettingsFile.parse(text).value else { return text }
-    return Setting(.map(entries.filter { $0.key != "evaluation" }), line: 1).json
+    guard case .map(var entries) = try SettingsFile.parse(text).value else { return text }
+    entries.removeAll { $0.key == "evaluation" }
+    for place in entries.indices where entries[place].key == "training" {
+      entries[place].setting = entries[place].setting.without("steps")
+    }
+    return Setting(.map(entries), line: 1).json
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
@@ -212,9 +232,11 @@ package struct ActionSettings: Decodable, Sendable {
   /// With it, the actions carried out are means of all predictions made for their moment: the rate at which older ones count
   /// more.
   package var ensemble: Float?
+  /// What they mean, where the demonstrations do not say it.
+  package var schema: ActionSchemaSettings?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case normalization, execute, from, learned, constants, rotations, ensemble
+    case normalization, execute, from, learned, constants, rotations, ensemble, schema
   }
 
   package init() {}
@@ -228,6 +250,7 @@ package struct ActionSettings: Decodable, Sendable {
     constants = try keys.decodeIfPresent([Float].self, forKey: .constants)
     rotations = try keys.decodeIfPresent([Int].self, forKey: .rotations) ?? []
     ensemble = try keys.decodeIfPresent(Float.self, forKey: .ensemble)
+    schema = try keys.decodeIfPresent(ActionSchemaSettings.self, forKey: .schema)
     guard Set(rotations).count == rotations.count, rotations.allSatisfy({ $0 >= 0 }) else {
       throw keys.refused(.rotations, "must list where rotations begin, from 0, each once")
     }

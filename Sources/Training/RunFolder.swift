@@ -38,6 +38,31 @@ package struct RunFolder: Sendable {
     return try Recipe(path: recipe)
   }
 
+  /// The recipe that a checkpoint was trained with; how it is judged is taken from the folder's `recipe.yaml`, where that may
+  /// have changed.
+  ///
+  /// - Returns: the recipe, and what to tell when `recipe.yaml` says something else of the training.
+  /// - Throws: `RunError` or `SettingError`.
+  package func recipe(of checkpoint: Checkpoint) throws -> (recipe: Recipe, note: String?) {
+    guard FileManager.default.fileExists(atPath: recipe) else {
+      return (try Recipe(text: checkpoint.recipe, path: recipe), nil)
+    }
+    let edited = try Recipe(path: recipe)
+    let text = try SettingsFile.text(checkpoint.recipe, taking: "evaluation", from: edited.text)
+    let isSame = try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: edited.text)
+    return (
+      try Recipe(text: text, path: recipe),
+      isSame ? nil : "\(recipe): not what the policy was trained with; the recipe in its checkpoint is used"
+    )
+  }
+
+  /// The recipe that the run was trained with, or will be where there is no checkpoint yet.
+  /// - Throws: `RunError` or `SettingError`, or what is wrong with the checkpoint.
+  package func trainedRecipe() throws -> (recipe: Recipe, note: String?) {
+    guard let step = checkpointSteps.last else { return (try readRecipe(), nil) }
+    return try recipe(of: Checkpoint(path: checkpoint(step: step)))
+  }
+
   package func checkpoint(step: Int) -> String {
     "\(path)/checkpoints/step-\(String(repeating: "0", count: max(0, 7 - String(step).count)))\(step).safetensors"
   }

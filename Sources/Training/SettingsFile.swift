@@ -42,6 +42,15 @@ package enum SettingsFile {
     return try setting(from: compose(text), depth: 0, room: &room)
   }
 
+  /// The first text with the value of `key` that the second one has; the first as it is where they agree.
+  /// - Throws: `SettingError`.
+  package static func text(_ text: String, taking key: String, from other: String) throws -> String {
+    guard try parse(text)[key]?.json != parse(other)[key]?.json, let value = try compose(other)[key] else { return text }
+    var node = try compose(text)
+    node.mapping?[Node(key)] = value
+    return try Yams.serialize(node: node)
+  }
+
   private static func compose(_ text: String) throws -> Node {
     do {
       return try Yams.compose(yaml: text) ?? Node.mapping(.init([]))

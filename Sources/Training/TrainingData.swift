@@ -14,6 +14,7 @@ package final class TrainingData {
   /// Rows of the encoder's frozen part, put into every batch; set once the encoder is known.
   package var frozen: FrozenRows?
   private let recipe: Recipe
+  private let schemas: Schemas
 
   /// - Parameters:
   ///   - root: where the registry's files are.
@@ -38,12 +39,13 @@ package final class TrainingData {
       format: recipe.observations.frames, memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
     self.demonstrations = demonstrations
     (training, heldOut) = TrainingData.divide(demonstrations, recipe.data, seed: recipe.seed)
+    schemas = try TrainingData.schemas(recipe, demonstrations)
     let short = recipe.data.tasks.compactMap { task -> String? in
       let found = demonstrations.episodes.count { $0.task == task }
       guard let count = split.count, found < count else { return nil }
       return "\(task): '\(recipe.data.split)' holds \(found) demonstrations, not \(count)"
     }
-    notes = short + demonstrations.notes
+    notes = schemas.notes + short + demonstrations.notes
     fingerprints = try zip(selections, demonstrations.linkedFiles).map { selection, linked in
       let digests = DigestCache()
       let (bytes, sha) = try digests.digest(selection.path)
@@ -102,7 +104,7 @@ package final class TrainingData {
       encoder: EncoderContext(
         schema: demonstrations.schema,
         vocabulary: Vocabulary.words(of: demonstrations.episodes.map(\.instruction))),
-      actions: demonstrations.actionLayout, datasets: fingerprints)
+      actions: demonstrations.actionLayout, schema: schemas.actions, vectors: schemas.vectors, datasets: fingerprints)
   }
 
   /// Statistics over the training episodes only.

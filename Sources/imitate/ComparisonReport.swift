@@ -19,7 +19,8 @@ struct ComparisonReport {
   {
     var recipes: [(folder: RunFolder, recipe: Recipe, identity: String)] = []
     for folder in folders {
-      let recipe = try folder.readRecipe()
+      let (recipe, note) = try folder.trainedRecipe()
+      if let note { tell("note: \(note)") }
       if let split, recipe.data.split != split { continue }
       recipes.append((folder, recipe, try recipe.identity))
     }

@@ -7,8 +7,12 @@ import Training
 extension Evaluate {
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
   /// - Throws: `ExitCode` 2 when it did not.
-  func repeated(_ text: String, _ folder: RunFolder, _ recipe: Recipe) throws {
+  func repeated(_ text: String, _ folder: RunFolder) throws {
+    let checkpoint = try folder.lastCheckpoint()
+    let (recipe, note) = try folder.recipe(of: checkpoint)
+    if let note { tell("note: \(note)") }
     let old = try folder.result(recipe)
+    _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions)
     let parts = text.split(separator: "/").map(String.init)
     let found = old.episodes.filter { episode in
       parts.count == 1
@@ -21,7 +25,9 @@ extension Evaluate {
       task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
     blank.instruction = found.instruction
     let horizon = try recipe.simulatedTasks([found.task])[0].horizon
-    let pool = WorkerPool.imitate(recipe: folder.recipe, run: folder.path, workers: 1)
+    let written = try recipe.writtenForWorkers()
+    defer { try? FileManager.default.removeItem(atPath: written) }
+    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: 1)
     let request = WorkerRequest.rollout(
       RolloutRequest(blank: blank, horizon: horizon, step: old.step, film: folder.path + "/replays"))
     let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]

@@ -24,19 +24,21 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Episodes a task; the recipe's number when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @Option(help: "text or json.") var format: OutputFormat = .text
+  @Flag(help: "Act although the demonstrations do not say what their actions mean.") var trustActions = false
   @OptionGroup var place: DatasetPlace
 
   func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
 
   func run() throws {
     let folder = RunFolder(runFolder)
-    if let replay { return try repeated(replay, folder, folder.readRecipe()) }
-    _ = try folder.readRecipe()
+    if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
+    if let replay { return try repeated(replay, folder) }
     // Only then is it sure that recipe and weights belong together.
     let lock = try folder.lock()
     defer { lock.release() }
-    let recipe = try folder.readRecipe()
     let checkpoint = try folder.lastCheckpoint()
+    let (recipe, note) = try folder.recipe(of: checkpoint)
+    if let note { tell("note: \(note)") }
     let blanks = try blanks(recipe)
     let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted())
     let horizons = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.horizon) })
@@ -45,6 +47,11 @@ struct Evaluate: ParsableCommand {
     var tried = TriedEpisodes(
       folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
     let open = blanks.filter(tried.isOpen)
+    // What has been tried is told, whoever was trusted then.
+    let unknown = try checkpoint.blueprint.check(
+      acting: recipe, trusting: trustActions || !open.contains { $0.policy == recipe.policy.kind })
+    let written = try recipe.writtenForWorkers()
+    defer { try? FileManager.default.removeItem(atPath: written) }
     let requests = open.map { blank in
       WorkerRequest.rollout(
         RolloutRequest(
@@ -55,7 +62,7 @@ struct Evaluate: ParsableCommand {
     let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step, conditions: conditions)
     let bar = ProgressBar("evaluate", total: blanks.count, unit: "episodes", first: blanks.count - open.count)
     let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
-    let pool = WorkerPool.imitate(recipe: folder.recipe, run: folder.path, workers: workers)
+    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers)
     let outcomes = pool.run(
       requests, responding: WorkerResponse.self,
       shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
@@ -79,7 +86,7 @@ struct Evaluate: ParsableCommand {
     func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
       EvaluationResult(
         toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()), step: checkpoint.step,
-        conditions: conditions, episodes: episodes)
+        conditions: conditions, trustedActions: unknown, episodes: episodes)
     }
     // The file keeps what was tried before and not asked for now; the table has what was asked for.
     let all = result(tried.all(learned: recipe.policy.kind, tasks: recipe.data.tasks))

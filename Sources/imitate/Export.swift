@@ -19,7 +19,7 @@ struct ExportPolicy: ParsableCommand {
     let checkpoint = try folder.lastCheckpoint()
     let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
     let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
-    let simulator = try? Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    if let note = try folder.recipe(of: checkpoint).note { tell("note: \(note)") }
     var evaluation: EvaluationResult?
     do {
       evaluation = try folder.result(recipe)
@@ -37,12 +37,13 @@ struct ExportPolicy: ParsableCommand {
       parameters: loaded.policy.parameterCount, averagedWeights: !checkpoint.average.isEmpty,
       observation: .init(
         images: context.schema.imageKeys.map { .init(key: $0, size: context.schema.images[$0]!) },
-        vectors: context.schema.vectorKeys.map { .init(key: $0, width: context.schema.vectors[$0]!) },
+        vectors: context.schema.vectorKeys.map {
+          .init(
+            key: $0, width: context.schema.vectors[$0]!, schema: loaded.blueprint.vectorSchemas?[$0] ?? .init())
+        },
         steps: loaded.policy.view.observations.count),
       action: .init(
-        schema: simulator?.actionSchema
-          ?? .roboCasa(width: loaded.blueprint.actions?.template.count ?? golden.actions.shape[1]),
-        predicted: golden.actions.shape[0], executed: recipe.actions.execute, layout: loaded.blueprint.actions,
+        schema: loaded.blueprint.wholeAction, predicted: golden.actions.shape[0], executed: recipe.actions.execute, layout: loaded.blueprint.actions,
         ensemble: recipe.actions.ensemble),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {
@@ -58,9 +59,10 @@ struct ExportPolicy: ParsableCommand {
       recipe: recipe.text)
     description.attachments = context.attachments.isEmpty ? nil : context.attachments
     let output = output ?? folder.path + "/policy"
-    try PolicyPackage(
-      description: description, weights: loaded.policy.snapshot(), normalizer: loaded.normalizer, golden: golden
-    ).write(to: output)
+    let package = PolicyPackage(
+      description: description, weights: loaded.policy.snapshot(), normalizer: loaded.normalizer, golden: golden)
+    try package.write(to: output)
+    if let unknown = package.unknown { tell("note: \(output): unknown: \(unknown)") }
     print(output)
   }
 }
@@ -94,6 +96,7 @@ struct Verify: ParsableCommand {
       normalizer: package.normalizer, catalog: Session.catalog)
     try loaded.policy.load(package.weights)
     try package.golden.check(package.golden.answer(of: loaded.agent))
+    if let unknown = package.unknown { tell("note: \(folder): unknown: \(unknown)") }
     print("\(folder): whole; \(description.encoder) + \(description.policy) reproduces its golden output")
   }
 }

@@ -92,9 +92,10 @@ struct GenerationJob {
       }
     ).run()
     yield.attempts = plan.count + collected.failed
+    let simulator = try simulator()
     try store.assemble(
-      collected.kept, to: states, environmentArguments: simulator().arguments(task: task), seed: recipe.seed,
-      origin: OutputFormat.json(yield))
+      collected.kept, to: states, environmentArguments: simulator.arguments(task: task),
+      schema: simulator.recordedSchema, seed: recipe.seed, origin: OutputFormat.json(yield))
     collected.bar.update(plan.count)
     collected.bar.finish(note: "\(states), \(collected.failed) attempts failed")
     return yield
@@ -107,7 +108,8 @@ struct GenerationJob {
   ///   - replacing: draw them when what is there is of other states or cameras.
   /// - Throws: `CommandFailure` when that is so and neither was asked for.
   func draw(again: Bool, replacing: Bool) throws {
-    let arguments = try simulator().arguments(task: task)
+    let simulator = try simulator()
+    let arguments = try simulator.arguments(task: task)
     let origin = try GenerationJob.origin(states)
     if FileManager.default.fileExists(atPath: path), !again {
       // Of these states or of others that were here before; by these cameras or by others.
@@ -130,7 +132,8 @@ struct GenerationJob {
       request: { .draw(DrawRequest(task: task, number: $0, states: states, store: store.folder)) }
     ).run()
     try store.assemble(
-      collected.kept, to: path, environmentArguments: arguments, seed: recipe.seed, origin: origin)
+      collected.kept, to: path, environmentArguments: arguments, schema: simulator.recordedSchema, seed: recipe.seed,
+      origin: origin)
     collected.bar.update(count)
     collected.bar.finish(note: path)
   }

@@ -37,6 +37,7 @@ struct Probe: ParsableCommand {
     var findings: [Finding] = []
     for path in runs {
       let loaded = try LoadedPolicy(run: RunFolder(path), catalog: Session.catalog)
+      if let note = try RunFolder(path).trainedRecipe().note { tell("note: \(note)") }
       findings.append(try probe(loaded, path: path, keys: keys))
     }
     guard format == .text else { return print(try OutputFormat.json(findings)) }

@@ -32,8 +32,11 @@ struct Record: ParsableCommand {
     defer { plan.finish() }
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)
-      let arguments = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator).arguments(task: task)
-      if try !isThere(path, plan, arguments) { try record(task, to: path, plan, arguments) }
+      let simulator = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator)
+      let arguments = try simulator.arguments(task: task)
+      if try !isThere(path, plan, arguments) {
+        try record(task, to: path, plan, arguments, simulator.recordedSchema)
+      }
     }
   }
 
@@ -61,7 +64,9 @@ struct Record: ParsableCommand {
     return true
   }
 
-  private func record(_ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String) throws {
+  private func record(
+    _ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String, _ schema: DemonstrationSchema
+  ) throws {
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     let seed = plan.recipe.seed
@@ -81,7 +86,7 @@ struct Record: ParsableCommand {
         failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
       }
     ).run()
-    try store.assemble(collected.kept, to: path, environmentArguments: arguments, seed: seed)
+    try store.assemble(collected.kept, to: path, environmentArguments: arguments, schema: schema, seed: seed)
     collected.bar.update(plan.count)
     collected.bar.finish(
       note: collected.failed == 0 ? path : "\(path), the expert failed \(collected.failed) times")

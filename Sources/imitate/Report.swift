@@ -28,9 +28,11 @@ struct WriteReport: ParsableCommand {
     let isPlain = tasks == nil && split == nil && output == nil && title == nil
     guard runFolders.count == 1, isPlain else { return try compare() }
     let folder = RunFolder(runFolders[0])
-    let recipe = try folder.readRecipe()
-    let result = try folder.result(recipe)
+    if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
     let checkpoint = try folder.lastCheckpoint()
+    let (recipe, note) = try folder.recipe(of: checkpoint)
+    if let note { tell("note: \(note)") }
+    let result = try folder.result(recipe)
     let metrics = MetricsLog.read(folder: folder.path)
     var facts: [(name: String, value: String)] = [
       ("encoder and policy", "\(recipe.encoder.kind) + \(recipe.policy.kind)"),
@@ -46,6 +48,9 @@ struct WriteReport: ParsableCommand {
           "latency of a prediction",
           String(format: "%.1f ms median, %.1f ms 99th percentile of %d", latency.p50, latency.p99, latency.count)
         ))
+    }
+    if let unknown = result.trustedActions {
+      facts.append(("actions", "taken on trust: the demonstrations do not say \(unknown)"))
     }
     facts.append(("to repeat", "imitate train \(folder.recipe) --run NEW && imitate evaluate NEW"))
     let report = Report(

@@ -212,7 +212,7 @@ final class Workbench {
           throw CommandFailure("the simulator has no expert for \(request.blank.task)")
         }
         return expert
-      case "random": return RandomBehavior(schema: simulator.actionSchema)
+      case "random": return try RandomBehavior(schema: simulator.actionSchema)
       default: return try learned(step: request.step)
       }
     } watch: { observation in
@@ -226,7 +226,8 @@ final class Workbench {
     if let folder = request.film {
       do {
         try FilmStrip(film).write(
-          to: folder, result, framesPerSecond: max(1, Int(simulator.actionSchema.controlHertz.rounded())))
+          // Without a rate the film has to run at some speed.
+          to: folder, result, framesPerSecond: max(1, Int((simulator.actionSchema.controlHertz ?? 20).rounded())))
       } catch {
         // An episode is what it was, filmed or not.
         tell("\(folder): not filmed: \(error)")

@@ -8,7 +8,7 @@ private final class Counting: Environment {
   var breaks = false
   var count = 0
   let schema = ObservationSchema(images: [:], vectors: ["n": 1])
-  let actionSchema = ActionSchema(dimensions: [.init(name: "a", unit: "1")], controlHertz: 1)
+  let actionSchema = ActionSchema(dimensions: [.init(name: "a", unit: "1", low: -1, high: 1)], controlHertz: 1)
   var description: EpisodeDescription { .init(metadata: "{}", model: "") }
   var state: [Double] { [Double(count)] }
   struct Broken: Error, CustomStringConvertible { var description: String { "the arm came off" } }
@@ -41,7 +41,7 @@ private final class Counting: Environment {
   @Test func stopsAtTheFirstSuccess() {
     let environment = Counting()
     let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {
-      RandomBehavior(schema: environment.actionSchema)
+      try RandomBehavior(schema: environment.actionSchema)
     }
     #expect(result.success && result.steps == 3 && result.error == nil && result.instruction == "count")
   }
@@ -49,7 +49,7 @@ private final class Counting: Environment {
   @Test func failsAtTheHorizon() {
     let environment = Counting()
     let result = Rollout(horizon: 2, pool: .evaluation).run(blank, in: environment) {
-      RandomBehavior(schema: environment.actionSchema)
+      try RandomBehavior(schema: environment.actionSchema)
     }
     #expect(!result.success && result.steps == 2)
   }
@@ -58,7 +58,7 @@ private final class Counting: Environment {
     let environment = Counting()
     environment.breaks = true
     let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {
-      RandomBehavior(schema: environment.actionSchema)
+      try RandomBehavior(schema: environment.actionSchema)
     }
     #expect(!result.success && result.error == "the arm came off")
     let rows = EvaluationResult.rows(of: [result])

@@ -159,6 +159,20 @@
       "robot0_base_pos": 3, "robot0_base_quat": 4, "robot0_base_to_eef_pos": 3, "robot0_base_to_eef_quat": 4,
     ]
 
+    /// What they mean; `object` is a position, a rotation, and both again as the gripper sees them.
+    static let meanings: [String: VectorSchema] = [
+      "robot0_joint_pos": VectorSchema(unit: "rad"), "robot0_joint_pos_cos": VectorSchema(unit: "1"),
+      "robot0_joint_pos_sin": VectorSchema(unit: "1"), "robot0_joint_vel": VectorSchema(unit: "rad/s"),
+      "robot0_eef_pos": VectorSchema(unit: "m", frame: "world"),
+      "robot0_eef_quat": VectorSchema(unit: "1", frame: "world", quaternion: "xyzw"),
+      "robot0_gripper_qpos": VectorSchema(unit: "m"), "robot0_gripper_qvel": VectorSchema(unit: "m/s"),
+      "robot0_base_pos": VectorSchema(unit: "m", frame: "world"),
+      "robot0_base_quat": VectorSchema(unit: "1", frame: "world", quaternion: "xyzw"),
+      "robot0_base_to_eef_pos": VectorSchema(unit: "m", frame: "robot base"),
+      "robot0_base_to_eef_quat": VectorSchema(unit: "1", frame: "robot base", quaternion: "xyzw"),
+      "object": VectorSchema(unit: "m and quaternions", frame: "world, then gripper", quaternion: "xyzw"),
+    ]
+
     /// RoboCasa's proprioception: metres, radians, quaternions as x, y, z, w.
     var readings: [String: [Float]] {
       let angles = arm.map { physics.data.pointee.qpos[$0.position] }

@@ -1,0 +1,62 @@
+import Imitation
+import Training
+
+/// A policy and a simulator that do not mean the same by their numbers, or may not.
+enum ActingError: Error, Equatable, CustomStringConvertible {
+  case differs(SchemaDifference, simulator: String)
+  case unknown(String, simulator: String)
+
+  var description: String {
+    switch self {
+    case .differs(let difference, let simulator):
+      "\(difference.what) is \(difference.first) for the policy and \(difference.second) for \(simulator): it must not act there"
+    case .unknown(let what, let simulator):
+      "nobody knows of the policy's actions \(what), so they may mean something else to \(simulator); state it when training "
+        + "(actions.schema in the recipe), or act all the same with --trust-actions"
+    }
+  }
+}
+
+extension PolicyBlueprint {
+  /// Holds what the policy's numbers mean against the simulator of a recipe, before anything moves.
+  ///
+  /// - Parameter trusting: whether what nobody knows is no hindrance; contradictions always are.
+  /// - Returns: what nobody knows; nil when all is known.
+  /// - Throws: `ActingError`, `SettingError`.
+  func check(acting recipe: Recipe, trusting: Bool) throws -> String? {
+    let simulator: any Environment
+    do {
+      simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    } catch let error as SettingError {
+      throw SettingError.inFile(recipe.path, error)
+    }
+    let name = recipe.evaluation.simulator.kind
+    if let difference = difference(from: simulator) { throw ActingError.differs(difference, simulator: name) }
+    let unknown = wholeAction.unknown(comparedTo: simulator.actionSchema)
+    if let unknown, !trusting { throw ActingError.unknown(unknown, simulator: name) }
+    return unknown
+  }
+
+  /// What an evaluation would be refused for, told when training starts; nil when there is nothing, or no such simulator in
+  /// this build.
+  func actingNote(_ recipe: Recipe) -> String? {
+    guard let simulator = try? Session.catalog.makeSimulator(recipe.evaluation.simulator) else { return nil }
+    let name = recipe.evaluation.simulator.kind
+    if let difference = difference(from: simulator) {
+      return "\(difference.what) is \(difference.first) in the demonstrations and \(difference.second) for \(name): "
+        + "`imitate evaluate` will refuse to act there"
+    }
+    return wholeAction.unknown(comparedTo: simulator.actionSchema).map {
+      "the demonstrations do not say \($0): `imitate evaluate` will need --trust-actions"
+    }
+  }
+
+  private func difference(from simulator: any Environment) -> SchemaDifference? {
+    if let difference = wholeAction.difference(from: simulator.actionSchema) { return difference }
+    let theirs = simulator.recordedSchema.observations
+    for (key, schema) in (vectorSchemas ?? [:]).sorted(by: { $0.key < $1.key }) {
+      if let other = theirs[key], let difference = schema.difference(from: other, key: key) { return difference }
+    }
+    return nil
+  }
+}
