@@ -54,6 +54,28 @@ public enum Safetensors {
     }
   }
 
+  /// What a file says beside its tensors, without reading them.
+  /// - Throws: `SafetensorsError`.
+  public static func metadata(of path: String) throws -> [String: String] {
+    guard let file = FileHandle(forReadingAtPath: path) else {
+      throw SafetensorsError.unreadable(path: path, reason: "no such file, or not readable")
+    }
+    defer { try? file.close() }
+    do {
+      let head = try file.read(upToCount: 8) ?? Data()
+      guard head.count == 8 else { throw SafetensorsError.headerTooShort(bytes: head.count) }
+      let length = head.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      guard length <= headerLimit else { throw SafetensorsError.headerTooLong(bytes: length) }
+      let bytes = try file.read(upToCount: Int(length)) ?? Data()
+      guard bytes.count == Int(length) else {
+        throw SafetensorsError.headerBeyondFile(header: length, file: bytes.count + 8)
+      }
+      return try header(Array(bytes)).metadata
+    } catch let error as SafetensorsError {
+      throw SafetensorsError.inFile(path, error)
+    }
+  }
+
   /// Written whole or not at all, in the reference writer's order: names sorted, header padded to 8 bytes.
   /// - Throws: `WriteError`.
   public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String) throws {

@@ -124,6 +124,17 @@ package struct Checkpoint {
       ], to: path)
   }
 
+  /// The recipe in a checkpoint, without reading its weights.
+  /// - Throws: `CheckpointError`, `SafetensorsError`.
+  package static func recipe(in path: String) throws -> String {
+    let metadata = try Safetensors.metadata(of: path)
+    guard metadata["format"] == Checkpoint.format else {
+      throw CheckpointError.notACheckpoint(path: path, lacks: "format '\(Checkpoint.format)'")
+    }
+    guard let recipe = metadata["recipe"] else { throw CheckpointError.notACheckpoint(path: path, lacks: "recipe") }
+    return recipe
+  }
+
   package init(path: String) throws {
     let (tensors, metadata) = try Safetensors.read(path)
     guard metadata["format"] == Checkpoint.format else {

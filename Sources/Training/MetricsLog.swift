@@ -12,7 +12,7 @@ package final class MetricsLog {
   package init(folder: String, after step: Int) throws {
     let path = folder + "/metrics.jsonl"
     let old = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    let decoder = JSONDecoder()
+    let decoder = MetricsLog.decoder
     rows = old.split(separator: "\n").compactMap { try? decoder.decode(TrainingMetrics.self, from: Data($0.utf8)) }
       .filter { $0.step <= step }
     let temporary = path + ".partial"
@@ -44,26 +44,40 @@ package final class MetricsLog {
   /// The rows of a run's log; a damaged line is left out.
   package static func read(folder: String) -> [TrainingMetrics] {
     let text = (try? String(contentsOfFile: folder + "/metrics.jsonl", encoding: .utf8)) ?? ""
-    let decoder = JSONDecoder()
+    let decoder = MetricsLog.decoder
     return text.split(separator: "\n").compactMap { try? decoder.decode(TrainingMetrics.self, from: Data($0.utf8)) }
+  }
+
+  private static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return decoder
   }
 
   private static func line(_ row: TrainingMetrics) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
+    // A part may well be infinite or no number while the loss is one.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     return try encoder.encode(row) + Data("\n".utf8)
   }
 
   private static func scalars(_ row: TrainingMetrics) -> [String: Double] {
     var scalars: [String: Double] = [:]
-    scalars["train/loss"] = row.loss
-    scalars["train/gradient_norm"] = row.gradientNorm
-    scalars["train/learning_rate"] = row.learningRate
-    scalars["train/samples_per_second"] = row.samplesPerSecond
-    scalars["train/waiting"] = row.waiting
+    // What has a name of its own below keeps it.
+    for (name, value) in row.parts ?? [:] { scalars["train/\(name)"] = value }
+    for (name, value) in row.validationParts ?? [:] { scalars["validation/\(name)"] = value }
+    func set(_ tag: String, _ value: Double?) { if let value { scalars[tag] = value } }
+    set("train/loss", row.loss)
+    set("train/gradient_norm", row.gradientNorm)
+    set("train/learning_rate", row.learningRate)
+    set("train/samples_per_second", row.samplesPerSecond)
+    set("train/waiting", row.waiting)
     for (kind, bytes) in row.memoryBytes ?? [:] { scalars["memory/\(kind)_megabytes"] = Double(bytes) / 1e6 }
-    scalars["validation/loss"] = row.validationLoss
-    scalars["validation/averaged_loss"] = row.averagedValidationLoss
+    set("validation/loss", row.validationLoss)
+    set("validation/averaged_loss", row.averagedValidationLoss)
     return scalars
   }
 }

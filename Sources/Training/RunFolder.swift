@@ -41,26 +41,24 @@ package struct RunFolder: Sendable {
   /// The recipe that a checkpoint was trained with; how it is judged is taken from the folder's `recipe.yaml`, where that may
   /// have changed.
   ///
+  /// - Parameter text: the recipe in the checkpoint.
   /// - Returns: the recipe, and what to tell when `recipe.yaml` says something else of the training.
-  /// - Throws: `RunError` or `SettingError`.
-  package func recipe(of checkpoint: Checkpoint) throws -> (recipe: Recipe, note: String?) {
-    guard FileManager.default.fileExists(atPath: recipe) else {
-      return (try Recipe(text: checkpoint.recipe, path: recipe), nil)
-    }
+  /// - Throws: `SettingError`.
+  package func trained(_ text: String) throws -> (recipe: Recipe, note: String?) {
+    guard FileManager.default.fileExists(atPath: recipe) else { return (try Recipe(text: text, path: recipe), nil) }
     let edited = try Recipe(path: recipe)
-    let text = try SettingsFile.text(checkpoint.recipe, taking: "evaluation", from: edited.text)
-    let isSame = try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: edited.text)
+    let isSame = try Recipe.trainingIdentity(of: text) == Recipe.trainingIdentity(of: edited.text)
     return (
-      try Recipe(text: text, path: recipe),
+      try Recipe(text: SettingsFile.text(text, taking: "evaluation", from: edited.text), path: recipe),
       isSame ? nil : "\(recipe): not what the policy was trained with; the recipe in its checkpoint is used"
     )
   }
 
   /// The recipe that the run was trained with, or will be where there is no checkpoint yet.
-  /// - Throws: `RunError` or `SettingError`, or what is wrong with the checkpoint.
+  /// - Throws: `RunError`, `CheckpointError` or `SettingError`.
   package func trainedRecipe() throws -> (recipe: Recipe, note: String?) {
     guard let step = checkpointSteps.last else { return (try readRecipe(), nil) }
-    return try recipe(of: Checkpoint(path: checkpoint(step: step)))
+    return try trained(Checkpoint.recipe(in: checkpoint(step: step)))
   }
 
   package func checkpoint(step: Int) -> String {

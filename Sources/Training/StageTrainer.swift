@@ -18,12 +18,14 @@ package struct StageTrainer {
   /// The loss of step `n`; random choices come from the given stream.
   package var loss: (_ step: Int, inout Random) throws -> PolicyLoss
   /// The loss on what is held out, if anything is.
-  package var validation: () throws -> Double?
+  package var validation: () throws -> PolicyLoss?
+  /// What time it is, for the samples a second.
+  package var now: () -> ContinuousClock.Instant = { .now }
 
   package init(
     identity: String, folder: RunFolder, module: any Module, settings: TrainingSettings, seed: UInt64,
     loss: @escaping (_ step: Int, inout Random) throws -> PolicyLoss,
-    validation: @escaping () throws -> Double? = { nil }
+    validation: @escaping () throws -> PolicyLoss? = { nil }
   ) {
     self.identity = identity
     self.folder = folder
@@ -111,7 +113,7 @@ package struct StageTrainer {
   ///
   /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
   package func run(
-    shouldStop: () -> Bool = { false }, report: (TrainingMetrics, [String: Double]) -> Void = { _, _ in }
+    shouldStop: () -> Bool = { false }, report: (TrainingMetrics) -> Void = { _ in }
   ) throws -> Bool {
     var optimization = Optimization(settings, of: module)
     let state = try last()
@@ -125,7 +127,7 @@ package struct StageTrainer {
     let log = try MetricsLog(folder: folder.path, after: state?.step ?? 0)
     let random = Random(seed: seed).split("stage")
     var step = state?.step ?? 0
-    var clock = ContinuousClock.now
+    var spent = Duration.zero
     var samples = 0
 
     func save() throws {
@@ -142,6 +144,7 @@ package struct StageTrainer {
 
     while step < settings.steps, !shouldStop() {
       var parts: [String: Tensor] = [:]
+      let began = now()
       let outcome = try optimization.step(
         step, random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint)
       ) {
@@ -150,26 +153,27 @@ package struct StageTrainer {
         parts = result.metrics
         return result.loss
       }
+      spent += now() - began
       step += 1
       samples += settings.batch
       let isLast = step == settings.steps
       if step % settings.logEvery == 0 || isLast {
-        let seconds = (ContinuousClock.now - clock) / .seconds(1)
         let row = TrainingMetrics(
-          step: step, loss: outcome.loss, gradientNorm: outcome.gradientNorm, learningRate: outcome.learningRate,
-          samplesPerSecond: Double(samples) / max(seconds, 1e-9))
+          step: step, loss: outcome.loss, parts: TrainingMetrics.parts(parts), gradientNorm: outcome.gradientNorm,
+          learningRate: outcome.learningRate, samplesPerSecond: Double(samples) / max(spent / .seconds(1), 1e-9))
         try log.append(row)
-        report(row, parts.mapValues { Double($0.item) })
-        (clock, samples) = (.now, 0)
+        report(row)
+        (spent, samples) = (.zero, 0)
       }
       if step % settings.validateEvery == 0 || isLast {
         let value = try optimization.withAverage(validation) ?? validation()
         if let value {
-          let row = TrainingMetrics(step: step, averagedValidationLoss: value)
+          let row = TrainingMetrics(
+            step: step, averagedValidationLoss: Double(value.loss.item),
+            validationParts: TrainingMetrics.parts(value.metrics))
           try log.append(row)
-          report(row, [:])
+          report(row)
         }
-        clock = .now
       }
       if step % settings.checkpointEvery == 0 || isLast { try save() }
     }

@@ -17,6 +17,8 @@ package struct Trainer {
   package var batch: (Int) throws -> Batch
   /// The held-out windows, not normalised; empty without a held-out part.
   package var validation: () throws -> [Batch]
+  /// What time it is, for the samples a second.
+  package var now: () -> ContinuousClock.Instant = { .now }
 
   package init(
     recipe: Recipe, folder: RunFolder, blueprint: PolicyBlueprint, normalizer: Normalizer, policy: any Policy,
@@ -47,7 +49,7 @@ package struct Trainer {
     let log = try MetricsLog(folder: folder.path, after: checkpoint?.step ?? 0)
     let random = Random(seed: recipe.seed).split("training")
     var step = checkpoint?.step ?? 0
-    var clock = ContinuousClock.now
+    var spent = Duration.zero
     var samples = 0
     Memory.startCounting()
 
@@ -64,23 +66,30 @@ package struct Trainer {
     let batches = Prefetcher(from: step, to: settings.steps, batch)
     defer { batches.stop() }
     while step < settings.steps, !shouldStop() {
+      let began = now()
       let batch = try normalizer.normalized(batches(step))
+      var parts: [String: Tensor] = [:]
       let outcome = try optimization.step(
         step, random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint)
-      ) { policy.loss(on: batch).loss }
+      ) {
+        let result = policy.loss(on: batch)
+        parts = result.metrics
+        return result.loss
+      }
+      spent += now() - began
       step += 1
       samples += settings.batch
 
       let last = step == settings.steps
       if step % settings.logEvery == 0 || last {
-        let seconds = (ContinuousClock.now - clock) / .seconds(1)
+        let seconds = spent / .seconds(1)
         let row = TrainingMetrics(
-          step: step, loss: outcome.loss, gradientNorm: outcome.gradientNorm, learningRate: outcome.learningRate,
+          step: step, loss: outcome.loss, parts: TrainingMetrics.parts(parts), gradientNorm: outcome.gradientNorm, learningRate: outcome.learningRate,
           samplesPerSecond: Double(samples) / max(seconds, 1e-9),
           waiting: batches.waited / .seconds(1) / max(seconds, 1e-9), memoryBytes: memory())
         try log.append(row)
         report(.logged(row))
-        clock = .now
+        spent = .zero
         samples = 0
         batches.waited = .zero
         Memory.startCounting()
@@ -89,8 +98,11 @@ package struct Trainer {
         let live = try validationLoss()
         let averaged = try optimization.withAverage(validationLoss) ?? nil
         if let live {
-          try log.append(TrainingMetrics(step: step, validationLoss: live, averagedValidationLoss: averaged))
-          report(.validated(step: step, loss: live, averagedLoss: averaged))
+          try log.append(
+            TrainingMetrics(
+              step: step, validationLoss: live.loss, averagedValidationLoss: averaged?.loss,
+              validationParts: (averaged ?? live).parts))
+          report(.validated(step: step, loss: live.loss, averagedLoss: averaged?.loss))
         }
       }
       if step % settings.checkpointEvery == 0 || last { try save() }
@@ -120,17 +132,27 @@ package struct Trainer {
     return Dictionary(uniqueKeysWithValues: kinds).merging(["peak": report.peak]) { $1 }
   }
 
-  /// The mean loss over the held-out windows with the present weights; no tape, so no dropout and centred crops.
-  private func validationLoss() throws -> Double? {
+  /// The mean loss over the held-out windows with the present weights, and its parts; no tape, so no dropout and centred crops.
+  private func validationLoss() throws -> (loss: Double, parts: [String: Double]?)? {
     let batches = try validation()
     guard !batches.isEmpty else { return nil }
     var sum = 0.0
+    var parts: [String: Double] = [:]
     var count = 0
     for batch in batches {
       let rows = batch.observations.count
-      sum += Double(policy.loss(on: try normalizer.normalized(batch)).loss.item) * Double(rows)
+      let result = policy.loss(on: try normalizer.normalized(batch))
+      sum += Double(result.loss.item) * Double(rows)
+      for (name, part) in result.metrics { parts[name, default: 0] += Double(part.item) * Double(rows) }
       count += rows
     }
-    return sum / Double(count)
+    return (sum / Double(count), parts.isEmpty ? nil : parts.mapValues { $0 / Double(count) })
+  }
+}
+
+extension TrainingMetrics {
+  /// As they are logged; nil without any.
+  static func parts(_ metrics: [String: Tensor]) -> [String: Double]? {
+    metrics.isEmpty ? nil : metrics.mapValues { Double($0.item) }
   }
 }

@@ -9,24 +9,30 @@ package enum TrainingEvent: Sendable {
 package struct TrainingMetrics: Codable, Sendable {
   package var step: Int
   package var loss: Double?
+  /// What the loss is made of, and what else was reported of it, by name: of the very batch that `loss` is of.
+  package var parts: [String: Double]?
   package var gradientNorm: Double?
   package var learningRate: Double?
+  /// Over the time that went into training, waiting for data included; validation and checkpoints are left out.
   package var samplesPerSecond: Double?
   /// The share of the time since the last row that went into waiting for data.
   package var waiting: Double?
   /// On held-out episodes, with the live weights and with the averaged ones.
   package var validationLoss: Double?
   package var averagedValidationLoss: Double?
+  /// The parts of the validation loss: with the averaged weights where there are any.
+  package var validationParts: [String: Double]?
   /// The most that tensors held during one step since the last row, in bytes: `peak`, and by kind what that was made of.
   package var memoryBytes: [String: Int]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case step, loss, waiting
+    case step, loss, parts, waiting
     case gradientNorm = "gradient_norm"
     case learningRate = "learning_rate"
     case samplesPerSecond = "samples_per_second"
     case validationLoss = "validation_loss"
     case averagedValidationLoss = "averaged_validation_loss"
+    case validationParts = "validation_parts"
     case memoryBytes = "memory_bytes"
   }
 }

@@ -9,7 +9,7 @@ extension Evaluate {
   /// - Throws: `ExitCode` 2 when it did not.
   func repeated(_ text: String, _ folder: RunFolder) throws {
     let checkpoint = try folder.lastCheckpoint()
-    let (recipe, note) = try folder.recipe(of: checkpoint)
+    let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
     let old = try folder.result(recipe)
     _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions)

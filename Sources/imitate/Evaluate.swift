@@ -37,7 +37,7 @@ struct Evaluate: ParsableCommand {
     let lock = try folder.lock()
     defer { lock.release() }
     let checkpoint = try folder.lastCheckpoint()
-    let (recipe, note) = try folder.recipe(of: checkpoint)
+    let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
     let blanks = try blanks(recipe)
     let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted())

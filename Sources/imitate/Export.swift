@@ -19,7 +19,7 @@ struct ExportPolicy: ParsableCommand {
     let checkpoint = try folder.lastCheckpoint()
     let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
     let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
-    if let note = try folder.recipe(of: checkpoint).note { tell("note: \(note)") }
+    if let note = try folder.trained(checkpoint.recipe).note { tell("note: \(note)") }
     var evaluation: EvaluationResult?
     do {
       evaluation = try folder.result(recipe)

@@ -30,7 +30,7 @@ struct WriteReport: ParsableCommand {
     let folder = RunFolder(runFolders[0])
     if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
     let checkpoint = try folder.lastCheckpoint()
-    let (recipe, note) = try folder.recipe(of: checkpoint)
+    let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
     let result = try folder.result(recipe)
     let metrics = MetricsLog.read(folder: folder.path)

@@ -54,7 +54,7 @@ struct WorldRun {
 
   private func trainer(
     _ stage: WorldRecipe.Stage, _ module: any Module, _ settings: TrainingSettings,
-    validation: @escaping () throws -> Double? = { nil },
+    validation: @escaping () throws -> PolicyLoss? = { nil },
     loss: @escaping (Int, inout Random) throws -> PolicyLoss
   ) -> StageTrainer {
     StageTrainer(
@@ -88,9 +88,9 @@ struct WorldRun {
       "train \(stage.rawValue)", total: trainer.settings.steps, unit: "steps",
       first: trainer.folder.checkpointSteps.last ?? 0)
     var held = ""
-    let finished = try trainer.run(shouldStop: { interruption.isAsked }) { row, parts in
+    let finished = try trainer.run(shouldStop: { interruption.isAsked }) { row in
       if let loss = row.averagedValidationLoss { return held = String(format: "  held out %.4f", loss) }
-      let details = parts.sorted { $0.key < $1.key }.map { String(format: "%@ %.4f", $0.key, $0.value) }
+      let details = (row.parts ?? [:]).sorted { $0.key < $1.key }.map { String(format: "%@ %.4f", $0.key, $0.value) }
       bar.update(
         row.step, note: String(format: "loss %.4f  ", row.loss ?? 0) + details.joined(separator: "  ") + held)
     }
@@ -110,7 +110,7 @@ struct WorldRun {
     let trainer = trainer(
       .lift, lift, settings,
       validation: {
-        sample.isEmpty ? nil : lift.loss(on: try data.views(sample)).map { Double($0.loss.item) }
+        sample.isEmpty ? nil : lift.loss(on: try data.views(sample))
       },
       loss: { _, random in
         let batch = (0..<settings.batch).map { _ in random.choice(frames) }
@@ -151,7 +151,7 @@ struct WorldRun {
       .vae, vae, settings,
       validation: {
         var random = Random(seed: 0)
-        return sample.isEmpty ? nil : Double(try loss(sample, random: &random, noisy: false).loss.item)
+        return sample.isEmpty ? nil : try loss(sample, random: &random, noisy: false)
       },
       loss: { _, random in
         let firsts = (0..<max(1, settings.batch / 2)).map { _ in random.choice(frames) }
@@ -225,7 +225,7 @@ struct WorldRun {
         guard let clips = made?.heldOut, !clips.present.isEmpty else { return nil }
         let some = stride(from: 0, to: clips.present.count, by: max(1, clips.present.count / 64)).map { $0 }
         var random = Random(seed: 0)
-        return Double(try loss(clips, some, &random).loss.item)
+        return try loss(clips, some, &random)
       },
       loss: { _, random in
         let clips = made!.training
