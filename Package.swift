@@ -39,7 +39,7 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Tensors"]),
     .target(name: "Imitation", dependencies: ["Layers", "Tensors", "CJPEG", "CZlib"]),
     .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5", "CZlib"]),
-    .target(name: "Encoders", dependencies: ["Imitation"]),
+    .target(name: "Encoders", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "GaussianWorld", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),
     .target(

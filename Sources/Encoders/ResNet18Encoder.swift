@@ -53,7 +53,7 @@ public struct ResNet18Encoder: ObservationEncoder {
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
     try Cropping.check(options.crop, schema: context.schema)
-    instruction = try InstructionEmbedding(options.instruction, vocabulary: context.vocabulary, random: &random)
+    instruction = try InstructionEmbedding(options.instruction, context: context, random: &random)
     var cameras: [String: Camera] = [:]
     for key in context.schema.imageKeys {
       cameras[key] = Camera(
@@ -66,6 +66,9 @@ public struct ResNet18Encoder: ObservationEncoder {
     schema = context.schema
     featureCount = cameras.count * options.features + context.schema.vectorWidth
   }
+
+  public var attachments: [String: String] { instruction.attachments }
+  public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
 
   public func check(instruction text: String) throws { try instruction.check(text) }
 

@@ -22,6 +22,7 @@ extension PolicyPackage {
       try AtomicFile.write(JSONEncoder.readable.encode(description) + Data("\n".utf8), to: temporary + "/policy.json")
       var tensors = weights
       for (name, tensor) in normalizer.tensors { tensors["normalizer/\(name)"] = tensor }
+      for (name, tensor) in attached { tensors["attached/\(name)"] = tensor }
       try Safetensors.write(
         tensors, metadata: ["format": PolicyPackage.format, "name": description.name],
         to: temporary + "/weights.safetensors")
@@ -68,6 +69,10 @@ extension PolicyPackage {
     var statistics: [String: Tensor] = [:]
     for (name, tensor) in weights where name.hasPrefix("normalizer/") {
       statistics[String(name.dropFirst(11))] = tensor
+      weights[name] = nil
+    }
+    for (name, tensor) in weights where name.hasPrefix("attached/") {
+      attached[String(name.dropFirst(9))] = tensor
       weights[name] = nil
     }
     self.weights = weights

@@ -6,7 +6,7 @@ import Tensors
 
 /// A policy in a folder, for others to run: weights, what they mean, and a proof that they were loaded right.
 ///
-/// `weights.safetensors` (acting weights, and `normalizer/` statistics), `policy.json` (schemas, recipe, provenance),
+/// `weights.safetensors` (acting weights, `normalizer/` statistics, and `attached/` for what else the encoder needs), `policy.json` (schemas, recipe, provenance),
 /// `golden.safetensors` (one input and the actions it must give), `README.md`, and `SHA256SUMS` over all of them, which
 /// `sha256sum -c` reads too.
 package struct PolicyPackage {
@@ -216,6 +216,8 @@ package struct PolicyPackage {
   package var weights: [String: Tensor]
   package var normalizer: Normalizer
   package var golden: GoldenExample
+  /// Tensors that the encoder needs beside weights to be made again.
+  package var attached: [String: Tensor] = [:]
 
   /// What the package does not say of its numbers, in words; nil when it says all.
   package var unknown: String? {

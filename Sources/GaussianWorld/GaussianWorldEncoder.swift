@@ -67,6 +67,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   private let options: Options
   private let schema: ObservationSchema
   public let attachments: [String: String]
+  public var attachedTensors: [String: Tensor] { joined?.attachedTensors ?? [:] }
   public let featureCount: Int
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {

@@ -8,6 +8,8 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   public var vocabulary: [String]
   /// What encoders keep beside weights, see `ObservationEncoder.attachments`; empty when one is made for the first time.
   public var attachments: [String: String] = [:]
+  /// The same of tensors; saved beside the weights, not in this record.
+  public var tensors: [String: Tensor] = [:]
   /// The plug-ins that an encoder may itself be made of; not saved.
   public var catalog = Catalog()
 
@@ -40,6 +42,8 @@ public protocol ObservationEncoder: Module, Plugin {
   var featureCount: Int { get }
   /// What it read from files when it was made and needs to be made again elsewhere, by name: travels with its weights.
   var attachments: [String: String] { get }
+  /// The same of tensors, a table of embeddings for example.
+  var attachedTensors: [String: Tensor] { get }
   /// How many frames before those of a window it has to see.
   var history: Int { get }
   /// `[batch, time - history, featureCount]`.
@@ -50,6 +54,7 @@ public protocol ObservationEncoder: Module, Plugin {
 
 extension ObservationEncoder {
   public var attachments: [String: String] { [:] }
+  public var attachedTensors: [String: Tensor] { [:] }
   public var history: Int { 0 }
   public func check(instruction: String) throws {}
 }

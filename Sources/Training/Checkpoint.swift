@@ -77,7 +77,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
 
 /// Everything a run needs to go on with the same bits: one safetensors file, written whole or not at all.
 ///
-/// Tensors are grouped by prefix: `weights/`, `average/`, `optimizer/`, `normalizer/`. Random numbers and the position in
+/// Tensors are grouped by prefix: `weights/`, `average/`, `optimizer/`, `normalizer/`, and `attached/` for what the encoder
+/// read from files when it was made. Random numbers and the position in
 /// the data order follow from the recipe's seed and the step number, so the step is all that is kept of them.
 package struct Checkpoint {
   package static let format = "imitationkit-checkpoint-1"
@@ -111,6 +112,7 @@ package struct Checkpoint {
   package func write(to path: String) throws {
     let groups: [(String, [String: Tensor])] = [
       ("weights", weights), ("average", average), ("optimizer", optimizer), ("normalizer", normalizer.tensors),
+      ("attached", blueprint.encoder.tensors),
     ]
     var tensors: [String: Tensor] = [:]
     for (prefix, group) in groups { for (name, tensor) in group { tensors["\(prefix)/\(name)"] = tensor } }
@@ -145,7 +147,7 @@ package struct Checkpoint {
     }
     guard let recipe = metadata["recipe"] else { throw CheckpointError.notACheckpoint(path: path, lacks: "recipe") }
     guard let text = metadata["blueprint"],
-      let blueprint = try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(text.utf8))
+      var blueprint = try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(text.utf8))
     else { throw CheckpointError.notACheckpoint(path: path, lacks: "blueprint") }
     func group(_ prefix: String) -> [String: Tensor] {
       var group: [String: Tensor] = [:]
@@ -154,6 +156,7 @@ package struct Checkpoint {
       }
       return group
     }
+    blueprint.encoder.tensors = group("attached")
     self.init(
       step: step, recipe: recipe, blueprint: blueprint, normalizer: try Normalizer(tensors: group("normalizer")),
       weights: group("weights"), average: group("average"), optimizer: group("optimizer"))

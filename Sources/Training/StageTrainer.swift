@@ -9,7 +9,8 @@ import Tensors
 package struct StageTrainer {
   package static let format = "imitationkit-stage-1"
 
-  /// What checkpoints of another recipe are told apart by.
+  /// What checkpoints of another recipe are told apart by: lines, the last of which are the stage's own training settings as
+  /// JSON. How many steps those ask for makes no other recipe.
   package var identity: String
   package var folder: RunFolder
   package var module: any Module
@@ -60,10 +61,38 @@ package struct StageTrainer {
       }
     }
 
+    /// How many steps its recipe asked for.
+    var planned: Int? {
+      guard case .integer(let steps)? = (try? SettingsFile.parse(StageTrainer.lines(identity).last))?["steps"]?.value
+      else { return nil }
+      return steps
+    }
+
+    func belongs(to other: String) -> Bool {
+      let (mine, theirs) = (StageTrainer.lines(identity), StageTrainer.lines(other))
+      func settings(_ text: String) -> String? { try? SettingsFile.parse(text).without("steps").json }
+      return mine.before == theirs.before && (mine.last == theirs.last || settings(mine.last) == settings(theirs.last))
+    }
+
     var weights: [String: Tensor] { groups["weights"] ?? [:] }
     /// The averaged weights where there are any.
     var actingWeights: [String: Tensor] {
       weights.merging((groups["average"] ?? [:]).filter { weights[$0.key] != nil }) { _, averaged in averaged }
+    }
+  }
+
+  private static func lines(_ identity: String) -> (before: Substring, last: String) {
+    guard let end = identity.lastIndex(of: "\n") else { return ("", identity) }
+    return (identity[..<end], String(identity[identity.index(after: end)...]))
+  }
+
+  /// How many steps the newest checkpoint's recipe asked for, where that is another number than now and some are still to be
+  /// done.
+  package var stepsBefore: Int? {
+    get throws {
+      guard let state = try last(), state.step < settings.steps, let planned = state.planned, planned != settings.steps
+      else { return nil }
+      return planned
     }
   }
 
@@ -77,7 +106,7 @@ package struct StageTrainer {
   /// - Throws: `CheckpointError.otherRecipe` when the folder belongs to another recipe.
   package static func step(_ folder: RunFolder, identity: String) throws -> Int? {
     guard let step = folder.checkpointSteps.last else { return nil }
-    guard try State(path: folder.checkpoint(step: step)).identity == identity else {
+    guard try State(path: folder.checkpoint(step: step)).belongs(to: identity) else {
       throw CheckpointError.otherRecipe(path: folder.path)
     }
     return step
@@ -86,7 +115,7 @@ package struct StageTrainer {
   private func last() throws -> State? {
     guard let step = folder.checkpointSteps.last else { return nil }
     let state = try State(path: folder.checkpoint(step: step))
-    guard state.identity == identity else { throw CheckpointError.otherRecipe(path: folder.path) }
+    guard state.belongs(to: identity) else { throw CheckpointError.otherRecipe(path: folder.path) }
     return state
   }
 
@@ -96,7 +125,7 @@ package struct StageTrainer {
     guard folder.checkpointSteps.isEmpty, let step = other.checkpointSteps.last else { return false }
     let path = other.checkpoint(step: step)
     let state = try State(path: path)
-    guard state.identity == identity, state.step >= settings.steps else { return false }
+    guard state.belongs(to: identity), state.step == settings.steps else { return false }
     try FileManager.default.createDirectory(atPath: folder.path + "/checkpoints", withIntermediateDirectories: true)
     guard let data = FileManager.default.contents(atPath: path) else { return false }
     try AtomicFile.write(data, to: folder.checkpoint(step: step))

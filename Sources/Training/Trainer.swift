@@ -143,7 +143,7 @@ package struct Trainer {
       let rows = batch.observations.count
       let result = policy.loss(on: try normalizer.normalized(batch))
       sum += Double(result.loss.item) * Double(rows)
-      for (name, part) in result.metrics { parts[name, default: 0] += Double(part.item) * Double(rows) }
+      for (name, part) in TrainingMetrics.parts(result.metrics) ?? [:] { parts[name, default: 0] += part * Double(rows) }
       count += rows
     }
     return (sum / Double(count), parts.isEmpty ? nil : parts.mapValues { $0 / Double(count) })
@@ -153,6 +153,6 @@ package struct Trainer {
 extension TrainingMetrics {
   /// As they are logged; nil without any.
   static func parts(_ metrics: [String: Tensor]) -> [String: Double]? {
-    metrics.isEmpty ? nil : metrics.mapValues { Double($0.item) }
+    metrics.isEmpty ? nil : metrics.mapValues { Double(($0.count == 1 ? $0 : $0.mean()).item) }
   }
 }

@@ -59,8 +59,9 @@ struct ExportPolicy: ParsableCommand {
       recipe: recipe.text)
     description.attachments = context.attachments.isEmpty ? nil : context.attachments
     let output = output ?? folder.path + "/policy"
-    let package = PolicyPackage(
+    var package = PolicyPackage(
       description: description, weights: loaded.policy.snapshot(), normalizer: loaded.normalizer, golden: golden)
+    package.attached = context.tensors
     try package.write(to: output)
     if let unknown = package.unknown { tell("note: \(output): unknown: \(unknown)") }
     print(output)
@@ -88,6 +89,7 @@ struct Verify: ParsableCommand {
       vectors: Dictionary(uniqueKeysWithValues: description.observation.vectors.map { ($0.key, $0.width) }))
     var context = EncoderContext(schema: schema, vocabulary: description.vocabulary)
     context.attachments = description.attachments ?? [:]
+    context.tensors = package.attached
     let loaded = try LoadedPolicy(
       recipe: recipe,
       blueprint: PolicyBlueprint(

@@ -28,6 +28,7 @@ struct LoadedPolicy {
     self.recipe = recipe
     var blueprint = blueprint
     blueprint.encoder.attachments = policy.encoder.attachments
+    blueprint.encoder.tensors = policy.encoder.attachedTensors
     self.blueprint = blueprint
     self.normalizer = normalizer
   }

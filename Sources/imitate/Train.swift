@@ -43,12 +43,7 @@ struct Train: ParsableCommand {
       guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
         throw CheckpointError.otherRecipe(path: folder.path)
       }
-      // How it is judged may have changed.
-      let text = Data(recipe.text.utf8)
-      if !dryRun, FileManager.default.contents(atPath: folder.recipe) != text {
-        try AtomicFile.write(text, to: folder.recipe)
-        tell("note: \(folder.recipe): how the policy is judged has changed")
-      }
+      if !dryRun { try update(folder, recipe, checkpoint) }
     }
     if let checkpoint, checkpoint.step >= recipe.training.steps, !dryRun {
       tell("\(folder.path): trained, \(checkpoint.step) steps")
@@ -73,7 +68,14 @@ struct Train: ParsableCommand {
       guard acceptChanges else { throw TrainingError.demonstrationsChanged(run: folder.path, change: change) }
       tell("note: \(change); the run goes on with what is there now")
       blueprint.datasets = data.fingerprints
+      // What only one of them says is not known of what was learned from both.
+      blueprint.actionSchema = try? blueprint.actionSchema?.common(with: data.blueprint.wholeAction)
+      blueprint.vectorSchemas = blueprint.vectorSchemas?.filter { data.blueprint.vectorSchemas?[$0.key] == $0.value }
     }
+    // What checkpoints of before do not say, the demonstrations may.
+    if checkpoint?.blueprint.actionSchema == nil { blueprint.actionSchema = data.blueprint.actionSchema }
+    blueprint.vectorSchemas = blueprint.vectorSchemas ?? data.blueprint.vectorSchemas
+    if let note = blueprint.actingNote(recipe) { tell("note: \(note)") }
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: blueprint,
       normalizer: checkpoint?.normalizer ?? data.normalizer(),
@@ -125,6 +127,36 @@ struct Train: ParsableCommand {
     bar.finish(note: validation)
     if reached < recipe.training.steps {
       throw CommandFailure("stopped after step \(reached); run the same command again to go on")
+    }
+  }
+
+  /// Brings a run's recipe up to what may change in it: how it is judged, and for how many steps it is trained.
+  private func update(_ folder: RunFolder, _ recipe: Recipe, _ checkpoint: Checkpoint) throws {
+    let before = try Recipe(text: checkpoint.recipe, path: folder.recipe)
+    let steps = recipe.training.steps
+    // Steps that are done cannot be undone.
+    let text =
+      steps < checkpoint.step
+      ? try SettingsFile.text(checkpoint.recipe, taking: "evaluation", from: recipe.text) : recipe.text
+    if steps > checkpoint.step {
+      guard !checkpoint.optimizer.isEmpty else {
+        throw CommandFailure("\(folder.path): imported weights have no optimizer state to go on from")
+      }
+      if steps != before.training.steps {
+        tell("note: \(folder.path): \(steps) steps instead of \(before.training.steps), from step \(checkpoint.step) on")
+        if case .cosine = recipe.training.schedule {
+          tell(
+            "note: the cosine schedule is stretched: what is trained so far had the learning rates of a run of "
+              + "\(before.training.steps) steps, so this will not be what \(steps) steps from the start give")
+        }
+      }
+    }
+    let old = try? String(contentsOfFile: folder.recipe, encoding: .utf8)
+    guard old != text else { return }
+    try AtomicFile.write(Data(text.utf8), to: folder.recipe)
+    func judging(_ text: String?) -> String? { (try? text.map(SettingsFile.parse))?["evaluation"]?.json }
+    if judging(old) != judging(text) {
+      tell("note: \(folder.recipe): how the policy is judged has changed")
     }
   }
 

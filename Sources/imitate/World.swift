@@ -55,6 +55,8 @@ struct WorldTrain: ParsableCommand {
     if try run.isFinished {
       tell("\(folder.path): trained")
     } else {
+      // What was measured before more steps says nothing of what comes of them.
+      try? FileManager.default.removeItem(atPath: WorldEvaluation.file(folder))
       try folder.create(recipe: recipe.text)
       try run.train(interruption)
     }

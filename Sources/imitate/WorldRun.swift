@@ -84,6 +84,15 @@ struct WorldRun {
             : "not taken over: \(adopting.path) has none that is finished and of the same settings and data"))
     }
     if try trainer.isFinished { return try trainer.loadFinished() }
+    if let before = try trainer.stepsBefore {
+      let steps = trainer.settings.steps
+      tell("note: \(stage.rawValue): \(steps) steps instead of \(before)")
+      if case .cosine = trainer.settings.schedule {
+        tell(
+          "note: \(stage.rawValue): the cosine schedule is stretched: what is trained so far had the learning rates of a run "
+            + "of \(before) steps")
+      }
+    }
     let bar = ProgressBar(
       "train \(stage.rawValue)", total: trainer.settings.steps, unit: "steps",
       first: trainer.folder.checkpointSteps.last ?? 0)
