@@ -49,9 +49,15 @@ struct Import: ParsableCommand {
       recipe.observations.vectors.sorted() == schema.vectorKeys
     else { throw ForeignWeightsError.keys(recipe: seen, theirs: foreign.keys.map(\.key).sorted()) }
     let width = try foreign.actionWidth
+    let layout = try layout(recipe.actions, width: width)
+    let actions: ActionSchema?
+    do {
+      actions = try recipe.actions.schema?.schema(width: layout.template.count)
+    } catch let error as SettingError {
+      throw SettingError.inFile(recipe.path, error)
+    }
     let blueprint = PolicyBlueprint(
-      encoder: EncoderContext(schema: schema, vocabulary: []), actions: try layout(recipe.actions, width: width),
-      datasets: [])
+      encoder: EncoderContext(schema: schema, vocabulary: []), actions: layout, schema: actions, datasets: [])
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: blueprint, normalizer: foreign.normalizer(actionWidth: width),
       catalog: Session.catalog)

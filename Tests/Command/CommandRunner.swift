@@ -110,8 +110,10 @@ struct CommandRunner {
   /// - Parameters:
   ///   - geometry: whether the camera's depths and calibration are recorded too.
   ///   - hand: whether there is a second camera.
+  ///   - schema: what the file says of its numbers.
   func writeSmallProject(
     demos: Int = 4, size: Int = 20, geometry: Bool = false, hand: Bool = false,
+    schema: DemonstrationSchema = .init(actions: ["actions": .roboCasa]),
     damage: (inout RecordedEpisode, Int) -> Void = { _, _ in }
   )
     throws
@@ -163,7 +165,7 @@ struct CommandRunner {
       atPath: folder + "/Datasets/small/files", withIntermediateDirectories: true)
     try store.assemble(
       Array(0..<demos), to: folder + "/Datasets/small/files/OpenDrawer.hdf5",
-      environmentArguments: "{\"env_name\": \"OpenDrawer\", \"type\": 1, \"env_kwargs\": {}}", seed: 1)
+      environmentArguments: "{\"env_name\": \"OpenDrawer\", \"type\": 1, \"env_kwargs\": {}}", schema: schema, seed: 1)
   }
 
   static let recipe = """

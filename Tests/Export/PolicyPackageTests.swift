@@ -17,7 +17,7 @@ import Testing
         toolkit: "0", name: "trial", encoder: "small", policy: "bc-transformer", parameters: 2, averagedWeights: true,
         observation: .init(
           images: [.init(key: "c", size: .init(height: 2, width: 3))],
-          vectors: [.init(key: "robot0_eef_pos", width: 3)],
+          vectors: [.init(key: "robot0_eef_pos", width: 3, schema: .init(unit: "m", frame: "world"))],
           steps: 2),
         action: .init(schema: .roboCasa, predicted: 10, executed: 4), vocabulary: ["open"],
         datasets: [.init(task: "t", file: "f", sha256: "00", key: "k", episodes: 1)],
@@ -45,6 +45,60 @@ import Testing
       #expect(read.description.observation.vectors[0].unit == "m")
       try package().write(to: folder)  // over an older one
     }
+  }
+
+  /// What nobody knows is null in the description, said in words on the card, and read back as unknown.
+  @Test func whatIsUnknownIsWrittenAsUnknown() throws {
+    var silent = package()
+    silent.description.action = .init(schema: .unknown(width: 2), predicted: 10, executed: 4)
+    silent.description.observation.vectors = [.init(key: "robot0_eef_pos", width: 3)]
+    let folder = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try silent.write(to: folder)
+    let read = try PolicyPackage(folder: folder)
+    #expect(read.description == silent.description)
+    #expect(
+      read.unknown == "the rate; the control; the name of actions 0 to 1; the unit of actions 0 to 1; "
+        + "the range of actions 0 to 1; the unit of robot0_eef_pos")
+    #expect(package().unknown == nil)
+    let json = try #require(
+      JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: folder + "/policy.json")))
+        as? [String: Any])
+    let action = try #require(json["action"] as? [String: Any])
+    let dimension = try #require((action["dimensions"] as? [[String: Any]])?.first)
+    for key in ["name", "unit", "low", "high"] { #expect(dimension[key] is NSNull, "\(key)") }
+    #expect(action["control_hertz"] is NSNull && action["control"] is NSNull)
+    let card = try String(contentsOfFile: folder + "/README.md", encoding: .utf8)
+    #expect(card.contains("- 1: action_1 (name unknown), range unknown, unit unknown"))
+    #expect(card.contains("rate unknown") && card.contains("`robot0_eef_pos`: 3 numbers, unit unknown"))
+    #expect(!card.contains("0.05") && !card.contains("20"))
+  }
+
+  /// A description of before anything could be unknown.
+  @Test func olderPackagesAreRead() throws {
+    let text = """
+      {"dimensions": [{"name": "arm_x", "unit": "0.05 m", "low": -1, "high": 1},
+      {"name": "action_12", "unit": "as recorded", "low": -1, "high": 1}], "control_hertz": 20, "predicted": 10, "executed": 4}
+      """
+    let action = try JSONDecoder().decode(PolicyPackage.ActionDescription.self, from: Data(text.utf8))
+    #expect(action.schema.dimensions[0] == .init(name: "arm_x", unit: "0.05 m", low: -1, high: 1))
+    #expect(action.schema.unknown() == "the control; the unit of action 1")
+    let vector = try JSONDecoder().decode(
+      PolicyPackage.Vector.self,
+      from: Data("{\"key\": \"k\", \"width\": 3, \"unit\": \"as recorded\", \"type\": \"float32\"}".utf8))
+    #expect(vector.unit == nil)
+  }
+
+  /// What an encoder needs beside weights is in the package, and is not taken for a weight.
+  @Test func carriesWhatTheEncoderNeeds() throws {
+    var whole = package()
+    whole.attached = ["instructions/open the drawer": Tensor([1, 2, 3], shape: [3])]
+    let folder = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try whole.write(to: folder)
+    let read = try PolicyPackage(folder: folder)
+    #expect(read.attached.mapValues(\.scalars) == ["instructions/open the drawer": [1, 2, 3]])
+    #expect(read.weights.keys.sorted() == ["a.weight"])
   }
 
   @Test(arguments: ["policy.json", "weights.safetensors", "golden.safetensors", "README.md"])
