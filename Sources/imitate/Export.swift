@@ -78,10 +78,7 @@ struct Verify: ParsableCommand {
   func run() throws {
     let package = try PolicyPackage(folder: folder)
     let description = package.description
-    let text = NSTemporaryDirectory() + "/imitate-verify-\(ProcessInfo.processInfo.processIdentifier).yaml"
-    try description.recipe.write(toFile: text, atomically: true, encoding: .utf8)
-    defer { try? FileManager.default.removeItem(atPath: text) }
-    let recipe = try Recipe(path: text)
+    let recipe = try Recipe(text: description.recipe, path: folder + "/policy.json")
     let schema = ObservationSchema(
       images: Dictionary(
         uniqueKeysWithValues: description.observation.images.map { ($0.key, .init(height: $0.height, width: $0.width)) }

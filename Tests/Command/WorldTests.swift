@@ -5,7 +5,7 @@ import Testing
 
 /// World models from the command line: stages, resuming, measuring, showing, and policies on their features.
 @Suite(.serialized) struct WorldTests {
-  private static let recipe = """
+  static let recipe = """
     name: small-world
     data:
       registry: small

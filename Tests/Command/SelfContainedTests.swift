@@ -1,0 +1,164 @@
+import Foundation
+import Layers
+import Tensors
+import Testing
+import Training
+
+/// A checkpoint or a package is all that is needed of a policy: what it was made from may be gone, and its recipe is its own.
+@Suite(.serialized) struct SelfContainedTests {
+  private func exportAndVerify(_ runner: CommandRunner, _ run: String, _ place: SourceLocation = #_sourceLocation) throws {
+    let exported = try runner.run("export", run)
+    #expect(exported.status == 0, "\(exported.errors)", sourceLocation: place)
+    let verified = try runner.run("verify", run + "/policy")
+    #expect(verified.status == 0, "\(verified.errors)", sourceLocation: place)
+  }
+
+  @Test func theInstructionTableIsInside() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    // Every instruction that the simulator may give is not in it, but those of the demonstrations are.
+    let rows = Dictionary(
+      uniqueKeysWithValues: ["left", "right"].map { side in
+        ("open the \(side) drawer", Tensor([1, side == "left" ? 0 : 1, 0.5, -1], shape: [4]))
+      })
+    try Safetensors.write(rows, to: runner.folder + "/table.safetensors")
+    let encoder = "encoder={kind: small, crop: 18, channels: 16, instruction: {kind: table, file: table.safetensors}}"
+    let arguments = ["train", "recipe.yaml", "--run", "run", "--set", encoder, "--set"]
+    #expect(try runner.run(arguments + ["training.steps=4"]).status == 0)
+    try FileManager.default.removeItem(atPath: runner.folder + "/table.safetensors")
+    try exportAndVerify(runner, "run")
+    #if Kitchenette
+      let evaluated = try runner.run("evaluate", "run")
+      #expect(evaluated.status == 0 && !evaluated.errors.contains("broke off"), "\(evaluated.errors)")
+    #endif
+    // And it can be trained on.
+    let more = try runner.run(arguments + ["training.steps=6"])
+    #expect(more.status == 0, "\(more.errors)")
+    // Far from everything it came from.
+    let elsewhere = try CommandRunner()
+    defer { elsewhere.remove() }
+    try FileManager.default.copyItem(
+      atPath: runner.folder + "/run/policy", toPath: elsewhere.folder + "/policy")
+    #expect(try elsewhere.run("verify", "policy").status == 0)
+  }
+
+  @Test func theWorldModelIsInside() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject(size: 24)
+    try runner.write(WorldTests.recipe, to: "world.yaml")
+    #expect(try runner.run("world", "train", "world.yaml", "--run", "world").status == 0)
+    let encoder = "encoder={kind: gaussian-world, world: world, features: 8, pools: 2}"
+    let arguments = ["train", "recipe.yaml", "--run", "run", "--set", encoder, "--set", "training.steps=4"]
+    let trained = try runner.run(arguments + ["--set", "evaluation.simulator={kind: kitchenette, image_size: 24}"])
+    #expect(trained.status == 0, "\(trained.errors)")
+    try FileManager.default.removeItem(atPath: runner.folder + "/world")
+    try FileManager.default.removeItem(atPath: runner.folder + "/Datasets")
+    try exportAndVerify(runner, "run")
+    #if Kitchenette
+      let evaluated = try runner.run("evaluate", "run")
+      #expect(evaluated.status == 0, "\(evaluated.errors)")
+    #endif
+  }
+
+  /// An edited recipe.yaml is told; the policy is built as it was trained. How it is judged may change.
+  @Test func theRecipeInTheCheckpointCounts() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
+    try exportAndVerify(runner, "run")
+    let text = String(decoding: try #require(runner.bytes("run/recipe.yaml")), as: UTF8.self)
+    let edited = text.replacingOccurrences(of: "kind: small", with: "kind: resnet18")
+      .replacingOccurrences(of: ", channels: 16", with: "").replacingOccurrences(of: "channels: 16, ", with: "")
+    #expect(edited.contains("resnet18"))
+    try runner.write(edited, to: "run/recipe.yaml")
+    let exported = try runner.run("export", "run")
+    #expect(exported.status == 0, "\(exported.errors)")
+    #expect(exported.errors.components(separatedBy: "not what the policy was trained with").count == 2)
+    let data = try #require(runner.bytes("run/policy/policy.json"))
+    let json = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(json["encoder"] as? String == "small" && (json["recipe"] as? String)?.contains("resnet18") == false)
+    #if Kitchenette
+      let evaluated = try runner.run("evaluate", "run")
+      #expect(evaluated.status == 0 && evaluated.errors.contains("not what the policy was trained with"))
+      // Without any recipe beside it.
+      try FileManager.default.removeItem(atPath: runner.folder + "/run/recipe.yaml")
+      let alone = try runner.run("evaluate", "run", "--episodes", "2")
+      #expect(alone.status == 0 && !alone.errors.contains("note:"), "\(alone.errors)")
+      // Judged otherwise: that is taken from it, and nothing is told.
+      try runner.write(text.replacingOccurrences(of: "episodes: 1", with: "episodes: 3"), to: "run/recipe.yaml")
+      let otherwise = try runner.run("evaluate", "run")
+      #expect(otherwise.output.contains("/3") && !otherwise.errors.contains("note:"), "\(otherwise)")
+    #endif
+  }
+
+  /// A finished run goes on for more steps, and ends in the bits of one that was to have them from the start.
+  @Test func moreStepsEndInTheSameBits() throws {
+    let (whole, longer) = (try CommandRunner(), try CommandRunner())
+    defer {
+      whole.remove()
+      longer.remove()
+    }
+    try whole.writeSmallProject()
+    try longer.writeSmallProject()
+    func train(_ runner: CommandRunner, _ steps: Int, _ more: String...) throws -> CommandRunner.Result {
+      try runner.run(
+        ["train", "recipe.yaml", "--run", "run", "--set", "training.steps=\(steps)"] + more.flatMap { ["--set", $0] })
+    }
+    #expect(try train(whole, 24).status == 0)
+    #expect(try train(longer, 10).status == 0)
+    let more = try train(longer, 24)
+    #expect(more.status == 0 && more.errors.contains("24 steps instead of 10, from step 10 on"), "\(more.errors)")
+    #expect(!more.errors.contains("cosine"))
+    let last = "run/checkpoints/step-0000024.safetensors"
+    let expected = try #require(whole.bytes(last))
+    #expect(longer.bytes(last) == expected)
+    #expect(longer.bytes("run/recipe.yaml") == whole.bytes("run/recipe.yaml"))
+    // Fewer are done already, and the run stays what it is.
+    let fewer = try train(longer, 6)
+    #expect(fewer.status == 0 && fewer.errors.contains("trained, 24 steps"), "\(fewer.errors)")
+    #expect(longer.bytes("run/recipe.yaml") == whole.bytes("run/recipe.yaml"))
+    // Anything else is another recipe.
+    #expect(try train(longer, 30, "training.batch=5").complaint.contains("belongs to another recipe"))
+  }
+
+  @Test func aStretchedCosineIsTold() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    let arguments = ["train", "recipe.yaml", "--run", "run", "--set", "training.schedule=cosine", "--set"]
+    #expect(try runner.run(arguments + ["training.steps=4"]).status == 0)
+    let more = try runner.run(arguments + ["training.steps=6"])
+    #expect(more.status == 0 && more.errors.contains("the cosine schedule is stretched"), "\(more.errors)")
+  }
+
+  /// The last stage of a world model; the ones before it have others built on them.
+  @Test func worldModelsGoOnForMoreSteps() throws {
+    let (whole, longer) = (try CommandRunner(), try CommandRunner())
+    defer {
+      whole.remove()
+      longer.remove()
+    }
+    func train(_ runner: CommandRunner, _ change: String) throws -> CommandRunner.Result {
+      try runner.run("world", "train", "world.yaml", "--run", "run", "--set", change)
+    }
+    for runner in [whole, longer] {
+      try runner.writeSmallProject(size: 24)
+      try runner.write(WorldTests.recipe, to: "world.yaml")
+    }
+    #expect(try train(whole, "training.dynamics.steps=10").status == 0)
+    #expect(try train(longer, "training.dynamics.steps=6").status == 0)
+    let more = try train(longer, "training.dynamics.steps=10")
+    #expect(more.status == 0 && more.errors.contains("dynamics: 10 steps instead of 6"), "\(more.errors)")
+    let expected = try #require(whole.bytes("run/world.safetensors"))
+    #expect(longer.bytes("run/world.safetensors") == expected)
+    #expect(try train(longer, "training.dynamics.steps=4").errors.contains("run: trained"))
+    #expect(try train(longer, "training.vae.steps=8").complaint.contains("belongs to another recipe"))
+    // Its parts are in the log.
+    let rows = MetricsLog.read(folder: longer.folder + "/run/dynamics")
+    #expect(rows.contains { $0.parts?["dynamics"] != nil && $0.parts?["reward"] != nil })
+    #expect(rows.contains { $0.validationParts?["dynamics"] != nil })
+  }
+}
