@@ -52,11 +52,11 @@ extension DemonstrationFile {
 
   /// A JSON attribute of `data`; nil when there is none.
   private func attribute<Record: Decodable>(_ name: String) throws -> Record? {
+    guard layout == .robomimic else { return nil }
     let text: String
     do {
-      text = try hdf5.text(of: "data", name)
-    } catch HDF5Error.missingAttribute {
-      return nil
+      guard let found = try hdf5.textIfPresent(of: "data", name) else { return nil }
+      text = found
     } catch HDF5Error.wrongType {
       throw SchemaError.unreadable(file: path, attribute: name, reason: "not text")
     }
@@ -185,7 +185,7 @@ extension HDF5File {
   /// Writes what the numbers of demonstrations mean as attributes of `data`; nothing where nothing is known.
   func write(_ schema: DemonstrationSchema) throws {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     func text(_ record: some Encodable) throws -> String { String(decoding: try encoder.encode(record), as: UTF8.self) }
     if !schema.actions.isEmpty {
       try setText(try text(schema.withParts.actions), of: "data", DemonstrationFile.actionAttribute)

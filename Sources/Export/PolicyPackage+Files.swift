@@ -128,7 +128,7 @@ extension PolicyPackage {
       lines.append(
         "- \(index): \(description.action.schema.label(index))\(dimension.name == nil ? " (name unknown)" : ""), "
           + (isBounded ? "\(number(dimension.low)) to \(number(dimension.high))" : "range unknown") + ", "
-          + (dimension.unit.map { "+1 is \($0)" } ?? "unit unknown")
+          + (dimension.unit.map { $0.contains("+1") ? $0 : "+1 is \($0)" } ?? "unit unknown")
           + (constant.map { "; not learned, always \($0)" } ?? ""))
     }
     for start in description.action.layout?.rotations ?? [] {

@@ -92,7 +92,9 @@ extension ActionSchema {
     if let difference = difference(from: other) { throw difference }
     var whole = self
     whole.controlHertz = controlHertz ?? other.controlHertz
-    if let theirs = other.control { whole.control = control.map { Fact.says($0, asMuchAs: theirs) ? $0 : theirs } ?? theirs }
+    if let theirs = other.control {
+      whole.control = control.map { Fact.says($0, asMuchAs: theirs) ? $0 : theirs } ?? theirs
+    }
     for (index, theirs) in other.dimensions.enumerated() {
       let mine = dimensions[index]
       whole.dimensions[index] = Dimension(
@@ -118,7 +120,8 @@ extension ActionSchema {
     list("name") { $0.name == nil && (other == nil || $1?.name != nil) }
     list("unit") { $0.unit == nil && (other == nil || $1?.unit != nil) }
     list("range") { mine, theirs in
-      mine.low == nil && (other == nil || theirs?.low != nil) || mine.high == nil && (other == nil || theirs?.high != nil)
+      mine.low == nil && (other == nil || theirs?.low != nil)
+        || mine.high == nil && (other == nil || theirs?.high != nil)
     }
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
@@ -143,8 +146,10 @@ extension ActionSchema {
     guard let first = parts.first else { return .unknown(width: 0) }
     var whole = first
     for part in parts.dropFirst() {
-      let heads = (ActionSchema(dimensions: [], controlHertz: whole.controlHertz),
-        ActionSchema(dimensions: [], controlHertz: part.controlHertz))
+      let heads = (
+        ActionSchema(dimensions: [], controlHertz: whole.controlHertz),
+        ActionSchema(dimensions: [], controlHertz: part.controlHertz)
+      )
       if let difference = heads.0.difference(from: heads.1) { throw difference }
       if part.controlHertz == nil { whole.controlHertz = nil }
       if part.control != whole.control { whole.control = nil }
@@ -178,7 +183,8 @@ extension VectorSchema {
 
   /// As people read it: "m, seen from the robot's base"; "unit unknown" where nothing is known.
   public var label: String {
-    var parts = [quaternion != nil && unit == "1" ? nil : unit, quaternion.map { "quaternion \($0)" }].compactMap(\.self)
+    var parts = [quaternion != nil && unit == "1" ? nil : unit, quaternion.map { "quaternion \($0)" }].compactMap(
+      \.self)
     if parts.isEmpty { parts = ["unit unknown"] }
     if let frame { parts.append("in the frame of the \(frame)") }
     return parts.joined(separator: ", ")

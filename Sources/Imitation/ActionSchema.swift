@@ -27,7 +27,8 @@ public struct ActionSchema: Codable, Sendable, Equatable {
       low = try keys.decodeIfPresent(Float.self, forKey: .low)
       high = try keys.decodeIfPresent(Float.self, forKey: .high)
       if let low, let high, low > high {
-        throw DecodingError.dataCorruptedError(forKey: .low, in: keys, debugDescription: "\(low) is above high, \(high)")
+        throw DecodingError.dataCorruptedError(
+          forKey: .low, in: keys, debugDescription: "\(low) is above high, \(high)")
       }
     }
 

@@ -24,11 +24,14 @@ package struct ActionSchemaSettings: Decodable, Sendable, Equatable {
     let counts = Set([names?.count, units?.count, low?.count, high?.count].compactMap { $0 })
     guard counts.count <= 1 else {
       throw keys.refused(
-        .names, "the lists of actions.schema have \(counts.sorted().map(String.init).joined(separator: " and ")) entries")
+        .names,
+        "the lists of actions.schema have \(counts.sorted().map(String.init).joined(separator: " and ")) entries")
     }
     if let rate, !(rate > 0 && rate.isFinite) { throw keys.refused(.rate, "must be above 0") }
     for (key, list) in [(CodingKeys.low, low), (.high, high)] {
-      guard (list ?? []).allSatisfy({ $0?.isFinite ?? true }) else { throw keys.refused(key, "must be numbers, or null") }
+      guard (list ?? []).allSatisfy({ $0?.isFinite ?? true }) else {
+        throw keys.refused(key, "must be numbers, or null")
+      }
     }
     for (low, high) in zip(low ?? [], high ?? []) {
       if let low, let high, low > high { throw keys.refused(.low, "\(low) is above high, \(high)") }

@@ -45,7 +45,9 @@ package enum SettingsFile {
   /// The first text with the value of `key` that the second one has; the first as it is where they agree.
   /// - Throws: `SettingError`.
   package static func text(_ text: String, taking key: String, from other: String) throws -> String {
-    guard try parse(text)[key]?.json != parse(other)[key]?.json, let value = try compose(other)[key] else { return text }
+    guard try parse(text)[key]?.json != parse(other)[key]?.json, let value = try compose(other)[key] else {
+      return text
+    }
     var node = try compose(text)
     node.mapping?[Node(key)] = value
     return try Yams.serialize(node: node)

@@ -84,7 +84,8 @@ package struct Trainer {
       if step % settings.logEvery == 0 || last {
         let seconds = spent / .seconds(1)
         let row = TrainingMetrics(
-          step: step, loss: outcome.loss, parts: TrainingMetrics.parts(parts), gradientNorm: outcome.gradientNorm, learningRate: outcome.learningRate,
+          step: step, loss: outcome.loss, parts: TrainingMetrics.parts(parts), gradientNorm: outcome.gradientNorm,
+          learningRate: outcome.learningRate,
           samplesPerSecond: Double(samples) / max(seconds, 1e-9),
           waiting: batches.waited / .seconds(1) / max(seconds, 1e-9), memoryBytes: memory())
         try log.append(row)
@@ -143,7 +144,9 @@ package struct Trainer {
       let rows = batch.observations.count
       let result = policy.loss(on: try normalizer.normalized(batch))
       sum += Double(result.loss.item) * Double(rows)
-      for (name, part) in TrainingMetrics.parts(result.metrics) ?? [:] { parts[name, default: 0] += part * Double(rows) }
+      for (name, part) in TrainingMetrics.parts(result.metrics) ?? [:] {
+        parts[name, default: 0] += part * Double(rows)
+      }
       count += rows
     }
     return (sum / Double(count), parts.isEmpty ? nil : parts.mapValues { $0 / Double(count) })

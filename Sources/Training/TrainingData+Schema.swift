@@ -49,7 +49,7 @@ extension TrainingData {
     do {
       return try ActionSchema.joined(
         arrays.map { array in
-          let shape = try file.hdf5.shape("data/\(demo)/\(array)")
+          let shape = try file.file(of: demo).shape(file.array(array, of: demo))
           return try file.actionSchema(of: array, width: shape.count > 1 ? shape[1] : 1)
         })
     } catch let difference as SchemaDifference {

@@ -43,7 +43,8 @@ struct ExportPolicy: ParsableCommand {
         },
         steps: loaded.policy.view.observations.count),
       action: .init(
-        schema: loaded.blueprint.wholeAction, predicted: golden.actions.shape[0], executed: recipe.actions.execute, layout: loaded.blueprint.actions,
+        schema: loaded.blueprint.wholeAction, predicted: golden.actions.shape[0], executed: recipe.actions.execute,
+        layout: loaded.blueprint.actions,
         ensemble: recipe.actions.ensemble),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {

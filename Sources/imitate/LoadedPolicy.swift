@@ -39,7 +39,8 @@ struct LoadedPolicy {
   init(run: RunFolder, step: Int? = nil, catalog: Catalog) throws {
     let checkpoint = try step.map { try Checkpoint(path: run.checkpoint(step: $0)) } ?? run.lastCheckpoint()
     try self.init(
-      recipe: run.trained(checkpoint.recipe).recipe, blueprint: checkpoint.blueprint, normalizer: checkpoint.normalizer, catalog: catalog)
+      recipe: run.trained(checkpoint.recipe).recipe, blueprint: checkpoint.blueprint, normalizer: checkpoint.normalizer,
+      catalog: catalog)
     try policy.load(checkpoint.actingWeights)
   }
 

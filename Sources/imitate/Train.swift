@@ -143,7 +143,8 @@ struct Train: ParsableCommand {
         throw CommandFailure("\(folder.path): imported weights have no optimizer state to go on from")
       }
       if steps != before.training.steps {
-        tell("note: \(folder.path): \(steps) steps instead of \(before.training.steps), from step \(checkpoint.step) on")
+        tell(
+          "note: \(folder.path): \(steps) steps instead of \(before.training.steps), from step \(checkpoint.step) on")
         if case .cosine = recipe.training.schedule {
           tell(
             "note: the cosine schedule is stretched: what is trained so far had the learning rates of a run of "

@@ -28,7 +28,8 @@
       let trained = try train(runner, "evaluation.simulator={kind: none}")
       #expect(trained.status == 0, "\(trained.errors)")
       let exported = try runner.run("export", "run")
-      #expect(exported.status == 0 && exported.errors.contains("unknown: the rate; the control; the name of actions 0 to 11"))
+      #expect(
+        exported.status == 0 && exported.errors.contains("unknown: the rate; the control; the name of actions 0 to 11"))
       let action = try #require(try description(runner)["action"] as? [String: Any])
       let dimensions = try #require(action["dimensions"] as? [[String: Any]])
       #expect(dimensions.count == 12 && dimensions.allSatisfy { $0["unit"] is NSNull && $0["low"] is NSNull })
@@ -105,7 +106,9 @@
         return
       }
       #expect(trained.errors.contains("`imitate evaluate` will refuse"))
-      for words in [what, mine, theirs, "for kitchenette"] { #expect(result.complaint.contains(words), "\(result.complaint)") }
+      for words in [what, mine, theirs, "for kitchenette"] {
+        #expect(result.complaint.contains(words), "\(result.complaint)")
+      }
       #expect(result.status == 1 && runner.bytes("run/evaluation.json") == nil)
     }
 
@@ -145,7 +148,8 @@
       func list(_ value: (ActionSchema.Dimension) -> String) -> String {
         "[" + (0..<12).map { $0 < 6 ? "null" : value(rest[$0]) }.joined(separator: ", ") + "]"
       }
-      let said = "actions.schema={rate: 20, names: \(list { $0.name! }), units: \(list { "\"\($0.unit!)\"" }), "
+      let said =
+        "actions.schema={rate: 20, names: \(list { $0.name! }), units: \(list { "\"\($0.unit!)\"" }), "
         + "low: \(list { "\($0.low!)" }), high: \(list { "\($0.high!)" })}"
       let trained = try train(runner, said)
       #expect(trained.status == 0 && !trained.errors.contains("note:"), "\(trained.errors)")
@@ -207,7 +211,9 @@
       )
       #expect(steps == .roboCasa && goals == .roboCasaAbsolute)
       let seen = try file.vectorSchemas()
-      for key in file.observationKeys("demo_0") where !key.hasSuffix("_image") { #expect(seen[key]?.unit != nil, "\(key)") }
+      for key in file.observationKeys("demo_0") where !key.hasSuffix("_image") {
+        #expect(seen[key]?.unit != nil, "\(key)")
+      }
     }
   }
 #endif

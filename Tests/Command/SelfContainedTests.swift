@@ -6,7 +6,9 @@ import Training
 
 /// A checkpoint or a package is all that is needed of a policy: what it was made from may be gone, and its recipe is its own.
 @Suite(.serialized) struct SelfContainedTests {
-  private func exportAndVerify(_ runner: CommandRunner, _ run: String, _ place: SourceLocation = #_sourceLocation) throws {
+  private func exportAndVerify(_ runner: CommandRunner, _ run: String, _ place: SourceLocation = #_sourceLocation)
+    throws
+  {
     let exported = try runner.run("export", run)
     #expect(exported.status == 0, "\(exported.errors)", sourceLocation: place)
     let verified = try runner.run("verify", run + "/policy")

@@ -62,7 +62,9 @@ import Testing
   }
 
   /// robosuite 1.5 has body parts, the frame, and another word for steps.
-  @Test(arguments: ["{\"right\": ARM}", "{\"arms\": {\"right\": ARM}}"]) func robosuitesBodyParts(_ parts: String) throws {
+  @Test(arguments: ["{\"right\": ARM}", "{\"arms\": {\"right\": ARM}}"]) func robosuitesBodyParts(_ parts: String)
+    throws
+  {
     let arm = Self.step.replacingOccurrences(
       of: "\"control_delta\": true", with: "\"input_type\": \"delta\", \"input_ref_frame\": \"base\"")
     let parts = parts.replacingOccurrences(of: "ARM", with: arm)
@@ -135,7 +137,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("not JSON", "not JSON"), ("{\"actions\": {\"dimensions\": [{\"unit\": 3}]}}", "actions.dimensions.0.unit is no String"),
+    ("not JSON", "not JSON"),
+    ("{\"actions\": {\"dimensions\": [{\"unit\": 3}]}}", "actions.dimensions.0.unit is no String"),
     ("{\"actions\": {}}", "actions.dimensions is missing"),
     ("{\"actions\": {\"dimensions\": [{\"low\": 1, \"high\": 0}]}}", "1.0 is above high"),
   ]) func damagedAttributesAreRefused(_ text: String, _ words: String) throws {
@@ -156,7 +159,8 @@ import Testing
     let store = try EpisodeStore(folder: folder + "/parts", identity: "test")
     var episode = RecordedEpisode(actionWidth: 12, description: EpisodeDescription(metadata: "{}", model: ""))
     episode.append(
-      Observation(images: [:], vectors: ["pos": [1]]), action: Array(repeating: 0, count: 12), state: [0], success: true)
+      Observation(images: [:], vectors: ["pos": [1]]), action: Array(repeating: 0, count: 12), state: [0], success: true
+    )
     try store.write(episode, at: 0)
     let schema = DemonstrationSchema(
       actions: ["actions": .roboCasa, "actions_abs": .roboCasaAbsolute], observations: ["pos": .init(unit: "m")])

@@ -54,6 +54,16 @@ import Testing
     return runs
   }
 
+  @Test func whatActedOnTrustIsTold() {
+    var runs = grid()
+    func page() -> String {
+      Comparison(title: "g", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group).markdown
+    }
+    #expect(!page().contains("Taken on trust"))
+    runs[3].result.trustedActions = "the rate"
+    #expect(page().contains("what actions mean: runs/3."))
+  }
+
   /// Every number of the JSON, worked out again from the episodes in the plainest way.
   @Test func everyNumberIsThatOfTheEpisodes() throws {
     let runs = grid()

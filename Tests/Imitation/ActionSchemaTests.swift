@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct ActionSchemaTests {
   let known = ActionSchema(
-    dimensions: [.init(name: "x", unit: "m", low: -1, high: 1), .init(name: "grip", unit: "-1 open", low: -1, high: 1)],
+    dimensions: [
+      .init(name: "x", unit: "m", low: -1, high: 1), .init(name: "grip", unit: "-1 open", low: -1, high: 1),
+    ],
     controlHertz: 20, control: "operational space, step in the base frame")
 
   @Test func survivesJSONAndSaysWhatItDoesNotKnow() throws {

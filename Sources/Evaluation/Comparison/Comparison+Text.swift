@@ -82,6 +82,11 @@ extension Comparison {
     if simulator.contains("kitchenette") {
       notes.append("Kitchenette is the embedded simulator; its scores are not RoboCasa scores.")
     }
+    if !trusted.isEmpty {
+      notes.append(
+        "Taken on trust, since the demonstrations do not say all of what actions mean: \(trusted.joined(separator: ", "))."
+      )
+    }
     if !missing.isEmpty { notes.append("Not there yet: \(missing.joined(separator: ", ")).") }
     return notes
   }

@@ -132,6 +132,8 @@ package struct Comparison: Codable, Sendable {
   package var published: [PublishedResults]
   /// What is missing: cells of a grid without a result.
   package var missing: [String]
+  /// The runs whose actions were taken on trust: nobody knows of all of them what they mean.
+  package var trusted: [String]
   /// The split, encoder and policy that all columns share, where there are several: their labels do not repeat it.
   package var shared: [String]
 
@@ -145,6 +147,7 @@ package struct Comparison: Codable, Sendable {
     self.toolkit = toolkit
     self.date = date
     self.missing = missing
+    trusted = runs.filter { $0.result.trustedActions != nil }.map(\.path)
     registry = Comparison.unique(runs.map(\.registry)).joined(separator: ", ")
     simulator = Comparison.unique(runs.map(\.result.simulator)).joined(separator: ", ")
     published = Set(runs.map(\.result.simulator)) == ["robocasa"] ? PublishedResults.roboCasa : []
