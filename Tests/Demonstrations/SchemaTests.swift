@@ -33,8 +33,8 @@ import Testing
 
   @Test func aFileThatSaysNothingIsUnknown() throws {
     try file { file in
-      let found1 = try file.actionSchema(of: "actions", width: 7)
-      #expect(found1 == .unknown(width: 7))
+      let said = try file.actionSchema(of: "actions", width: 7)
+      #expect(said == .unknown(width: 7))
       #expect(try file.vectorSchemas().isEmpty)
     }
   }
@@ -48,10 +48,10 @@ import Testing
       // Nobody says what the gripper's number is.
       #expect(schema.dimensions[6] == .init())
       // Nor what another array holds.
-      let found2 = try file.actionSchema(of: "actions_abs", width: 7)
-      #expect(found2 == .unknown(width: 7))
-      let found3 = try file.actionSchema(of: "action_dict/rel_pos", width: 3)
-      #expect(found3 == .unknown(width: 3))
+      let goals = try file.actionSchema(of: "actions_abs", width: 7)
+      #expect(goals == .unknown(width: 7))
+      let part = try file.actionSchema(of: "action_dict/rel_pos", width: 3)
+      #expect(part == .unknown(width: 3))
     }
     let goal = Self.step.replacingOccurrences(of: "true", with: "false")
     try file(arguments: robosuite(goal, rate: "")) { file in
@@ -107,12 +107,12 @@ import Testing
   @Test func olderRecordingsOfOurs() throws {
     let arguments = "{\"env_name\": \"OpenDrawer\", \"env_version\": \"kitchenette-1\", \"env_kwargs\": {}}"
     try file(arguments: arguments) { file in
-      let found4 = try file.actionSchema(of: "actions", width: 12)
-      #expect(found4 == .roboCasa)
-      let found5 = try file.actionSchema(of: "actions_abs", width: 12)
-      #expect(found5 == .roboCasaAbsolute)
-      let found6 = try file.actionSchema(of: "actions", width: 7)
-      #expect(found6 == .unknown(width: 7))
+      let steps = try file.actionSchema(of: "actions", width: 12)
+      #expect(steps == .roboCasa)
+      let goals = try file.actionSchema(of: "actions_abs", width: 12)
+      #expect(goals == .roboCasaAbsolute)
+      let narrow = try file.actionSchema(of: "actions", width: 7)
+      #expect(narrow == .unknown(width: 7))
     }
   }
 
@@ -128,8 +128,8 @@ import Testing
       let schema = try file.actionSchema(of: "actions", width: 7)
       #expect(schema.controlHertz == 10 && schema.control == nil)
       #expect(schema.dimensions[0] == .init(name: "x") && schema.dimensions[1] == .init())
-      let found7 = try file.vectorSchemas()
-      #expect(found7 == ["pos": .init(unit: "m", frame: "world")])
+      let seen = try file.vectorSchemas()
+      #expect(seen == ["pos": .init(unit: "m", frame: "world")])
       #expect(throws: SchemaError.width(file: file.path, array: "actions", said: 7, found: 6)) {
         try file.actionSchema(of: "actions", width: 6)
       }
@@ -166,18 +166,18 @@ import Testing
       actions: ["actions": .roboCasa, "actions_abs": .roboCasaAbsolute], observations: ["pos": .init(unit: "m")])
     try store.assemble([0], to: folder + "/a.hdf5", environmentArguments: "{}", schema: schema, seed: 1)
     let file = try DemonstrationFile(path: folder + "/a.hdf5")
-    let found8 = try file.actionSchema(of: "actions", width: 12)
-    #expect(found8 == .roboCasa)
-    let found9 = try file.actionSchema(of: "actions_abs", width: 12)
-    #expect(found9 == .roboCasaAbsolute)
-    let found10 = try file.actionSchema(of: "action_dict/gripper", width: 1)
-    #expect(found10.dimensions == [ActionSchema.roboCasa.dimensions[6]])
-    let found11 = try file.actionSchema(of: "action_dict/abs_pos", width: 3)
-    #expect(found11.dimensions[0].unit == "m")
-    let found12 = try file.actionSchema(of: "action_dict/rel_rot_6d", width: 6)
-    #expect(found12 == .unknown(width: 6))
-    let found13 = try file.vectorSchemas()
-    #expect(found13 == ["pos": .init(unit: "m")])
+    let steps = try file.actionSchema(of: "actions", width: 12)
+    #expect(steps == .roboCasa)
+    let goals = try file.actionSchema(of: "actions_abs", width: 12)
+    #expect(goals == .roboCasaAbsolute)
+    let gripper = try file.actionSchema(of: "action_dict/gripper", width: 1)
+    #expect(gripper.dimensions == [ActionSchema.roboCasa.dimensions[6]])
+    let position = try file.actionSchema(of: "action_dict/abs_pos", width: 3)
+    #expect(position.dimensions[0].unit == "m")
+    let turn = try file.actionSchema(of: "action_dict/rel_rot_6d", width: 6)
+    #expect(turn == .unknown(width: 6))
+    let seen = try file.vectorSchemas()
+    #expect(seen == ["pos": .init(unit: "m")])
     #expect(try file.hdf5.text(of: "data", "action_schema").contains("\"control_hertz\":20"))
   }
 }
