@@ -178,7 +178,7 @@
       let source = try HDF5File(reading: files + "/OpenDrawer.hdf5")
       try HDF5File.atomically(files + "/CloseDrawer.hdf5") { file in
         try file.createGroup("data")
-        for demo in source.children("data") { try file.copy("data/\(demo)", from: source, as: "data/\(demo)") }
+        for demo in try source.children("data") { try file.copy("data/\(demo)", from: source, as: "data/\(demo)") }
         try file.copy("mask", from: source, as: "mask")
         try file.setText("{\"env_name\": \"CloseDrawer\"}", of: "data", "env_args")
         let text = String(decoding: try JSONEncoder().encode(["actions": ActionSchema.roboCasa]), as: UTF8.self)
@@ -211,7 +211,7 @@
       )
       #expect(steps == .roboCasa && goals == .roboCasaAbsolute)
       let seen = try file.vectorSchemas()
-      for key in file.observationKeys("demo_0") where !key.hasSuffix("_image") {
+      for key in try file.observationKeys("demo_0") where !key.hasSuffix("_image") {
         #expect(seen[key]?.unit != nil, "\(key)")
       }
     }
