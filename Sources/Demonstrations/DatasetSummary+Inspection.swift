@@ -32,6 +32,7 @@ private struct Inspection {
   init(_ file: DemonstrationFile, quick: Bool) {
     self.file = file
     self.quick = quick
+    for error in file.schemaProblems { note(error) }
     for problem in file.facts.problems { problems.append("data: \(problem.place) \(problem.reason)") }
   }
 

@@ -50,6 +50,23 @@ extension DemonstrationFile {
     return known.compactMapValues { $0 }
   }
 
+  /// What in the attributes cannot be used.
+  var schemaProblems: [any Error] {
+    var problems: [any Error] = []
+    func trying(_ body: () throws -> Void) {
+      do { try body() } catch { problems.append(error) }
+    }
+    trying { _ = try vectorSchemas() }
+    trying {
+      let known: [String: ActionSchema?] = try attribute(DemonstrationFile.actionAttribute) ?? [:]
+      for key in known.keys.sorted() {
+        guard let demo = demos.first, let shape = try? file(of: demo).shape(array(key, of: demo)) else { continue }
+        trying { _ = try actionSchema(of: key, width: shape.count > 1 ? shape[1] : 1) }
+      }
+    }
+    return problems
+  }
+
   /// A JSON attribute of `data`; nil when there is none.
   private func attribute<Record: Decodable>(_ name: String) throws -> Record? {
     guard layout == .robomimic else { return nil }

@@ -152,6 +152,18 @@ import Testing
     }
   }
 
+  /// `inspect` tells what training would refuse.
+  @Test(arguments: [
+    ("action_schema", "{", "'data@action_schema' cannot be used: not JSON"),
+    ("observation_schema", "[]", "'data@observation_schema' cannot be used"),
+    ("action_schema", "{\"actions\": {\"dimensions\": [{}]}}", "describes 1 numbers of 'actions', which has 7"),
+  ]) func inspectionTellsThem(_ attribute: String, _ text: String, _ words: String) throws {
+    try file(attributes: [attribute: text]) { file in
+      let problems = DatasetSummary(file).problems
+      #expect(problems.contains { $0.contains(words) && !$0.contains(file.path) }, "\(problems)")
+    }
+  }
+
   /// What is recorded says so, for the arrays and for the parts that follow from them.
   @Test func recordingsSayWhatTheyHold() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString)"
