@@ -36,6 +36,7 @@ struct CommandRunner {
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = ProcessInfo.processInfo.environment.merging(["IMITATE_CACHE": folder + "/cache"]) { $1 }
     for (name, isErrors) in [(log + ".out", false), (log + ".err", true)] {
       _ = FileManager.default.createFile(atPath: folder + "/" + name, contents: nil)
       let handle = FileHandle(forWritingAtPath: folder + "/" + name)

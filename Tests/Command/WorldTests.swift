@@ -234,13 +234,13 @@ import Testing
       try runner.run("train", "recipe.yaml", "--run", run, "--set", encoder)
     }
     // What a process that is no more left half-written goes.
-    let leftover = "Datasets/small/features/old.rows.999999.partial"
+    let leftover = "cache/features/old.rows.999999.partial"
     try runner.write("half", to: leftover)
     let first = try train("one", encoder)
     #expect(first.status == 0, "\(first.errors)")
     #expect(runner.bytes(leftover) == nil)
     let kept = try FileManager.default.contentsOfDirectory(
-      atPath: runner.folder + "/Datasets/small/features")
+      atPath: runner.folder + "/cache/features")
     #expect(kept.count == 1 && kept[0].hasSuffix(".rows"))
     // Kept rows are in 16 bits; a second run reads them and learns the same.
     #expect(try train("two", encoder).status == 0)
@@ -248,14 +248,14 @@ import Testing
     let weights = try ["one", "two"].map { try Safetensors.read("\(runner.folder)/\($0)/\(last)").tensors }
     #expect(Set(weights[0].keys) == Set(weights[1].keys))
     #expect(weights[0].allSatisfy { $1.scalars == weights[1][$0]!.scalars })
-    #expect(try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/Datasets/small/features") == kept)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/cache/features") == kept)
     // Where two do not fit, the one unused for longest goes: 48 frames of 8 tokens of 16 numbers are 12 kB.
     #expect(
       try runner.run("world", "train", "world.yaml", "--run", "second", "--set", "seed=2").status == 0)
     let other = try train(
       "six", "encoder={kind: gaussian-world, world: second, features: 8, pools: 2, cache_gigabytes: 2.0e-5}")
     #expect(other.status == 0, "\(other.errors)")
-    let left = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/Datasets/small/features")
+    let left = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/cache/features")
     #expect(left.count == 1 && left != kept)
     // Without room nothing is kept, and it is said.
     let none = try train("three", "encoder={kind: gaussian-world, world: world, cache_gigabytes: 0}")
