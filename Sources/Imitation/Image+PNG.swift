@@ -48,15 +48,19 @@ extension Image {
 public struct AnimatedPNG {
   private let count: Int
   private let framesPerSecond: Int
+  private let level: Int32
   private var size: (width: Int, height: Int)?
   /// Of control and data chunks together.
   private var number = 0
 
-  /// - Parameter count: how many frames there will be; the file says so at its start.
-  public init(count: Int, framesPerSecond: Int) {
+  /// - Parameters:
+  ///   - count: how many frames there will be; the file says so at its start.
+  ///   - level: zlib's, 1 (fast) to 9 (small).
+  public init(count: Int, framesPerSecond: Int, level: Int32 = 6) {
     precondition(count > 0 && framesPerSecond > 0, "AnimatedPNG: \(count) frames")
     self.count = count
     self.framesPerSecond = framesPerSecond
+    self.level = level
   }
 
   /// The bytes of the next frames, behind those of the ones before. They are deflated on all cores.
@@ -72,9 +76,10 @@ public struct AnimatedPNG {
     precondition(
       frames.allSatisfy { $0.width == size!.width && $0.height == size!.height }, "AnimatedPNG: sizes differ")
     let deflated = Mutex([Int: [UInt8]]())
+    let level = level
     parallel(count: frames.count, grain: 1) { range in
       for place in range {
-        let data = frames[place].deflated(level: 1)  // many frames: time counts more than bytes
+        let data = frames[place].deflated(level: level)
         deflated.withLock { $0[place] = data }
       }
     }

@@ -34,7 +34,7 @@ struct Play: ParsableCommand {
     let playback = try Playback(source, demo: demo)
     for note in playback.notes { tell("note: \(note)") }
     let steps = Array(stride(from: 0, to: playback.length, by: every))
-    var animation = AnimatedPNG(count: steps.count, framesPerSecond: max(1, speed / every))
+    var animation = AnimatedPNG(count: steps.count, framesPerSecond: max(1, speed / every), level: 1)
     let interruption = Interruption()
     let bar = ProgressBar("play", total: steps.count, unit: "steps")
     try AtomicFile.write(to: path) { output in
