@@ -45,7 +45,11 @@ package final class HDF5File: @unchecked Sendable {
   package init(creating path: String) throws {
     self.path = path
     id = try HDF5.locked {
-      let id = H5Fcreate(path, h5_truncate(), hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT))
+      // Nobody else knows of a file that is being made, and not every file system has locks.
+      let list = H5Pcreate(h5_file_access())
+      defer { H5Pclose(list) }
+      H5Pset_file_locking(list, false, true)
+      let id = H5Fcreate(path, h5_truncate(), hid_t(H5P_DEFAULT), list)
       guard id >= 0 else { throw HDF5Error.notWritten(file: path, reason: String(cString: strerror(errno))) }
       return id
     }

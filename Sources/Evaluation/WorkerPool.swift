@@ -13,8 +13,8 @@ package enum WorkerOutcome<Response: Sendable>: Sendable {
   case notStarted
 }
 
-/// Runs jobs in child processes of one executable: a simulator that crashes takes one job with it, not the run. A job whose
-/// child died is given to two more before it counts as failed.
+/// Runs jobs in child processes of one executable: a simulator that crashes or hangs takes one job with it, not the run. A
+/// job whose child died, or was ended because it hung, is given to two more before it counts as failed.
 ///
 /// Requests and responses are JSON, one a line, over the children's standard streams. Results come back in the order of
 /// the requests, so that nothing depends on which worker was faster.
@@ -24,14 +24,23 @@ package struct WorkerPool: Sendable {
   /// Added to this process's environment.
   package var environment: [String: String]
   package var workers: Int
+  /// After how many seconds without an answer or a sign of life a child is ended with everything it has started.
+  package var deadline: Double
   /// How many children may die over one job before it has failed.
   private static let attempts = 3
 
-  package init(executable: String, arguments: [String], environment: [String: String] = [:], workers: Int) {
+  package init(
+    executable: String, arguments: [String], environment: [String: String] = [:], workers: Int, deadline: Double
+  ) {
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
     self.workers = max(1, workers)
+    self.deadline = deadline
+  }
+
+  static func seconds(_ seconds: Double) -> String {
+    seconds == seconds.rounded() ? String(format: "%.0f s", seconds) : "\(seconds) s"
   }
 
   /// - Parameters:
@@ -62,7 +71,7 @@ package struct WorkerPool: Sendable {
             do {
               let worker = try child ?? WorkerProcess(self)
               child = worker
-              let line = try worker.exchange(JSONEncoder().encode(requests[index]))
+              let line = try worker.exchange(JSONEncoder().encode(requests[index]), deadline: deadline)
               outcome = try .init(WorkerReply<Response>(line: line))
               break
             } catch {
@@ -120,88 +129,35 @@ struct WorkerFailure: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// A child and its pipes, used from one thread.
-private final class WorkerProcess {
-  private let process: Process
-  private let input: Pipe
-  private let output: Pipe
-  private let errors: String
-  private var buffer = Data()
-
-  /// One child is started at a time: one that inherited another's pipe would keep it open for ever.
-  private static let starting = Mutex(())
-
-  init(_ pool: WorkerPool) throws {
-    // Standard error goes to a file, so that a chatty child cannot block and its last words can be told.
-    errors = NSTemporaryDirectory() + "/imitate-worker-\(UUID().uuidString).log"
-    _ = FileManager.default.createFile(atPath: errors, contents: nil)
-    let process = Process()
-    self.process = process
-    process.executableURL = URL(fileURLWithPath: pool.executable)
-    process.arguments = pool.arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(pool.environment) { _, new in new }
-    process.standardError = FileHandle(forWritingAtPath: errors)
-    (input, output) = try WorkerProcess.starting.withLock { _ in
-      let (input, output) = (Pipe(), Pipe())
-      for end in [input.fileHandleForWriting, output.fileHandleForReading] {
-        _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC)
-      }
-      process.standardInput = input
-      process.standardOutput = output
-      try process.run()
-      return (input, output)
-    }
-  }
-
-  func exchange(_ request: Data) throws -> Data {
-    try input.fileHandleForWriting.write(contentsOf: request + Data("\n".utf8))
-    while true {
-      if let end = buffer.firstIndex(of: 0x0a) {
-        defer { buffer = Data(buffer[(end + 1)...]) }
-        return Data(buffer[..<end])
-      }
-      let more = output.fileHandleForReading.availableData
-      guard !more.isEmpty else { throw WorkerFailure("left without a result") }
-      buffer.append(more)
-    }
-  }
-
-  /// What went wrong, with how the child ended and its last line.
-  func epitaph(_ error: any Error) -> String {
-    // One that talks nonsense may not listen either, and children inherit blocked signals.
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    process.waitUntilExit()
-    let how =
-      process.terminationReason == .uncaughtSignal
-      ? "signal \(process.terminationStatus)" : "exit code \(process.terminationStatus)"
-    let words =
-      (try? String(contentsOfFile: errors, encoding: .utf8))?
-      .split(separator: "\n").last.map { ": \($0.prefix(300))" } ?? ""
-    return "worker \(error) (\(how))\(words)"
-  }
-
-  /// A worker leaves when its input closes.
-  func end() {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
-    try? FileManager.default.removeItem(atPath: errors)
-  }
-}
-
 /// The other end: what a child process runs.
 package enum WorkerLoop {
+  /// The line that says that an answer is still being worked on.
+  static let signOfLife = Data("\"working\"".utf8)
+  /// How often it is said at most, in seconds.
+  private static let pulse = 0.25
+
   /// Answers requests from standard input until it closes. Standard output is kept for answers: what a library prints goes
   /// to standard error.
+  ///
+  /// - Parameter answer: is given what to call as often as it gets on, after each step for example: who is silent for too
+  ///   long is taken for hanging.
   package static func run<Request: Codable, Response: Codable>(
-    _ request: Request.Type, _ answer: (Request) throws -> Response
+    _ request: Request.Type, _ answer: (Request, _ progress: @escaping () -> Void) throws -> Response
   ) {
-    signal(SIGINT, SIG_IGN)  // Ctrl-C reaches the whole group; the parent decides
+    signal(SIGINT, SIG_IGN)  // the parent decides
     let out = FileHandle(fileDescriptor: dup(STDOUT_FILENO), closeOnDealloc: false)
     dup2(STDERR_FILENO, STDOUT_FILENO)
+    var last = ContinuousClock.now
+    func progress() {
+      guard ContinuousClock.now - last > .seconds(pulse) else { return }
+      last = .now
+      try? out.write(contentsOf: signOfLife + Data("\n".utf8))
+    }
     while let line = readLine(strippingNewline: true) {
       let reply: WorkerReply<Response>
       do {
-        reply = .init(response: try answer(JSONDecoder().decode(Request.self, from: Data(line.utf8))), error: nil)
+        reply = .init(
+          response: try answer(JSONDecoder().decode(Request.self, from: Data(line.utf8)), progress), error: nil)
       } catch {
         reply = .init(response: nil, error: "\(error)")
       }

@@ -10,6 +10,7 @@ extension Ablate {
       if let value { arguments += ["--\(name)", value] }
     }
     for change in changes { arguments += ["--set", change] }
+    if deadline.seconds != WorkerDeadline.standard { arguments += ["--deadline", "\(deadline.seconds)"] }
     arguments += ["--run", grid.folder] + places + (trustActions ? ["--trust-actions"] : [])
     func quoted(_ text: String) -> String {
       let plain = text.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+".contains($0) }

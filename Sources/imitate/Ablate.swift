@@ -30,6 +30,7 @@ struct Ablate: ParsableCommand {
     String?
   @Option(help: "How many cells at once; as many as cores and memory hold when left out.") var jobs: Int?
   @Option(help: "Cores of one job.") var cores: Int?
+  @OptionGroup var deadline: WorkerDeadline
   @Option(help: "Write a Slurm array job here that runs the grid, and run nothing.") var slurm: String?
   @Option(help: ArgumentHelp("Run only this cell, by its number from 0; for array jobs.")) var cell: Int?
   @Flag(help: "Evaluate although the demonstrations do not say what their actions mean.") var trustActions = false
@@ -155,8 +156,9 @@ struct Ablate: ParsableCommand {
     try write(cell)
     let log = quiet ? cell.folder.path + ".log" : nil
     let train = ["train", cell.recipeFile, "--run", cell.folder.path] + places
-    for arguments in [train, ["evaluate", cell.folder.path] + places + (trustActions ? ["--trust-actions"] : [])] {
-      // Both verbs go on where they stopped: a child that was killed costs little.
+    let evaluate = ["evaluate", cell.folder.path, "--deadline", "\(deadline.seconds)"] + places
+    for arguments in [train, evaluate + (trustActions ? ["--trust-actions"] : [])] {
+      // Both verbs go on where they stopped: a child that was killed, or ended because it hung, costs little.
       var status: Int32 = 0
       for _ in 0..<3 {
         status = try child(arguments, log: log, cores: cores, interruption)
@@ -179,32 +181,40 @@ struct Ablate: ParsableCommand {
   private func child(
     _ arguments: [String], log: String?, cores: String? = nil, _ interruption: Interruption? = nil
   ) throws -> Int32 {
-    let process = Process()
     let program = Bundle.main.executablePath ?? CommandLine.arguments[0]
-    process.executableURL = URL(fileURLWithPath: cores == nil ? program : "/usr/bin/taskset")
-    process.arguments = (cores.map { ["-c", $0, program] } ?? []) + arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      [Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { _, new in new }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    if let log {
-      if !FileManager.default.fileExists(atPath: log) { _ = FileManager.default.createFile(atPath: log, contents: nil) }
-      let handle = FileHandle(forWritingAtPath: log)
-      _ = try handle?.seekToEnd()
-      process.standardError = handle
+    let nothing = open("/dev/null", O_RDWR | O_CLOEXEC)
+    defer { close(nothing) }
+    let errors = log.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) } ?? STDERR_FILENO
+    guard nothing >= 0, errors >= 0 else {
+      throw CommandFailure("\(log ?? "/dev/null"): not opened: \(String(cString: strerror(errno)))")
     }
-    try process.run()
+    defer { if log != nil { close(errors) } }
+    let process = try ChildProcess(
+      executable: cores == nil ? program : "/usr/bin/taskset",
+      arguments: (cores.map { ["-c", $0, program] } ?? []) + arguments,
+      environment: ProcessInfo.processInfo.environment.merging(
+        [Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { _, new in new },
+      input: nothing, output: nothing, errors: errors)
     // Children have a process group of their own: Ctrl-C does not reach them.
     var wasTold = false
-    while process.isRunning {
+    var stopped = 0
+    while true {
+      switch process.wait(seconds: 0.05) {
+      case .exit(let code): return code
+      case .signal(let number): return -number
+      case nil: break
+      }
       if interruption?.isAsked ?? false, !wasTold {
         process.terminate()
         wasTold = true
       }
-      usleep(50_000)
+      // Its workers' deadlines are its own affair; one that was stopped can keep none.
+      stopped = process.isStopped ? stopped + 1 : 0
+      if stopped > deadline.seconds * 20 {
+        tell("`imitate \(arguments[0])` has stood still for \(deadline.seconds) s and is ended")
+        process.kill()
+      }
     }
-    process.waitUntilExit()
-    return process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
   }
 
   /// What the largest of some runs may take: its decoded images, and what networks and workers need beside.

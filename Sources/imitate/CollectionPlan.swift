@@ -19,7 +19,9 @@ struct CollectionPlan {
 
   /// - Parameter episodes: demonstrations a task; as many as the split says when nil.
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
-  init(_ recipe: Recipe, episodes: Int?, workers: Int?, place: DatasetPlace) throws {
+  init(
+    _ recipe: Recipe, episodes: Int?, workers: Int?, deadline: WorkerDeadline, place: DatasetPlace
+  ) throws {
     self.recipe = recipe
     registry = try place.registry(recipe.data.registry)
     root = place.root(of: registry, recipe: recipe.data.root)
@@ -30,7 +32,7 @@ struct CollectionPlan {
     _ = try recipe.simulatedTasks(recipe.data.tasks)
     interruption = Interruption()
     written = try recipe.writtenForWorkers()
-    pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers)
+    pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers, deadline: deadline)
   }
 
   /// Where the file of a task belongs.

@@ -27,7 +27,7 @@ extension Evaluate {
     let horizon = try recipe.simulatedTasks([found.task])[0].horizon
     let written = try recipe.writtenForWorkers()
     defer { try? FileManager.default.removeItem(atPath: written) }
-    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: 1)
+    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: 1, deadline: deadline)
     let request = WorkerRequest.rollout(
       RolloutRequest(blank: blank, horizon: horizon, step: old.step, film: folder.path + "/replays"))
     let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]

@@ -23,6 +23,7 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Repeat one episode of evaluation.json, by TASK/NUMBER or seed, and compare.") var replay: String?
   @Option(help: "Episodes a task; the recipe's number when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
+  @OptionGroup var deadline: WorkerDeadline
   @Option(help: "text or json.") var format: OutputFormat = .text
   @Flag(help: "Act although the demonstrations do not say what their actions mean.") var trustActions = false
   @OptionGroup var place: DatasetPlace
@@ -62,7 +63,7 @@ struct Evaluate: ParsableCommand {
     let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step, conditions: conditions)
     let bar = ProgressBar("evaluate", total: blanks.count, unit: "episodes", first: blanks.count - open.count)
     let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
-    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers)
+    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers, deadline: deadline)
     let outcomes = pool.run(
       requests, responding: WorkerResponse.self,
       shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }

@@ -24,6 +24,7 @@ struct Generate: ParsableCommand {
   var noise = DemonstrationGenerator.Settings().noise
   @Option(help: "Demonstrations a task; as many as the split says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
+  @OptionGroup var deadline: WorkerDeadline
   @Flag(help: "Draw no pictures: write the states only.") var statesOnly = false
   @Flag(help: "Draw the pictures again from the states, for example at another size.") var drawAgain = false
   @Flag(help: "Replace files that hold another number of demonstrations, or that were generated otherwise.")
@@ -44,7 +45,7 @@ struct Generate: ParsableCommand {
         "'\(recipe.data.split)' would be generated from itself ('\(source)'); name the split to write with --split generated-300"
       )
     }
-    let plan = try CollectionPlan(recipe, episodes: episodes, workers: workers, place: place)
+    let plan = try CollectionPlan(recipe, episodes: episodes, workers: workers, deadline: deadline, place: place)
     defer { plan.finish() }
     var yields: [GenerationYield] = []
     for task in recipe.data.tasks {

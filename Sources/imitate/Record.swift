@@ -18,6 +18,7 @@ struct Record: ParsableCommand {
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
+  @OptionGroup var deadline: WorkerDeadline
   @Flag(
     help:
       "Replace files that do not have the demonstrations that are asked for, or have them with other simulator settings."
@@ -28,7 +29,8 @@ struct Record: ParsableCommand {
 
   func run() throws {
     let plan = try CollectionPlan(
-      choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, place: place)
+      choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, deadline: deadline,
+      place: place)
     defer { plan.finish() }
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)

@@ -73,7 +73,7 @@ struct Worker: ParsableCommand {
     let recipe = try Recipe(path: recipe)
     let bench = try Workbench(recipe: recipe, run: runFolder.map(RunFolder.init))
     Threads.$isSerial.withValue(true) {
-      WorkerLoop.run(WorkerRequest.self) { try bench.answer($0) }
+      WorkerLoop.run(WorkerRequest.self) { try bench.answer($0, progress: $1) }
     }
   }
 }
@@ -105,16 +105,17 @@ final class Workbench {
     return made
   }
 
-  func answer(_ request: WorkerRequest) throws -> WorkerResponse {
+  /// - Parameter progress: called as often as it gets on.
+  func answer(_ request: WorkerRequest, progress: @escaping () -> Void) throws -> WorkerResponse {
     switch request {
-    case .record(let request): try record(request)
-    case .generate(let request): try generate(request)
-    case .draw(let request): try draw(request)
-    case .rollout(let request): try rollout(request)
+    case .record(let request): try record(request, progress)
+    case .generate(let request): try generate(request, progress)
+    case .draw(let request): try draw(request, progress)
+    case .rollout(let request): try rollout(request, progress)
     }
   }
 
-  private func record(_ request: RecordRequest) throws -> WorkerResponse {
+  private func record(_ request: RecordRequest, _ progress: () -> Void) throws -> WorkerResponse {
     let simulator = try simulator(drawing: true)
     var observation: Observation
     do {
@@ -122,6 +123,7 @@ final class Workbench {
     } catch {
       return .broke("\(error)")
     }
+    progress()
     guard let expert = simulator.expert(seed: request.seed, noise: 1) else {
       throw CommandFailure("the simulator has no expert for \(request.task)")
     }
@@ -140,6 +142,7 @@ final class Workbench {
         episode.targets.append(generative.target(of: action))
       }
       let step = try simulator.step(action)
+      progress()
       episode.append(
         observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
       observation = step.observation
@@ -164,7 +167,7 @@ final class Workbench {
     return simulator
   }
 
-  private func generate(_ request: GenerateRequest) throws -> WorkerResponse {
+  private func generate(_ request: GenerateRequest, _ progress: () -> Void) throws -> WorkerResponse {
     let simulator = try generative(drawing: false)
     let generator =
       try generators[request.source]
@@ -179,8 +182,9 @@ final class Workbench {
     let attempt: (episode: RecordedEpisode, solved: Bool)
     do {
       let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
+      progress()
       attempt = try generator.attempt(
-        in: simulator, from: observation, seed: request.seed, horizon: request.horizon)
+        in: simulator, from: observation, seed: request.seed, horizon: request.horizon, stepped: progress)
     } catch {
       return .broke("\(error)")
     }
@@ -189,18 +193,21 @@ final class Workbench {
     return .recorded(steps: attempt.episode.length)
   }
 
-  private func draw(_ request: DrawRequest) throws -> WorkerResponse {
+  private func draw(_ request: DrawRequest, _ progress: () -> Void) throws -> WorkerResponse {
     let simulator = try generative(drawing: true)
     let file = try HDF5File(reading: request.states)
     let demo = "data/demo_\(request.number)"
     let steps = try EpisodeStore(opened: request.store).redraw(demo, of: file, at: request.number) { seed, states in
       _ = try simulator.reset(task: request.task, seed: seed, pool: .training)
-      return try states.map { try simulator.observation(of: $0) }
+      return try states.map { state in
+        progress()
+        return try simulator.observation(of: state)
+      }
     }
     return .recorded(steps: steps)
   }
 
-  private func rollout(_ request: RolloutRequest) throws -> WorkerResponse {
+  private func rollout(_ request: RolloutRequest, _ progress: () -> Void) throws -> WorkerResponse {
     let drawing = request.blank.policy != "expert" && request.blank.policy != "random"
     let simulator = try simulator(drawing: drawing)
     let rollout = Rollout(horizon: request.horizon, pool: recipe.evaluation.pool)
@@ -216,6 +223,7 @@ final class Workbench {
       default: return try learned(step: request.step)
       }
     } watch: { observation in
+      progress()
       // Cameras above one another, so that a strip of moments stays readable.
       if request.film != nil {
         film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
@@ -259,13 +267,13 @@ extension WorkerPool {
   /// Children of this very program, each with one thread for arithmetic and one for drawing: there is one a core.
   ///
   /// - Parameter workers: one a core when nil.
-  static func imitate(recipe: String, run: String?, workers: Int?) -> WorkerPool {
+  static func imitate(recipe: String, run: String?, workers: Int?, deadline: WorkerDeadline) -> WorkerPool {
     WorkerPool(
       executable: Bundle.main.executablePath ?? CommandLine.arguments[0],
       arguments: ["worker", "--recipe", recipe] + (run.map { ["--run", $0] } ?? []),
       // This process is their parent, whoever is its own.
       environment: ["LP_NUM_THREADS": "1", Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"],
-      workers: workers ?? ProcessorCores.count)
+      workers: workers ?? ProcessorCores.count, deadline: Double(deadline.seconds))
   }
 }
 

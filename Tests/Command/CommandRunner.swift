@@ -71,13 +71,32 @@ struct CommandRunner {
     process.waitUntilExit()
   }
 
-  private func firstChild(of parent: Int32) -> Int32? {
+  private func firstChild(of parent: Int32) -> Int32? { children(of: parent).first }
+
+  /// The processes that a process has started and that run.
+  func children(of parent: Int32) -> [Int32] {
     let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return processes.compactMap { Int32($0) }.first { child in
+    return processes.compactMap { Int32($0) }.filter { child in
       let text = (try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8)) ?? ""
       // pid (name) state parent: names may hold spaces.
       let facts = text.split(separator: ")").last?.split(separator: " ") ?? []
-      return facts.count > 1 && Int32(facts[1]) == parent
+      return facts.count > 1 && Int32(facts[1]) == parent && facts[0] != "Z"
+    }
+  }
+
+  /// Stops each of the first `count` children of a running command that serve `verb`, as soon as it is there.
+  func stop(_ count: Int, _ verb: String, of process: Process) {
+    var stopped: Set<Int32> = []
+    while stopped.count < count, process.isRunning {
+      for child in children(of: process.processIdentifier) where !stopped.contains(child) {
+        // Not before it has become what it is to be: who starts it waits for that.
+        let words = (try? String(contentsOfFile: "/proc/\(child)/cmdline", encoding: .utf8))?.split(separator: "\0")
+        guard words?.dropFirst().first == Substring(verb) else { continue }
+        Foundation.kill(child, SIGSTOP)
+        stopped.insert(child)
+        if stopped.count == count { break }
+      }
+      usleep(500)
     }
   }
 

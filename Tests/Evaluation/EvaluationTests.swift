@@ -112,8 +112,8 @@ private final class Counting: Environment {
   struct Request: Codable, Sendable { var n: Int }
   struct Response: Codable, Sendable, Equatable { var twice: Int }
 
-  func pool(_ script: String, workers: Int = 2) -> WorkerPool {
-    WorkerPool(executable: "/bin/bash", arguments: ["-c", script], workers: workers)
+  func pool(_ script: String, workers: Int = 2, deadline: Double = 60) -> WorkerPool {
+    WorkerPool(executable: "/bin/bash", arguments: ["-c", script], workers: workers, deadline: deadline)
   }
 
   /// Reads `{"n":K}` and answers; `special` may do something else with a number first.
@@ -150,6 +150,74 @@ private final class Counting: Environment {
     case .failure(let reason): #expect(words == "no drawer" && reason.contains(words), "\(reason)")
     case .crashed(let reason): #expect(words != "no drawer" && reason.contains(words), "\(reason)")
     default: Issue.record("job 4 did not fail")
+    }
+  }
+
+  /// Silent, deaf to signals, stopped, or with a child that keeps its output open: each is ended with all it has started.
+  @Test(arguments: [
+    "sleep 1000 & echo $! >> $LIST; wait", "trap '' TERM INT HUP; sleep 1000", "echo $BASHPID >> $LIST; kill -STOP $$",
+    "{ sleep 1000 & } ; echo $! >> $LIST; exec 1>&-; exec sleep 1000",
+  ])
+  func oneThatHangsIsEndedAndToldOf(_ special: String) throws {
+    let list = FileManager.default.temporaryDirectory.path + "/hanging-\(UUID().uuidString)"
+    defer { unlink(list) }
+    let special = special.replacingOccurrences(of: "$LIST", with: list)
+    let outcomes = pool(script("[ $n = 4 ] && { \(special); }"), deadline: 3).run(
+      (0..<8).map { Request(n: $0) }, responding: Response.self
+    ) { _, _ in }
+    #expect(numbers(outcomes) == (0..<8).map { $0 == 4 ? nil : 2 * $0 })
+    guard case .crashed(let reason) = outcomes[4] else {
+      Issue.record("job 4 did not fail")
+      return
+    }
+    #expect(reason.contains("no answer within 3 s (signal 9)"), "\(reason)")
+    let started = (try? String(contentsOfFile: list, encoding: .utf8))?.split(separator: "\n") ?? []
+    #expect(started.count == (special.contains(list) ? 3 : 0), "it has three attempts")
+    for process in started {
+      let facts = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+      #expect(facts.isEmpty || facts.contains(") Z "), "still there: \(facts)")
+    }
+  }
+
+  /// One that takes long but says that it gets on is left alone; one that never ends a line is not.
+  @Test func signsOfLifeCount() {
+    let slow = "for i in 1 2 3 4 5 6; do sleep 1; echo '\"working\"'; done"
+    let alive = pool(script("[ $n = 1 ] && { \(slow); }"), deadline: 4).run(
+      (0..<3).map { Request(n: $0) }, responding: Response.self
+    ) { _, _ in }
+    #expect(numbers(alive) == [0, 2, 4])
+    let endless = "while sleep 0.1; do echo -n x; done"
+    let babbling = pool(script("[ $n = 1 ] && { \(endless); }"), deadline: 2).run(
+      (0..<3).map { Request(n: $0) }, responding: Response.self
+    ) { _, _ in }
+    #expect(numbers(babbling) == [0, nil, 4])
+  }
+
+  /// Requests that a pipe does not hold: who does not read them hangs too.
+  @Test func oneThatDoesNotReadIsEnded() {
+    struct Long: Codable, Sendable { var text = String(repeating: "x", count: 1 << 20) }
+    let outcomes = pool("exec sleep 1000", deadline: 1).run([Long()], responding: Response.self) { _, _ in }
+    guard case .crashed(let reason) = outcomes[0] else {
+      Issue.record("it did not fail")
+      return
+    }
+    #expect(reason.contains("no answer within 1 s"), "\(reason)")
+  }
+
+  /// A worker that does not leave when there is nothing more to do, and what it has started.
+  @Test func nothingIsLeftBehind() throws {
+    let list = FileManager.default.temporaryDirectory.path + "/leaving-\(UUID().uuidString)"
+    defer { unlink(list) }
+    for ending in ["sleep 1000", ":"] {
+      let loop = script(":") + "; sleep 1000 & echo $! >> \(list); \(ending)"
+      let outcomes = pool(loop, workers: 1).run([Request(n: 3)], responding: Response.self) { _, _ in }
+      #expect(numbers(outcomes) == [6])
+    }
+    let started = try String(contentsOfFile: list, encoding: .utf8).split(separator: "\n")
+    #expect(started.count == 2)
+    for process in started {
+      let facts = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+      #expect(facts.isEmpty || facts.contains(") Z "), "still there: \(facts)")
     }
   }
 

@@ -42,9 +42,11 @@ package struct DemonstrationGenerator: Sendable {
 
   /// Plays one attempt in the scene that `environment` was reset to.
   ///
+  /// - Parameter stepped: called after each step.
   /// - Returns: the episode, whether it solved the task or not: its last row tells.
   package func attempt(
-    in environment: any GenerativeEnvironment, from observation: Observation, seed: UInt64, horizon: Int
+    in environment: any GenerativeEnvironment, from observation: Observation, seed: UInt64, horizon: Int,
+    stepped: () -> Void = {}
   ) throws -> (episode: RecordedEpisode, solved: Bool) {
     var random = Random(seed: seed).split("generation")
     var player = Player(
@@ -65,8 +67,12 @@ package struct DemonstrationGenerator: Sendable {
       for share in 1..<max(2, way) where way > 1 {
         try player.go(
           to: from.moved(to: path[0], share: Double(share) / Double(way)), like: source.actions[rows.lowerBound])
+        stepped()
       }
-      for (pose, row) in zip(path, rows) { try player.go(to: pose, like: source.actions[row]) }
+      for (pose, row) in zip(path, rows) {
+        try player.go(to: pose, like: source.actions[row])
+        stepped()
+      }
       step = (
         path.count > 1 ? path[path.count - 1].position - path[path.count - 2].position : .zero,
         source.actions[rows.upperBound - 1]
