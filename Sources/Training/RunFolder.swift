@@ -90,32 +90,6 @@ package struct RunFolder: Sendable {
     try AtomicFile.write(Data(text.utf8), to: recipe)
   }
 
-  /// Keeps other processes from training or evaluating the same run.
-  ///
-  /// - Parameter creating: make the folder when it is not there; when it is still empty in the end, it goes again.
-  /// - Throws: `RunError.busy` when one still does after ten seconds: a process that was asked to stop may need a moment.
-  package func lock(creating: Bool = false) throws -> RunLock {
-    for attempt in 0..<100 {
-      if creating, (try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)) == nil {
-        throw RunError.notWritable(folder: path)
-      }
-      let descriptor = open(path + "/.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-      // The one who had it may just be removing the folder.
-      if descriptor < 0, creating, errno == ENOENT { continue }
-      guard descriptor >= 0 else { throw RunError.notWritable(folder: path) }
-      var (own, there) = (stat(), stat())
-      // Or has removed it, and this is a file that nobody else will find.
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &own) == 0, stat(path + "/.lock", &there) == 0,
-        own.st_ino == there.st_ino
-      {
-        return RunLock(descriptor: descriptor, folder: path)
-      }
-      close(descriptor)
-      if attempt < 99 { usleep(100_000) }
-    }
-    throw RunError.busy(folder: path)
-  }
-
   /// Removes what a killed run left half-written.
   package func removeLeftovers() {
     let folder = path + "/checkpoints"
@@ -129,20 +103,5 @@ package struct RunFolder: Sendable {
     for step in checkpointSteps.dropLast(2) where step != keeping {
       try? FileManager.default.removeItem(atPath: checkpoint(step: step))
     }
-  }
-}
-
-/// A run that is this process's own until it is released or the process ends.
-package struct RunLock: Sendable {
-  fileprivate let descriptor: Int32
-  fileprivate let folder: String
-
-  package func release() {
-    // A run that never began leaves nothing behind.
-    if (try? FileManager.default.contentsOfDirectory(atPath: folder)) == [".lock"] {
-      unlink(folder + "/.lock")
-      rmdir(folder)
-    }
-    close(descriptor)
   }
 }

@@ -35,7 +35,7 @@ struct Evaluate: ParsableCommand {
     if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
     if let replay { return try repeated(replay, folder) }
     // Only then is it sure that recipe and weights belong together.
-    let lock = try folder.lock()
+    let lock = try folder.locked()
     defer { lock.release() }
     let checkpoint = try folder.lastCheckpoint()
     let (recipe, note) = try folder.trained(checkpoint.recipe)

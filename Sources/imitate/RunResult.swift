@@ -11,6 +11,14 @@ extension Recipe {
 }
 
 extension RunFolder {
+  /// `lock`, and a line for the user where there are no locks.
+  /// - Throws: `RunError`.
+  func locked(creating: Bool = false) throws -> RunLock {
+    let lock = try lock(creating: creating)
+    if let note = lock.note { tell("note: \(note)") }
+    return lock
+  }
+
   /// What the run's policy was tried on.
   /// - Throws: `EvaluationError`, also when that was under other conditions than the recipe's, or an earlier checkpoint.
   func result(_ recipe: Recipe) throws -> EvaluationResult {

@@ -35,7 +35,7 @@ struct Train: ParsableCommand {
     }
     let interruption = Interruption()
 
-    let lock = try dryRun ? nil : folder.lock(creating: true)
+    let lock = try dryRun ? nil : folder.locked(creating: true)
     defer { lock?.release() }
     if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()

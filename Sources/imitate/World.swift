@@ -42,7 +42,7 @@ struct WorldTrain: ParsableCommand {
     ]
     tell("parameters: \(parts.map { "\($0.0) \($0.1)" }.joined(separator: ", "))")
     if dryRun { return }
-    let lock = try folder.lock(creating: true)
+    let lock = try folder.locked(creating: true)
     defer { lock.release() }
     if restart {
       for stage in WorldRecipe.Stage.allCases {
