@@ -15,7 +15,7 @@ public struct Catalog: Sendable {
   private struct SimulatorEntry: Sendable {
     let tasks: [SimulatedTask]
     let check: @Sendable (Setting, String) throws -> Void
-    let make: @Sendable (Setting, String) throws -> any Environment
+    let make: @Sendable (Setting, String, _ drawing: Bool) throws -> any Environment
   }
 
   private var encoders: [String: EncoderEntry] = [:]
@@ -59,8 +59,9 @@ public struct Catalog: Sendable {
     catalog.simulators[type.name] = SimulatorEntry(
       tasks: type.tasks,
       check: { setting, path in _ = try SettingDecoder().decode(S.Options.self, from: setting, path: path) },
-      make: { setting, path in
-        try type.init(options: SettingDecoder().decode(S.Options.self, from: setting, path: path))
+      make: { setting, path, drawing in
+        let options = try SettingDecoder().decode(S.Options.self, from: setting, path: path)
+        return try type.init(options: drawing ? options : type.withoutImages(options))
       })
     return catalog
   }
@@ -104,10 +105,11 @@ public struct Catalog: Sendable {
     }
   }
 
+  /// - Parameter drawing: whether anyone looks at images; a simulator that can do without is faster then.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit, or the simulator's own error.
-  public func makeSimulator(_ choice: Choice) throws -> any Environment {
+  public func makeSimulator(_ choice: Choice, drawing: Bool = true) throws -> any Environment {
     let entry = try find(choice, in: simulators, path: "simulator")
-    return try entry.make(choice.options, "simulator")
+    return try entry.make(choice.options, "simulator", drawing)
   }
 
   /// The tasks of a simulator, its options checked without starting it.

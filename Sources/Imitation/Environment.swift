@@ -78,6 +78,13 @@ extension Environment {
 public protocol Simulator: Environment, Plugin {
   static var tasks: [SimulatedTask] { get }
   init(options: Options) throws
+  /// The same world without images, for those who act without looking at any: drawing is what takes the time. The options
+  /// as they are unless a simulator says otherwise.
+  static func withoutImages(_ options: Options) -> Options
+}
+
+extension Simulator {
+  public static func withoutImages(_ options: Options) -> Options { options }
 }
 
 /// Chooses actions: a learned `Agent`, a scripted expert, a random policy.

@@ -10,6 +10,12 @@
       public var key: String { rawValue + "_image" }
     }
 
+    public static func withoutImages(_ options: Options) -> Options {
+      var options = options
+      options.cameras = []
+      return options
+    }
+
     /// What a recipe may set under `simulator: {kind: kitchenette}`.
     public struct Options: Codable, Sendable, Equatable {
       /// The width and height of every picture, 16 to 1024 pixels.

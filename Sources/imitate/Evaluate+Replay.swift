@@ -37,11 +37,12 @@ extension Evaluate {
     if format == .json {
       print(try OutputFormat.json(again))
     } else {
+      let video = "\(folder.path)/replays/\(FilmStrip.video(again))"
       print(
         """
         \(again.task)/\(again.episode) "\(again.instruction)", seed \(again.seed): \
         \(again.error ?? (again.success ? "solved in \(again.steps) steps" : "failed after \(again.steps) steps"))
-        \(folder.path)/replays/\(FilmStrip.video(again))
+        \(FileManager.default.fileExists(atPath: video) ? video : "no video: the simulator shows no images")
         \(Evaluate.verdict(same: same, actions: found.trace != nil))
         """)
     }

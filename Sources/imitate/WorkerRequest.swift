@@ -91,16 +91,13 @@ final class Workbench {
     self.run = run
   }
 
-  /// With the cameras that the recipe names, or with none: experts and random policies look at nothing, and drawing is what
-  /// takes the time.
+  /// As the recipe has it, or without images: experts and random policies look at nothing.
   private func simulator(drawing: Bool) throws -> any Environment {
     let key = drawing ? "drawing" : "blind"
     if let known = simulators[key] { return known }
     // One renderer a process.
     simulators = [:]
-    var choice = recipe.evaluation.simulator
-    if !drawing { choice = choice.setting("cameras", to: .list([])) }
-    let made = try catalog.makeSimulator(choice)
+    let made = try catalog.makeSimulator(recipe.evaluation.simulator, drawing: drawing)
     simulators[key] = made
     return made
   }
@@ -225,7 +222,7 @@ final class Workbench {
     } watch: { observation in
       progress()
       // Cameras above one another, so that a strip of moments stays readable.
-      if request.film != nil {
+      if request.film != nil, !observation.images.isEmpty {
         film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
       }
     }
@@ -250,16 +247,6 @@ final class Workbench {
     let made = try LoadedPolicy(run: run, step: step, catalog: catalog).agent
     agent = (step, made)
     return made
-  }
-}
-
-extension Choice {
-  /// This choice with one option set.
-  func setting(_ key: String, to value: Setting.Value) -> Choice {
-    guard case .map(var entries) = options.value else { return self }
-    entries.removeAll { $0.key == key }
-    entries.append(.init(key: key, line: options.line, setting: Setting(value, line: options.line)))
-    return Choice(kind: kind, options: Setting(.map(entries), line: options.line))
   }
 }
 

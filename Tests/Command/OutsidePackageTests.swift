@@ -1,4 +1,5 @@
 #if Kitchenette
+  import Evaluation
   import Foundation
   import Testing
 
@@ -28,5 +29,51 @@
       "train", "recipe.yaml", "--dry-run", "--set", "encoder={kind: mean-colour, widht: 8}",
       executable: scratch + "/release/Outside")
     #expect(wrong.complaint.contains("unknown key 'encoder.widht'"))
+    try checkSimulator(scratch + "/release/Outside")
+  }
+
+  /// A simulator of that package, with one option and no images: it is never given options of another one.
+  private func checkSimulator(_ executable: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.write(
+      """
+      name: rails
+      about: for tests
+      sources:
+        some: {path: "files/{task}.hdf5", about: recorded}
+      splits: [some-4]
+      tasks:
+        - {name: ReachMark, group: rails, horizon: 40}
+
+      """, to: "Datasets/rails.yaml")
+    try runner.write(
+      """
+      name: rails
+      data: {registry: rails, split: some-4, tasks: [ReachMark], validation: 0.25}
+      observations: {vectors: [carriage, mark], normalization: gaussian}
+      actions: {normalization: min_max}
+      encoder: {kind: mean-colour, width: 8}
+      policy: {kind: bc-transformer, context: 2, horizon: 2, width: 16, layers: 1, heads: 2}
+      training: {steps: 4, batch: 4, checkpoint_every: 2}
+      evaluation: {simulator: {kind: slider, speed: 0.25}, episodes: 2}
+
+      """, to: "recipe.yaml")
+    func run(_ arguments: String...) throws -> CommandRunner.Result {
+      let result = try runner.run(arguments, executable: executable)
+      #expect(result.status == 0, "\(arguments): \(result.errors)")
+      return result
+    }
+    _ = try run("record", "recipe.yaml")
+    _ = try run("train", "recipe.yaml", "--run", "run")
+    _ = try run("evaluate", "run", "--with", "expert,random")
+    let result = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
+    #expect(result.episodes.count == 6 && result.episodes.allSatisfy { $0.error == nil }, "\(result.episodes)")
+    #expect(result.mean(of: "expert") == 1)
+    #expect(try run("evaluate", "run", "--replay", "ReachMark/0").output.contains("no video"))
+    _ = try run("report", "run")
+    let other = try runner.run(
+      ["record", "recipe.yaml", "--set", "evaluation.simulator.cameras=[]"], executable: executable)
+    #expect(other.complaint.contains("unknown key 'simulator.cameras'; allowed here: speed"), "\(other.errors)")
   }
 #endif

@@ -48,6 +48,6 @@ struct MeanColour: ObservationEncoder {
 
 @main struct Outside {
   static func main() {
-    ImitateCommand.main(catalog: .standard.adding(MeanColour.self))
+    ImitateCommand.main(catalog: .standard.adding(MeanColour.self).adding(Slider.self))
   }
 }

@@ -1,0 +1,57 @@
+import ImitationKit
+
+/// A carriage on a rail that is to reach a mark: a simulator with nothing to see and one option of its own.
+final class Slider: Simulator {
+  struct Options: Codable, Sendable {
+    /// How far one step goes at most.
+    var speed: Double = 0.2
+
+    enum CodingKeys: String, CodingKey { case speed }
+
+    init(from decoder: any Decoder) throws {
+      speed = try decoder.container(keyedBy: CodingKeys.self).decodeIfPresent(Double.self, forKey: .speed) ?? 0.2
+    }
+  }
+
+  static let name = "slider"
+  static let tasks = [SimulatedTask(name: "ReachMark", group: "rails", horizon: 40)]
+
+  let schema = ObservationSchema(images: [:], vectors: ["carriage": 1, "mark": 1])
+  let actionSchema = ActionSchema(
+    dimensions: [.init(name: "carriage", unit: "speed", low: -1, high: 1)], controlHertz: 10)
+  let description = EpisodeDescription(metadata: "{\"lang\": \"reach the mark\"}", model: "")
+  let state: [Double] = []
+  private let speed: Double
+  private var (carriage, mark) = (0.0, 0.0)
+
+  init(options: Options) { speed = options.speed }
+
+  func arguments(task: String) -> String {
+    "{\"env_name\": \"\(task)\", \"type\": 1, \"env_kwargs\": {\"speed\": \(speed)}}"
+  }
+
+  private var observation: Observation {
+    Observation(vectors: ["carriage": [Float(carriage)], "mark": [Float(mark)]], instruction: "reach the mark")
+  }
+
+  func reset(task: String, seed: UInt64, pool: ScenePool) -> Observation {
+    var random = Random(seed: seed).split(pool.rawValue)
+    (carriage, mark) = (random.uniform(-1 ... -0.5), random.uniform(0.5...1))
+    return observation
+  }
+
+  func step(_ action: [Float]) -> EnvironmentStep {
+    carriage += speed * Double(min(max(action[0], -1), 1))
+    return EnvironmentStep(observation: observation, success: abs(carriage - mark) < speed)
+  }
+
+  /// Goes where the mark is.
+  private final class Straight: Behavior {
+    func begin(seed: UInt64) {}
+    func action(for observation: Observation) -> [Float] {
+      [observation.vectors["mark"]![0] > observation.vectors["carriage"]![0] ? 0.8 : -0.8]
+    }
+  }
+
+  func expert(seed: UInt64, noise: Double) -> (any Behavior)? { Straight() }
+}
