@@ -1,4 +1,4 @@
-/// How robomimic 0.3.0 and Diffusion Policy's repository call the parameters of the networks that both they and we have.
+/// How robomimic and Diffusion Policy's repository call the parameters of the networks that both they and we have.
 ///
 /// A rule is a path of ours and a path of theirs; `*` stands for one part of a path, kept where `$0`, `$1` stand. Rules end
 /// at a layer: what its tensors are called on either side is the same everywhere (`leaf`).
@@ -108,6 +108,18 @@ package struct ForeignNames: Sendable {
       add("\(ours).\(name)", "\(theirs).in_proj", third: third)
     }
     add("\(ours).output", "\(theirs).out_proj")
+  }
+
+  /// A name of theirs without what wrappers put into it: `torch.compile` (`_orig_mod`), `DataParallel` (`module`), and
+  /// robomimic's checkpoints from 0.5 on, which keep the networks beside the optimizers (`nets`).
+  static func plain(_ name: String) -> String {
+    for group in ["normalizer.", "obs_normalization.", "action_normalization."] where name.hasPrefix(group) {
+      return name  // what follows are keys of observations
+    }
+    var parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    parts.removeAll { $0 == "_orig_mod" || $0 == "module" }
+    if parts.count > 1, parts[0] == "nets", parts[1] == "policy" { parts.removeFirst() }
+    return parts.joined(separator: ".")
   }
 
   /// What they call our parameter `name`; nil when they have nothing like it.

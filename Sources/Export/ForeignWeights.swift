@@ -13,6 +13,8 @@ package enum ForeignWeightsError: Error, Equatable, CustomStringConvertible {
   case unused([String])
   case keys(recipe: [String], theirs: [String])
   case statistics(String)
+  case twice(String)
+  case causal(Bool)
 
   package var description: String {
     switch self {
@@ -28,7 +30,10 @@ package enum ForeignWeightsError: Error, Equatable, CustomStringConvertible {
       "the recipe's network has no place for \(names.count) tensors: \(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", ..." : "")"
     case .keys(let recipe, let theirs):
       "the recipe sees \(recipe.joined(separator: ", ")); the weights were trained on \(theirs.joined(separator: ", "))"
-    case .statistics(let what): "its normaliser: \(what)"
+    case .statistics(let what): "its normalizer: \(what)"
+    case .twice(let name): "'\(name)' is in it twice, with and without a wrapper's prefix"
+    case .causal(let causal):
+      "its attention is \(causal ? "causal" : "not causal"); the recipe needs 'policy.causal: \(causal)'"
     }
   }
 }
@@ -49,7 +54,7 @@ package struct ForeignWeights {
 
   package let source: Source
   package let keys: [Key]
-  private let tensors: [String: Tensor]
+  let tensors: [String: Tensor]
 
   /// - Throws: `SafetensorsError` or `ForeignWeightsError`.
   package init(path: String) throws {
@@ -57,7 +62,12 @@ package struct ForeignWeights {
     try self.init(tensors: tensors, metadata: metadata)
   }
 
-  package init(tensors: [String: Tensor], metadata: [String: String]) throws {
+  package init(tensors named: [String: Tensor], metadata: [String: String]) throws {
+    var tensors: [String: Tensor] = [:]
+    for (name, tensor) in named {
+      let plain = ForeignNames.plain(name)
+      guard tensors.updateValue(tensor, forKey: plain) == nil else { throw ForeignWeightsError.twice(plain) }
+    }
     self.tensors = tensors
     if tensors.keys.contains(where: { $0.hasPrefix("policy.nets.transformer.") }) {
       source = .robomimic
@@ -138,16 +148,6 @@ package struct ForeignWeights {
     return found
   }
 
-  /// Buffers, copies under a second name, and the normaliser, which is read by itself.
-  private func isBookkeeping(_ name: String) -> Bool {
-    let parts = name.split(separator: ".")
-    return name.hasPrefix("normalizer.") || name.hasPrefix("action_normalization.")
-      || ["num_batches_tracked", "mask", "memory_mask", "_dummy_variable", "pos_x", "pos_y", "dummy_variable"]
-        .contains(parts.last.map(String.init))
-      || parts.contains("backbone") || parts.contains("pool")
-      || parts.last == "temperature" && tensors[name]!.scalars.allSatisfy { $0 == 1 }
-  }
-
   /// Where each number of our feature row (cameras by name, then vectors by name) stands in theirs.
   private func featureOrder(imageFeatures: Int) -> [Int] {
     var (start, places): (Int, [String: Range<Int>]) = (0, [:])
@@ -170,61 +170,5 @@ package struct ForeignWeights {
     let first = count - frames * features.count
     return Array(0..<first)
       + (0..<frames).flatMap { frame in features.map { first + frame * features.count + $0 } }
-  }
-
-  // MARK: statistics
-
-  /// The normaliser of `vectors` and the actions.
-  /// - Throws: `ForeignWeightsError.statistics`.
-  package func normalizer(actionWidth: Int) throws -> Normalizer {
-    var normalizer = Normalizer()
-    for (key, width) in schema.vectors.map({ ($0.key, $0.value) }) + [(Normalizer.actions, actionWidth)] {
-      normalizer.set(key, try affine(key, width: width))
-    }
-    if source == .diffusionPolicy {
-      for key in schema.imageKeys {
-        // Pixels 0...1 to -1...1 is what `pixels: signed` does.
-        let (scale, offset) = try statistics(key) ?? ([2], [-1])
-        guard scale.allSatisfy({ abs($0 - 2) < 1e-4 }), offset.allSatisfy({ abs($0 + 1) < 1e-4 }) else {
-          throw ForeignWeightsError.statistics("'\(key)' is not mapped from 0...1 to -1...1")
-        }
-      }
-    }
-    return normalizer
-  }
-
-  private func statistics(_ key: String) throws -> (scale: [Float], offset: [Float])? {
-    let theirs = key == Normalizer.actions ? "action" : key
-    let root = "normalizer.params_dict.\(theirs)"
-    guard let scale = tensors["\(root).scale"], let offset = tensors["\(root).offset"] else { return nil }
-    guard scale.count == offset.count, (scale.scalars + offset.scalars).allSatisfy(\.isFinite),
-      scale.scalars.allSatisfy({ $0 != 0 })
-    else { throw ForeignWeightsError.statistics("'\(key)' has a scale of 0 or numbers that are none") }
-    return (scale.scalars, offset.scalars)
-  }
-
-  private func affine(_ key: String, width: Int) throws -> Normalizer.Affine {
-    let same = Normalizer.Affine(
-      scale: Array(repeating: 1, count: width), offset: Array(repeating: 0, count: width))
-    switch source {
-    case .diffusionPolicy:
-      // Theirs is x * scale + offset, ours (x - offset) / scale.
-      guard let (scale, offset) = try statistics(key) else {
-        throw ForeignWeightsError.statistics("nothing about '\(key)'")
-      }
-      guard scale.count == width else {
-        throw ForeignWeightsError.statistics("'\(key)' has \(scale.count) numbers, \(width) expected")
-      }
-      return .init(scale: scale.map { 1 / $0 }, offset: zip(scale, offset).map { -$1 / $0 })
-    case .robomimic:
-      // Later versions than 0.3.0 may scale actions; theirs is then ours.
-      guard key == Normalizer.actions, let scale = tensors["action_normalization.scale"],
-        let offset = tensors["action_normalization.offset"]
-      else { return same }
-      guard scale.count == width, offset.count == width, scale.scalars.allSatisfy({ $0.isFinite && $0 != 0 }) else {
-        throw ForeignWeightsError.statistics("the actions' scales do not fit \(width) numbers")
-      }
-      return .init(scale: scale.scalars, offset: offset.scalars)
-    }
   }
 }

@@ -58,6 +58,10 @@ extension PolicyPackage {
       guard let expected = sums[file], FileManager.default.fileExists(atPath: folder + "/" + file) else {
         throw PackageError.missing(file: file)
       }
+      // A pointer in place of weights has another sum too, but that would tell nobody what to do.
+      if let problem = FileProblem.found(in: folder + "/" + file) {
+        throw SafetensorsError.unreadable(path: folder + "/" + file, reason: problem)
+      }
       guard try PolicyPackage.digest(folder + "/" + file) == expected else { throw PackageError.damaged(file: file) }
     }
     let known = Set(PolicyPackage.files + [PolicyPackage.sums])

@@ -18,17 +18,17 @@ public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadable(let path, let reason): "\(path): \(reason)"
-    case .headerTooShort(let bytes): "not a safetensors file: only \(bytes) bytes"
+    case .headerTooShort(let bytes): "truncated or not a safetensors file: only \(bytes) bytes; fetch it again"
     case .headerTooLong(let bytes): "not a safetensors file: a header of \(bytes) bytes"
     case .headerBeyondFile(let header, let file):
-      "truncated or not a safetensors file: a header of \(header) bytes in a file of \(file)"
+      "truncated or not a safetensors file: a header of \(header) bytes in a file of \(file); fetch it again"
     case .header(let reason): "not a safetensors file: \(reason)"
     case .duplicateKey(let key): "the header names '\(key)' twice"
     case .entry(let name, let reason): "tensor '\(name)': \(reason)"
     case .unsupportedType(let name, let type): "tensor '\(name)' has type \(type), which is not supported"
     case .hole(let name): "tensor '\(name)' does not start where the one before ends"
     case .trailing(let expected, let found):
-      "truncated or damaged: the header describes \(expected) bytes of data, the file holds \(found)"
+      "truncated or damaged: the header describes \(expected) bytes of data, the file holds \(found); fetch it again"
     case .inFile(let path, let error): "\(path): \(error)"
     }
   }
@@ -41,11 +41,12 @@ public enum Safetensors {
   /// F32 tensors as they are; F64, F16, BF16 and I64 are converted.
   /// - Throws: `SafetensorsError`.
   public static func read(_ path: String) throws -> (tensors: [String: Tensor], metadata: [String: String]) {
+    if let problem = FileProblem.found(in: path) { throw SafetensorsError.unreadable(path: path, reason: problem) }
     let data: Data
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
     } catch {
-      throw SafetensorsError.unreadable(path: path, reason: "no such file, or not readable")
+      throw SafetensorsError.unreadable(path: path, reason: "cannot be read")
     }
     do {
       return try parse(data)

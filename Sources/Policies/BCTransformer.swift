@@ -113,6 +113,9 @@ public struct BCTransformer: Policy {
     logits = isMixture ? Linear(inputs: options.width, outputs: modes, random: &random) : nil
   }
 
+  /// Whether a token attends to none after it.
+  package var isCausal: Bool { options.causal }
+
   public var window: Window {
     Window(observations: (1 - options.context)...0, actions: 0...(options.horizon - 1))
   }

@@ -99,6 +99,9 @@ public struct TransformerForDiffusion: DenoisingNetwork {
   private let mask: Tensor?
   private let memoryMask: Tensor?
 
+  /// Whether an action attends to none after it.
+  package var isCausal: Bool { options.causal }
+
   public init(
     options: Options, horizon: Int, context: Int, features: Int, actionWidth: Int, random: inout Random
   ) throws {

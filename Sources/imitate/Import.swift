@@ -3,6 +3,7 @@ import Export
 import Foundation
 import Imitation
 import Layers
+import Policies
 import Tensors
 import Training
 
@@ -61,6 +62,10 @@ struct Import: ParsableCommand {
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: blueprint, normalizer: foreign.normalizer(actionWidth: width),
       catalog: Session.catalog)
+    // Weights of the other kind would fit as well, and act wrongly.
+    let causal =
+      (loaded.policy as? BCTransformer)?.isCausal ?? (loaded.policy as? DiffusionTransformer)?.network.isCausal
+    if let theirs = foreign.isCausal, let causal, theirs != causal { throw ForeignWeightsError.causal(theirs) }
     let encoder = loaded.policy.encoder
     let cameras = max(1, schema.imageKeys.count)
     try loaded.policy.load(

@@ -44,6 +44,7 @@ import Testing
     ("policy.layers=3", "is not in it"), ("policy.layers=1", "no place for"),
     ("encoder={kind: resnet18}", "'encoder.instruction"), ("observations.vectors=[eef_pos]", "the recipe sees eef_pos"),
     ("actions.rotations=[3]", "do not add up"), ("actions.execute=5", "predicts 4 actions"),
+    ("policy.causal=false", "its attention is causal; the recipe needs 'policy.causal: true'"),
   ])
   func saysWhatDoesNotFit(_ change: String, _ complaint: String) throws {
     let runner = try CommandRunner()
@@ -53,5 +54,58 @@ import Testing
       "import", "weights.safetensors", "--recipe", "recipe.yaml", "--run", "run", "--set", change)
     #expect(refused.status != 0 && refused.complaint.contains(complaint), "\(refused.errors)")
     #expect(!FileManager.default.fileExists(atPath: runner.folder + "/run"))
+  }
+
+  /// What people really give it: one line that says what it is and what to do, and nothing is written.
+  @Test(
+    arguments: [
+      ([0x50, 0x4b, 0x03, 0x04, 0x00, 0x00, 0x08, 0x08, 0x00, 0x00], "docs/checkpoint_to_safetensors.py"),
+      ([0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20], "docs/checkpoint_to_safetensors.py"),
+      (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n".utf8), "git lfs pull"),
+      ([], "empty"), (Array("<!DOCTYPE html><html>Sign in</html>".utf8), "a web page"),
+      ([0x89, 0x48, 0x44, 0x46], "HDF5"),
+      ([9, 0, 0, 0, 0, 0, 0, 0, 0x7b], "truncated"),
+    ] as [([UInt8], String)])
+  func saysWhatTheFileIs(_ bytes: [UInt8], _ words: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try writeProject(runner)
+    try Data(bytes).write(to: URL(fileURLWithPath: runner.folder + "/model.pth"))
+    let refused = try runner.run("import", "model.pth", "--recipe", "recipe.yaml", "--run", "run")
+    #expect(refused.status == 1 && refused.complaint.hasPrefix("imitate: model.pth: "), "\(refused.errors)")
+    #expect(refused.complaint.contains(words), "\(refused.errors)")
+    #expect(refused.errors.split(separator: "\n").count == 1)
+    #expect(!FileManager.default.fileExists(atPath: runner.folder + "/run"))
+  }
+
+  @Test func aFolderIsNoFile() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try writeProject(runner)
+    let folder = try runner.run("import", "..", "--recipe", "recipe.yaml", "--run", "run")
+    #expect(folder.status == 1 && folder.complaint.contains("..: a folder; name a file in it"), "\(folder.errors)")
+    let nowhere = try runner.run("import", "nowhere.safetensors", "--recipe", "recipe.yaml", "--run", "run")
+    #expect(nowhere.complaint.contains("nowhere.safetensors: no such file"))
+  }
+
+  /// Checkpoints and packages are files like others: what is in their place is named too.
+  @Test func checkpointsAndPackagesSayWhatTheyAre() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try writeProject(runner)
+    #expect(try runner.run("import", "weights.safetensors", "--recipe", "recipe.yaml", "--run", "run").status == 0)
+    #expect(try runner.run("export", "run").status == 0)
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
+    try runner.write(pointer, to: "run/policy/weights.safetensors")
+    let package = try runner.run("verify", "run/policy")
+    #expect(package.complaint.contains("run/policy/weights.safetensors: a Git LFS pointer"), "\(package.errors)")
+    let checkpoint = "run/checkpoints/step-0000005.safetensors"
+    let whole = try #require(runner.bytes(checkpoint))
+    try whole.dropLast(1000).write(to: URL(fileURLWithPath: runner.folder + "/" + checkpoint))
+    let cut = try runner.run("export", "run", "--output", "other")
+    #expect(cut.complaint.contains("\(checkpoint): truncated or damaged") && cut.complaint.contains("fetch it again"))
+    try runner.write(pointer, to: checkpoint)
+    let left = try runner.run("export", "run", "--output", "other")
+    #expect(left.complaint.contains("\(checkpoint): a Git LFS pointer"), "\(left.errors)")
   }
 }

@@ -145,4 +145,123 @@ import Testing
       try ForeignWeights(tensors: ["layers.0": .zeros([4])], metadata: metadata)
     }
   }
+
+  private static let options =
+    "{\"context\": 4, \"horizon\": 4, \"width\": 24, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"causal\": true}"
+
+  /// robomimic's own weights, with `more` beside them.
+  private func robomimic(_ more: [String: Tensor] = [:], rename: (String) -> String = { $0 }) throws -> ForeignWeights {
+    let golden = try Golden("robomimic")
+    let theirs = golden.tensors.filter { !$0.key.hasPrefix("expected/") }
+    return try ForeignWeights(
+      tensors: Dictionary(uniqueKeysWithValues: theirs.map { (rename($0.key), $0.value) })
+        .merging(more) { _, new in new }, metadata: golden.metadata)
+  }
+
+  private func statistics(_ key: String, offset: [Float], scale: [Float]) -> [String: Tensor] {
+    [
+      "obs_normalization.\(key).offset": Tensor(offset, shape: [offset.count]),
+      "obs_normalization.\(key).scale": Tensor(scale, shape: [scale.count]),
+    ]
+  }
+
+  /// What `torch.compile`, `DataParallel` and robomimic 0.5 put into names changes nothing.
+  @Test(arguments: [
+    ("policy.", "nets.policy."), ("policy.", "policy._orig_mod."), ("policy.", "_orig_mod.policy."),
+    ("policy.", "module.policy."), ("policy.nets.", "nets.policy.module._orig_mod.nets."),
+    (".attention.nets.", ".attention._orig_mod.nets."),
+  ])
+  func wrappersPrefixesAreTakenOff(_ ours: String, _ theirs: String) throws {
+    let plain = try robomimic()
+    let wrapped = try robomimic(rename: { $0.replacingOccurrences(of: ours, with: theirs) })
+    let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, plain, actions: 5)
+    let expected = try plain.weights(for: policy.parameters(), imageFeatures: 0)
+    let found = try wrapped.weights(for: policy.parameters(), imageFeatures: 0)
+    #expect(found.mapValues(\.scalars) == expected.mapValues(\.scalars))
+    #expect(throws: ForeignWeightsError.twice("policy.nets.embed_ln.bias")) {
+      try self.robomimic(["module.policy.nets.embed_ln.bias": .zeros([24])])
+    }
+  }
+
+  /// (x - offset) / scale, as robomimic's `normalize_dict` has it.
+  @Test func robomimicsObservationStatisticsComeAlong() throws {
+    let both = statistics("eef_pos", offset: [1, 2, 3], scale: [0.5, 2, 4])
+      .merging(statistics("gripper_qpos", offset: [0, -1], scale: [1, 8])) { first, _ in first }
+    let foreign = try robomimic(both)
+    let normalizer = try foreign.normalizer(actionWidth: 5)
+    #expect(normalizer.keys["eef_pos"] == .init(scale: [0.5, 2, 4], offset: [1, 2, 3]))
+    let rows = try normalizer.normalized(Tensor([1.5, 6, -1], shape: [1, 3]), key: "eef_pos")
+    #expect(rows.scalars == [1, 2, -1])
+    #expect(normalizer.keys["gripper_qpos"] == .init(scale: [1, 8], offset: [0, -1]))
+    #expect(normalizer.keys["actions"] == .init(scale: [1, 1, 1, 1, 1], offset: [0, 0, 0, 0, 0]))
+    let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, foreign, actions: 5)
+    _ = try foreign.weights(for: policy.parameters(), imageFeatures: 0)
+    #expect(try robomimic().normalizer(actionWidth: 5).keys["eef_pos"] == .init(scale: [1, 1, 1], offset: [0, 0, 0]))
+  }
+
+  @Test(
+    arguments: [
+      ("eef_pos", [1, 2], [1, 1], "3 expected"), ("eef_pos", [1, 2, 3], [1, 0, 1], "a scale of 0"),
+      ("eef_pos", [1, 2, .nan], [1, 1, 1], "no numbers"),
+      ("eef_pos", [1, 2, 3, 4], [1, 1, 1], "3 scales and 4 offsets"),
+      ("eef_pos", [1, 2, 3], [1, 1, 1], "nothing about 'gripper_qpos'"),
+    ] as [(String, [Float], [Float], String)])
+  func statisticsThatDoNotFitAreRefused(_ key: String, _ offset: [Float], _ scale: [Float], _ words: String) throws {
+    let foreign = try robomimic(statistics(key, offset: offset, scale: scale))
+    let error = #expect(throws: ForeignWeightsError.self) { try foreign.normalizer(actionWidth: 5) }
+    #expect(error?.description.contains(words) ?? false, "\(error?.description ?? "")")
+  }
+
+  @Test func imagesAreNotNormalizedByPixel() throws {
+    func foreign(_ offset: Float, _ scale: Float) throws -> ForeignWeights {
+      let key = "[{\"key\": \"front\", \"shape\": [3, 2, 2]}]"
+      return try ForeignWeights(
+        tensors: ["policy.nets.transformer.nets.output_ln.bias": .zeros([4])].merging(
+          statistics("front", offset: Array(repeating: offset, count: 12), scale: Array(repeating: scale, count: 12))
+        ) { first, _ in first }, metadata: ["observations": key])
+    }
+    _ = try foreign(0, 1).normalizer(actionWidth: 5)
+    for (offset, scale) in [(0.5, 1), (0, 0.25)] as [(Float, Float)] {
+      let error = #expect(throws: ForeignWeightsError.self) { try foreign(offset, scale).normalizer(actionWidth: 5) }
+      #expect(error?.description.contains("'front'") ?? false)
+    }
+  }
+
+  /// Only what is known to follow from something else is passed over.
+  @Test(arguments: [
+    ("policy.nets.backbone.weight", [3]), ("policy.nets.pool.bias", [3]), ("obs_normalization.other.scale", [3]),
+    ("obs_normalization.eef_pos.std", [3]), ("normalizer.params_dict.eef_pos.scale", [3]), ("policy.nets.mask", [3]),
+    ("policy._dummy_variable", [3]), ("policy.nets.temperature", [1]), ("policy.nets.decoder.pos_x", [3]),
+    ("policy.nets.encoder.nets.obs.obs_nets.front.backbone.nets.0.weight", [3]),
+  ])
+  func nothingIsDroppedWithoutAWord(_ name: String, _ shape: [Int]) throws {
+    let foreign = try robomimic([name: .ones(shape)])
+    let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, foreign, actions: 5)
+    #expect(throws: ForeignWeightsError.unused([name])) {
+      try foreign.weights(for: policy.parameters(), imageFeatures: 0)
+    }
+  }
+
+  /// A trunk under its second name is passed over when it is the same, and only then.
+  @Test func copiesAreCompared() throws {
+    let root = "policy.nets.encoder.nets.obs.obs_nets.front"
+    let (copy, original) = ("\(root).backbone.nets.0.weight", "\(root).nets.0.nets.0.weight")
+    for (value, isSame) in [(Float(1), true), (2, false)] {
+      let foreign = try robomimic([copy: .filled([3], with: value), original: .ones([3])])
+      let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, foreign, actions: 5)
+      // The trunk itself has no place in a policy that sees no images.
+      #expect(throws: ForeignWeightsError.unused(isSame ? [original] : [copy, original])) {
+        try foreign.weights(for: policy.parameters(), imageFeatures: 0)
+      }
+    }
+  }
+
+  @Test func causalAttentionShows() throws {
+    #expect(try robomimic().isCausal == true)
+    let open = try robomimic(
+      [0, 1].reduce(into: [:]) {
+        $0["policy.nets.transformer.nets.transformer.\($1).nets.attention.mask"] = .ones([1, 1, 4, 4])
+      })
+    #expect(open.isCausal == false)
+  }
 }

@@ -76,4 +76,40 @@ import Testing
     #expect(tensors["h"]!.scalars == [1, 0x1p-24])
     #expect(tensors["x"]!.scalars == [1.5, -2])
   }
+
+  /// What stands in the place of weights is named with what to do.
+  @Test func namesWhatIsNoSafetensorsFile() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    func complaint(_ name: String, _ data: Data? = nil) -> String {
+      let path = folder + "/" + name
+      if let data { _ = FileManager.default.createFile(atPath: path, contents: data) }
+      do {
+        _ = try Safetensors.read(path)
+        return ""
+      } catch {
+        return "\(error)"
+      }
+    }
+    #expect(complaint("nowhere") == "\(folder)/nowhere: no such file")
+    #expect(complaint(".").contains("a folder; name a file in it"))
+    #expect(complaint("a", Data()).contains("empty: "))
+    #expect(complaint("b", Data("version https://git-lfs.github.com/spec/v1\n".utf8)).contains("git lfs pull"))
+    #expect(complaint("c", Data([0x50, 0x4b, 3, 4])).contains("checkpoint_to_safetensors.py"))
+    #expect(complaint("d", Data([1, 2, 3])).contains("fetch it again"))
+    mkfifo(folder + "/pipe", 0o600)
+    #expect(complaint("pipe").contains("not an ordinary file"))
+    let header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
+    let whole = file(header, body: 8)
+    #expect(complaint("whole", whole) == "")
+    for count in 1..<whole.count {
+      let words = complaint("cut-\(count)", whole.prefix(count))
+      #expect(words.contains("truncated") && words.contains("fetch it again"), "\(count): \(words)")
+    }
+    // A header whose length begins like a pickle.
+    #expect(complaint("long", file(header + String(repeating: " ", count: 0x280 - header.utf8.count), body: 8)) == "")
+    #expect(FileProblem.reason(EACCES).contains("no permission to read it"))
+    #expect(FileProblem.reason(EIO).contains("cannot be read"))
+  }
 }
