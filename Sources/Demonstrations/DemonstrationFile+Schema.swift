@@ -109,7 +109,7 @@ extension DemonstrationFile {
   // MARK: What robosuite's arguments state
 
   /// The rate, and of an operational-space controller what the arm's six numbers are; the numbers behind those are nowhere stated.
-  static func robosuite(_ arguments: [String: Any], width: Int) -> ActionSchema {
+  package static func robosuite(_ arguments: [String: Any], width: Int) -> ActionSchema {
     var schema = ActionSchema.unknown(width: width)
     let keywords = arguments["env_kwargs"] as? [String: Any] ?? [:]
     if let rate = number(keywords["control_freq"]), rate > 0 { schema.controlHertz = rate }

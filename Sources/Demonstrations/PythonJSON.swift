@@ -1,7 +1,7 @@
 import Foundation
 
 /// JSON as Python's `json` module writes it, which knows `NaN`, `Infinity` and `-Infinity`.
-enum PythonJSON {
+package enum PythonJSON {
   /// - Returns: the value; the three words become `NSNull`.
   /// - Throws: `DecodingError` with the reason in words.
   static func value(_ text: String) throws -> Any {
@@ -15,7 +15,7 @@ enum PythonJSON {
   }
 
   /// - Throws: `DecodingError` when the text is not a JSON object.
-  static func object(_ text: String) throws -> [String: Any] {
+  package static func object(_ text: String) throws -> [String: Any] {
     guard let object = try value(text) as? [String: Any] else {
       throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "not an object {...}"))
     }

@@ -1,4 +1,5 @@
 import Demonstrations
+import Export
 import Foundation
 import Imitation
 import Layers
@@ -33,6 +34,16 @@ private func parse(_ input: UnsafeRawBufferPointer) {
       target.withUnsafeMutableBytes { _ = LZF.inflate(source, into: $0) }
     }
   case UInt8(ascii: "h"): _ = Superblock(bytes)
+  case UInt8(ascii: "e"):
+    guard let arguments = try? PythonJSON.object(String(decoding: bytes, as: UTF8.self)) else { return }
+    for width in [1, 7, 12] { _ = DemonstrationFile.robosuite(arguments, width: width) }
+  case UInt8(ascii: "a"): _ = try? JSONDecoder().decode([String: ActionSchema?].self, from: Data(bytes))
+  case UInt8(ascii: "w"):
+    // Another toolkit's weights, whose metadata is theirs too.
+    guard let (tensors, metadata) = try? Safetensors.parse(Data(bytes)),
+      let foreign = try? ForeignWeights(tensors: tensors, metadata: metadata)
+    else { return }
+    _ = (foreign.schema, try? foreign.actionWidth, try? foreign.normalizer(actionWidth: 7))
   default: break
   }
 }
