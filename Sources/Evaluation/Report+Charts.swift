@@ -5,7 +5,7 @@ extension Report {
   /// Success by task and policy as horizontal bars with whiskers.
   var chart: String {
     let policies = result.policies
-    let (left, width, bar, gap) = (160.0, 560.0, 16.0, 18.0)
+    let (left, width, bar, gap) = (190.0, 530.0, 16.0, 18.0)
     let group = Double(policies.count) * bar + gap
     let height = Double(tasks.count) * group + 30
     var shapes = ""
@@ -17,7 +17,8 @@ extension Report {
     for (place, task) in tasks.enumerated() {
       let top = Double(place) * group + gap / 2
       let middle = top + Double(policies.count) * bar / 2 + 5
-      shapes += "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\">\(HTMLPage.escaped(task))</text>"
+      shapes +=
+        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\">\(HTMLPage.shortened(task, limit: 21))</text>"
       for (index, policy) in policies.enumerated() {
         guard let row = row(task, policy) else { continue }
         let y = top + Double(index) * bar

@@ -31,7 +31,7 @@ extension Report {
     for policy in result.policies {
       for row in result.rows where row.policy == policy {
         rows += """
-          <tr><td>\(HTMLPage.escaped(row.policy))</td><td>\(HTMLPage.escaped(row.task))</td><td>\(HTMLPage.escaped(row.split))</td>\
+          <tr><td>\(HTMLPage.breakable(row.policy))</td><td>\(HTMLPage.breakable(row.task))</td><td>\(HTMLPage.breakable(row.split))</td>\
           <td class="n">\(row.successes)/\(row.episodes)</td><td class="n">\(SuccessRate.percent(row.rate))</td>\
           <td class="n">\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high))</td>\
           <td class="n">\(row.meanSteps.map { String(format: "%.0f", $0) } ?? "–")</td>\
@@ -40,7 +40,7 @@ extension Report {
           """
       }
       rows += """
-        <tr class="mean"><td>\(HTMLPage.escaped(policy))</td><td>mean</td><td></td><td></td>\
+        <tr class="mean"><td>\(HTMLPage.breakable(policy))</td><td>mean</td><td></td><td></td>\
         <td class="n">\(SuccessRate.percent(result.mean(of: policy) ?? 0))</td><td></td><td></td><td></td></tr>
 
         """
@@ -59,9 +59,9 @@ extension Report {
         ? "<span class=\"yes\">solved</span>"
         : "<span class=\"no\">\(episode.error == nil ? "failed" : "broke off")</span>"
       return """
-        <tr><td>\(HTMLPage.escaped(episode.task))</td><td class="n">\(episode.episode)</td><td class="n">\(episode.seed)</td>\
-        <td>\(outcome)</td><td class="n">\(episode.steps)</td><td>\(HTMLPage.escaped(episode.instruction))</td>\
-        <td>\(HTMLPage.escaped(episode.error ?? ""))</td></tr>
+        <tr><td>\(HTMLPage.breakable(episode.task))</td><td class="n">\(episode.episode)</td><td class="n">\(episode.seed)</td>\
+        <td>\(outcome)</td><td class="n">\(episode.steps)</td><td>\(HTMLPage.breakable(episode.instruction))</td>\
+        <td>\(HTMLPage.breakable(episode.error ?? ""))</td></tr>
         """
     }
     return """

@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import Imitation
 import Tensors
 import Testing
 
@@ -124,6 +125,108 @@ import Testing
     #expect(page.utf8.count < 5_000_000)
     #expect(comparison.markdown.contains("Not there yet: cell-9."))
     #expect(comparison.published.isEmpty && !page.contains("n published"))
+  }
+
+  /// Runs with names that nobody would give: `columns` encoders, two tasks.
+  private func longNames(columns: Int, seeds: Int = 2) -> [Comparison.Run] {
+    let tasks = [
+      "PnPCounterToMicrowaveThenCloseDoorAndPressTheStartButtonTwice",
+      "open_the_second_drawer_from_the_top_of_the_left_cabinet",
+    ]
+    return (0..<columns).flatMap { column in
+      (1...seeds).map { seed in
+        let encoder =
+          "gaussian-world-with-resnet18 (model_\(column): runs/2026/some_experiment/worlds/\(column), crop: 116)"
+        let policy = "diffusion-transformer"
+        let episodes = tasks.flatMap { task in
+          (0..<100).map {
+            EpisodeResult(
+              task: task, split: "generated-300", policy: policy, episode: $0, seed: UInt64($0),
+              instruction: "pick the bottle from the counter and place it in the microwave",
+              success: task == tasks[0] || $0 % 2 == 0, steps: 300,
+              error: task == tasks[0]
+                ? nil : "mujoco_py.builder.MujocoException:UnknownWarning/tmp/\(String(repeating: "x", count: 200))")
+          }
+        }
+        return Comparison.Run(
+          path: "runs/\(column)-\(seed)", name: "run \(column)", registry: "robocasa", split: "generated-300",
+          encoder: encoder, policy: policy, trainingSeed: UInt64(seed),
+          result: EvaluationResult(
+            toolkit: "t", date: "d", step: 5,
+            conditions: .init(simulator: "robocasa", options: "{}", seed: 7, pool: "evaluation"), episodes: episodes),
+          foresight: .init(
+            world: "runs/2026/some_experiment/worlds/kitchenette-world-\(column)", clips: 64, psnrByStep: [24.7, 22.5],
+            ssim: 0.8))
+      }
+    }
+  }
+
+  /// The least width of each table of a page in pixels: what cannot be broken of each column, side by side, in letters of 9
+  /// pixels (DejaVu Sans, a wide one, has 8.6 on average in such pages).
+  private func widths(_ page: String) -> [Double] {
+    func parts(_ text: Substring, _ tag: String) -> [Substring] {
+      text.components(separatedBy: "<\(tag)").dropFirst().map { $0.components(separatedBy: "</\(tag)>")[0][...] }
+    }
+    return parts(page[...], "table").map { table in
+      var columns: [Int: Double] = [:]
+      for row in parts(table, "tr") {
+        let cells = row.components(separatedBy: "<td").flatMap { $0.components(separatedBy: "<th") }.dropFirst()
+        for (column, cell) in cells.enumerated() {
+          let keeps = cell.contains("class=\"n\"") && cell.contains("</td>")
+          var text = cell.split(separator: ">", maxSplits: 1).last.map(String.init) ?? ""
+          for (mark, sign) in [("<wbr>", " "), ("<br>", " "), ("&nbsp;", "_"), ("</button>", " ↕")] {
+            text = text.replacingOccurrences(of: mark, with: sign)
+          }
+          text = text.replacingOccurrences(of: "<[^>]*>", with: "", options: .regularExpression)
+            .replacingOccurrences(of: "&[a-z0-9#]*;", with: "&", options: .regularExpression)
+          let pieces = keeps ? [text.count] : text.split(separator: " ").map(\.count)
+          let (letter, padding) = table.hasPrefix(" class=\"sortable dense\"") ? (8.1, 10.0) : (9.0, 20.0)
+          let width = Double(pieces.max() ?? 0) * letter + padding + (cell.contains("swatch") ? 18 : 0)
+          columns[column] = max(columns[column] ?? 0, width)
+        }
+      }
+      return columns.values.reduce(0, +)
+    }
+  }
+
+  /// Whatever things are called, tables are no wider than the page: 76 rem, less its margins.
+  @Test(arguments: [1, 2, 3, 4, 6, 8]) func tablesFitThePage(_ columns: Int) throws {
+    let runs = longNames(columns: columns)
+    let comparison = Comparison(title: "t", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
+    #expect(comparison.published.count == 6)
+    let page = comparison.html(runs: runs) { _, _ in nil }
+    let found = widths(page)
+    #expect(found.count == (columns > 1 ? 5 : 3))
+    for (place, width) in found.enumerated() { #expect(width <= 1184, "table \(place): \(width)") }
+    let report = Report(
+      title: "t", result: runs[0].result, recipe: "", trainingLoss: [], validationLoss: [], facts: [], films: [])
+    for width in widths(report.html) { #expect(width <= 928, "\(width)") }
+    for text in [page, report.html] {
+      // Only short numbers may keep their line; and nothing but a table of numbers is ever wider than a phone's page.
+      let style = try #require(text.components(separatedBy: "<style>").last?.components(separatedBy: "</style>").first)
+      let rules = style.split(separator: "}").filter { $0.contains("nowrap") }
+      #expect(rules.count == 1 && rules[0].contains("td.n, td small {"), "\(rules)")
+      #expect(
+        text.components(separatedBy: "<table").count
+          == text.components(separatedBy: "<div class=\"wide\"><table").count)
+    }
+  }
+
+  @Test func longWordsCanBeBroken() {
+    #expect(HTMLPage.breakable("open the <b>") == "open the &lt;b&gt;")
+    #expect(HTMLPage.breakable("bc-transformer") == "bc-transformer")
+    #expect(HTMLPage.breakable("PnPCounterToMicrowave") == "PnPCounter<wbr>ToMicrowave")
+    #expect(HTMLPage.breakable("PnPCounterToMicrowave", limit: 9) == "PnPCounte<wbr>rTo<wbr>Microwave")
+    for text in ["a & b", String(repeating: "&", count: 40), "runs/2026/x_y-z", "", "  two  spaces "] {
+      let broken = HTMLPage.breakable(text)
+      #expect(broken.replacingOccurrences(of: "<wbr>", with: "") == HTMLPage.escaped(text))
+      #expect(
+        broken.replacingOccurrences(of: "&amp;", with: "&").replacingOccurrences(of: "<wbr>", with: " ")
+          .split(separator: " ").allSatisfy { $0.count <= 14 })
+    }
+    #expect(HTMLPage.shortened("OpenDrawer", limit: 11) == "OpenDrawer")
+    let short = HTMLPage.shortened("PnPCounterToMicrowaveThenClose<Door>", limit: 11)
+    #expect(short == "PnPCo…Door&gt;<title>PnPCounterToMicrowaveThenClose&lt;Door&gt;</title>", "\(short)")
   }
 
   /// A run that was tried on fewer tasks narrows the means, and other scenes are no pairs.

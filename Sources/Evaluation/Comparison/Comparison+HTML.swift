@@ -29,9 +29,10 @@ extension Comparison {
     @media (prefers-color-scheme: dark) { :root { --c2: #b791f0; --c3: #f0b658; --c4: #6fd0e3;
     --c5: #f08bb6; --c6: #c99a6e; --c7: #b9c76a; } }
     main { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
-    padding: 0; cursor: pointer; text-align: inherit; white-space: normal; } th button::after { content: " ↕"; color: var(--dim); }
+    padding: 0; cursor: pointer; text-align: inherit; } th button::after { content: " ↕"; color: var(--dim); }
     th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
-    td.label { white-space: normal; min-width: 11rem; overflow-wrap: anywhere; } th.label button { overflow-wrap: anywhere; min-width: 5rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
+    td.label { min-width: 9rem; } td.rate { white-space: normal; }
+    .dense { font-size: .9rem; } .dense th, .dense td { padding: .35rem .3rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
@@ -81,11 +82,13 @@ extension Comparison {
   }
 
   private var table: String {
+    // The more columns, the narrower each has to be.
+    let limit = Comparison.pieceLimit(columns: columns.count + published.count)
     func head(_ text: String, _ mark: String = "", _ style: String = "") -> String {
-      "<th class=\"\(style)\"><button>\(mark)\(HTMLPage.escaped(text))</button></th>"
+      "<th class=\"\(style)\"><button>\(mark)\(HTMLPage.breakable(text, limit: limit))</button></th>"
     }
     let heads =
-      head("task") + columns.enumerated().map { head($1.label, swatch($0), "n label") }.joined()
+      head("task") + columns.enumerated().map { head($1.label, swatch($0), "n") }.joined()
       + published.map { head("\($0.name), \($0.split), published", "", "n published") }.joined()
     let lines = rows.map { row in
       let cells = row.cells.map { cell -> String in
@@ -93,7 +96,7 @@ extension Comparison {
         let interval =
           cell.low.map { " <small>\(Comparison.percent($0))–\(Comparison.percent(cell.high ?? 1))</small>" } ?? ""
         return """
-          <td class="n" data-value="\(cell.rate)">\(Comparison.percent(cell.rate)) %\(interval)<br>\
+          <td class="n rate" data-value="\(cell.rate)">\(Comparison.percent(cell.rate))&nbsp;%\(interval)<br>\
           <small>\(cell.successes)/\(cell.episodes)</small></td>
           """
       }
@@ -103,18 +106,26 @@ extension Comparison {
       }
       return """
         <tr\(row.kind == .task ? "" : " class=\"\(row.kind.rawValue)\"")><td data-value="\(HTMLPage.escaped(row.name))">\
-        \(HTMLPage.escaped(title(row)))</td>\(cells.joined())\(others.joined())</tr>
+        \(HTMLPage.breakable(title(row)))</td>\(cells.joined())\(others.joined())</tr>
         """
     }
     return """
-      <div class="wide"><table class="sortable"><thead><tr>\(heads)</tr></thead><tbody>\(lines.joined(separator: "\n"))</tbody></table></div>
+      <div class="wide"><table class="sortable\(Comparison.isDense(columns.count + published.count) ? " dense" : "")"><thead><tr>\(heads)</tr></thead><tbody>\(lines.joined(separator: "\n"))</tbody></table></div>
       """
   }
+
+  /// How long the pieces of a head may be so that a table of so many columns, and one of tasks, fits the page: its width less
+  /// what the tasks take, the padding of each column, and letters of up to 10 pixels.
+  private static func pieceLimit(columns: Int) -> Int {
+    min(14, max(5, isDense(columns) ? (1020 / columns - 10) / 9 : (1020 / max(1, columns) - 20) / 10))
+  }
+
+  private static func isDense(_ columns: Int) -> Bool { columns > 8 }
 
   /// A dot with its interval for every column of every line.
   private var chart: String {
     let legend = columns.enumerated().map { "<span>\(swatch($0))\(HTMLPage.escaped($1.label))</span>" }.joined()
-    let (left, width, step, gap) = (170.0, 560.0, 11.0, 12.0)
+    let (left, width, step, gap) = (200.0, 530.0, 11.0, 12.0)
     let block = Double(columns.count) * step + gap
     let height = Double(rows.count) * block + 26
     var shapes = ""
@@ -128,7 +139,7 @@ extension Comparison {
       let middle = top + Double(columns.count) * step / 2 + 4
       let weight = row.kind == .task ? "" : " font-weight=\"600\""
       shapes +=
-        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(HTMLPage.escaped(title(row)))</text>"
+        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(HTMLPage.shortened(title(row), limit: 23))</text>"
       for (index, cell) in row.cells.enumerated() {
         guard let cell else { continue }
         let y = top + (Double(index) + 0.5) * step
@@ -162,9 +173,9 @@ extension Comparison {
     func line(_ difference: Difference) -> String {
       let test = difference.test
       return """
-        <tr><td data-value="\(HTMLPage.escaped(difference.task ?? ""))">\(HTMLPage.escaped(difference.task ?? "all tasks"))</td>\
-        <td class="label">\(swatch(difference.first))\(HTMLPage.escaped(columns[difference.first].label))</td>\
-        <td class="label">\(swatch(difference.second))\(HTMLPage.escaped(columns[difference.second].label))</td>\
+        <tr><td data-value="\(HTMLPage.escaped(difference.task ?? ""))">\(HTMLPage.breakable(difference.task ?? "all tasks"))</td>\
+        <td class="label">\(swatch(difference.first))\(HTMLPage.breakable(columns[difference.first].label))</td>\
+        <td class="label">\(swatch(difference.second))\(HTMLPage.breakable(columns[difference.second].label))</td>\
         <td class="n" data-value="\(test.count)">\(test.count)</td><td class="n" data-value="\(test.onlyFirst)">\(test.onlyFirst)</td>\
         <td class="n" data-value="\(test.onlySecond)">\(test.onlySecond)</td>\
         <td class="n" data-value="\(test.difference)">\(String(format: "%+.1f", test.difference * 100))</td>\
@@ -194,13 +205,15 @@ extension Comparison {
   private var foresightSection: String {
     guard let foresights else { return "" }
     func cell(_ text: String, _ place: Int, _ tag: String) -> String {
-      "<\(tag) class=\"\(place == 0 ? "label" : "n")\">\(HTMLPage.escaped(text))</\(tag)>"
+      // The last one is a sentence of numbers, which may be broken.
+      let style = place == 0 ? "label" : place == foresights.head.count - 1 ? "n rate" : "n"
+      return "<\(tag) class=\"\(style)\">\(HTMLPage.breakable(text))</\(tag)>"
     }
     func line(_ cells: [String], _ tag: String) -> String {
       cells.enumerated().map { cell($1, $0, tag) }.joined()
     }
     let lines = foresights.rows.map { row in
-      "<tr><td class=\"label\">\(swatch(row.column))\(HTMLPage.escaped(columns[row.column].label))</td>\(line(row.cells, "td"))</tr>"
+      "<tr><td class=\"label\">\(swatch(row.column))\(HTMLPage.breakable(columns[row.column].label))</td>\(line(row.cells, "td"))</tr>"
     }
     return """
       <section><h2>World models</h2><div class="wide"><table><thead><tr><th>column</th>\(line(foresights.head, "th"))</tr></thead>
@@ -211,11 +224,11 @@ extension Comparison {
   private var seedSection: String {
     guard columns.contains(where: { $0.seeds.count > 1 }) else { return "" }
     let lines = columns.enumerated().map { index, column in
-      let seeds = column.seeds.map { "\(Comparison.percent($0.mean)) % <small>(\($0.seed))</small>" }.joined(
+      let seeds = column.seeds.map { "\(Comparison.percent($0.mean))&nbsp;%&nbsp;<small>(\($0.seed))</small>" }.joined(
         separator: ", ")
       let deviation = column.seedDeviation.map { String(format: "%.1f", $0 * 100) } ?? "–"
       return """
-        <tr><td>\(swatch(index))\(HTMLPage.escaped(column.label))</td><td>\(seeds)</td><td class="n">\(deviation)</td></tr>
+        <tr><td class="label">\(swatch(index))\(HTMLPage.breakable(column.label))</td><td>\(seeds)</td><td class="n">\(deviation)</td></tr>
         """
     }
     return """
