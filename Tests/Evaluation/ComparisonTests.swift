@@ -162,7 +162,7 @@ import Testing
   }
 
   /// The least width of each table of a page in pixels: what cannot be broken of each column, side by side, in letters of 9
-  /// pixels (DejaVu Sans, a wide one, has 8.6 on average in such pages).
+  /// pixels (in DejaVu Sans, a wide one, a browser finds up to 4 % more).
   private func widths(_ page: String) -> [Double] {
     func parts(_ text: Substring, _ tag: String) -> [Substring] {
       text.components(separatedBy: "<\(tag)").dropFirst().map { $0.components(separatedBy: "</\(tag)>")[0][...] }
@@ -197,10 +197,10 @@ import Testing
     let page = comparison.html(runs: runs) { _, _ in nil }
     let found = widths(page)
     #expect(found.count == (columns > 1 ? 5 : 3))
-    for (place, width) in found.enumerated() { #expect(width <= 1184, "table \(place): \(width)") }
+    for (place, width) in found.enumerated() { #expect(width * 1.05 <= 1184, "table \(place): \(width)") }
     let report = Report(
       title: "t", result: runs[0].result, recipe: "", trainingLoss: [], validationLoss: [], facts: [], films: [])
-    for width in widths(report.html) { #expect(width <= 928, "\(width)") }
+    for width in widths(report.html) { #expect(width * 1.05 <= 928, "\(width)") }
     for text in [page, report.html] {
       // Only short numbers may keep their line; and nothing but a table of numbers is ever wider than a phone's page.
       let style = try #require(text.components(separatedBy: "<style>").last?.components(separatedBy: "</style>").first)
