@@ -58,8 +58,9 @@ public enum Safetensors {
   /// What a file says beside its tensors, without reading them.
   /// - Throws: `SafetensorsError`.
   public static func metadata(of path: String) throws -> [String: String] {
+    if let problem = FileProblem.found(in: path) { throw SafetensorsError.unreadable(path: path, reason: problem) }
     guard let file = FileHandle(forReadingAtPath: path) else {
-      throw SafetensorsError.unreadable(path: path, reason: "no such file, or not readable")
+      throw SafetensorsError.unreadable(path: path, reason: "cannot be read")
     }
     defer { try? file.close() }
     do {

@@ -84,8 +84,11 @@ package enum SettingsFile {
       // A quoted scalar is text whatever it looks like: Yams resolves its tag so.
       if node.null != nil { return Setting(.null, line: line) }
       if let value = node.bool { return Setting(.bool(value), line: line) }
-      if let value = node.int { return Setting(.integer(value), line: line) }
-      if let value = node.float { return Setting(.number(value), line: line) }
+      // Yams takes long to see that a word is no number.
+      if let first = node.scalar?.string.utf8.first, first < UInt8(ascii: "A") {
+        if let value = node.int { return Setting(.integer(value), line: line) }
+        if let value = node.float { return Setting(.number(value), line: line) }
+      }
       return Setting(.text(node.string ?? ""), line: line)
     case .sequence(let values):
       return Setting(.list(try values.map { try setting(from: $0, depth: depth + 1, room: &room) }), line: line)
