@@ -15,6 +15,7 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case noValues(file: String, demo: String, key: String)
   case noSteps(file: String, demo: String)
   case actionParts(file: String, demo: String, key: String, parts: [String])
+  case calibration(file: String, demo: String, key: String, found: String)
   case depthUnit(file: String, demo: String, key: String, found: String)
   case differs(file: String, demo: String, key: String, expected: String, found: String)
   case rows(file: String, demo: String, key: String, expected: Int, found: Int)
@@ -54,6 +55,9 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
     case .actionParts(let file, let demo, let key, let parts):
       "\(file): \(demo): '\(key)' is a group of parts, \(parts.joined(separator: ", ")); name the parts to learn, in their order: "
         + "actions: {from: [\(parts.map { "\(key)/\($0)" }.joined(separator: ", "))]}"
+    case .calibration(let file, let demo, let key, let found):
+      "\(file): \(demo): '\(key)' \(found); a calibration is fx, fy, cx, cy in pixels and the 3x4 matrix from the camera to the "
+        + "robot's base in meters"
     case .depthUnit(let file, let demo, let key, let found):
       "\(file): \(demo): '\(key)' holds \(found); depths must be floats in meters"
     case .differs(let file, let demo, let key, let expected, let found):

@@ -65,10 +65,15 @@ package struct DemonstrationFile: Sendable {
 
   private static func episodes(in folder: String) throws -> [(name: String, file: HDF5File)] {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-      .filter { $0.hasSuffix(".hdf5") || $0.hasSuffix(".h5") }
+      .filter { $0.lowercased().hasSuffix(".hdf5") || $0.lowercased().hasSuffix(".h5") }
       .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
     guard !names.isEmpty else {
       throw HDF5Error.notOpened(folder, reason: "it is a folder, and no episodes in ACT's layout (*.hdf5) are in it")
+    }
+    let stems = names.map { ($0 as NSString).deletingPathExtension }
+    if let twice = names.indices.first(where: { stems[..<$0].contains(stems[$0]) }) {
+      throw HDF5Error.notOpened(
+        folder, reason: "two of its episodes are called '\(stems[twice])', which nothing else tells apart; rename one")
     }
     return try names.map { name in
       let file = try HDF5File(reading: "\(folder)/\(name)")
@@ -81,7 +86,15 @@ package struct DemonstrationFile: Sendable {
   }
 
   static func number(_ name: String) -> Int? {
-    name.hasPrefix("demo_") ? Int(name.dropFirst(5)) : nil
+    guard name.hasPrefix("demo_"), case let digits = name.dropFirst(5), !digits.isEmpty,
+      digits.allSatisfy({ ("0"..."9").contains($0) })
+    else { return nil }
+    return Int(digits) ?? .max
+  }
+
+  /// All files that values come from, as far as links can be followed.
+  package var filesBehind: [String] {
+    [path] + episodes.values.map(\.path) + ((try? hdf5.allLinkedFiles()) ?? [])
   }
 
   /// The task: `env_name` of `env_args` without MimicGen's `MG_`; empty when the file does not say.

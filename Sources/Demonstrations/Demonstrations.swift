@@ -142,7 +142,9 @@ package final class Demonstrations: DemonstrationSource {
 
   private static func demos(of file: DemonstrationFile, key: String?, notes: inout [String]) throws -> Set<String> {
     guard let key else { return Set(file.demos) }
-    guard let names = try file.mask(key) else {
+    // `mask/50` where there is no `mask/50_demos`.
+    let number = key.hasSuffix("_demos") ? String(key.dropLast(6)) : key
+    guard let names = try file.mask(key) ?? file.mask(number) else {
       throw DemonstrationError.unknownKey(file: file.path, key: key, available: file.maskNames)
     }
     guard !names.isEmpty else { throw DemonstrationError.emptyKey(file: file.path, key: key) }
@@ -232,6 +234,9 @@ package final class Demonstrations: DemonstrationSource {
     guard rewards.count == length else {
       throw DemonstrationError.rows(
         file: file.path, demo: place.demo, key: "rewards", expected: length, found: rewards.count)
+    }
+    if let bad = rewards.firstIndex(where: { !$0.isFinite }) {
+      throw DemonstrationError.notANumber(file: file.path, demo: place.demo, key: "rewards", row: bad)
     }
     return rewards
   }

@@ -106,21 +106,38 @@ struct EpisodeCheck {
       throw DemonstrationError.depthUnit(
         file: file.path, demo: demo, key: key, found: "integers (millimeters, as a camera gives them?)")
     }
+    if key.hasSuffix(CameraKeys.calibrationEnding), width != CameraCalibration.width {
+      throw DemonstrationError.calibration(
+        file: file.path, demo: demo, key: key, found: "has \(width) values a row, not \(CameraCalibration.width)")
+    }
     let block = max(1, (1 << 22) / width)
-    var (kept, sum): ([Float], Double) = ([], 0)
+    var kept: [Float] = []
     for start in stride(from: 0, to: rows, by: block) {
       let values = try hdf5.floats(path, rows: start..<min(rows, start + block))
       try check(values, key, width: width, first: start)
-      if isDepth { sum = values.reduce(sum) { $0 + Double($1) } }
+      for row in 0..<values.count / width where CameraKeys.isGeometry(key) {
+        try check(geometry: values[row * width..<(row + 1) * width], key, row: start + row)
+      }
       if width <= keep { kept += values }
     }
-    // No room is a hundred meters deep on average; in millimeters every one is.
-    let mean = sum / Double(rows * width)
-    if isDepth, mean > 100 || mean < 0 {
-      throw DemonstrationError.depthUnit(
-        file: file.path, demo: demo, key: key, found: String(format: "values around %.0f", mean))
-    }
     return (width, width <= keep ? kept : nil)
+  }
+
+  /// Depths are meters along the view, a calibration is a camera: whatever else it is, geometry from it would be wrong.
+  private func check(geometry values: ArraySlice<Float>, _ key: String, row: Int) throws {
+    guard !CameraKeys.isDepth(key) else {
+      // Behind a table there may be sky, but not nearly everywhere; in millimeters or centimeters everything is far away.
+      let far = values.count { $0 > 25 }
+      guard far * 10 <= values.count * 9, values.contains(where: { $0 > 0 }) else {
+        let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
+        throw DemonstrationError.depthUnit(
+          file: file.path, demo: demo, key: key, found: String(format: "values around %.0f in row %d", mean, row))
+      }
+      return
+    }
+    if let reason = CameraCalibration(Array(values)).whatIsWrong {
+      throw DemonstrationError.calibration(file: file.path, demo: demo, key: key, found: "\(reason) in row \(row)")
+    }
   }
 
   private func isNumeric(_ path: String) throws -> Bool {

@@ -22,10 +22,23 @@ package struct EpisodeStore: Sendable {
     let isKnown = FileManager.default.fileExists(atPath: path)
     if isKnown, FileManager.default.contents(atPath: path) == Data(identity.utf8) { return }
     guard !isKnown || replacing else { throw EpisodeStoreError.otherParts(folder: folder) }
-    // Parts without an identity are what is left of a folder that was being removed: nobody knows whose they are.
-    if FileManager.default.fileExists(atPath: folder) { try FileManager.default.removeItem(atPath: folder) }
+    // Parts without an identity are what is left of a folder that was being removed: nobody knows whose they are. Anything
+    // else of that name is somebody's own.
+    var facts = stat()
+    if lstat(folder, &facts) == 0 {
+      guard facts.st_mode & S_IFMT == S_IFDIR,
+        try FileManager.default.contentsOfDirectory(atPath: folder).allSatisfy(EpisodeStore.isOurs)
+      else { throw EpisodeStoreError.notOurs(folder: folder) }
+      try FileManager.default.removeItem(atPath: folder)
+    }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try AtomicFile.write(Data(identity.utf8), to: path)
+  }
+
+  /// Whether a store has files of such a name.
+  private static func isOurs(_ name: String) -> Bool {
+    name == "identity" || name.hasSuffix(".failed") || name.hasSuffix(".partial")
+      || name.hasSuffix(".hdf5") && (name.hasPrefix("episode-") || name.hasPrefix("demo_"))
   }
 
   /// A store that someone else has opened: for workers.
@@ -130,9 +143,12 @@ package struct EpisodeStore: Sendable {
 /// Parts of another recording, or of another generation.
 package enum EpisodeStoreError: Error, Equatable, CustomStringConvertible {
   case otherParts(folder: String)
+  case notOurs(folder: String)
 
   package var description: String {
     switch self {
+    case .notOurs(let folder):
+      "\(folder): is in the way, and holds other things than unfinished work; move it, or name another output"
     case .otherParts(let folder):
       "\(folder): holds unfinished work of other settings; go on with those, or begin anew with --replace"
     }

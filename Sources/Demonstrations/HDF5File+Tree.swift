@@ -22,7 +22,7 @@ extension HDF5File {
   func tree(_ path: String) throws -> [Node] {
     var nodes: [Node] = []
     func visit(_ path: String, _ above: Set<ObjectNumber>) throws {
-      if case .soft(let target) = path == "/" ? .hard : link(path) {
+      if let target = try keptLink(path) {
         if let absence = absence(of: path) { throw absence }
         nodes.append(Node(path: path, kind: .other, link: target, object: ObjectNumber(file: 0, address: 0)))
         return
@@ -39,6 +39,19 @@ extension HDF5File {
     }
     try visit(path, [])
     return nodes
+  }
+
+  /// The target of a symbolic link that a copy of this file can keep. One that is found behind an external link means a place
+  /// in that other file: what it leads to is copied.
+  func keptLink(_ path: String) throws -> String? {
+    guard path != "/", case .soft(let target) = link(path) else { return nil }
+    let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+    return try object(parent.isEmpty ? "/" : parent).1.file == object("/").1.file ? target : nil
+  }
+
+  /// The files that anything below `path` comes from besides this one.
+  func allLinkedFiles(_ path: String = "/") throws -> [String] {
+    try Set(tree(path).filter { $0.kind == .dataset }.flatMap { try linkedFiles($0.path) }).sorted()
   }
 
   private func object(_ path: String) throws -> (Kind, ObjectNumber) {

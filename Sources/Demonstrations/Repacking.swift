@@ -35,7 +35,9 @@ package struct Repacking {
     self.destination = destination
     self.storage = storage
     parts = destination + ".parts"
-    let file = FileIdentity(source.path)?.text ?? ""
+    // The bytes may be in other files that this one links to.
+    let files = try [source.path] + source.hdf5.allLinkedFiles()
+    let file = files.map { FileIdentity($0)?.text ?? $0 }.joined(separator: "\n")
     _ = try EpisodeStore(
       folder: parts, identity: "\(storage.name) \(source.format) \(file)", replacing: replacing)
   }
@@ -55,7 +57,7 @@ package struct Repacking {
   private func convert(_ shouldStop: () -> Bool, _ progress: (_ done: Int) -> Void) throws -> Report? {
     var (bytes, seconds) = (0, 0.0)
     let old = source.hdf5
-    let objects = source.demos.filter { if case .soft = old.link("data/\($0)") { false } else { true } }
+    let objects = try old.keptLink("data") == nil ? source.demos.filter { try old.keptLink("data/\($0)") == nil } : []
     for (number, demo) in objects.enumerated() {
       if shouldStop() { return nil }
       if !FileManager.default.fileExists(atPath: part(demo)) {
@@ -92,9 +94,10 @@ package struct Repacking {
 
   /// The cameras of a demo that are stored in it, not linked to.
   private func cameras(_ demo: String) throws -> [String] {
-    try source.observationKeys(demo).filter { key in
-      if case .soft = source.hdf5.link("data/\(demo)/obs/\(key)") { return false }
-      return try source.frameShape(key, of: demo) != nil
+    let old = source.hdf5
+    guard try old.exists("data/\(demo)/obs") && old.keptLink("data/\(demo)/obs") == nil else { return [] }
+    return try source.observationKeys(demo).filter { key in
+      try old.keptLink("data/\(demo)/obs/\(key)") == nil && source.frameShape(key, of: demo) != nil
     }
   }
 

@@ -15,7 +15,7 @@ extension PolicyPackage {
     if manager.fileExists(atPath: folder), !manager.fileExists(atPath: folder + "/" + PolicyPackage.sums) {
       throw PackageError.exists(folder: folder)
     }
-    let temporary = folder + ".partial"
+    let temporary = "\(folder).\(getpid()).partial"
     try? manager.removeItem(atPath: temporary)
     try manager.createDirectory(atPath: temporary, withIntermediateDirectories: true)
     do {

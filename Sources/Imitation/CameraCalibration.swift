@@ -47,6 +47,17 @@ public struct CameraCalibration: Sendable, Equatable {
       position: SIMD3(numbers[7], numbers[11], numbers[15]))
   }
 
+  /// Why these sixteen values are no camera; nil when they may be one.
+  package var whatIsWrong: String? {
+    guard focal.x > 0, focal.y > 0 else { return "has a focal length that is not above 0" }
+    for (a, b) in [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)] {
+      let product = (rotation[a] * rotation[b]).sum()
+      guard abs(product - (a == b ? 1 : 0)) < 0.01 else { return "has a matrix that is no rotation" }
+    }
+    let distance = (position * position).sum().squareRoot()
+    return distance < 100 ? nil : "puts the camera \(distance) meters away"
+  }
+
   /// The camera as a view of a world whose frame is `reference`'s.
   public func view(_ size: ObservationSchema.ImageSize, from reference: CameraCalibration) -> SplattingView {
     func column(_ matrix: [SIMD3<Float>], _ index: Int) -> SIMD3<Float> {

@@ -14,6 +14,7 @@ public struct CameraKeys: Sendable, Hashable {
   public var calibration: String { name + "_calibration" }
 
   /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalised.
-  public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix("_calibration") }
+  public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix(calibrationEnding) }
+  package static let calibrationEnding = "_calibration"
   public static func isDepth(_ key: String) -> Bool { key.hasSuffix("_depth") }
 }

@@ -23,7 +23,7 @@ package struct DigestCache {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       let files = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
-        .filter { $0.hasSuffix(".hdf5") || $0.hasSuffix(".h5") }
+        .filter { $0.lowercased().hasSuffix(".hdf5") || $0.lowercased().hasSuffix(".h5") }
       let each = try files.map { try ($0, digest("\(path)/\($0)")) }
       let text = each.map { "\($0.1.sha256)  \($0.0)\n" }.joined()
       return (each.reduce(0) { $0 + $1.1.bytes }, SHA256.hash(data: Data(text.utf8)).hexadecimal)

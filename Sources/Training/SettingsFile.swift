@@ -53,7 +53,25 @@ package enum SettingsFile {
     return try Yams.serialize(node: node)
   }
 
+  /// Yams follows aliases when it compares the keys of a mapping, before any value can be counted: a few levels that repeat
+  /// each other take it for ever.
+  private static let mostAliases = 12
+
+  /// Words that begin with a star where a value may stand; text within quotation marks is counted as well.
+  private static func aliases(in text: String) -> Int {
+    let bytes = Array(text.utf8)
+    let before = Set(" \t\r\n[{,:-?!".utf8)
+    let (star, after) = (UInt8(ascii: "*"), Set(" \t\r\n*".utf8))
+    return bytes.indices.count { place in
+      bytes[place] == star && (place == 0 || before.contains(bytes[place - 1]))
+        && place + 1 < bytes.count && !after.contains(bytes[place + 1])
+    }
+  }
+
   private static func compose(_ text: String) throws -> Node {
+    guard aliases(in: text) <= mostAliases else {
+      throw SettingError.syntax(line: 1, reason: "more than \(mostAliases) aliases (*name)")
+    }
     do {
       return try Yams.compose(yaml: text) ?? Node.mapping(.init([]))
     } catch let error as YamlError {

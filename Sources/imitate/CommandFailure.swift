@@ -12,12 +12,18 @@ struct CommandFailure: Error, CustomStringConvertible {
       && !String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
   }
 
+  /// The system's own words where it has some.
+  private static func reason(_ error: any Error) -> String {
+    let error = error as NSError
+    return error.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(error.code))) : "\(error)"
+  }
+
   static func line(_ error: any Error) -> String {
     let text =
       switch error {
       case let error as CustomStringConvertible & Error where !(error is CocoaError): error.description
       case let error as CocoaError:
-        [error.filePath, error.underlying.map { "\($0)" } ?? error.localizedDescription].compactMap { $0 }
+        [error.filePath, error.underlying.map(CommandFailure.reason) ?? error.localizedDescription].compactMap { $0 }
           .joined(separator: ": ")
       default: "\(error)"
       }

@@ -28,11 +28,17 @@ public struct ImitateCommand: ParsableCommand {
   public static func main(catalog: Catalog) -> Never {
     // A reader that goes away (`imitate tasks | head`) ends in a write error, not in a signal.
     signal(SIGPIPE, SIG_IGN)
+    // A file that may not grow ends in a write error as well.
+    signal(SIGXFSZ, SIG_IGN)
     Parent.follow()
     Memory.keepFreed()
     do {
       var command = try ImitateCommand.parseAsRoot()
       try Session.$catalog.withValue(catalog) { try command.run() }
+      // Results that nobody got are no success.
+      guard fflush(nil) == 0 else {
+        throw CommandFailure("standard output: not written: \(String(cString: strerror(errno)))")
+      }
       exit(withError: nil)
     } catch let error where CommandFailure.isOurs(error) {
       tell("imitate: \(CommandFailure.line(error))")

@@ -20,7 +20,9 @@ struct Inspect: ParsableCommand {
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func run() throws {
-    for output in [sheet, page].compactMap({ $0 }) { try OutputFile.check(output, replace: replace, inputs: [file]) }
+    let outputs = [sheet, page].compactMap { $0 }
+    guard Set(outputs).count == outputs.count else { throw CommandFailure("--sheet and --page name one file") }
+    for output in outputs { try OutputFile.check(output, replace: replace, inputs: [file]) }
     let paths = try split.map(files) ?? [file]
     var summaries: [DatasetSummary] = []
     var sheets: [Image?] = []
@@ -28,6 +30,7 @@ struct Inspect: ParsableCommand {
     for path in paths {
       do {
         let demonstrations = try DemonstrationFile(path: path, format: frames.format)
+        for output in outputs { try OutputFile.check(output, replace: replace, inputs: demonstrations.filesBehind) }
         let summary = DatasetSummary(demonstrations, quick: quick)
         if format == .text { print(summary.text + (paths.count > 1 ? "\n" : "")) }
         summaries.append(summary)

@@ -11,7 +11,7 @@ final class Interruption: Sendable {
   private let flag = Flag()
 
   init() {
-    for number in [SIGINT, SIGTERM] {
+    for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       // The handler holds the source, so that it lives as long as the process.

@@ -13,9 +13,14 @@ enum OutputFile {
     if let input = inputs.first(where: { FileIdentity.areOneFile(path, $0) }) {
       throw CommandFailure("\(path): is \(input) itself; name another file with --output")
     }
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
-    if isFolder.boolValue { throw CommandFailure("\(path): is a folder; name a file") }
+    var facts = stat()
+    // A link to nothing is there as well.
+    guard lstat(path, &facts) == 0 else { return }
+    switch facts.st_mode & S_IFMT {
+    case S_IFREG, S_IFLNK: break
+    case S_IFDIR: throw CommandFailure("\(path): is a folder; name a file")
+    default: throw CommandFailure("\(path): is no regular file; name one")
+    }
     if !replace { throw CommandFailure("\(path): is there already; --replace writes it again") }
   }
 }

@@ -27,6 +27,7 @@ struct Play: ParsableCommand {
     let path = output ?? (file as NSString).deletingPathExtension + "-\(demo).png"
     try OutputFile.check(path, replace: replace, inputs: [file])
     let source = try DemonstrationFile(path: file, format: frames.format)
+    try OutputFile.check(path, replace: replace, inputs: source.filesBehind)
     guard source.demos.contains(demo) else {
       let known = source.demos.prefix(20).joined(separator: ", ") + (source.demos.count > 20 ? ", ..." : "")
       throw CommandFailure("\(file): no '\(demo)'; there is: \(known)")

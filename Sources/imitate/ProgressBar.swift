@@ -60,7 +60,7 @@ final class ProgressBar: Sendable {
 
   private func show(_ line: String, final: Bool) {
     let text = terminal ? "\r\u{1b}[K\(line)\(final ? "\n" : "")" : "\(line)\n"
-    FileHandle.standardError.write(Data(text.utf8))
+    tell(text: text)
   }
 
   static func clock(_ seconds: Double) -> String {

@@ -30,6 +30,7 @@ struct Repack: ParsableCommand {
     let path = output ?? (file as NSString).deletingPathExtension + ".\(storage.rawValue).hdf5"
     try OutputFile.check(path, replace: replace, inputs: [file])
     let source = try DemonstrationFile(path: file, format: frames.format)
+    try OutputFile.check(path, replace: replace, inputs: source.filesBehind)
     let interruption = Interruption()
     let bar = ProgressBar("repack", total: source.demos.count, unit: "demos")
     let kind: FrameStorage =

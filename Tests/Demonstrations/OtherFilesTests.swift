@@ -335,6 +335,95 @@ import Testing
     }
   }
 
+  /// A symbolic link of another file means a place in that file, and its bytes are part of what is repacked.
+  @Test func repackingFollowsLinksOfOtherFiles() throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try python(
+      Self.frames + """
+        for part in range(2):
+            with h5py.File(f"part{part}.hdf5", "w") as f:
+                g = demo(f, "demo_0", np.full((6, 8, 8, 3), 50 + part, "u1"))
+                g["poses"] = np.full((6, 3), part)
+                g["obs/pos"] = h5py.SoftLink("/data/demo_0/poses")
+                f.move("data/demo_0/obs/cam", "data/demo_0/frames")
+                g["obs/cam"] = h5py.SoftLink("/data/demo_0/frames")
+        with h5py.File('f.hdf5', 'w') as f:
+            for part in range(2): f[f"data/demo_{part}"] = h5py.ExternalLink(f"part{part}.hdf5", "/data/demo_0")
+        """, in: folder)
+    let source = try DemonstrationFile(path: folder + "/f.hdf5")
+    #expect(
+      Set(source.filesBehind.map { ($0 as NSString).lastPathComponent }) == ["f.hdf5", "part0.hdf5", "part1.hdf5"])
+    var done = 0
+    let first = try Repacking(source, to: folder + "/o.hdf5", as: .raw)
+    #expect(try first.run(shouldStop: { done > 0 }, progress: { done = $0 }) == nil)
+    // What is behind a link changed: the parts are of another file.
+    try python("with h5py.File('part0.hdf5', 'a') as f: f['data/demo_0/frames'][3] = 111", in: folder)
+    #expect(throws: EpisodeStoreError.otherParts(folder: folder + "/o.hdf5.parts")) {
+      try Repacking(DemonstrationFile(path: folder + "/f.hdf5"), to: folder + "/o.hdf5", as: .raw)
+    }
+    _ = try Repacking(source, to: folder + "/o.hdf5", as: .raw, replacing: true).run()
+    try python(
+      """
+      f = h5py.File("o.hdf5")
+      assert (f["data/demo_0/obs/cam"][3] == 111).all() and (f["data/demo_0/obs/cam"][2] == 50).all()
+      assert (f["data/demo_1/obs/cam"][()] == 51).all()
+      assert (f["data/demo_0/obs/pos"][()] == 0).all() and (f["data/demo_1/obs/pos"][()] == 1).all()
+      """, in: folder)
+  }
+
+  /// A folder that happens to have the name of our unfinished work is somebody's own.
+  @Test func removesNoFolderOfOthers() throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.createDirectory(atPath: folder + "/a", withIntermediateDirectories: true)
+    try Data("precious".utf8).write(to: URL(fileURLWithPath: folder + "/a/thesis.txt"))
+    try Data().write(to: URL(fileURLWithPath: folder + "/b"))
+    for name in ["a", "b"] {
+      #expect(throws: EpisodeStoreError.notOurs(folder: "\(folder)/\(name)")) {
+        try EpisodeStore(folder: "\(folder)/\(name)", identity: "x", replacing: true)
+      }
+    }
+    #expect(FileManager.default.fileExists(atPath: folder + "/a/thesis.txt"))
+  }
+
+  @Test func geometryIsThatOfACamera() throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try python(
+      Self.frames + """
+        good = np.array([16, 16, 8, 8, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0.5])
+        bad = {"eye": np.eye(4).ravel(), "zeros": np.zeros(16), "far": good + 500 * (np.arange(16) == 7),
+               "scaled": np.concatenate([good[:4], 1000 * good[4:]]), "short": good[:9]}
+        with h5py.File('f.hdf5', 'w') as f:
+            g = demo(f, "demo_0", ramp)
+            g["obs/good_calibration"] = np.tile(good, (6, 1))
+            for key, values in bad.items(): g[f"obs/{key}_calibration"] = np.tile(values, (6, 1))
+            depth = np.full((6, 4, 4, 1), 0.7); depth[:, 0] = 90
+            g["obs/sky_depth"] = depth
+            depth[4] = 700; g["obs/row_depth"] = depth
+            depth[4] = 0; g["obs/lost_depth"] = depth
+            g["obs/cm_depth"] = np.full((6, 4, 4, 1), 70.0)
+        """, in: folder)
+    func open(_ key: String) throws {
+      _ = try Demonstrations([.init(path: folder + "/f.hdf5")], images: [], vectors: [key], memory: 0)
+    }
+    try open("good_calibration")
+    try open("sky_depth")
+    for (key, words) in [
+      ("eye_calibration", "focal"), ("zeros_calibration", "focal"), ("far_calibration", "meters away"),
+      ("scaled_calibration", "rotation"), ("short_calibration", "9 values"), ("row_depth", "in row 4"),
+      ("lost_depth", "in row 4"), ("cm_depth", "values around 70"),
+    ] {
+      do {
+        try open(key)
+        Issue.record("\(key) was accepted")
+      } catch {
+        #expect("\(error)".contains(words) && "\(error)".contains(key), "\(error)")
+      }
+    }
+  }
+
   @Test func saysWhyAFileDoesNotOpen() throws {
     let folder = try folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -77,12 +77,17 @@ let rightRecipe = """
   }
 
   /// Eight aliases of eight aliases, thirteen times over: 8 to the 13th values in 600 bytes.
-  @Test func refusesAliasesWithoutEnd() throws {
-    let bomb = try String(
+  /// As values, and as the keys of a mapping.
+  @Test(arguments: ["recipe-alias-bomb", "recipe-alias-keys"]) func refusesAliasesWithoutEnd(_ name: String) throws {
+    let bomb = try Data(
       contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../Fuzz/Corpus/recipe-alias-bomb"), encoding: .utf8
+        .appendingPathComponent("../Fuzz/Corpus/\(name)")
     ).dropFirst()
-    #expect(throws: SettingError.self) { try recipe(String(bomb)) }
+    #expect(throws: SettingError.self) { try recipe(String(decoding: bomb, as: UTF8.self)) }
+  }
+
+  @Test func followsAFewAliases() throws {
+    #expect(try SettingsFile.parse("a: &x [1, 2]\nb: *x\nc: \"2 * 3 *\"\n")["b"]?.json == "[1,2]")
   }
 
   @Test func readsWithDefaults() throws {
