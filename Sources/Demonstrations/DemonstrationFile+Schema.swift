@@ -27,9 +27,9 @@ extension DemonstrationFile {
   /// in what `env_args` says of the controller. Nothing else is known.
   /// - Throws: `SchemaError` when the attribute is none, or describes another array.
   package func actionSchema(of array: String, width: Int) throws -> ActionSchema {
-    if let known: [String: ActionSchema?] = try attribute(DemonstrationFile.actionAttribute),
-      let schema = known[array] ?? nil
-    {
+    if let known: [String: ActionSchema?] = try attribute(DemonstrationFile.actionAttribute) {
+      // Where the file speaks for itself, what it leaves out is unknown.
+      guard let schema = known[array] ?? nil else { return .unknown(width: width) }
       guard schema.count == width else {
         throw SchemaError.width(file: path, array: array, said: schema.count, found: width)
       }

@@ -70,6 +70,11 @@ package struct DemonstrationFile: Sendable {
     guard !names.isEmpty else {
       throw HDF5Error.notOpened(folder, reason: "it is a folder, and no episodes in ACT's layout (*.hdf5) are in it")
     }
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < UInt(names.count) + 256 {
+      limit.rlim_cur = min(limit.rlim_max, UInt(names.count) + 256)
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
     let stems = names.map { ($0 as NSString).deletingPathExtension }
     if let twice = names.indices.first(where: { stems[..<$0].contains(stems[$0]) }) {
       throw HDF5Error.notOpened(
@@ -150,13 +155,9 @@ extension DemonstrationFile {
   /// is in it.
   /// - Throws: `HDF5Error` when one of them is not there.
   func linkedFiles(of demo: String, _ path: String) throws -> [String] {
-    let linked = try file(of: demo).linkedFiles(path)
-    if let missing = linked.first(where: { !FileManager.default.isReadableFile(atPath: $0) }) {
-      throw HDF5Error.unreadable(
-        file: self.path, path: path,
-        reason: "values of it are in another file, '\(missing)', which is not there or not readable")
-    }
-    return linked
+    let file = file(of: demo)
+    try file.withDataset(path) { try file.refuseMissingSources($0, path) }
+    return try file.linkedFiles(path)
   }
 
   /// Rows of the actions.

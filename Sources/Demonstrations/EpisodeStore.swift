@@ -37,7 +37,7 @@ package struct EpisodeStore: Sendable {
 
   /// Whether a store has files of such a name.
   private static func isOurs(_ name: String) -> Bool {
-    name == "identity" || name.hasSuffix(".failed") || name.hasSuffix(".partial")
+    name == "identity" || name == "whole.hdf5" || name.hasSuffix(".failed") || name.hasSuffix(".partial")
       || name.hasSuffix(".hdf5") && (name.hasPrefix("episode-") || name.hasPrefix("demo_"))
   }
 

@@ -93,7 +93,7 @@ extension HDF5File {
 
   static let references = "it holds references, which point to places in the old file"
 
-  /// Whether a dataset's rows are lists of whole numbers.
+  /// Whether a dataset's rows are lists of bytes.
   func holdsLists(_ name: String) throws -> Bool {
     try withDataset(name) { dataset in
       let type = H5Dget_type(dataset)
@@ -101,7 +101,7 @@ extension HDF5File {
       guard H5Tget_class(type) == H5T_VLEN else { return false }
       let inner = H5Tget_super(type)
       defer { H5Tclose(inner) }
-      return H5Tget_class(inner) == H5T_INTEGER
+      return H5Tget_class(inner) == H5T_INTEGER && H5Tget_size(inner) == 1
     }
   }
 

@@ -76,6 +76,8 @@ extension HDF5File {
         kind == H5D_FILL_VALUE_UNDEFINED || H5Pget_fill_value(list, h5_byte(), &fill) >= 0
       else { return .other }
       let shape = sizes.prefix(rank).map { Int(clamping: $0) }
+      // A chunk as large as that is better read by the library, a part of it at a time.
+      guard shape.reduce(1.0, { $0 * Double($1) }) < Double(1 << 28) else { return .other }
       if filters == 0 { return .chunked(shape, deflated: false, fill: fill) }
       guard filters == 1 else { return .other }
       var (flags, count, values): (UInt32, Int, [UInt32]) = (0, 8, Array(repeating: 0, count: 8))
@@ -170,13 +172,15 @@ extension HDF5File {
     let place = offset.map { hsize_t($0) }
     var (count, mask, address): (hsize_t, UInt32, haddr_t) = (0, 0, haddr_t.max)
     let isRead = HDF5.locked {
-      H5Dget_chunk_info_by_coord(dataset, place, &mask, &address, &count) >= 0 && count <= longest
-        && (address == haddr_t.max || count == 0
-          || H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, stored) >= 0)
+      if H5Dget_chunk_storage_size(dataset, place, &count) >= 0, count > 0 {
+        return count <= longest && H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, stored) >= 0
+      }
+      // Never written, or damaged; this way of asking tells them apart, and takes long.
+      count = 0
+      return H5Dget_chunk_info_by_coord(dataset, place, &mask, &address, &count) >= 0 && (address == haddr_t.max || count == 0)
     }
     guard isRead else { return nil }
-    // A chunk that was never written.
-    if address == haddr_t.max || count == 0 {
+    if count == 0 {
       inflated.initialize(repeating: fill, count: size)
       return UnsafePointer(inflated)
     }

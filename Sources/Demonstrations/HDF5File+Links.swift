@@ -24,7 +24,7 @@ extension HDF5File {
   }
 
   /// Why `path` leads nowhere; nil when it leads to an object.
-  func absence(of path: String) -> HDF5Error? {
+  func absence(of path: String, depth: Int = 0) -> HDF5Error? {
     HDF5.locked {
       var (parent, partial) = ("/", "")
       for part in path.split(separator: "/") {
@@ -35,7 +35,7 @@ extension HDF5File {
           return .missing(file: self.path, path: path, available: (try? children(parent)) ?? [])
         }
         let isThere = H5Oexists_by_name(id, partial, hid_t(H5P_DEFAULT))
-        guard isThere > 0 else { return broken(partial, isThere < 0 ? HDF5.complaint() : HDF5.Complaint()) }
+        guard isThere > 0 else { return broken(partial, isThere < 0 ? HDF5.complaint() : HDF5.Complaint(), depth) }
         parent = partial
       }
       return nil
@@ -43,7 +43,7 @@ extension HDF5File {
   }
 
   /// A link whose target is not there.
-  private func broken(_ path: String, _ complaint: HDF5.Complaint) -> HDF5Error {
+  private func broken(_ path: String, _ complaint: HDF5.Complaint, _ depth: Int) -> HDF5Error {
     switch link(path) {
     case .soft(let target):
       return .dangling(file: self.path, path: path, target: "'\(target)', which is not there")
@@ -56,9 +56,12 @@ extension HDF5File {
       guard let found else {
         return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)': no such file")
       }
+      guard depth < 16 else {
+        return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)': links that lead in a circle")
+      }
       do {
         let other = try HDF5File(reading: found)
-        guard other.exists(target) else {
+        guard other.absence(of: target, depth: depth + 1) == nil else {
           return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)', which is not there")
         }
         return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)', which cannot be read")
@@ -157,28 +160,80 @@ extension HDF5File {
       H5Fget_name(owner, &bytes, bytes.count)
       let file = String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
       if file != self.path, !besideItsOwn { found.insert(file) }
-      let folder = (file as NSString).deletingLastPathComponent
-      func add(_ name: [CChar]) {
-        let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        // The file itself, or a pattern of names.
-        guard text != ".", !text.isEmpty, !text.contains("%") else { return }
-        let beside = text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)"
-        found.insert(
-          FileManager.default.fileExists(atPath: beside) || !FileManager.default.fileExists(atPath: text)
-            ? beside : text)
-      }
-      let list = H5Dget_create_plist(dataset)
-      defer { H5Pclose(list) }
-      var name = [CChar](repeating: 0, count: 4096)
-      if H5Pget_layout(list) == H5D_VIRTUAL {
-        var count = 0
-        H5Pget_virtual_count(list, &count)
-        for index in 0..<count where H5Pget_virtual_filename(list, index, &name, name.count) >= 0 { add(name) }
-      } else if H5Pget_layout(list) == H5D_CONTIGUOUS {
-        for index in 0..<max(0, H5Pget_external_count(list))
-        where H5Pget_external(list, UInt32(index), name.count - 1, &name, nil, nil) >= 0 { add(name) }
+      for source in HDF5File.sources(of: dataset, in: file) where source.file != file {
+        found.insert(source.file)
+        // What it is put together from may be put together itself.
+        if let name = source.dataset, let other = try? HDF5File(reading: source.file) {
+          found.formUnion((try? other.linkedFiles(name)) ?? [])
+        }
       }
       return found.sorted()
     }
+  }
+
+  /// Where the values of a dataset come from that holds none itself: the sources of a virtual one, raw files.
+  ///
+  /// - Parameter file: the one that the dataset is in.
+  private static func sources(of dataset: hid_t, in file: String) -> [(file: String, dataset: String?)] {
+    let folder = (file as NSString).deletingLastPathComponent
+    func resolved(_ name: [CChar]) -> String {
+      let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      if text == "." || text.isEmpty { return file }
+      // As the library looks for it: next to the file, or where it says.
+      let near = text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)"
+      let manager = FileManager.default
+      return manager.fileExists(atPath: near) || !manager.fileExists(atPath: text) ? near : text
+    }
+    let list = H5Dget_create_plist(dataset)
+    defer { H5Pclose(list) }
+    var name = [CChar](repeating: 0, count: 4096)
+    var found: [(file: String, dataset: String?)] = []
+    if H5Pget_layout(list) == H5D_VIRTUAL {
+      var count = 0
+      H5Pget_virtual_count(list, &count)
+      for index in 0..<count where H5Pget_virtual_filename(list, index, &name, name.count) >= 0 {
+        let source = resolved(name)
+        guard H5Pget_virtual_dsetname(list, index, &name, name.count) >= 0 else { continue }
+        found.append((source, String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)))
+      }
+    } else if H5Pget_layout(list) == H5D_CONTIGUOUS {
+      for index in 0..<max(0, H5Pget_external_count(list))
+      where H5Pget_external(list, UInt32(index), name.count - 1, &name, nil, nil) >= 0 {
+        found.append((resolved(name), nil))
+      }
+    }
+    return found
+  }
+
+  /// The library takes fill values for what it does not find: nobody may read those for what was recorded.
+  /// - Throws: `HDF5Error` when a source of the dataset is not there, however far away.
+  func refuseMissingSources(_ dataset: hid_t, _ path: String, depth: Int = 0) throws {
+    let list = H5Dget_create_plist(dataset)
+    defer { H5Pclose(list) }
+    guard H5Pget_layout(list) == H5D_VIRTUAL || H5Pget_external_count(list) > 0, !checkedSources.contains(path) else {
+      return
+    }
+    let owner = H5Iget_file_id(dataset)
+    defer { H5Fclose(owner) }
+    var bytes = [CChar](repeating: 0, count: max(0, H5Fget_name(owner, nil, 0)) + 1)
+    H5Fget_name(owner, &bytes, bytes.count)
+    let file = String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    func refusal(_ reason: String) -> HDF5Error { .unreadable(file: self.path, path: path, reason: reason) }
+    for source in HDF5File.sources(of: dataset, in: file) {
+      let isPattern = (source.file + (source.dataset ?? "")).contains("%")
+      if isPattern { throw refusal("the names of its parts are a pattern ('\(source.file)'), of which nobody can tell how many there are") }
+      guard depth < 8 else { throw refusal("it is put together from itself") }
+      guard FileManager.default.isReadableFile(atPath: source.file) else {
+        throw refusal("values of it are in another file, '\(source.file)', which is not there or not readable")
+      }
+      guard let name = source.dataset else { continue }
+      do {
+        let other = source.file == self.path ? self : try HDF5File(reading: source.file)
+        try other.withDataset(name) { try other.refuseMissingSources($0, name, depth: depth + 1) }
+      } catch {
+        throw refusal("values of it are elsewhere: \(error)")
+      }
+    }
+    checkedSources.insert(path)
   }
 }

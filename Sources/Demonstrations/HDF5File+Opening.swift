@@ -52,6 +52,10 @@ extension HDF5File {
       if let end = superblock.end, end > size, end != .max {
         return .notHDF5(path, hint: "it is truncated: \(size) of \(end) bytes; download it again")
       }
+      // Without the mark of later formats: what was not flushed is zeros.
+      if superblock.version < 3, let end = superblock.end, end < size {
+        return .notHDF5(path, hint: "the program that wrote it was killed before it closed the file; record it again")
+      }
       if complaint.isAboutVersions || superblock.version > 3 {
         return .newerFormat(file: path, path: "", library: HDF5.version)
       }

@@ -10,8 +10,8 @@ extension HDF5File {
       defer { H5Tclose(type) }
       let space = H5Dget_space(dataset)
       defer { H5Sclose(space) }
-      let count = HDF5File.shape(of: dataset).reduce(1, *)
-      guard H5Tget_class(type) == H5T_STRING, count < 1 << 28 else {
+      let count = try size(of: HDF5File.shape(of: dataset), path, each: max(8, H5Tget_size(type)))
+      guard H5Tget_class(type) == H5T_STRING, count * H5Tget_size(type) < 1 << 30 else {
         throw HDF5Error.wrongType(file: self.path, path: path, wanted: "text")
       }
       return try HDF5File.strings(type: type, space: space, count: count) { memory, buffer in

@@ -110,6 +110,7 @@ extension HDF5File {
   /// Copies a dataset whose values are elsewhere (virtual ones, raw files) with its values, in one piece.
   private func copyValues(_ path: String, from other: HDF5File, as name: String) throws {
     try other.withDataset(path) { source in
+      try other.refuseMissingSources(source, path)
       let (type, space) = (H5Dget_type(source), H5Dget_space(source))
       defer {
         H5Tclose(type)

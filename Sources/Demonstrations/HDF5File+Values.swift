@@ -83,6 +83,7 @@ extension HDF5File {
       guard [H5T_INTEGER, H5T_FLOAT, H5T_ENUM].contains(H5Tget_class(stored)), !isNull(dataset) else {
         throw HDF5Error.wrongType(file: self.path, path: path, wanted: "numeric values")
       }
+      try refuseMissingSources(dataset, path)
       let shape = HDF5File.shape(of: dataset)
       if let rows, let first = shape.first, rows.lowerBound < 0 || rows.upperBound > first {
         throw HDF5Error.wrongShape(

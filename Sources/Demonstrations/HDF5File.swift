@@ -57,6 +57,8 @@ package final class HDF5File: @unchecked Sendable {
 
   /// Guarded by `HDF5.locked`.
   private var isAbandoned = false
+  /// Datasets whose sources are known to be there; guarded by `HDF5.locked`.
+  var checkedSources: Set<String> = []
 
   deinit {
     HDF5.locked { if !isAbandoned { H5Fclose(id) } }

@@ -37,7 +37,7 @@ package enum PythonJSON {
         } else if byte == UInt8(ascii: "\"") {
           isInText = false
         }
-      } else if let word = words.first(where: { bytes[place...].starts(with: $0) }) {
+      } else if "-IN".utf8.contains(byte), let word = words.first(where: { bytes[place...].starts(with: $0) }) {
         result += Array("null".utf8)
         place += word.count - 1
       } else {

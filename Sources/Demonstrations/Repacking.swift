@@ -69,19 +69,18 @@ package struct Repacking {
     }
     let room = objects.reduce(0) { $0 + HDF5File.size(part($1)) }
     let places = Set(objects.map { "data/\($0)" })
-    try HDF5File.atomically(destination, room: room) { file in
+    // It takes the place of what may be there when it has been read back, not before.
+    let whole = parts + "/whole.hdf5"
+    try HDF5File.atomically(whole, room: room) { file in
       try file.createGroup("/", like: old, "/")
       for name in try old.children("/") {
         try file.copyTree(name, from: old, as: name) { places.contains($0) }
       }
       for demo in objects { try file.copy("episode", from: HDF5File(reading: part(demo)), as: "data/\(demo)") }
     }
-    var report: Report
-    do {
-      report = try check(objects)
-    } catch {
-      try? FileManager.default.removeItem(atPath: destination)
-      throw error
+    var report = try check(objects, whole)
+    guard rename(whole, destination) == 0 else {
+      throw HDF5Error.notWritten(file: destination, reason: String(cString: strerror(errno)))
     }
     if seconds > 0 { report.readBefore = Double(bytes) / seconds / 1e6 }
     report.bytesBefore = HDF5File.size(source.path)
@@ -134,10 +133,10 @@ package struct Repacking {
   }
 
   /// Reads everything once more from the finished file: frames against their sums, the rest against the old file.
-  private func check(_ demos: [String]) throws -> Report {
+  private func check(_ demos: [String], _ whole: String) throws -> Report {
     var report = Report()
     var (bytes, seconds) = (0, 0.0)
-    let new = try DemonstrationFile(path: destination)
+    let new = try DemonstrationFile(path: whole)
     var frames: Set<String> = []
     for demo in demos {
       let part = try HDF5File(reading: part(demo))

@@ -41,6 +41,7 @@ package struct GoldenExample {
   /// The history as observations, oldest first.
   package func observations(schema: ObservationSchema) throws -> [Observation] {
     let steps = inputs.values.first?.shape.first ?? 0
+    guard steps > 0 else { throw PackageError.description("the golden input has no rows") }
     return try (0..<steps).map { step in
       var observation = Observation(instruction: instruction)
       for (key, size) in schema.images {

@@ -98,11 +98,26 @@ extension PolicyPackage {
     }
     guard head.format == format else { throw PackageError.foreign(format: head.format) }
     guard head.version == version else { throw PackageError.version(found: head.version) }
+    let description: Description
     do {
-      return try JSONDecoder().decode(Description.self, from: data)
+      description = try JSONDecoder().decode(Description.self, from: data)
     } catch {
       throw PackageError.description("\(error)")
     }
+    func refuse(unless holds: Bool, _ reason: String) throws {
+      if !holds { throw PackageError.description(reason) }
+    }
+    let (seen, action) = (description.observation, description.action)
+    try refuse(
+      unless: seen.vectors.allSatisfy { (1...1 << 24).contains($0.width) }
+        && seen.images.allSatisfy { (1...1 << 14).contains($0.width) && (1...1 << 14).contains($0.height) },
+      "an observation has a size that none can have")
+    try refuse(unless: (1...1 << 16).contains(seen.steps), "\(seen.steps) frames of history")
+    try refuse(
+      unless: (1...1 << 16).contains(action.predicted) && (1...action.predicted).contains(action.executed),
+      "\(action.executed) of \(action.predicted) predicted actions are executed")
+    try refuse(unless: action.controlHertz.map { $0 > 0 && $0.isFinite } ?? true, "a rate that is not above 0")
+    return description
   }
 
   private static func digest(_ path: String) throws -> String {

@@ -111,6 +111,10 @@ extension ActionSchema {
     var parts: [String] = []
     if controlHertz == nil, other == nil || other?.controlHertz != nil { parts.append("the rate") }
     if control == nil, other == nil || other?.control != nil { parts.append("the control") }
+    // A text that ends earlier leaves something open, the frame of its steps for example.
+    if let control, let theirs = other?.control, theirs != control, theirs.hasPrefix(control) {
+      parts.append("the rest of the control (\(theirs.dropFirst(control.count).trimmingPrefix(while: \.isWhitespace)))")
+    }
     func list(_ what: String, _ isMissing: (Dimension, Dimension?) -> Bool) {
       let places = dimensions.indices.filter { index in
         isMissing(dimensions[index], other.flatMap { index < $0.count ? $0.dimensions[index] : nil })

@@ -31,8 +31,9 @@ package final class FrozenRows: Sendable {
     guard bytes <= encoder.frozenLimit else { return nil }
     let keys = encoder.frozenKeys
     let identity =
-      [encoder.frozenIdentity] + fingerprints.map { "\($0.sha256) \($0.key) \($0.episodes)" } + keys.images
-      + keys.vectors
+      [encoder.frozenIdentity]
+      + fingerprints.map { (["\($0.sha256) \($0.key) \($0.episodes)"] + ($0.linked ?? [])).joined(separator: " ") }
+      + keys.images + keys.vectors + demonstrations.episodes.map { "\($0.task) \($0.name) \($0.length)" }
     let name = SHA256.hash(data: Data(identity.joined(separator: "\n").utf8)).prefix(16)
       .map { String(format: "%02x", $0) }.joined()
     let path = "\(folder)/\(name).rows"

@@ -43,6 +43,7 @@ package enum TrainingError: Error, Equatable, CustomStringConvertible {
   case tooFewWindows(windows: Int, batch: Int)
   case outOfReach(column: Int, low: Float, high: Float, reach: ClosedRange<Float>)
   case demonstrationsChanged(run: String, change: String)
+  case otherShapes(run: String)
 
   package var description: String {
     switch self {
@@ -52,6 +53,8 @@ package enum TrainingError: Error, Equatable, CustomStringConvertible {
           ?? "No checkpoint was written yet; try a lower learning_rate or a longer warmup.")
     case .tooFewWindows(let windows, let batch):
       "the split holds \(windows) training windows, fewer than one batch of \(batch); lower training.batch"
+    case .otherShapes(let run):
+      "\(run): the demonstrations have other image sizes or widths than those it began with; train a new run"
     case .demonstrationsChanged(let run, let change):
       "\(run): the demonstrations changed since this run began: \(change); give the old ones back, begin anew with --restart or "
         + "another --run, or go on with --accept-changes"

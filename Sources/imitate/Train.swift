@@ -37,7 +37,7 @@ struct Train: ParsableCommand {
 
     let lock = try dryRun ? nil : folder.locked(creating: true)
     defer { lock?.release() }
-    if restart { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
+    if restart, !dryRun { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
     if let checkpoint {
       guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
@@ -67,14 +67,22 @@ struct Train: ParsableCommand {
     if let change = data.change(since: blueprint.datasets) {
       guard acceptChanges else { throw TrainingError.demonstrationsChanged(run: folder.path, change: change) }
       tell("note: \(change); the run goes on with what is there now")
+      guard blueprint.encoder.schema == data.blueprint.encoder.schema, blueprint.actions == data.blueprint.actions,
+        blueprint.actionWidth == data.blueprint.actionWidth
+      else { throw TrainingError.otherShapes(run: folder.path) }
       blueprint.datasets = data.fingerprints
-      // What only one of them says is not known of what was learned from both.
-      blueprint.actionSchema = try? blueprint.actionSchema?.common(with: data.blueprint.wholeAction)
-      blueprint.vectorSchemas = blueprint.vectorSchemas?.filter { data.blueprint.vectorSchemas?[$0.key] == $0.value }
+      // What only one of them says is not known of what was learned from both; what they say against each other is refused.
+      blueprint.actionSchema = try blueprint.actionSchema?.common(with: data.blueprint.wholeAction)
+      let theirs = data.blueprint.vectorSchemas ?? [:]
+      for (key, mine) in blueprint.vectorSchemas ?? [:] {
+        if let other = theirs[key], let difference = mine.difference(from: other, key: key) { throw difference }
+      }
+      blueprint.vectorSchemas = blueprint.vectorSchemas?.filter { theirs[$0.key] == $0.value }
+    } else {
+      // What checkpoints of before do not say, the same demonstrations may.
+      if checkpoint?.blueprint.actionSchema == nil { blueprint.actionSchema = data.blueprint.actionSchema }
+      blueprint.vectorSchemas = blueprint.vectorSchemas ?? data.blueprint.vectorSchemas
     }
-    // What checkpoints of before do not say, the demonstrations may.
-    if checkpoint?.blueprint.actionSchema == nil { blueprint.actionSchema = data.blueprint.actionSchema }
-    blueprint.vectorSchemas = blueprint.vectorSchemas ?? data.blueprint.vectorSchemas
     if let note = blueprint.actingNote(recipe) { tell("note: \(note)") }
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: blueprint,
@@ -193,6 +201,9 @@ struct Train: ParsableCommand {
       ) { done, total in bar.update(done, of: total) }
     } catch is CancellationError {
       throw Interruption.failure
+    } catch let error where error is WriteError || error is CocoaError {
+      tell("note: features are not kept: \(CommandFailure.line(error)); computed as they are needed")
+      return nil
     }
     if rows != nil {
       bar.finish()
