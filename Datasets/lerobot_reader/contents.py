@@ -31,8 +31,11 @@ class Part:
     column: str
     start: int = 0
     stop: int | None = None
-    names: list | None = None
-    """What info.json calls the values."""
+    name: str = ""
+    """What modality.json calls it, `action.base_motion`."""
+
+    def __str__(self):
+        return f"{self.name} ({self.start} to {self.stop})"
 
     def of(self, values, where):
         if self.stop is not None and self.stop > values.shape[1]:
@@ -61,6 +64,16 @@ class Contents:
     """What is in the dataset but not converted, and why."""
     robocasa: bool = False
 
+    def check_coverage(self, widths, where):
+        """Every value of a column of actions is converted: one that no part names would be lost without a word."""
+        for column in dict.fromkeys(part.column for part in self.actions) if self.robocasa else ():
+            parts, end = sorted((part for part in self.actions if part.column == column), key=lambda part: part.start), 0
+            for start, stop in [(part.start, part.stop) for part in parts] + [(widths[column], widths[column])]:
+                if start > end:
+                    raise Refused(f"{where}: values {end} to {start} of {column} belong to none of RoboCasa's parts, "
+                                  f"{', '.join(map(str, parts))}; each value belongs to one")
+                end = stop
+
     def add(self, group, key, value):
         if key in ("", ".", "..", "_image") or "\0" in key:
             raise Refused(f"column {short(value.column)} has no name that HDF5 could keep")
@@ -81,14 +94,28 @@ def contents(dataset, file):
 
 # RoboCasa
 
-def span(dataset, kind, name, entry, width):
+def span(dataset, kind, name, entry, width=None):
+    """The part that modality.json calls `name`, of `width` values where that is known."""
     where = f"{dataset.folder}/meta/modality.json"
     start = whole(entry.get("start"), where, f"{kind}.{name}.start")
     stop = whole(entry.get("end"), where, f"{kind}.{name}.end")
-    if stop - start != width:
-        raise Refused(f"{where}: {kind}.{name} has {stop - start} values, {width} expected")
+    if stop < start or width not in (None, stop - start):
+        raise Refused(f"{where}: {kind}.{name} ({start} to {stop}) has {stop - start} values"
+                      + ("" if width is None else f", {width} expected"))
     column = entry.get("original_key") or ("observation.state" if kind == "state" else "action")
-    return Part(text(column, where, f"{kind}.{name}.original_key"), start, stop)
+    return Part(text(column, where, f"{kind}.{name}.original_key"), start, stop,
+                f"{kind}.{name}")
+
+
+def check_apart(parts, where):
+    """No value of a column is in two parts: one of them would hold what is the other's."""
+    for column in dict.fromkeys(part.column for part in parts):
+        before = None
+        for part in sorted((part for part in parts if part.column == column and part.start < part.stop),
+                           key=lambda part: part.start):
+            if before is not None and part.start < before.stop:
+                raise Refused(f"{where}: {before} and {part} overlap in {column}; each value belongs to one")
+            before = part
 
 
 def text(value, where, name):
@@ -99,6 +126,7 @@ def text(value, where, name):
 
 def robocasa(dataset, modality, columns):
     found = Contents(binary=BINARY, action_names=[], robocasa=True)
+    where = f"{dataset.folder}/meta/modality.json"
     missing, used = [], set()
     for names, ours in ACTIONS:
         name = next((name for name in names if name in modality["action"]), None)
@@ -108,19 +136,24 @@ def robocasa(dataset, modality, columns):
         found.actions.append(span(dataset, "action", name, modality["action"][name], len(ours)))
         found.action_names += ours
     if missing:
-        raise Refused(f"{dataset.folder}/meta/modality.json: no action {', '.join(missing)}; "
-                      f"it has {', '.join(modality['action'])}")
+        raise Refused(f"{where}: no action {', '.join(missing)}; it has {', '.join(modality['action'])}")
+    taken = {part.name for part in found.actions}
+    others = [span(dataset, "action", name, entry) for name, entry in modality["action"].items()
+              if f"action.{name}" not in taken]
+    check_apart(found.actions + others, where)
+    for part in others:
+        found.left_out[part.name] = "no action of RoboCasa's"
     for key, (width, names) in STATES.items():
         name = next((name for name in names if name in modality.get("state", {})), None)
         if name is not None:
             used.add(name)
             found.add(found.vectors, key, span(dataset, "state", name, modality["state"][name], width))
+    check_apart(found.vectors.values(), where)
     for name in modality.get("state", {}):
         if name not in used:
             found.left_out[f"state.{name}"] = "no state of RoboCasa's"
     for name, entry in modality.get("video", {}).items():
-        column = text(entry.get("original_key") or f"observation.images.{name}",
-                      f"{dataset.folder}/meta/modality.json", f"video.{name}.original_key")
+        column = text(entry.get("original_key") or f"observation.images.{name}", where, f"video.{name}.original_key")
         add_camera(dataset, found, f"{name.removesuffix('_image')}_image", column, columns)
     return found
 

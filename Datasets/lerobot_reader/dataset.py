@@ -3,6 +3,7 @@ import glob
 import math
 import os
 import re
+import string
 from dataclasses import dataclass, field
 
 from .columns import parquet_rows
@@ -17,6 +18,9 @@ VIDEO_PATHS = {
     2: "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
     3: "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
 }
+
+WIDEST = 20
+"""Characters that a field of a path may ask for: as many digits as 64 bits need."""
 
 
 @dataclass
@@ -232,6 +236,7 @@ class Dataset:
         try:
             if not isinstance(template, str):
                 raise TypeError("not a text")
+            check_widths(template)
             return os.path.join(self.folder, template.format(**places))
         except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
             raise Refused(f"{self.info_path}: {name} {short(template)} cannot be filled in: {first(error)}") from None
@@ -268,6 +273,17 @@ class Dataset:
             for path in glob.glob(glob.escape(before) + "*" + glob.escape(after)):
                 found.add(path[len(before):len(path) - len(after)])
         return sorted(found)
+
+
+def check_widths(template):
+    """Refuses fields so wide that filling them in would fill the memory."""
+    for _, name, layout, _ in string.Formatter().parse(template):
+        if "{" in (layout or ""):
+            raise ValueError(f"field {name} has a width that is another field's")
+        for number in re.findall(r"\d+", layout or ""):
+            number = number.lstrip("0")
+            if len(number) > 2 or int(number or 0) > WIDEST:
+                raise ValueError(f"field {name} is wider than {WIDEST} characters")
 
 
 def first(error):

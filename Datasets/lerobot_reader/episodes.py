@@ -80,14 +80,12 @@ def check_order(file, episode, start, stop):
             raise Refused(f"{where}: its rows begin at {first:g}; {episode.where} says {episode.rows[0]}")
 
 
-def instruction(dataset, file, episode, start, stop, robocasa, notes):
+def instruction(dataset, file, episode, start, stop, notes):
     """What the episode is asked to do, and its tasks where they are several.
 
-    The frames' task_index counts, as in LeRobot; RoboCasa's sets name the words in the episode's description.
+    The frames' task_index counts, as in LeRobot, and must be what the episode's description says.
     """
     described = episode.tasks
-    if robocasa and described:
-        return described[0], []
     indices = scalars(file, "task_index")
     if indices is None or not dataset.tasks:
         tasks = described

@@ -78,6 +78,8 @@ class Writer:
         for name, of in values.items():
             self._check_width(name, of.shape[1], file.path)
         where = f"{file.path}: episode {episode.index}"
+        self.contents.check_coverage({name: of.shape[1] for name, of in values.items()},
+                                     f"{self.dataset.folder}/meta/modality.json")
         action = np.concatenate([part.of(values[part.column], where) for part in self.contents.actions], 1)
         for column in self.contents.binary:
             action[:, column] = np.where(action[:, column] < 0.5, -1.0, 1.0)
@@ -175,11 +177,10 @@ class Writer:
         """RoboCasa's: what the episode is about, its model and the simulator's states."""
         folder = os.path.join(self.dataset.folder, "extras", f"episode_{episode.index:06d}")
         path = os.path.join(folder, "ep_meta.json")
-        if os.path.lexists(path):
-            about = read_object(path)
-        else:
-            words, several = instruction(self.dataset, file, episode, start, stop, self.contents.robocasa, self.notes)
-            about = {"lang": words, **({"tasks": several} if several else {})}
+        words, several = instruction(self.dataset, file, episode, start, stop, self.notes)
+        about = read_object(path) if os.path.lexists(path) else {"lang": words}
+        if several:
+            about |= {"lang": "", "tasks": several}
         if not about.get("lang"):
             self.notes.count("silent")
         demo.attrs["ep_meta"] = json.dumps(about)
@@ -251,15 +252,20 @@ class Writer:
             if size <= len(taken):
                 self._mask(file, f"{size}_demos", taken[:size])
         splits = self.dataset.info.get("splits")
-        if isinstance(splits, dict) and len(splits) > 1:
-            for name, span in splits.items():
-                ends = span.split(":") if isinstance(span, str) else []
-                if len(ends) != 2 or not all(end.isdecimal() for end in ends):
-                    self.notes.add(f"split {short(name)} of meta/info.json is {short(span)}, no range: left out")
-                    continue
-                inside = sorted(index for index in chosen if int(ends[0]) <= index < int(ends[1]))
-                if inside and name and "/" not in name:
-                    self._mask(file, name, inside)
+        for name, span in splits.items() if isinstance(splits, dict) else ():
+            ends = span.split(":") if isinstance(span, str) else []
+            numeric = len(ends) == 2 and all(end.isdecimal() and len(end) < 20 for end in ends)
+            start, stop = map(int, ends) if numeric else (1, 0)
+            if stop < start:
+                self.notes.add(f"split {short(name)} of meta/info.json is {short(span)}, no range: left out")
+                continue
+            absent = stop - start - sum(start <= index < stop for index in self.order)
+            if absent:
+                self.notes.add(f"split {short(name)} of meta/info.json is {short(span)}: "
+                               f"{absent} of these {stop - start} episodes are not in the dataset")
+            inside = sorted(index for index in chosen if start <= index < stop)
+            if len(splits) > 1 and inside and name and "/" not in name:
+                self._mask(file, name, inside)
 
     @staticmethod
     def _mask(file, name, indices):

@@ -163,6 +163,10 @@ class LeRobotFailures(ToolTests):
             ("data_path", "data/{0}.parquet", "data_path"), ("data_path", "data/{episode_index:q}", "data_path"),
             ("data_path", "data/{", "data_path"), ("data_path", 7, "data_path 7"),
             ("data_path", "data/{episode_index.x}", "data_path"),
+            ("data_path", "{episode_index:09999999999d}", "data_path", "episode_index is wider than 20 characters"),
+            ("data_path", "{episode_index:021d}", "data_path", "episode_index is wider than 20 characters"),
+            ("data_path", "{episode_index:.99f}", "data_path", "episode_index is wider than 20 characters"),
+            ("data_path", "{episode_index:{episode_chunk}d}", "data_path", "a width that is another field's"),
             ("features", [], "features is []"), ("features", {"action": 3}, "feature action is 3"),
             ("features", {"action": {"shape": [4]}}, "feature action"),
             ("features", {"action": {"dtype": 3}}, "dtype is 3"),
@@ -177,6 +181,14 @@ class LeRobotFailures(ToolTests):
                 dataset = self.tables()
                 dataset.info[name] = value
                 self.refused(dataset, *says)
+
+    def test_wide_fields_of_videos(self):
+        for version in ("v2.1", "v3.0"):
+            with self.subTest(version):
+                self.setUp()
+                dataset = LeRobotSet(version)
+                dataset.info["video_path"] = "videos/{video_key:>9999999999}.mp4"
+                self.refused(dataset, "meta/info.json: video_path", "video_key is wider than 20 characters")
 
     def test_versions(self):
         for version in ("v1.6", "v2.2", "v3.1", "v4.0", "2.1", None, 3, ["v2.1"]):
@@ -222,6 +234,78 @@ class LeRobotFailures(ToolTests):
         dataset = self.tables()
         dataset.tasks[0] = "shove"
         self.refused(dataset, FIRST, "the task 'shove' by its task_index", "line 1 says 'push the toy'")
+
+    def test_tasks_of_robocasas_sets_that_do_not_fit(self):
+        for extras in (False, True):
+            with self.subTest(extras=extras):
+                def describe(source):
+                    if extras:
+                        write_json(f"{source}/extras/episode_000001/ep_meta.json", {"lang": "lift the toy"})
+                self.setUp()
+                dataset = self.robocasa()
+                dataset.tables[1]["task_index"] = [1] * 6 + [7]
+                self.refused(dataset, SECOND, "episode 1 has task_index 7, which no task of", damage=describe)
+                self.setUp()
+                dataset = self.robocasa()
+                dataset.tables[1]["task_index"] = [0] * 7
+                self.refused(dataset, SECOND, "the task 'push the toy' by its task_index",
+                             "line 2 says 'lift the toy'", damage=describe)
+
+    # modality.json
+
+    def robocasa(self, **options):
+        dataset = self.tables(modality=True, **options)
+        dataset.modality["video"] = {}
+        return dataset
+
+    def test_parts_that_overlap(self):
+        for kind, name, start, stop, *says in [
+            ("action", "end_effector_position", 0, 3, "action.base_motion (0 to 4)",
+             "action.end_effector_position (0 to 3)", "overlap in action;"),
+            ("action", "gripper_close", 10, 11, "action.end_effector_rotation (8 to 11)",
+             "action.gripper_close (10 to 11)", "overlap in action;"),
+            ("action", "head", 3, 4, "action.base_motion (0 to 4)", "action.head (3 to 4)", "overlap in action;"),
+            ("state", "base_position", 0, 3, "state.gripper_qpos (0 to 2)", "state.base_position (0 to 3)",
+             "overlap in observation.state;"),
+        ]:
+            for version in ("v2.1", "v3.0"):
+                with self.subTest(name, version=version):
+                    self.setUp()
+                    dataset = self.robocasa(version=version)
+                    dataset.modality[kind][name] = {"start": start, "end": stop}
+                    self.refused(dataset, "meta/modality.json: ", *says)
+
+    def test_values_that_no_part_names(self):
+        for name, shift, *says in [
+            ("all", 1, "values 0 to 1 of action belong to none of RoboCasa's parts, action.base_motion (1 to 5)"),
+            ("later", 1, "values 4 to 5 of action", "action.control_mode (5 to 6)"),
+            ("none", 0, "values 12 to 13 of action", "action.gripper_close (11 to 12)"),
+            ("head", 0, "values 12 to 13 of action", "action.gripper_close (11 to 12)"),
+        ]:
+            with self.subTest(name):
+                self.setUp()
+                dataset = self.robocasa()
+                for table in dataset.tables:
+                    table["action"] = [[*row, 0.5] for row in table["action"]]
+                dataset.info["features"]["action"]["shape"] = [13]
+                for part, span in dataset.modality["action"].items():
+                    if name != "later" or part != "base_motion":
+                        span["start"], span["end"] = span["start"] + shift, span["end"] + shift
+                if name == "head":
+                    dataset.modality["action"]["head"] = {"start": 12, "end": 13}
+                self.refused(dataset, "meta/modality.json: ", *says)
+
+    def test_parts_of_other_widths(self):
+        for name, span, *says in [
+            ("base_motion", {"start": 0, "end": 3}, "action.base_motion (0 to 3) has 3 values, 4 expected"),
+            ("head", {"start": 3, "end": 1}, "action.head (3 to 1) has -2 values"),
+            ("head", {"start": 3}, "action.head.end is None"),
+        ]:
+            with self.subTest(name, span=span):
+                self.setUp()
+                dataset = self.robocasa()
+                dataset.modality["action"][name] = span
+                self.refused(dataset, "meta/modality.json: ", *says)
 
     def test_damaged_descriptions_of_v3(self):
         for path, content, *says in [

@@ -177,6 +177,21 @@ class LeRobotValues(ToolTests):
                         "base_yaw", "torso", "mode"])
                     self.assertEqual({one["unit"] for one in self.schema(file)["dimensions"]}, {None})
 
+    def test_modality_of_several_columns(self):
+        """Parts of a column of their own are apart from those of `action`, whatever their numbers."""
+        dataset = LeRobotSet(modality=True, camera=None, features=False)
+        for episode, table in enumerate(dataset.tables):
+            table["action"] = dataset.actions[episode][:, :11].tolist()
+            table["action.gripper"] = dataset.actions[episode][:, 11].tolist()
+            table["action.head"] = dataset.actions[episode][:, :2].tolist()
+        dataset.modality["video"] = {}
+        dataset.modality["action"] |= {
+            "gripper_close": {"start": 0, "end": 1, "original_key": "action.gripper"},
+            "head": {"start": 0, "end": 2, "original_key": "action.head"}}
+        file, said = self.converted(dataset)
+        self.check(file, dataset, camera=None)
+        self.assertEqual(said, "run lerobot: note: left out: action.head (no action of RoboCasa's)\n")
+
     def test_robocasa_extras(self):
         dataset = LeRobotSet(modality=True)
         dataset.tasks[2] = "OpenDrawer"
@@ -217,6 +232,26 @@ class LeRobotValues(ToolTests):
         self.assertEqual([name.decode() for name in file["mask/val"]], [f"demo_{index}" for index in range(25, 31)])
         self.assertEqual(len(file["mask/train"]), 25)
         self.assertNotIn("50_demos", file["mask"])
+
+    def test_splits_of_episodes_that_there_are_not(self):
+        for splits, *says in [
+            ({"train": "0:2", "val": "2:9"}, "split 'val' of meta/info.json is '2:9': 6 of these 7 episodes"),
+            ({"train": "0:5"}, "split 'train' of meta/info.json is '0:5': 2 of these 5 episodes"),
+            ({"train": "0:3", "val": "7:9"}, "split 'val' of meta/info.json is '7:9': 2 of these 2 episodes"),
+            ({"train": "0:3", "val": "3:2"}, "split 'val' of meta/info.json is '3:2', no range: left out"),
+            ({"train": "0:3", "val": "0:" + "9" * 5000}, "no range: left out"),
+            ({"train": "0:2", "val": "2:3"},),
+        ]:
+            with self.subTest(splits=str(splits)[:60]):
+                self.setUp()
+                dataset = LeRobotSet(camera=None)
+                dataset.info["splits"] = splits
+                file, said = self.converted(dataset, "--episodes", "2")
+                self.assertEqual(len(said.splitlines()), len(says), said)
+                for words in says:
+                    self.assertIn(words, said)
+                if splits.get("val") in ("7:9", "3:2"):
+                    self.assertNotIn("val", file["mask"])
 
     def test_some_episodes(self):
         dataset = LeRobotSet()
@@ -380,6 +415,23 @@ class LeRobotValues(ToolTests):
         about = json.loads(file["data/demo_1"].attrs["ep_meta"])
         self.assertEqual(about, {"lang": "", "tasks": ["push the toy", "lift the toy"]})
         self.assertIn("1 episode with several tasks", said)
+
+    def test_several_tasks_in_an_episode_of_robocasas(self):
+        for extras in (False, True):
+            with self.subTest(extras=extras):
+                self.setUp()
+                dataset = LeRobotSet(modality=True, camera=None)
+                dataset.modality["video"] = {}
+                dataset.tables[1]["task_index"] = [1, 1, 1, 0, 0, 0, 0]
+                dataset.episodes[1]["tasks"] = ["lift the toy", "push the toy"]
+                source = dataset.write(f"{self.folder}/set")
+                if extras:
+                    write_json(f"{source}/extras/episode_000001/ep_meta.json", {"lang": "lift the toy", "layout_id": 3})
+                file, said = self.converted(source)
+                about = json.loads(file["data/demo_1"].attrs["ep_meta"])
+                self.assertEqual(about, {"lang": "", "tasks": ["lift the toy", "push the toy"],
+                                         **({"layout_id": 3} if extras else {})})
+                self.assertIn("1 episode with several tasks", said)
 
     # rates
 
