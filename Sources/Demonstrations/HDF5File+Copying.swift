@@ -93,15 +93,15 @@ extension HDF5File {
 
   static let references = "it holds references, which point to places in the old file"
 
-  /// Whether a dataset's rows are lists of bytes.
-  func holdsLists(_ name: String) throws -> Bool {
+  /// Whether a dataset's rows are lists of integers, of bytes alone if so asked.
+  func holdsLists(_ name: String, ofBytes: Bool = false) throws -> Bool {
     try withDataset(name) { dataset in
       let type = H5Dget_type(dataset)
       defer { H5Tclose(type) }
       guard H5Tget_class(type) == H5T_VLEN else { return false }
       let inner = H5Tget_super(type)
       defer { H5Tclose(inner) }
-      return H5Tget_class(inner) == H5T_INTEGER && H5Tget_size(inner) == 1
+      return H5Tget_class(inner) == H5T_INTEGER && (!ofBytes || H5Tget_size(inner) == 1)
     }
   }
 

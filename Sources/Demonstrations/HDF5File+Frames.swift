@@ -177,7 +177,8 @@ extension HDF5File {
       }
       // Never written, or damaged; this way of asking tells them apart, and takes long.
       count = 0
-      return H5Dget_chunk_info_by_coord(dataset, place, &mask, &address, &count) >= 0 && (address == haddr_t.max || count == 0)
+      return H5Dget_chunk_info_by_coord(dataset, place, &mask, &address, &count) >= 0
+        && (address == haddr_t.max || count == 0)
     }
     guard isRead else { return nil }
     if count == 0 {

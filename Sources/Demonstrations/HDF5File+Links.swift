@@ -221,7 +221,10 @@ extension HDF5File {
     func refusal(_ reason: String) -> HDF5Error { .unreadable(file: self.path, path: path, reason: reason) }
     for source in HDF5File.sources(of: dataset, in: file) {
       let isPattern = (source.file + (source.dataset ?? "")).contains("%")
-      if isPattern { throw refusal("the names of its parts are a pattern ('\(source.file)'), of which nobody can tell how many there are") }
+      if isPattern {
+        throw refusal(
+          "the names of its parts are a pattern ('\(source.file)'), of which nobody can tell how many there are")
+      }
       guard depth < 8 else { throw refusal("it is put together from itself") }
       guard FileManager.default.isReadableFile(atPath: source.file) else {
         throw refusal("values of it are in another file, '\(source.file)', which is not there or not readable")

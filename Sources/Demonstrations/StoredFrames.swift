@@ -38,7 +38,10 @@ extension HDF5File {
       return shape[3] == 3 ? array(false) : nil
     case 1 where kind == .other && shape[0] > 0:
       guard try holdsLists(path) else { return nil }
-      let first = try image(of: lists(path, rows: 0..<1)[0], path, row: 0)
+      let row = try lists(path, rows: 0..<1)[0]
+      // Lists of bytes are images; of other integers only where they begin as one: they may be words.
+      guard try row.starts(with: [0xff, 0xd8, 0xff]) || holdsLists(path, ofBytes: true) else { return nil }
+      let first = try image(of: row, path, row: 0)
       return StoredCamera(storage: .lists, count: shape[0], height: first.height, width: first.width)
     case 2 where kind == .bytes && shape[0] > 0 && shape[1] > 16:
       let row = try frames(path, rows: 0..<1)

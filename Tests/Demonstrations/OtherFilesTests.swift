@@ -372,6 +372,48 @@ import Testing
       """, in: folder)
   }
 
+  /// However far away they are, and whoever reads.
+  @Test func missingSourcesAreNoFillValues() throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try python(
+      Self.frames + """
+        def virtual(file, name, source, inner, shape=(6, 8, 8, 3)):
+            layout = h5py.VirtualLayout(shape, "u1")
+            layout[:] = h5py.VirtualSource(source, inner, shape)
+            file.create_virtual_dataset(name, layout)
+        with h5py.File("leaf.hdf5", "w") as f: f["x"] = ramp
+        with h5py.File("middle.hdf5", "w") as f: virtual(f, "x", "leaf.hdf5", "x")
+        with h5py.File("f.hdf5", "w") as f:
+            for i, (source, inner) in enumerate([("middle.hdf5", "x"), ("middle.hdf5", "nothing"), ("gone.hdf5", "x")]):
+                f[f"data/demo_{i}/actions"] = np.zeros((6, 7))
+                virtual(f, f"data/demo_{i}/obs/cam", source, inner)
+        with h5py.File("a.hdf5", "w") as f: f["data/demo_0"] = h5py.ExternalLink("b.hdf5", "/x")
+        with h5py.File("b.hdf5", "w") as f: f["x"] = h5py.ExternalLink("a.hdf5", "/data/demo_0")
+        """, in: folder)
+    let path = folder + "/f.hdf5"
+    let file = try DemonstrationFile(path: path)
+    #expect(try file.images("cam", of: "demo_0") == Self.ramp)
+    #expect(file.filesBehind.contains("\(folder)/leaf.hdf5"))
+    for (demo, words) in [("demo_1", "nothing"), ("demo_2", "gone.hdf5")] {
+      #expect(throws: HDF5Error.self) { try file.images("cam", of: demo) }
+      #expect(throws: HDF5Error.self) { _ = try Playback(file, demo: demo).frames([0]) }
+      #expect(DatasetSummary(file).problems.contains { $0.contains(demo) && $0.contains(words) })
+    }
+    #expect(throws: HDF5Error.self) { _ = try Repacking(file, to: folder + "/o.hdf5", as: .raw).run() }
+    // The one at the end of the line.
+    try FileManager.default.removeItem(atPath: folder + "/leaf.hdf5")
+    do {
+      _ = try DemonstrationFile(path: path).images("cam", of: "demo_0")
+      Issue.record("fill values were read")
+    } catch {
+      #expect("\(error)".contains("f.hdf5") && "\(error)".contains("leaf.hdf5"), "\(error)")
+    }
+    // Links that lead to each other end in a line as well.
+    let circle = DatasetSummary(try DemonstrationFile(path: folder + "/a.hdf5"))
+    #expect(circle.problems.contains { $0.contains("circle") || $0.contains("link") }, "\(circle.problems)")
+  }
+
   /// A folder that happens to have the name of our unfinished work is somebody's own.
   @Test func removesNoFolderOfOthers() throws {
     let folder = try folder()
