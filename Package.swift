@@ -74,7 +74,8 @@ let package = Package(
     tests("Simulation", ["Simulation", "Imitation"]),
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
     tests("Evaluation", ["Evaluation", "Imitation"]),
-    tests("Export", ["Export", "Encoders", "Policies", "Imitation"]),
+    tests(
+      "Export", ["Export", "Encoders", "Policies", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     tests("Command", ["Commands", "ImitationKit", "Demonstrations", "Evaluation", "Training"], exclude: ["Outside"]),
   ],
   swiftLanguageModes: [.v6]

@@ -97,12 +97,17 @@ extension PolicyPackage {
       throw PackageError.description("not JSON with a format and a version")
     }
     guard head.format == format else { throw PackageError.foreign(format: head.format) }
-    guard head.version == version else { throw PackageError.version(found: head.version) }
-    let description: Description
+    guard (1...version).contains(head.version) else { throw PackageError.version(found: head.version) }
+    var description: Description
     do {
       description = try JSONDecoder().decode(Description.self, from: data)
     } catch {
       throw PackageError.description("\(error)")
+    }
+    if head.version == 1 {
+      description.action.dimensions = description.action.dimensions.map { _ in .init() }
+      (description.action.controlHertz, description.action.control) = (nil, nil)
+      for place in description.observation.vectors.indices { description.observation.vectors[place].unit = nil }
     }
     func refuse(unless holds: Bool, _ reason: String) throws {
       if !holds { throw PackageError.description(reason) }

@@ -11,7 +11,8 @@ import Tensors
 /// `sha256sum -c` reads too.
 package struct PolicyPackage {
   package static let format = "imitationkit-policy"
-  package static let version = 1
+  /// In version 1 names, units, limits and rate may have been guessed: they are read as unknown.
+  package static let version = 2
 
   /// `policy.json`.
   package struct Description: Codable, Sendable, Equatable {
@@ -180,13 +181,16 @@ package struct PolicyPackage {
     package var sha256: String
     package var key: String
     package var episodes: Int
+    /// SHA-256 of the other files that its values come from; nil when there are none.
+    package var linked: [String]?
 
-    package init(task: String, file: String, sha256: String, key: String, episodes: Int) {
+    package init(task: String, file: String, sha256: String, key: String, episodes: Int, linked: [String]? = nil) {
       self.task = task
       self.file = file
       self.sha256 = sha256
       self.key = key
       self.episodes = episodes
+      self.linked = linked
     }
   }
 
@@ -258,7 +262,7 @@ package enum PackageError: Error, Equatable, CustomStringConvertible {
     case .damaged(let file): "\(file): damaged: its SHA-256 is not the one in SHA256SUMS"
     case .description(let reason): "policy.json: \(reason)"
     case .foreign(let format): "policy.json: format '\(format)' is not '\(PolicyPackage.format)'"
-    case .version(let found): "policy.json: version \(found), this program reads version \(PolicyPackage.version)"
+    case .version(let found): "policy.json: version \(found), this program reads versions 1 to \(PolicyPackage.version)"
     case .exists(let folder): "\(folder): exists and is not a policy package; choose another --output"
     case .differs(let largest, let at):
       "the golden output is not reproduced: number \(at) differs by \(largest); other weights or another program made it"

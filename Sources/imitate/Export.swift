@@ -48,7 +48,7 @@ struct ExportPolicy: ParsableCommand {
         ensemble: recipe.actions.ensemble),
       vocabulary: context.vocabulary,
       datasets: loaded.blueprint.datasets.map {
-        .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes)
+        .init(task: $0.task, file: $0.file, sha256: $0.sha256, key: $0.key, episodes: $0.episodes, linked: $0.linked)
       },
       evaluation: (evaluation?.rows ?? [])
         .filter { $0.policy == recipe.policy.kind }

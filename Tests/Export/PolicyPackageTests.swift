@@ -1,3 +1,4 @@
+import Crypto
 import Export
 import Foundation
 import Imitation
@@ -87,6 +88,30 @@ import Testing
       PolicyPackage.Vector.self,
       from: Data("{\"key\": \"k\", \"width\": 3, \"unit\": \"as recorded\", \"type\": \"float32\"}".utf8))
     #expect(vector.unit == nil)
+  }
+
+  /// Version 1 had names, units and a rate whether anybody knew them or not: its weights are read, those are not believed.
+  @Test func versionOneKnowsNothing() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try package().write(to: folder)
+    #expect(try PolicyPackage(folder: folder).unknown == nil)
+    let path = folder + "/policy.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let old = text.replacingOccurrences(of: "\"version\" : 2", with: "\"version\" : 1")
+      .replacingOccurrences(of: "\"version\": 2", with: "\"version\": 1")
+    try #require(old != text)
+    try old.write(toFile: path, atomically: true, encoding: .utf8)
+    let sums = try String(contentsOfFile: folder + "/SHA256SUMS", encoding: .utf8).split(separator: "\n").map { line in
+      guard line.hasSuffix("policy.json") else { return String(line) }
+      return SHA256.hash(data: Data(old.utf8)).map { String(format: "%02x", $0) }.joined() + "  policy.json"
+    }
+    try (sums.joined(separator: "\n") + "\n").write(
+      toFile: folder + "/SHA256SUMS", atomically: true, encoding: .utf8)
+    let read = try PolicyPackage(folder: folder)
+    let unknown = try #require(read.unknown)
+    for words in ["the rate", "the unit of actions", "the unit of robot0_eef_pos"] { #expect(unknown.contains(words)) }
+    #expect(read.weights.keys.sorted() == ["a.weight"])
   }
 
   /// What an encoder needs beside weights is in the package, and is not taken for a weight.
