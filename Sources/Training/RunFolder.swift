@@ -8,12 +8,15 @@ package enum RunError: Error, Equatable, CustomStringConvertible {
   case noCheckpoint(folder: String)
   case notWritable(folder: String)
   case busy(folder: String)
+  case otherRecipe(folder: String)
 
   package var description: String {
     switch self {
     case .notARun(let folder):
       "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
     case .notWritable(let folder): "\(folder): cannot be written to; give --run a folder that can"
+    case .otherRecipe(let folder):
+      "\(folder)/recipe.yaml: is there already and says something else; give --run another folder, or --restart to replace it"
     case .busy(let folder): "\(folder): another process trains or evaluates this run; wait for it, or stop it"
     case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
     }
@@ -80,14 +83,24 @@ package struct RunFolder: Sendable {
   }
 
   /// Starts the folder with the recipe's text.
-  /// - Throws: `RunError.notWritable`, or `WriteError`.
-  package func create(recipe text: String) throws {
+  ///
+  /// - Parameter replace: whether a `recipe.yaml` with another text is replaced.
+  /// - Throws: `RunError`, or `WriteError`.
+  package func create(recipe text: String, replace: Bool = false) throws {
+    if !replace { try refuseAnother(recipe: text) }
     do {
       try FileManager.default.createDirectory(atPath: path + "/checkpoints", withIntermediateDirectories: true)
     } catch {
       throw RunError.notWritable(folder: path)
     }
     try AtomicFile.write(Data(text.utf8), to: recipe)
+  }
+
+  /// - Throws: `RunError.otherRecipe` where there is a `recipe.yaml` with another text.
+  package func refuseAnother(recipe text: String) throws {
+    if let old = FileManager.default.contents(atPath: recipe), old != Data(text.utf8) {
+      throw RunError.otherRecipe(folder: path)
+    }
   }
 
   /// Removes what a killed run left half-written.

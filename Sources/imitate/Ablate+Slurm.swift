@@ -34,6 +34,9 @@ extension Ablate {
       exec \(command) --cell "$SLURM_ARRAY_TASK_ID"
 
       """
+    if let old = FileManager.default.contents(atPath: path), old != Data(text.utf8) {
+      throw CommandFailure("\(path): is there already and says something else; name another file with --slurm")
+    }
     try FileManager.default.createDirectory(atPath: grid.folder, withIntermediateDirectories: true)
     try AtomicFile.write(Data(text.utf8), to: path)
     print("\(path): \(grid.cells.count) cells; submit it with sbatch")

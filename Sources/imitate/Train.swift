@@ -39,6 +39,7 @@ struct Train: ParsableCommand {
     defer { lock?.release() }
     if restart, !dryRun { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
+    if checkpoint == nil, !restart { try folder.refuseAnother(recipe: recipe.text) }
     if let checkpoint {
       guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
         throw CheckpointError.otherRecipe(path: folder.path)
@@ -109,7 +110,7 @@ struct Train: ParsableCommand {
 
     folder.removeLeftovers()
     if checkpoint == nil {
-      try folder.create(recipe: recipe.text)
+      try folder.create(recipe: recipe.text, replace: restart)
       // What was measured with other weights says nothing of these.
       for old in [folder.evaluation, EpisodeJournal.path(folder.path)] {
         try? FileManager.default.removeItem(atPath: old)

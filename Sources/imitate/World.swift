@@ -57,7 +57,10 @@ struct WorldTrain: ParsableCommand {
     } else {
       // What was measured before more steps says nothing of what comes of them.
       try? FileManager.default.removeItem(atPath: WorldEvaluation.file(folder))
-      try folder.create(recipe: recipe.text)
+      let began = WorldRecipe.Stage.allCases.contains {
+        !RunFolder("\(folder.path)/\($0.rawValue)").checkpointSteps.isEmpty
+      }
+      try folder.create(recipe: recipe.text, replace: restart || began)
       try run.train(interruption)
     }
     print(WorldRun.file(folder))

@@ -32,6 +32,9 @@
       #expect(planned.status == 0, "\(planned.errors)")
       #expect(planned.output.components(separatedBy: "not begun").count == 9)
 
+      try runner.write("mine", to: "taken.sbatch")
+      let taken = try runner.run(grid + ["--slurm", "taken.sbatch"])
+      #expect(taken.status == 1 && taken.complaint.contains("is there already"), "\(taken.errors)")
       let array = try runner.run(grid + ["--slurm", "grid.sbatch"])
       #expect(array.status == 0 && array.output.contains("8 cells"))
       let script = String(decoding: try #require(runner.bytes("grid.sbatch")), as: UTF8.self)

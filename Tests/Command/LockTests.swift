@@ -59,4 +59,20 @@ import Training
     #expect(refused.status == 1 && refused.complaint.contains("another process trains or evaluates"))
     #expect(!refused.errors.contains("has no locks"))
   }
+
+  /// A `recipe.yaml` that is not this run's own is nothing to write over.
+  @Test func aForeignRecipeIsKept() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    try FileManager.default.createDirectory(atPath: runner.folder + "/run", withIntermediateDirectories: true)
+    try runner.write("flour: 500 g\n", to: "run/recipe.yaml")
+    let arguments = ["train", "recipe.yaml", "--run", "run", "--set", "training.steps=2"]
+    let refused = try runner.run(arguments)
+    #expect(refused.status == 1 && refused.complaint.contains("run/recipe.yaml: is there already"), "\(refused.errors)")
+    #expect(runner.bytes("run/recipe.yaml") == Data("flour: 500 g\n".utf8))
+    #expect(try runner.run(arguments + ["--restart"]).status == 0)
+    // Its own is there already when a run goes on.
+    #expect(try runner.run(arguments).status == 0)
+  }
 }

@@ -153,6 +153,17 @@ private final class Counting: Environment {
     }
   }
 
+  /// A killed process that waits for a core on a busy machine is still listed for a moment: it gets ten seconds to go.
+  func expectGone(_ process: Substring) {
+    var facts = ""
+    for _ in 0..<1000 {
+      facts = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+      if facts.isEmpty || facts.contains(") Z ") { return }
+      usleep(10_000)
+    }
+    Issue.record("still there: \(facts)")
+  }
+
   /// Silent, deaf to signals, stopped, or with a child that keeps its output open: each is ended with all it has started.
   @Test(arguments: [
     "sleep 1000 & echo $! >> $LIST; wait", "trap '' TERM INT HUP; sleep 1000", "echo $BASHPID >> $LIST; kill -STOP $$",
@@ -173,10 +184,7 @@ private final class Counting: Environment {
     #expect(reason.contains("no answer within 3 s (signal 9)"), "\(reason)")
     let started = (try? String(contentsOfFile: list, encoding: .utf8))?.split(separator: "\n") ?? []
     #expect(started.count == (special.contains(list) ? 3 : 0), "it has three attempts")
-    for process in started {
-      let facts = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-      #expect(facts.isEmpty || facts.contains(") Z "), "still there: \(facts)")
-    }
+    for process in started { expectGone(process) }
   }
 
   /// One that takes long but says that it gets on is left alone; one that never ends a line is not.
@@ -215,10 +223,7 @@ private final class Counting: Environment {
     }
     let started = try String(contentsOfFile: list, encoding: .utf8).split(separator: "\n")
     #expect(started.count == 2)
-    for process in started {
-      let facts = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-      #expect(facts.isEmpty || facts.contains(") Z "), "still there: \(facts)")
-    }
+    for process in started { expectGone(process) }
   }
 
   @Test func stopsBetweenJobs() {
