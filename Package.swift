@@ -1,10 +1,12 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// Who may know whom: C targets <- Tensors <- Layers <- Imitation <- the rooms, which never import each other.
-// Only `Commands` (the verbs of `imitate`) sees every concrete encoder, policy and simulator.
+// Who may know whom: C targets <- Tensors <- Files, Media, Layers <- Imitation <- the rooms, which never import each other.
+// Only `ImitationKit`, what other packages import, and `Commands`, the verbs of `imitate`, see every concrete encoder,
+// policy and simulator.
 let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "GaussianWorld", "Policies", "Simulation"]
-let house: [Target.Dependency] = rooms + ["Training", "Evaluation", "Export", "Imitation", "Layers", "Tensors"]
+let house: [Target.Dependency] =
+  rooms + ["Training", "Evaluation", "Export", "Imitation", "Media", "Files", "Layers", "Tensors"]
 
 func tests(_ room: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
@@ -14,7 +16,7 @@ func tests(_ room: String, _ dependencies: [Target.Dependency], exclude: [String
 let package = Package(
   name: "ImitationKit",
   products: [
-    .library(name: "ImitationKit", targets: ["ImitationKit"]),
+    .library(name: "ImitationKit", targets: ["ImitationKit", "Commands"]),
     .executable(name: "imitate", targets: ["imitate"]),
   ],
   traits: [
@@ -36,8 +38,10 @@ let package = Package(
     .target(name: "CKernels"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),
-    .target(name: "Layers", dependencies: ["Tensors"]),
-    .target(name: "Imitation", dependencies: ["Layers", "Tensors", "CJPEG", "CZlib"]),
+    .target(name: "Files", dependencies: ["Tensors"]),
+    .target(name: "Media", dependencies: ["Tensors", "CJPEG", "CZlib"]),
+    .target(name: "Layers", dependencies: ["Tensors", "Files"]),
+    .target(name: "Imitation", dependencies: ["Layers", "Media", "Files", "Tensors"]),
     .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5", "CZlib"]),
     .target(name: "Encoders", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "GaussianWorld", dependencies: ["Imitation"]),
@@ -53,18 +57,23 @@ let package = Package(
       name: "Training",
       dependencies: ["Imitation", "Demonstrations", "Yams", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Evaluation", dependencies: ["Imitation"]),
+    .target(name: "Reports", dependencies: ["Evaluation", "Media", "Files"]),
+    .target(name: "ImageMetrics", dependencies: ["Layers", "Files", "Tensors"]),
     .target(name: "Export", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
 
+    .target(name: "ImitationKit", dependencies: house),
     // The verbs are a library so that another package can run them with a catalog of its own.
     .target(
       name: "Commands",
-      dependencies: house + [.product(name: "ArgumentParser", package: "swift-argument-parser")],
-      path: "Sources/imitate", exclude: ["Main"]),
-    .target(name: "ImitationKit", dependencies: house + ["Commands"]),
-    .executableTarget(name: "imitate", dependencies: ["Commands"], path: "Sources/imitate/Main"),
+      dependencies: house + [
+        "ImitationKit", "Reports", "ImageMetrics", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(name: "imitate", dependencies: ["Commands", "ImitationKit"]),
 
     .target(name: "Support", dependencies: ["Imitation", "Layers", "Tensors"], path: "Tests/Support"),
     tests("Tensors", ["Tensors", "CKernels"]),
+    tests("Files", ["Files", "Tensors"]),
+    tests("Media", ["Media"]),
     tests("Layers", ["Layers", "Tensors"]),
     tests("Imitation", ["Imitation"]),
     tests("Demonstrations", ["Demonstrations", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
@@ -74,9 +83,13 @@ let package = Package(
     tests("Simulation", ["Simulation", "Imitation"]),
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
     tests("Evaluation", ["Evaluation", "Imitation"]),
+    tests("Reports", ["Reports", "Evaluation", "Imitation"]),
+    tests("ImageMetrics", ["ImageMetrics", "Layers", "Tensors"]),
     tests(
       "Export", ["Export", "Encoders", "Policies", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
-    tests("Command", ["Commands", "ImitationKit", "Demonstrations", "Evaluation", "Training"], exclude: ["Outside"]),
+    tests(
+      "Command", ["Commands", "ImitationKit", "Demonstrations", "Evaluation", "Reports", "Training"],
+      exclude: ["Outside"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,5 @@
 import CZlib
+import Files
 import Foundation
 import Imitation
 

@@ -1,3 +1,5 @@
+@_exported import Media
+
 /// What a robot senses at one moment, in the units of the source: nothing is normalised here.
 public struct Observation: Sendable, Equatable {
   /// Camera images by key, for example `robot0_agentview_left_image`.

@@ -1,5 +1,5 @@
+import Files
 import Foundation
-import Layers
 
 extension Setting {
   /// The same values as JSON, for files that carry settings along; lines are left behind.

@@ -1,4 +1,11 @@
-@_exported import Commands
+@_exported import Demonstrations
+@_exported import Encoders
+@_exported import Evaluation
+@_exported import Export
+@_exported import GaussianWorld
 @_exported import Imitation
 @_exported import Layers
+@_exported import Policies
+@_exported import Simulation
 @_exported import Tensors
+@_exported import Training

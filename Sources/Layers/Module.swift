@@ -1,3 +1,4 @@
+@_exported import Files
 import Tensors
 
 /// A part of a network: a value whose parameters are found by walking its stored properties.

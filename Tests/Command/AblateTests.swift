@@ -3,6 +3,7 @@
   import Evaluation
   import Foundation
   import Layers
+  import Reports
   import Tensors
   import Testing
   import Training

@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import ImageMetrics
 import Layers
 import Testing
 

@@ -1,7 +1,7 @@
 """One case of `imitate benchmark`, done in PyTorch as well as PyTorch can: prints one JSON object.
 
 
-Shapes, precision and threads are those of the Swift case of the same name (Sources/imitate/Benchmark*.swift).
+Shapes, precision and threads are those of the Swift case of the same name (Sources/Commands/Benchmark).
 """
 import argparse
 import json

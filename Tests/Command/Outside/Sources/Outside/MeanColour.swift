@@ -1,3 +1,4 @@
+import Commands
 import ImitationKit
 
 /// The mean colour of each camera: three numbers an image, then a linear layer. Hardly sees, but shows every part.

@@ -1,0 +1,156 @@
+import Demonstrations
+import Evaluation
+import Foundation
+import Imitation
+import Layers
+import Reports
+import Training
+
+/// Evaluated runs on their way into one report.
+struct ComparisonReport {
+  let comparison: Comparison
+  let runs: [Comparison.Run]
+
+  /// - Parameters:
+  ///   - tasks: only these; all when nil.
+  ///   - missing: what a half-finished grid lacks.
+  /// - Throws: `RunError`, `EvaluationError`.
+  init(_ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [])
+    throws
+  {
+    var recipes: [(folder: RunFolder, recipe: Recipe, identity: String)] = []
+    for folder in folders {
+      let (recipe, note) = try folder.trainedRecipe()
+      if let note { tell("note: \(note)") }
+      if let split, recipe.data.split != split { continue }
+      recipes.append((folder, recipe, try recipe.identity))
+    }
+    guard !recipes.isEmpty else { throw CommandFailure("none of the runs is of the split '\(split ?? "")'") }
+    // Runs that differ by more than their seed are different columns, whatever their parts are called.
+    var seen: [String: String] = [:]
+    for (folder, recipe, identity) in recipes {
+      let key = "\(identity)\n\(recipe.seed)"
+      if let other = seen[key] {
+        throw CommandFailure("\(folder.path): the same recipe and seed as \(other): its episodes would count twice")
+      }
+      seen[key] = folder.path
+    }
+    let labels = ComparisonReport.labels(recipes)
+    runs = try recipes.map { folder, recipe, identity in
+      var result = try folder.result(recipe)
+      if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
+      return Comparison.Run(
+        path: folder.path,
+        name: "\(labels[identity]!) · \(recipe.policy.kind) · \(recipe.data.split), training seed \(recipe.seed)",
+        registry: recipe.data.registry,
+        split: recipe.data.split, encoder: labels[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
+        result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"),
+        foresight: WorldEvaluation.foresight(recipe.encoder.options["world"]))
+    }
+    var groups: [String: String] = [:]
+    for (_, recipe, _) in recipes {
+      for task in (try? Session.catalog.tasks(of: recipe.evaluation.simulator)) ?? [] { groups[task.name] = task.group }
+    }
+    comparison = Comparison(
+      title: title, runs: runs, toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),
+      missing: missing
+    ) { groups[$0] ?? "tasks" }
+  }
+
+  /// What the encoder of each recipe is called: by its kind, and where others are called so too, by the settings in which they
+  /// differ, or else by the recipe's name or the run's folder.
+  private static func labels(_ recipes: [(folder: RunFolder, recipe: Recipe, identity: String)]) -> [String: String] {
+    var labels: [String: String] = [:]
+    var taken = Set<[String]>()
+    func place(_ recipe: Recipe) -> [String] { [recipe.data.split, recipe.encoderLabel, recipe.policy.kind] }
+    for (folder, recipe, identity) in recipes where labels[identity] == nil {
+      let kind = recipe.encoderLabel
+      let alike = recipes.filter { place($0.recipe) == place(recipe) }.map(\.recipe.leaves)
+      let own = recipe.leaves
+      let differing = Set(alike.flatMap(\.keys)).filter { key in alike.contains { $0[key] != own[key] } }.sorted()
+      let settings = differing.map { "\($0.split(separator: ".").last!): \(own[$0] ?? "none")" }
+      let tries =
+        (settings.isEmpty ? [kind] : settings.count <= 3 ? ["\(kind) (\(settings.joined(separator: ", ")))"] : []) + [
+          "\(kind) (\(recipe.name))", "\(kind) (\(folder.path))", "\(kind) (\(folder.path), \(taken.count))",
+        ]
+      labels[identity] = tries.first { taken.insert([recipe.data.split, $0, recipe.policy.kind]).inserted }
+    }
+    return labels
+  }
+
+  /// Writes report.html, .md, .csv, .json and .tex.
+  /// - Returns: their paths.
+  func write(to folder: String) throws -> [String] {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let from = URL(fileURLWithPath: folder).standardizedFileURL.pathComponents
+    let html = comparison.html(runs: runs) { run, file in
+      guard FileManager.default.fileExists(atPath: "\(run.path)/\(file)") else { return nil }
+      // The way from the page to the run, so that both can be moved together.
+      let to = URL(fileURLWithPath: run.path).standardizedFileURL.pathComponents
+      let shared = zip(from, to).prefix { $0 == $1 }.count
+      return (from.dropFirst(shared).map { _ in ".." } + to.dropFirst(shared) + [file]).joined(separator: "/")
+    }
+    let parts: [(String, Data)] = [
+      ("html", Data(html.utf8)), ("md", Data(comparison.markdown.utf8)), ("csv", Data(comparison.csv.utf8)),
+      ("json", try comparison.json), ("tex", Data(comparison.latex.utf8)),
+    ]
+    return try parts.map { ending, data in
+      try AtomicFile.write(data, to: "\(folder)/report.\(ending)")
+      return "\(folder)/report.\(ending)"
+    }
+  }
+}
+
+extension Recipe {
+  /// What the encoder is called in tables.
+  var encoderLabel: String {
+    guard !observations.images.isEmpty else { return "no pictures" }
+    guard let joined = encoder.options["join"]?["kind"], case .text(let kind) = joined.value else {
+      return encoder.kind
+    }
+    return "\(encoder.kind) + \(kind)"
+  }
+
+  /// Everything that decides what is trained but the seed: runs with the same are one column of a report.
+  var identity: String { get throws { try anonymous.json } }
+
+  /// Without the name and the seed.
+  private var anonymous: Setting {
+    get throws {
+      let setting = try SettingsFile.parse(text)
+      guard case .map(let entries) = setting.value else { return setting }
+      return Setting(.map(entries.filter { !["name", "seed"].contains($0.key) }), line: 1)
+    }
+  }
+
+  /// Every single setting but the name and the seed, as text, by its path.
+  fileprivate var leaves: [String: String] {
+    func leaves(_ setting: Setting, _ path: String) -> [(String, String)] {
+      switch setting.value {
+      case .map(let entries): entries.flatMap { leaves($0.setting, path.isEmpty ? $0.key : "\(path).\($0.key)") }
+      case .text(let text): [(path, text)]
+      case .list(let items):
+        // Plain where it can be, so that a label reads well and can be wrapped.
+        [(path, items.map { if case .text(let text) = $0.value { text } else { $0.json } }.joined(separator: ", "))]
+      default: [(path, setting.json)]
+      }
+    }
+    return Dictionary(leaves((try? anonymous) ?? Setting(.null, line: 1), "")) { first, _ in first }
+  }
+}
+
+extension Report.Film {
+  /// A success and a failure of each task, where there are any.
+  static func kept(of result: EvaluationResult, policy: String, in folder: String) -> [Report.Film] {
+    var films: [Report.Film] = []
+    for task in result.rows.filter({ $0.policy == policy }).map(\.task) {
+      for success in [true, false] {
+        let episode = result.episodes.first { $0.policy == policy && $0.task == task && $0.success == success }
+        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(FilmStrip.name(episode))")
+        else { continue }
+        films.append(.init(episode: episode, jpeg: jpeg))
+      }
+    }
+    return films
+  }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Foundation
+import Imitation
+import ImitationKit
+import Synchronization
+import Tensors
+
+/// The command `imitate`. Another package runs it with plug-ins of its own:
+///
+/// ```swift
+/// ImitateCommand.main(catalog: .standard.adding(MyEncoder.self))
+/// ```
+public struct ImitateCommand: ParsableCommand {
+  public static let configuration = CommandConfiguration(
+    commandName: "imitate",
+    abstract: "Learn robot policies from demonstrations.",
+    version: Toolkit.version,
+    subcommands: [
+      Tasks.self, Inspect.self, Play.self, Record.self, Generate.self, Repack.self, Train.self, Evaluate.self,
+      Ablate.self, WriteReport.self,
+      ExportPolicy.self, Import.self,
+      Verify.self, World.self, Probe.self, Benchmark.self,
+      Worker.self,
+    ])
+
+  public init() {}
+
+  /// Runs the command line of this process with the plug-ins of `catalog`, and does not return.
+  public static func main(catalog: Catalog) -> Never {
+    // A reader that goes away (`imitate tasks | head`) ends in a write error, not in a signal.
+    signal(SIGPIPE, SIG_IGN)
+    // A file that may not grow ends in a write error as well.
+    signal(SIGXFSZ, SIG_IGN)
+    Parent.follow()
+    Memory.keepFreed()
+    do {
+      var command = try ImitateCommand.parseAsRoot()
+      try Session.$catalog.withValue(catalog) { try command.run() }
+      // Results that nobody got are no success.
+      guard fflush(nil) == 0 else {
+        throw CommandFailure("standard output: not written: \(String(cString: strerror(errno)))")
+      }
+      exit(withError: nil)
+    } catch let error where CommandFailure.isOurs(error) {
+      tell("imitate: \(CommandFailure.line(error))")
+      Foundation.exit(1)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// A verb that was started by another one ends with it: a killed grid must not leave a training behind.
+enum Parent {
+  static let variable = "IMITATE_PARENT"
+
+  static func follow() {
+    guard let parent = ProcessInfo.processInfo.environment[variable].flatMap({ Int32($0) }) else { return }
+    Thread {
+      while getppid() == parent { usleep(300_000) }
+      kill(getpid(), SIGTERM)
+    }.start()
+  }
+}
+
+/// What every verb of one run shares.
+enum Session {
+  @TaskLocal static var catalog = Catalog.standard
+}
+
+/// What the project calls itself in files.
+enum Toolkit {
+  static let version = "0.1.0"
+}

@@ -1,0 +1,245 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import GaussianWorld
+import ImageMetrics
+import Imitation
+import Layers
+import Reports
+import Tensors
+import Training
+
+/// `imitate world evaluate`: how near a world model's predictions come to what happened.
+struct WorldEvaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Measure a world model's predictions on held-out demonstrations.",
+    discussion: """
+      Predictions are fed by the model's own. Pictures are compared with the recorded frames: PSNR and SSIM as \
+      docs/image-metrics.md defines them, means over clips. LPIPS and FVD need network weights that are not part of the \
+      toolkit.
+      """)
+
+  @Argument(help: "The run folder.") var runFolder: String
+  @Option(help: "Other world models to measure on the same clips, for example an image DiT.") var against: [String] = []
+  @Option(help: "How many steps to predict.") var steps = 10
+  @Option(help: "How many clips, spread evenly over the held-out demonstrations.") var clips = 64
+  @Option(help: "Weights of LPIPS, safetensors.") var lpips: String?
+  @Option(help: "Weights of the I3D network for FVD, safetensors.") var i3d: String?
+  @Option(help: "text or json.") var format: OutputFormat = .text
+  @OptionGroup var place: DatasetPlace
+
+  func validate() throws {
+    guard (1...1000).contains(steps) else { throw ValidationError("--steps must be from 1 to 1000") }
+    guard clips > 0 else { throw ValidationError("--clips must be 1 or more") }
+  }
+
+  func run() throws {
+    let perceptual = try lpips.map { try LPIPS(contentsOf: $0) }
+    let video = try i3d.map { try VideoDistance(contentsOf: $0) }
+    var result = WorldEvaluation(
+      toolkit: Toolkit.version, steps: steps, clips: 0, worlds: [],
+      notComputed: [
+        perceptual == nil ? "LPIPS (no --lpips weights)" : nil, video == nil ? "FVD (no --i3d weights)" : nil,
+      ]
+      .compactMap(\.self))
+    let interruption = Interruption()
+    var ground: [String]?
+    for (number, path) in ([runFolder] + against).enumerated() {
+      let world = try TrainedWorld(RunFolder(path), place: place)
+      guard ground ?? world.ground == world.ground else {
+        throw CommandFailure(
+          "\(path): its demonstrations, those that are held out, its first camera or its pictures are not those of "
+            + "\(runFolder); there is no comparing them")
+      }
+      ground = world.ground
+      let size = world.model.blueprint.context.size
+      if let side = perceptual?.trunk.smallestSide, min(size.width, size.height) < side {
+        throw CommandFailure("LPIPS needs pictures of \(side) pixels or more, these are \(size.width)x\(size.height)")
+      }
+      if video != nil, steps + LatentDynamics.context < InflatedInception.fewestFrames {
+        throw CommandFailure("FVD needs clips of \(InflatedInception.fewestFrames) frames: use more --steps")
+      }
+      let places = world.places(steps: steps, count: clips)
+      guard !places.isEmpty else {
+        throw CommandFailure("no held-out demonstration of \(path) is \(steps + LatentDynamics.context) steps long")
+      }
+      let bar = ProgressBar("measure \(world.recipe.name)", total: places.count, unit: "clips")
+      var sum = WorldScores.Sum(steps: steps)
+      for (done, place) in places.enumerated() {
+        if interruption.isAsked { throw CommandFailure("stopped") }
+        sum.add(
+          try world.clip(episode: place.episode, first: place.first, steps: steps, lifted: true), world.model,
+          perceptual, video)
+        bar.update(done + 1)
+      }
+      bar.finish()
+      result.clips = places.count
+      result.worlds += sum.scores(world.recipe.name, state: world.model.options.state, baselines: number == 0)
+    }
+    try result.write(to: RunFolder(runFolder))
+    print(format == .json ? try OutputFormat.json(result) : result.table)
+  }
+}
+
+/// What `imitate world evaluate` found.
+struct WorldEvaluation: Codable {
+  var toolkit: String
+  var steps: Int
+  var clips: Int
+  var worlds: [WorldScores]
+  var notComputed: [String]
+
+  enum CodingKeys: String, CodingKey {
+    case toolkit, steps, clips, worlds
+    case notComputed = "not_computed"
+  }
+
+  static func file(_ folder: RunFolder) -> String { folder.path + "/world-evaluation.json" }
+
+  func write(to folder: RunFolder) throws {
+    try AtomicFile.write(Data((try OutputFormat.json(self) + "\n").utf8), to: WorldEvaluation.file(folder))
+  }
+
+  /// What was found about the world model that an encoder names; nil when it names none, or none that was measured.
+  static func foresight(_ world: Setting?) -> Comparison.Foresight? {
+    guard case .text(let path) = world?.value else { return nil }
+    let ending = ": \(WorldScores.Sum.Way.predicted.rawValue)"
+    let folder = path.hasSuffix(".safetensors") ? (path as NSString).deletingLastPathComponent : path
+    guard let data = FileManager.default.contents(atPath: file(RunFolder(folder))),
+      let found = try? JSONDecoder().decode(WorldEvaluation.self, from: data),
+      let row = found.worlds.first(where: { $0.name.hasSuffix(ending) }), !row.psnrByStep.isEmpty
+    else { return nil }
+    return Comparison.Foresight(
+      world: String(row.name.dropLast(ending.count)), clips: found.clips,
+      psnrByStep: row.psnrByStep, ssim: row.ssim)
+  }
+
+  var table: String {
+    func number(_ value: Double?, _ digits: Int) -> String { value.map { String(format: "%.\(digits)f", $0) } ?? "-" }
+    let shown = [1, 5, 10].filter { $0 < steps } + [steps]
+    let header =
+      ["pictures"] + Array(Set(shown)).sorted().map { "PSNR \($0)" } + ["PSNR", "SSIM", "LPIPS", "FVD"]
+    let rows = worlds.map { row in
+      [row.name] + Array(Set(shown)).sorted().map { number(row.psnrByStep[$0 - 1], 2) }
+        + [number(row.psnr, 2), number(row.ssim, 3), number(row.lpips, 4), number(row.fvd, 1)]
+    }
+    var text = imitateTable(header, rows)
+    for row in worlds {
+      guard let near = row.latentError, let last = row.lastLatentError else { continue }
+      text += String(
+        format:
+          "\n%@: states one step ahead are off by %.4f (mean square), the last known ones by %.4f: %.1f times nearer",
+        row.name, near, last, last / near)
+    }
+    text += "\n\(clips) clips of \(steps) steps from held-out demonstrations; dB and SSIM against the recorded frames"
+    return notComputed.isEmpty ? text : text + "\nnot computed: " + notComputed.joined(separator: ", ")
+  }
+}
+
+// The table function, under a name that `table` above does not hide.
+private func imitateTable(_ header: [String], _ rows: [[String]]) -> String { table(header, rows) }
+
+/// One way to foretell pictures, and how near it came.
+struct WorldScores: Codable {
+  var name: String
+  /// Means over clips and steps.
+  var psnr: Double
+  var ssim: Double
+  var lpips: Double?
+  var fvd: Double?
+  var psnrByStep: [Double]
+  var ssimByStep: [Double]
+  /// Mean squared errors of states one step ahead: predicted, and the last known one.
+  var latentError: Double?
+  var lastLatentError: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case name, psnr, ssim, lpips, fvd
+    case psnrByStep = "psnr_by_step"
+    case ssimByStep = "ssim_by_step"
+    case latentError = "latent_error"
+    case lastLatentError = "last_latent_error"
+  }
+
+  /// Means in the making.
+  struct Sum {
+    /// The ways that are measured side by side.
+    enum Way: String, CaseIterable { case predicted, lastState, copied, encoded, lifted }
+
+    private let steps: Int
+    private var clips = 0
+    private var psnr: [Way: [Double]] = [:]
+    private var ssim: [Way: [Double]] = [:]
+    private var lpips: [Way: Double] = [:]
+    private var features: [Way: [[Double]]] = [:]
+    private var trueFeatures: [[Double]] = []
+    private var latent = (near: 0.0, last: 0.0)
+
+    init(steps: Int) { self.steps = steps }
+
+    mutating func add(
+      _ clip: TrainedWorld.Clip, _ model: WorldModel, _ perceptual: LPIPS?, _ video: VideoDistance?
+    ) {
+      let context = LatentDynamics.context
+      let range = context..<context + steps
+      let ahead = Array(clip.views[range])
+      let truth = clip.frames.sliced(axis: 0, range)
+      let last = clip.states.sliced(axis: 0, context - 1..<context)
+      func repeated(_ one: Tensor) -> Tensor { one.broadcast(to: [steps] + one.shape.dropFirst()) }
+      var pictures: [Way: Tensor] = [
+        .predicted: model.picture(clip.predicted, from: ahead),
+        .lastState: repeated(model.picture(last, from: [clip.views[context - 1]])),
+        .copied: repeated(clip.frames.sliced(axis: 0, context - 1..<context)),
+        .encoded: model.picture(clip.states.sliced(axis: 0, range), from: ahead),
+      ]
+      if let lifted = clip.lifted {
+        pictures[.lifted] = Gaussians(lifted.values.sliced(axis: 0, range)).rendered(from: ahead)
+          .sliced(axis: 3, 0..<3).clamped(to: 0...1)
+      }
+      for (way, pictures) in pictures {
+        for step in 0..<steps {
+          func one(_ all: Tensor) -> Tensor { all.sliced(axis: 0, step..<step + 1).squeezed(0) }
+          psnr[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.psnr(one(pictures), one(truth))
+          ssim[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.ssim(one(pictures), one(truth))
+        }
+        if let perceptual {
+          lpips[way, default: 0] += perceptual.distances(pictures, truth).reduce(0, +) / Double(steps)
+        }
+        // The video is the context as it was and what follows.
+        if let video {
+          let past = clip.frames.sliced(axis: 0, 0..<context)
+          features[way, default: []].append(video.features(Tensor.concatenated([past, pictures], axis: 0)))
+        }
+      }
+      if let video { trueFeatures.append(video.features(clip.frames)) }
+      let next = clip.states.sliced(axis: 0, context..<context + 1)
+      latent.near += Double((clip.predicted.sliced(axis: 0, 0..<1) - next).square().mean().item)
+      latent.last += Double((last - next).square().mean().item)
+      clips += 1
+    }
+
+    /// - Parameter baselines: whether what needs no prediction is told too.
+    func scores(_ name: String, state: WorldModel.State, baselines: Bool) -> [WorldScores] {
+      func row(_ way: Way, _ name: String, latent: Bool = false) -> WorldScores? {
+        guard let psnr = psnr[way], let ssim = ssim[way] else { return nil }
+        let share = 1 / Double(clips)
+        return WorldScores(
+          name: name, psnr: psnr.reduce(0, +) * share / Double(steps), ssim: ssim.reduce(0, +) * share / Double(steps),
+          lpips: lpips[way].map { $0 * share },
+          fvd: features[way].map { VideoDistance.distance(trueFeatures, $0) }, psnrByStep: psnr.map { $0 * share },
+          ssimByStep: ssim.map { $0 * share }, latentError: latent ? self.latent.near * share : nil,
+          lastLatentError: latent ? self.latent.last * share : nil)
+      }
+      var rows = [
+        row(.predicted, "\(name): \(Way.predicted.rawValue)", latent: true),
+        row(.lastState, "\(name): last state drawn"),
+      ]
+      if state != .image {
+        rows += [row(.encoded, "\(name): true states drawn"), row(.lifted, "\(name): lift drawn")]
+      }
+      if baselines { rows.append(row(.copied, "last frame copied")) }
+      return rows.compactMap(\.self)
+    }
+  }
+}

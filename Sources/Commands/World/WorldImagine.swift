@@ -1,0 +1,146 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import GaussianWorld
+import ImageMetrics
+import Imitation
+import Layers
+import Reports
+import Tensors
+import Training
+
+/// `imitate world imagine`: a demonstration's beginning and its actions in, predicted beside true future out.
+struct WorldImagine: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "imagine",
+    abstract: "Show what a world model foretells beside what happened.",
+    discussion: """
+      Writes an animated picture (true and imagined, from the recorded camera and from one beside it) and a page with a \
+      viewer of the Gaussians into RUN/imagined.
+      """)
+
+  @Argument(help: "The run folder.") var runFolder: String
+  @Option(help: "Which demonstration, for example demo_3; a held-out one of each task when left out.")
+  var demo: String?
+  @Option(help: "The moment to begin at.") var start = 0
+  @Option(help: "How many steps to predict; to the demonstration's end when left out.") var steps: Int?
+  @Option(help: "By how many degrees the free camera stands beside the recorded one.") var angle = 25.0
+  @OptionGroup var place: DatasetPlace
+
+  func validate() throws { try requirePositive(("steps", steps)) }
+
+  func run() throws {
+    let folder = RunFolder(runFolder)
+    let world = try TrainedWorld(folder, place: place)
+    let episodes = world.data.demonstrations.episodes
+    let chosen: [Int]
+    if let demo {
+      chosen = episodes.indices.filter { episodes[$0].name == demo }
+      guard !chosen.isEmpty else {
+        throw CommandFailure("no demonstration '\(demo)' of \(episodes.count) in \(world.recipe.data.split)")
+      }
+    } else {
+      let pool = world.data.heldOut.isEmpty ? Array(episodes.indices) : world.data.heldOut
+      chosen = world.recipe.data.tasks.compactMap { task in pool.first { episodes[$0].task == task } }
+    }
+    let output = folder.path + "/imagined"
+    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    for episode in chosen {
+      let name = "\(episodes[episode].task)-\(episodes[episode].name)"
+      let room = episodes[episode].length - LatentDynamics.context - start
+      guard start >= 0, room > 0 else {
+        throw CommandFailure(
+          "\(name) has \(episodes[episode].length) steps; begin at 0 to \(episodes[episode].length - 3)")
+      }
+      let clip = try world.clip(episode: episode, first: start, steps: min(steps ?? room, room))
+      let film = film(clip, world.model)
+      let heldOut = world.data.heldOut.contains(episode)
+      try AtomicFile.write(
+        Data(Image.animatedPNG(film.frames, framesPerSecond: 10)), to: "\(output)/\(name).png")
+      try AtomicFile.write(
+        Data(page(name, episodes[episode].instruction, heldOut, clip, film, world).utf8), to: "\(output)/\(name).html")
+      print("\(output)/\(name).png\n\(output)/\(name).html")
+    }
+  }
+
+  private struct Film {
+    var frames: [Image]
+    /// Which pictures stand beside each other.
+    var parts: [String]
+  }
+
+  private func film(_ clip: TrainedWorld.Clip, _ model: WorldModel) -> Film {
+    let context = LatentDynamics.context
+    let range = context..<clip.frames.shape[0]
+    let (own, free) = (Array(clip.views[range]), clip.views[range].map { turned($0, clip, model) })
+    let states = clip.states.sliced(axis: 0, range)
+    var parts = [
+      ("true", clip.frames.sliced(axis: 0, range)), ("imagined", model.picture(clip.predicted, from: own)),
+    ]
+    if model.options.state != .image {
+      parts += [
+        ("true, from beside", model.picture(states, from: free)),
+        ("imagined, from beside", model.picture(clip.predicted, from: free)),
+      ]
+    }
+    let frames = (0..<range.count).map { step in
+      Image.composed(
+        parts.map { Image($0.1.sliced(axis: 0, step..<step + 1).squeezed(0)).enlarged(3) }, columns: parts.count)
+    }
+    return Film(frames: frames, parts: parts.map(\.0))
+  }
+
+  /// The view turned around the middle of what is seen.
+  private func turned(_ view: SplattingView, _ clip: TrainedWorld.Clip, _ model: WorldModel) -> SplattingView {
+    guard let set = model.gaussians(clip.states.sliced(axis: 0, 0..<1)) else { return view }
+    let middle = set.means.mean(axes: [0, 1]).scalars
+    let (c, s) = (Float(cos(angle * .pi / 180)), Float(sin(angle * .pi / 180)))
+    var result = view
+    result.rotation = [SIMD3(c, 0, s), SIMD3(0, 1, 0), SIMD3(-s, 0, c)]
+    let m = SIMD3(middle[0], middle[1], middle[2])
+    result.translation = m - SIMD3(c * m.x + s * m.z, m.y, -s * m.x + c * m.z)
+    return result
+  }
+
+  private func page(
+    _ name: String, _ instruction: String, _ heldOut: Bool, _ clip: TrainedWorld.Clip, _ film: Film,
+    _ world: TrainedWorld
+  ) -> String {
+    let context = LatentDynamics.context
+    let steps = film.frames.count
+    let pictures = world.model.picture(clip.predicted, from: Array(clip.views[context...]))
+    let psnr = (0..<steps).map { step in
+      ImageMetrics.psnr(
+        pictures.sliced(axis: 0, step..<step + 1).squeezed(0),
+        clip.frames.sliced(axis: 0, context + step..<context + step + 1).squeezed(0))
+    }
+    let film64 = Data(Image.animatedPNG(film.frames, framesPerSecond: 10)).base64EncodedString()
+    var body = """
+      <header><h1>\(HTMLPage.escaped(name))</h1>
+      <p class="lead">&ldquo;\(HTMLPage.escaped(instruction))&rdquo;: \(steps) steps imagined by \
+      \(HTMLPage.escaped(world.recipe.name)) from the first \(context) frames and the recorded actions, fed by its own \
+      predictions. \(heldOut ? "The demonstration was held out." : "The model was trained on this demonstration.")</p></header>
+      <figure><img alt="true and imagined frames" src="data:image/png;base64,\(film64)">
+      <figcaption>\(film.parts.map(HTMLPage.escaped).joined(separator: " | "))</figcaption></figure>
+      <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).\
+      \(clip.rewards.map { rewards in
+        let expected = rewards.reduce(0, +)
+        return String(
+          format: " It expects rewards of %.2f in all; %.2f came.", abs(expected) < 0.005 ? 0 : expected,
+          clip.trueRewards.reduce(0, +))
+      } ?? "")</p>
+      """
+    if let imagined = world.model.gaussians(clip.predicted),
+      let truth = world.model.gaussians(clip.states.sliced(axis: 0, context..<context + steps))
+    {
+      func frames(_ set: Gaussians) -> [[Float]] { (0..<set.batch).map { set.item($0).values.scalars } }
+      let view = clip.views[0]
+      let angle = 2 * atan(Double(view.height) / 2 / Double(view.focal.y)) * 180 / .pi
+      let viewer = GaussianViewer(
+        tracks: [.init(name: "imagined", frames: frames(imagined)), .init(name: "true", frames: frames(truth))],
+        verticalFieldOfView: angle, framesPerSecond: 10)
+      body += "<h2>The Gaussians</h2>\(viewer.html)"
+    }
+    return HTMLPage.text(title: name, style: "figure img { image-rendering: pixelated; }", body: body)
+  }
+}

@@ -1,0 +1,294 @@
+import Foundation
+import Media
+
+extension Comparison {
+  /// One self-contained page: styles, charts and pictures inside, nothing fetched.
+  ///
+  /// - Parameters:
+  ///   - runs: those it was made of, for their films.
+  ///   - link: where a file of a run's folder lies, seen from the page; nil when there is none.
+  package func html(runs: [Run], link: (_ run: Run, _ file: String) -> String?) -> String {
+    HTMLPage.text(
+      title: title, style: Comparison.style,
+      body: """
+        <header><h1>\(HTMLPage.escaped(title))</h1>\(lead)</header>
+        <section><h2>Success</h2>\(table)</section>
+        <section><h2>By task</h2>\(chart)</section>
+        \(differenceSection)
+        \(foresightSection)
+        \(seedSection)
+        <section><h2>Episodes</h2>\(filmList(runs, link))</section>
+        <section><h2>Failures</h2>\(failureList(runs, link))</section>
+        <section><h2>How to read it</h2><ul>\(notes.map { "<li>\(HTMLPage.escaped($0))</li>" }.joined(separator: "\n"))
+        <li>ImitationKit \(HTMLPage.escaped(toolkit)), \(HTMLPage.escaped(date))</li></ul></section>
+        """, script: Comparison.script)
+  }
+
+  private static let style = """
+    :root { --c2: #8a55c7; --c3: #d08a1d; --c4: #2a9db5; --c5: #c2477f; --c6: #7a5230; --c7: #7d8a2e; }
+    @media (prefers-color-scheme: dark) { :root { --c2: #b791f0; --c3: #f0b658; --c4: #6fd0e3;
+    --c5: #f08bb6; --c6: #c99a6e; --c7: #b9c76a; } }
+    main { max-width: 76rem; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
+    padding: 0; cursor: pointer; text-align: inherit; } th button::after { content: " ↕"; color: var(--dim); }
+    th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
+    td.label { min-width: 9rem; } td.rate { white-space: normal; }
+    .dense { font-size: .9rem; } .dense th, .dense td { padding: .35rem .3rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
+    .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
+    .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
+    .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
+    @media (max-width: 30rem) { .films { grid-template-columns: 1fr; } main { padding: 1rem .7rem 3rem; } }
+    svg.chart { min-width: 32rem; } a { color: var(--c0); } .least { opacity: .75; } th:first-child, td:first-child { position: sticky; left: 0;
+    background: var(--page); }
+    """
+
+  /// Sorts a table's tasks by a column.
+  private static let script = """
+    for (const table of document.querySelectorAll("table.sortable")) {
+      const heads = [...table.tHead.rows[0].cells];
+      heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") !== "descending";
+        heads.forEach(other => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const body = table.tBodies[0], fixed = [...body.rows].filter(row => row.className), rows =
+          [...body.rows].filter(row => !row.className);
+        const value = row => { const v = row.cells[column]?.dataset.value; return v === undefined ? null : v; };
+        rows.sort((a, b) => {
+          const [x, y] = [value(a), value(b)];
+          if (x === null || y === null) return (x === null) - (y === null);
+          const order = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+          return down === isNaN(x) ? order : -order;
+        });
+        body.replaceChildren(...rows, ...fixed);
+      }));
+    }
+    """
+
+  private var lead: String {
+    let mean = rows.last!
+    guard
+      let best = mean.cells.indices.filter({ mean.cells[$0] != nil }).max(by: {
+        mean.cells[$0]!.rate < mean.cells[$1]!.rate
+      }), let cell = mean.cells[best]
+    else { return "<p class=\"lead\">Nothing evaluated yet.</p>" }
+    return """
+      <p class="lead"><strong>\(Comparison.percent(cell.rate)) %</strong> mean closed-loop success of the best of \(columns.count)
+      columns, \(HTMLPage.escaped(([columns[best].label] + shared).joined(separator: ", "))), over \(mean.tasks.count) task\(mean.tasks.count == 1 ? "" : "s") and \(cell.episodes) episodes on
+      \(HTMLPage.escaped(simulator)).</p>
+      """
+  }
+
+  private func swatch(_ column: Int) -> String {
+    "<span class=\"swatch\" style=\"background: var(--c\(column % 8))\"></span>"
+  }
+
+  private var table: String {
+    // The more columns, the narrower each has to be.
+    let limit = Comparison.pieceLimit(columns: columns.count + published.count)
+    func head(_ text: String, _ mark: String = "", _ style: String = "") -> String {
+      "<th class=\"\(style)\"><button>\(mark)\(HTMLPage.breakable(text, limit: limit))</button></th>"
+    }
+    let heads =
+      head("task") + columns.enumerated().map { head($1.label, swatch($0), "n") }.joined()
+      + published.map { head("\($0.name), \($0.split), published", "", "n published") }.joined()
+    let lines = rows.map { row in
+      let cells = row.cells.map { cell -> String in
+        guard let cell else { return "<td class=\"n\">–</td>" }
+        let interval =
+          cell.low.map { " <small>\(Comparison.percent($0))–\(Comparison.percent(cell.high ?? 1))</small>" } ?? ""
+        return """
+          <td class="n rate" data-value="\(cell.rate)">\(Comparison.percent(cell.rate))&nbsp;%\(interval)<br>\
+          <small>\(cell.successes)/\(cell.episodes)</small></td>
+          """
+      }
+      let others = row.published.map { rate in
+        rate.map { "<td class=\"n published\" data-value=\"\($0)\">\(Comparison.percent($0)) %</td>" }
+          ?? "<td class=\"n published\">–</td>"
+      }
+      return """
+        <tr\(row.kind == .task ? "" : " class=\"\(row.kind.rawValue)\"")><td data-value="\(HTMLPage.escaped(row.name))">\
+        \(HTMLPage.breakable(title(row)))</td>\(cells.joined())\(others.joined())</tr>
+        """
+    }
+    return """
+      <div class="wide"><table class="sortable\(Comparison.isDense(columns.count + published.count) ? " dense" : "")"><thead><tr>\(heads)</tr></thead><tbody>\(lines.joined(separator: "\n"))</tbody></table></div>
+      """
+  }
+
+  /// How long the pieces of a head may be so that a table of so many columns, and one of tasks, fits the page: its width less
+  /// what the tasks take, the padding of each column, and letters of up to 10 pixels.
+  private static func pieceLimit(columns: Int) -> Int {
+    min(14, max(5, isDense(columns) ? (1020 / columns - 10) / 9 : (1020 / max(1, columns) - 20) / 10))
+  }
+
+  private static func isDense(_ columns: Int) -> Bool { columns > 8 }
+
+  /// A dot with its interval for every column of every line.
+  private var chart: String {
+    let legend = columns.enumerated().map { "<span>\(swatch($0))\(HTMLPage.escaped($1.label))</span>" }.joined()
+    let (left, width, step, gap) = (200.0, 530.0, 11.0, 12.0)
+    let block = Double(columns.count) * step + gap
+    let height = Double(rows.count) * block + 26
+    var shapes = ""
+    for tick in 0...4 {
+      let x = left + width * Double(tick) / 4
+      shapes += "<line class=\"grid\" x1=\"\(x)\" y1=\"0\" x2=\"\(x)\" y2=\"\(height - 22)\"/>"
+      shapes += "<text class=\"dim\" x=\"\(x)\" y=\"\(height - 6)\" text-anchor=\"middle\">\(tick * 25) %</text>"
+    }
+    for (place, row) in rows.enumerated() {
+      let top = Double(place) * block + gap / 2
+      let middle = top + Double(columns.count) * step / 2 + 4
+      let weight = row.kind == .task ? "" : " font-weight=\"600\""
+      shapes +=
+        "<text x=\"\(left - 10)\" y=\"\(middle)\" text-anchor=\"end\"\(weight)>\(HTMLPage.shortened(title(row), limit: 23))</text>"
+      for (index, cell) in row.cells.enumerated() {
+        guard let cell else { continue }
+        let y = top + (Double(index) + 0.5) * step
+        let colour = "var(--c\(index % 8))"
+        if let low = cell.low, let high = cell.high {
+          shapes += """
+            <line x1="\(left + width * low)" x2="\(left + width * high)" y1="\(y)" y2="\(y)" stroke="\(colour)" stroke-width="2"/>
+            """
+        }
+        shapes += """
+          <circle cx="\(left + width * cell.rate)" cy="\(y)" r="4" fill="\(colour)"><title>\(HTMLPage.escaped(columns[index].label)): \
+          \(HTMLPage.escaped(Comparison.text(cell)))</title></circle>
+          """
+      }
+      for (index, rate) in row.published.enumerated() {
+        guard let rate else { continue }
+        shapes += """
+          <line x1="\(left + width * rate)" x2="\(left + width * rate)" y1="\(top)" y2="\(top + block - gap)" stroke="var(--dim)" \
+          stroke-dasharray="2 2"><title>\(HTMLPage.escaped(published[index].name)), \(published[index].split), published</title></line>
+          """
+      }
+    }
+    return """
+      <div class="legend">\(legend)</div>
+      <div class="wide"><svg class="chart" viewBox="0 0 760 \(height)" role="img" aria-label="Success rates with 95 % intervals">\(shapes)</svg></div>
+      """
+  }
+
+  private var differenceSection: String {
+    guard !differences.isEmpty else { return "" }
+    func line(_ difference: Difference) -> String {
+      let test = difference.test
+      return """
+        <tr><td data-value="\(HTMLPage.escaped(difference.task ?? ""))">\(HTMLPage.breakable(difference.task ?? "all tasks"))</td>\
+        <td class="label">\(swatch(difference.first))\(HTMLPage.breakable(columns[difference.first].label))</td>\
+        <td class="label">\(swatch(difference.second))\(HTMLPage.breakable(columns[difference.second].label))</td>\
+        <td class="n" data-value="\(test.count)">\(test.count)</td><td class="n" data-value="\(test.onlyFirst)">\(test.onlyFirst)</td>\
+        <td class="n" data-value="\(test.onlySecond)">\(test.onlySecond)</td>\
+        <td class="n" data-value="\(test.difference)">\(String(format: "%+.1f", test.difference * 100))</td>\
+        <td class="n" data-value="\(test.p)">\(Comparison.chance(test.p))</td></tr>
+        """
+    }
+    func table(_ some: [Difference]) -> String {
+      let heads = [
+        ("tasks", ""), ("first", ""), ("second", ""), ("pairs", "n"), ("only first", "n"), ("only second", "n"),
+        ("difference", "n"), ("p", "n"),
+      ].map { "<th class=\"\($0.1)\"><button>\($0.0)</button></th>" }.joined()
+      return """
+        <div class="wide"><table class="sortable"><thead><tr>\(heads)</tr></thead>
+        <tbody>\(some.map(line).joined(separator: "\n"))</tbody></table></div>
+        """
+    }
+    let byTask = differences.filter { $0.task != nil }
+    let details =
+      byTask.isEmpty ? "" : "<details><summary>By task (\(byTask.count))</summary>\(table(byTask))</details>"
+    return """
+      <section><h2>Differences on the same scenes</h2>\(table(differences.filter { $0.task == nil }))\(details)
+      <p class="note">Percentage points, first minus second; p of McNemar's exact test, two-sided, not corrected for how many there
+      are; with several training seeds a scene is in it once for each, and those are not independent.</p></section>
+      """
+  }
+
+  private var foresightSection: String {
+    guard let foresights else { return "" }
+    func cell(_ text: String, _ place: Int, _ tag: String) -> String {
+      // The last one is a sentence of numbers, which may be broken.
+      let style = place == 0 ? "label" : place == foresights.head.count - 1 ? "n rate" : "n"
+      return "<\(tag) class=\"\(style)\">\(HTMLPage.breakable(text))</\(tag)>"
+    }
+    func line(_ cells: [String], _ tag: String) -> String {
+      cells.enumerated().map { cell($1, $0, tag) }.joined()
+    }
+    let lines = foresights.rows.map { row in
+      "<tr><td class=\"label\">\(swatch(row.column))\(HTMLPage.breakable(columns[row.column].label))</td>\(line(row.cells, "td"))</tr>"
+    }
+    return """
+      <section><h2>World models</h2><div class="wide"><table><thead><tr><th>column</th>\(line(foresights.head, "th"))</tr></thead>
+      <tbody>\(lines.joined(separator: "\n"))</tbody></table></div></section>
+      """
+  }
+
+  private var seedSection: String {
+    guard columns.contains(where: { $0.seeds.count > 1 }) else { return "" }
+    let lines = columns.enumerated().map { index, column in
+      let seeds = column.seeds.map { "\(Comparison.percent($0.mean))&nbsp;%&nbsp;<small>(\($0.seed))</small>" }.joined(
+        separator: ", ")
+      let deviation = column.seedDeviation.map { String(format: "%.1f", $0 * 100) } ?? "–"
+      return """
+        <tr><td class="label">\(swatch(index))\(HTMLPage.breakable(column.label))</td><td>\(seeds)</td><td class="n">\(deviation)</td></tr>
+        """
+    }
+    return """
+      <section><h2>Training seeds</h2><div class="wide"><table><thead><tr><th>column</th><th>mean over tasks (seed)</th>
+      <th class="n">standard deviation</th></tr></thead><tbody>\(lines.joined(separator: "\n"))</tbody></table></div></section>
+      """
+  }
+
+  // MARK: Episodes
+
+  /// At most so many bytes of pictures: a page stays small enough to send.
+  private static let filmBytes = 2_500_000
+
+  private func filmList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {
+    // In turns, so that every run has its share.
+    var waiting = runs.map { run in run.films.map { (run: run, film: $0) } }
+    var chosen: [(run: Run, film: Report.Film)] = []
+    var bytes = 0
+    while waiting.contains(where: { !$0.isEmpty }) {
+      for index in waiting.indices where !waiting[index].isEmpty {
+        let next = waiting[index].removeFirst()
+        guard bytes + next.film.jpeg.count <= Comparison.filmBytes else { continue }
+        bytes += next.film.jpeg.count
+        chosen.append(next)
+      }
+    }
+    guard !chosen.isEmpty else { return "<p class=\"note\">No pictures were kept.</p>" }
+    return "<div class=\"films\">"
+      + chosen.map { run, film in
+        let episode = film.episode
+        let outcome =
+          episode.success
+          ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
+          : "<span class=\"no\">failed after \(episode.steps) steps</span>"
+        let video =
+          link(run, "videos/\(FilmStrip.video(episode))").map { " <a href=\"\(HTMLPage.escaped($0))\">video</a>" } ?? ""
+        return """
+          <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \(outcome)\(video)<br>\
+          <span class="note">\(HTMLPage.escaped(run.name)), scene \(episode.seed)</span></figcaption>
+          <img loading="lazy" alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
+          src="data:image/jpeg;base64,\(film.jpeg.base64EncodedString())"></figure>
+          """
+      }.joined(separator: "\n") + "</div>"
+  }
+
+  private func failureList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {
+    runs.map { run in
+      let failed = run.episodes.filter { !$0.success }
+      let items = failed.map { episode -> String in
+        let text = "\(HTMLPage.escaped(episode.task))/\(episode.episode)"
+        let cause = episode.error.map { " <small>\(HTMLPage.escaped($0))</small>" } ?? ""
+        guard let file = link(run, "videos/\(FilmStrip.video(episode))") else { return "<span>\(text)\(cause)</span>" }
+        return
+          "<a href=\"\(HTMLPage.escaped(file))\" title=\"\(HTMLPage.escaped(episode.instruction))\">\(text)</a>\(cause)"
+      }
+      return """
+        <details><summary>\(HTMLPage.escaped(run.name)): \(failed.count) of \(run.episodes.count)</summary>
+        <p>\(items.joined(separator: ", "))</p><p class="note">To see one again: imitate evaluate \(HTMLPage.escaped(run.path)) --replay
+        TASK/NUMBER</p></details>
+        """
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,220 @@
+import Files
+import Foundation
+
+extension Comparison {
+  static func percent(_ value: Double) -> String { String(format: "%.0f", value * 100) }
+
+  /// "43/50 = 86 % (74 to 93)".
+  package static func text(_ cell: Cell?) -> String {
+    guard let cell else { return "–" }
+    var text = "\(cell.successes)/\(cell.episodes) = \(percent(cell.rate)) %"
+    if let low = cell.low, let high = cell.high { text += " (\(percent(low)) to \(percent(high)))" }
+    return text
+  }
+
+  /// What a line is called in tables.
+  func title(_ row: Row) -> String {
+    switch row.kind {
+    case .task: row.name
+    case .group: "mean of \(row.name)"
+    case .mean: row.tasks.count == taskCount ? "mean" : "mean of \(row.tasks.count) common tasks"
+    }
+  }
+
+  /// A line of the table of world models.
+  struct ForesightRow {
+    var column: Int
+    var cells: [String]
+  }
+
+  /// What world models foretell beside what policies that look through them solve, a row for each column that has one; over as
+  /// many steps as all of them were measured.
+  var foresights: (head: [String], rows: [ForesightRow])? {
+    func number(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+    guard let steps = columns.compactMap(\.foresight?.psnrByStep.count).min() else { return nil }
+    let shown = Comparison.unique([1, steps])
+    var rows: [ForesightRow] = []
+    for (place, column) in columns.enumerated() {
+      guard let foresight = column.foresight else { continue }
+      let all = foresight.psnrByStep.prefix(steps)
+      var cells = [foresight.world]
+      cells += shown.map { number(all[$0 - 1], 2) }
+      cells.append(number(all.reduce(0, +) / Double(steps), 2))
+      cells.append(foresight.psnrByStep.count == steps ? number(foresight.ssim, 3) : "–")
+      cells += [String(foresight.clips), Comparison.text(self.rows.last?.cells[place])]
+      rows.append(ForesightRow(column: place, cells: cells))
+    }
+    return (["world model"] + shown.map { "PSNR after \($0)" } + ["PSNR", "SSIM", "clips", "success"], rows)
+  }
+
+  static func chance(_ p: Double) -> String { p < 0.001 ? "< 0.001" : String(format: "%.3f", p) }
+
+  /// How the numbers came about, for below a table.
+  var notes: [String] {
+    var notes = [
+      "Closed-loop success on \(simulator): successes of episodes, Wilson 95 % intervals. Means are means of the tasks' rates.",
+      "Differences are between columns on the scenes that both met, with McNemar's exact test, two-sided, not corrected for how "
+        + "many there are.",
+    ]
+    if !shared.isEmpty { notes.insert("All columns: \(shared.joined(separator: ", ")).", at: 0) }
+    let broken = rows.filter { $0.kind == .task }.flatMap(\.cells).reduce(0) { $0 + ($1?.errors ?? 0) }
+    if broken > 0 {
+      notes.append("\(broken) episodes broke off and count as failed; `imitate evaluate` tries them again.")
+    }
+    if rows.last.map({ $0.tasks.count < taskCount }) ?? false {
+      notes.append("Not every column has every task: means are over those that all have.")
+    }
+    if foresights != nil {
+      notes.append(
+        "World models: pictures foretold by their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
+          + "as `imitate world evaluate` last found them; success is the policy's mean.")
+    }
+    if columns.contains(where: { $0.seeds.count > 1 }) {
+      notes.append(
+        "Training seeds of a column are counted together, as if their episodes were independent, though they meet the same scenes: "
+          + "intervals and p are a little too small. The table of seeds has their means apart.")
+    }
+    if !published.isEmpty {
+      notes.append(
+        "Published: "
+          + Comparison.unique(published.map { "\($0.name), \($0.split): \($0.source), \($0.note)" }).joined(
+            separator: "; "))
+    }
+    if simulator.contains("kitchenette") {
+      notes.append("Kitchenette is the embedded simulator; its scores are not RoboCasa scores.")
+    }
+    if !trusted.isEmpty {
+      notes.append(
+        "Taken on trust, since the demonstrations do not say all of what actions mean: \(trusted.joined(separator: ", "))."
+      )
+    }
+    if !missing.isEmpty { notes.append("Not there yet: \(missing.joined(separator: ", ")).") }
+    return notes
+  }
+
+  // MARK: Markdown
+
+  package var markdown: String {
+    var lines = ["# \(title)", ""]
+    lines.append(
+      "| task | "
+        + (columns.map(\.label) + published.map { "*\($0.name), \($0.split), published*" }).joined(separator: " | ")
+        + " |")
+    lines.append("|---|" + (columns.indices.map { _ in "---|" } + published.map { _ in "---|" }).joined())
+    for row in rows {
+      let cells =
+        row.cells.map(Comparison.text) + row.published.map { $0.map { "*\(Comparison.percent($0)) %*" } ?? "" }
+      let bold = row.kind == .task ? "" : "**"
+      lines.append("| \(bold)\(title(row))\(bold) | " + cells.joined(separator: " | ") + " |")
+    }
+    let overall = differences.filter { $0.task == nil }
+    if !overall.isEmpty {
+      lines += [
+        "", "| first | second | pairs | only first | only second | difference | p |", "|---|---|---|---|---|---|---|",
+      ]
+      for difference in overall {
+        let test = difference.test
+        lines.append(
+          "| \(columns[difference.first].label) | \(columns[difference.second].label) | \(test.count) | \(test.onlyFirst) | "
+            + "\(test.onlySecond) | \(String(format: "%+.1f", test.difference * 100)) | \(Comparison.chance(test.p)) |")
+      }
+    }
+    if let foresights {
+      lines += [
+        "", "| column | \(foresights.head.joined(separator: " | ")) |",
+        "|---|" + foresights.head.map { _ in "---|" }.joined(),
+      ]
+      for row in foresights.rows {
+        lines.append("| \(columns[row.column].label) | \(row.cells.joined(separator: " | ")) |")
+      }
+    }
+    if columns.contains(where: { $0.seeds.count > 1 }) {
+      lines += ["", "| column | mean by training seed | deviation |", "|---|---|---|"]
+      for column in columns {
+        let seeds = column.seeds.map { "\($0.seed): \(Comparison.percent($0.mean)) %" }.joined(separator: ", ")
+        lines.append(
+          "| \(column.label) | \(seeds) | \(column.seedDeviation.map { String(format: "%.1f", $0 * 100) } ?? "–") |")
+      }
+    }
+    lines.append("")
+    lines += notes.map { "- \($0)" }
+    lines.append("- ImitationKit \(toolkit), \(date)")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  // MARK: CSV
+
+  /// A line for each task and column.
+  package var csv: String {
+    func quoted(_ text: String) -> String {
+      text.contains(where: { ",\"\n\r".contains($0) })
+        ? "\"\(text.replacingOccurrences(of: "\"", with: "\"\""))\"" : text
+    }
+    var lines = ["kind,task,group,split,encoder,policy,training_seeds,successes,episodes,rate,low,high"]
+    for row in rows {
+      for (column, cell) in zip(columns, row.cells) {
+        guard let cell else { continue }
+        func number(_ value: Double?) -> String { value.map { String(format: "%.6f", $0) } ?? "" }
+        let fields = [
+          row.kind.rawValue, row.name, row.group, column.split, column.encoder, column.policy,
+          column.seeds.map { String($0.seed) }.joined(separator: " "), String(cell.successes), String(cell.episodes),
+          number(cell.rate), number(cell.low), number(cell.high),
+        ]
+        lines.append(fields.map(quoted).joined(separator: ","))
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  // MARK: LaTeX
+
+  /// A table for a paper (needs the package booktabs).
+  package var latex: String {
+    func escaped(_ text: String) -> String {
+      text.reduce(into: "") { result, character in
+        switch character {
+        case "&", "%", "$", "#", "_", "{", "}": result += "\\\(character)"
+        case "~": result += "\\textasciitilde{}"
+        case "^": result += "\\textasciicircum{}"
+        case "\\": result += "\\textbackslash{}"
+        case "·": result += "$\\cdot$"
+        default: result.append(character)
+        }
+      }
+    }
+    let count = columns.count + published.count
+    var lines = [
+      "% \(title); ImitationKit \(toolkit), \(date)", "\\begin{tabular}{l\(String(repeating: "r", count: count))}",
+      "\\toprule",
+    ]
+    let heads = { (name: (Column) -> String, other: (PublishedResults) -> String) in
+      self.columns.map { escaped(name($0)) } + self.published.map { "\\textit{\(escaped(other($0)))}" }
+    }
+    lines.append("split & " + heads(\.split, \.split).joined(separator: " & ") + " \\\\")
+    lines.append("encoder & " + heads(\.encoder, { _ in "published" }).joined(separator: " & ") + " \\\\")
+    lines.append("policy & " + heads(\.policy, \.name).joined(separator: " & ") + " \\\\")
+    lines.append("\\midrule")
+    for row in rows {
+      if row.kind == .mean { lines.append("\\midrule") }
+      let cells =
+        row.cells.map { cell -> String in
+          guard let cell else { return "--" }
+          guard let low = cell.low, let high = cell.high else { return Comparison.percent(cell.rate) }
+          return
+            "\(Comparison.percent(cell.rate)) {\\scriptsize [\(Comparison.percent(low)), \(Comparison.percent(high))]}"
+        } + row.published.map { $0.map { "\\textit{\(Comparison.percent($0))}" } ?? "--" }
+      let name = escaped(title(row))
+      lines.append((row.kind == .task ? name : "\\textbf{\(name)}") + " & " + cells.joined(separator: " & ") + " \\\\")
+    }
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  // MARK: JSON
+
+  package var json: Data {
+    get throws {
+      try JSONEncoder.readable.encode(self) + Data("\n".utf8)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Evaluation
+import Foundation
+
+/// Everything a report shows, plain data: pages are written from it and nothing else.
+package struct Report: Sendable {
+  /// One point of a curve.
+  package struct Point: Sendable {
+    package var step: Int
+    package var value: Double
+
+    package init(step: Int, value: Double) {
+      self.step = step
+      self.value = value
+    }
+  }
+
+  /// A picture of an episode.
+  package struct Film: Sendable {
+    package var episode: EpisodeResult
+    /// A JPEG file.
+    package var jpeg: Data
+
+    package init(episode: EpisodeResult, jpeg: Data) {
+      self.episode = episode
+      self.jpeg = jpeg
+    }
+  }
+
+  package var title: String
+  package var result: EvaluationResult
+  package var recipe: String
+  package var trainingLoss: [Point]
+  package var validationLoss: [Point]
+  /// Facts by name: demonstrations, parameters, ...
+  package var facts: [(name: String, value: String)]
+  package var films: [Film]
+
+  package init(
+    title: String, result: EvaluationResult, recipe: String, trainingLoss: [Point], validationLoss: [Point],
+    facts: [(name: String, value: String)], films: [Film]
+  ) {
+    self.title = title
+    self.result = result
+    self.recipe = recipe
+    self.trainingLoss = trainingLoss
+    self.validationLoss = validationLoss
+    self.facts = facts
+    self.films = films
+  }
+
+  /// The learned policy: the first in the table.
+  var learned: String { result.policies.first ?? "" }
+
+  /// The tasks in the table's order.
+  var tasks: [String] {
+    result.rows.reduce(into: []) { if !$0.contains($1.task) { $0.append($1.task) } }
+  }
+
+  func row(_ task: String, _ policy: String) -> EvaluationResult.Row? {
+    result.rows.first { $0.task == task && $0.policy == policy }
+  }
+
+  /// The table in Markdown, as `docs/results.md` and a pull request want it.
+  package var markdown: String {
+    var lines = ["# \(title)", ""]
+    lines.append("| task | " + result.policies.joined(separator: " | ") + " |")
+    lines.append("| --- |" + result.policies.map { _ in " --- |" }.joined())
+    for task in tasks {
+      let cells = result.policies.map { policy -> String in
+        guard let row = row(task, policy) else { return "" }
+        return "\(row.successes)/\(row.episodes) = \(SuccessRate.percent(row.rate)) "
+          + "(\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high)))"
+      }
+      lines.append("| \(task) | " + cells.joined(separator: " | ") + " |")
+    }
+    let means = result.policies.map { "**\(SuccessRate.percent(result.mean(of: $0) ?? 0))**" }
+    lines.append("| **mean** | " + means.joined(separator: " | ") + " |")
+    lines.append("")
+    lines.append(
+      "Closed-loop success on \(result.simulator), pool `\(result.pool)`, with Wilson 95 % intervals; "
+        + "evaluation seed \(result.seed), checkpoint of step \(result.step).")
+    lines.append("")
+    for fact in facts { lines.append("- \(fact.name): \(fact.value)") }
+    lines.append("- machine: \(result.machine.processor), \(result.machine.cores) cores, \(result.machine.system)")
+    lines.append("- toolkit: ImitationKit \(result.toolkit), \(result.date)")
+    return lines.joined(separator: "\n") + "\n"
+  }
+}

@@ -1,0 +1,8 @@
+import Commands
+import ImitationKit
+
+@main struct Main {
+  static func main() {
+    ImitateCommand.main(catalog: .standard)
+  }
+}

@@ -1,7 +1,0 @@
-import Commands
-
-@main struct Main {
-  static func main() {
-    ImitateCommand.main(catalog: .standard)
-  }
-}
