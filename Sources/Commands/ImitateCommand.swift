@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Imitation
-import ImitationKit
 import Synchronization
 import Tensors
 
@@ -35,7 +34,7 @@ public struct ImitateCommand: ParsableCommand {
     Memory.keepFreed()
     do {
       var command = try ImitateCommand.parseAsRoot()
-      try Session.$catalog.withValue(catalog) { try command.run() }
+      if let verb = command as? any Verb { try verb.run(in: Session(catalog: catalog)) } else { try command.run() }
       // Results that nobody got are no success.
       guard fflush(nil) == 0 else {
         throw CommandFailure("standard output: not written: \(String(cString: strerror(errno)))")
@@ -63,9 +62,15 @@ enum Parent {
   }
 }
 
-/// What every verb of one run shares.
-enum Session {
-  @TaskLocal static var catalog = Catalog.standard
+/// What the verbs of one process share: made once by `main` and handed down.
+struct Session: Sendable {
+  let catalog: Catalog
+}
+
+/// A verb that needs plug-ins. ArgumentParser makes verbs itself and calls `run()` without arguments, so the session comes
+/// with this call instead.
+protocol Verb: ParsableCommand {
+  func run(in session: Session) throws
 }
 
 /// What the project calls itself in files.

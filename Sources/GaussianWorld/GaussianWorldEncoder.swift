@@ -74,9 +74,9 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     self.options = options
     schema = context.schema
     if let description = context.attachments[GaussianWorldEncoder.attachment] {
-      world = try WorldModel(description: description, catalog: context.catalog)
+      world = try WorldModel(description: description, parts: context.parts)
     } else {
-      world = try WorldModel(path: try GaussianWorldEncoder.file(options.world), catalog: context.catalog)
+      world = try WorldModel(path: try GaussianWorldEncoder.file(options.world), parts: context.parts)
     }
     var attachments = [GaussianWorldEncoder.attachment: try world.description]
     let model = world.blueprint.context
@@ -106,7 +106,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     if let choice = options.join {
       var inner = context
       inner.schema.vectors = readings
-      let encoder = try context.catalog.makeEncoder(choice, context: inner, path: "encoder.join", random: &random)
+      let encoder = try context.parts.makeEncoder(choice, context: inner, path: "encoder.join", random: &random)
       guard encoder.history == 0 else { throw GaussianWorldError.joinsHistory(choice.kind) }
       attachments.merge(encoder.attachments) { mine, _ in mine }
       joined = encoder

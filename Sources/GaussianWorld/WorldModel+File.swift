@@ -29,7 +29,7 @@ extension WorldModel {
 
   /// Rebuilds what `write` wrote.
   /// - Throws: `GaussianWorldError.notAWorld`, or what is wrong with the file.
-  public init(path: String, catalog: Catalog) throws {
+  public init(path: String, parts: any PartFactory) throws {
     let (tensors, metadata) = try Safetensors.read(path)
     guard metadata["format"] == WorldModel.format else {
       throw GaussianWorldError.notAWorld(path: path, lacks: "format '\(WorldModel.format)'")
@@ -38,7 +38,7 @@ extension WorldModel {
       throw GaussianWorldError.notAWorld(path: path, lacks: "description")
     }
     do {
-      try self.init(description: description, catalog: catalog)
+      try self.init(description: description, parts: parts)
     } catch let error as SettingError {
       throw SettingError.inFile(path, error)
     }
@@ -46,13 +46,13 @@ extension WorldModel {
   }
 
   /// The model that `description` tells of, its weights not loaded yet.
-  public init(description: String, catalog: Catalog) throws {
+  public init(description: String, parts: any PartFactory) throws {
     guard let found = try? JSONDecoder().decode(Description.self, from: Data(description.utf8)) else {
       throw GaussianWorldError.notAWorld(path: "description", lacks: "options and blueprint")
     }
     var random = Random(seed: 0)
     try self.init(
       options: SettingDecoder().decode(Options.self, from: Setting(json: found.options), path: "world"),
-      blueprint: found.blueprint, catalog: catalog, random: &random)
+      blueprint: found.blueprint, parts: parts, random: &random)
   }
 }

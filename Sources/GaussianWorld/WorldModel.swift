@@ -88,13 +88,13 @@ public struct WorldModel: Module {
   let stateOffset, stateScale, changeScale, actionOffset, actionScale: Parameter
 
   /// - Throws: `SettingError` or `GaussianWorldError` when the parts do not fit each other.
-  public init(options: Options, blueprint: Blueprint, catalog: Catalog, random: inout Random) throws {
+  public init(options: Options, blueprint: Blueprint, parts: any PartFactory, random: inout Random) throws {
     self.options = options
     self.blueprint = blueprint
     let size = blueprint.context.size
     lift =
       options.state == .image
-      ? nil : try catalog.makeLift(options.lift, context: blueprint.context, random: &random)
+      ? nil : try parts.makeLift(options.lift, context: blueprint.context, path: "world.lift", random: &random)
     vae = options.state == .vae ? GaussianVAE(options: options.vae, random: &random) : nil
     let numbers: Int
     var gridSide: Int?

@@ -1,7 +1,7 @@
 import Tensors
 
 /// The plug-ins that recipes can name. Adding one is one word: `.standard.adding(MyEncoder.self)`.
-public struct Catalog: Sendable {
+public struct Catalog: PartFactory {
   private struct EncoderEntry: Sendable {
     let make: @Sendable (Setting, String, EncoderContext, inout Random) throws -> any ObservationEncoder
   }
@@ -77,7 +77,7 @@ public struct Catalog: Sendable {
   ) throws -> any ObservationEncoder {
     let entry = try find(choice, in: encoders, path: path)
     var context = context
-    context.catalog = self
+    context.parts = self
     return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
   }
 

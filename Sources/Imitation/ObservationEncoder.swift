@@ -10,8 +10,8 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   public var attachments: [String: String] = [:]
   /// The same of tensors; saved beside the weights, not in this record.
   public var tensors: [String: Tensor] = [:]
-  /// The plug-ins that an encoder may itself be made of; not saved.
-  public var catalog = Catalog()
+  /// What makes the parts that an encoder's own options name; not saved.
+  public var parts: any PartFactory = Catalog()
 
   private enum CodingKeys: String, CodingKey { case schema, vocabulary, attachments }
 
@@ -30,6 +30,19 @@ public struct EncoderContext: Codable, Sendable, Equatable {
     self.schema = schema
     self.vocabulary = vocabulary
   }
+}
+
+/// Makes the parts that a plug-in's own options name: the encoder that another one joins, a world model's lift.
+public protocol PartFactory: Sendable {
+  /// - Parameter path: where the choice stands in the recipe, for complaints.
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  func makeEncoder(
+    _ choice: Choice, context: EncoderContext, path: String, random: inout Random
+  ) throws -> any ObservationEncoder
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  func makeLift(
+    _ choice: Choice, context: LiftContext, path: String, random: inout Random
+  ) throws -> any GaussianLift
 }
 
 /// Turns observations into features. (The name `Encoder` belongs to `Codable`.)

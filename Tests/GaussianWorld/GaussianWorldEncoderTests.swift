@@ -32,7 +32,7 @@ import Testing
 
   private func withCatalog(_ context: EncoderContext) -> EncoderContext {
     var context = context
-    context.catalog = Small.catalog
+    context.parts = Small.catalog
     return context
   }
 
@@ -122,7 +122,7 @@ import Testing
       try Small.world(lift: "depth-lift").write(to: path)
       #expect(throws: GaussianWorldError.missingGeometry("left_depth", lift: "depth-lift")) { try encoder() }
       var deep = withCatalog(context(vectors: ["pose": 3, "left_depth": 256, "left_calibration": 16]))
-      deep.catalog = Small.catalog
+      deep.parts = Small.catalog
       let made = try encoder(context: deep)
       #expect(made.featureCount == 13, "depths are no readings")
       var batch = observations(time: 2)

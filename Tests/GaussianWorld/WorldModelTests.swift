@@ -30,7 +30,7 @@ enum Small {
       """)
     var random = Random(seed: seed)
     return try WorldModel(
-      options: options, blueprint: .init(context: context(), actionWidth: 3), catalog: catalog, random: &random)
+      options: options, blueprint: .init(context: context(), actionWidth: 3), parts: catalog, random: &random)
   }
 
   /// Colours that vary smoothly over a surface between one and two metres away.
@@ -286,7 +286,7 @@ enum Small {
     var random = Random(seed: 1)
     #expect(throws: GaussianWorldError.gridOfPoints(100, possible: [256, 64, 16])) {
       _ = try WorldModel(
-        options: options, blueprint: .init(context: Small.context(), actionWidth: 3), catalog: Small.catalog,
+        options: options, blueprint: .init(context: Small.context(), actionWidth: 3), parts: Small.catalog,
         random: &random)
     }
   }
@@ -315,7 +315,7 @@ enum Small {
     let path = NSTemporaryDirectory() + "/world-\(UUID().uuidString).safetensors"
     defer { try? FileManager.default.removeItem(atPath: path) }
     try world.write(to: path)
-    let again = try WorldModel(path: path, catalog: Small.catalog)
+    let again = try WorldModel(path: path, parts: Small.catalog)
     let views = Small.views(batch: 3, geometry: false)
     func picture(_ world: WorldModel) -> [Float] {
       let sight = world.sight(views)
@@ -327,7 +327,7 @@ enum Small {
     #expect(picture(world) == picture(again))
     #expect(throws: GaussianWorldError.self) {
       try Safetensors.write([:], metadata: [:], to: path)
-      _ = try WorldModel(path: path, catalog: Small.catalog)
+      _ = try WorldModel(path: path, parts: Small.catalog)
     }
   }
 

@@ -8,6 +8,7 @@ import Training
 /// What recording and generating have in common: a recipe's tasks, how many demonstrations of each, and who makes them.
 struct CollectionPlan {
   let recipe: Recipe
+  let catalog: Catalog
   let registry: DatasetRegistry
   let root: String
   /// Demonstrations a task.
@@ -20,16 +21,17 @@ struct CollectionPlan {
   /// - Parameter episodes: demonstrations a task; as many as the split says when nil.
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
   init(
-    _ recipe: Recipe, episodes: Int?, workers: Int?, deadline: WorkerDeadline, place: DatasetPlace
+    _ recipe: Recipe, episodes: Int?, workers: Int?, deadline: WorkerDeadline, place: DatasetPlace, catalog: Catalog
   ) throws {
     self.recipe = recipe
+    self.catalog = catalog
     registry = try place.registry(recipe.data.registry)
     root = place.root(of: registry, recipe: recipe.data.root)
     guard let count = try episodes ?? registry.split(recipe.data.split).count else {
       throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
     }
     self.count = count
-    _ = try recipe.simulatedTasks(recipe.data.tasks)
+    _ = try recipe.simulatedTasks(recipe.data.tasks, catalog)
     interruption = Interruption()
     written = try recipe.writtenForWorkers()
     pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers, deadline: deadline)
@@ -55,10 +57,10 @@ struct CollectionPlan {
 extension Recipe {
   /// The simulator's tasks of these names.
   /// - Throws: `SettingError`, or `CommandFailure` for one that it does not have.
-  func simulatedTasks(_ names: [String]) throws -> [SimulatedTask] {
+  func simulatedTasks(_ names: [String], _ catalog: Catalog) throws -> [SimulatedTask] {
     let known: [SimulatedTask]
     do {
-      known = try Session.catalog.tasks(of: evaluation.simulator)
+      known = try catalog.tasks(of: evaluation.simulator)
     } catch let error as SettingError {
       throw SettingError.inFile(path, error)
     }

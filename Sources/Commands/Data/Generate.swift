@@ -4,7 +4,7 @@ import Foundation
 import Imitation
 
 /// `imitate generate`: many demonstrations from a few, in new scenes.
-struct Generate: ParsableCommand {
+struct Generate: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Generate demonstrations from recorded ones, in MimicGen's manner, on all cores.",
     discussion: """
@@ -37,7 +37,7 @@ struct Generate: ParsableCommand {
     try requirePositive(("episodes", episodes), ("workers", workers))
   }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let registry = try place.registry(recipe.data.registry)
     guard try registry.split(recipe.data.split).source != registry.split(source).source else {
@@ -45,7 +45,8 @@ struct Generate: ParsableCommand {
         "'\(recipe.data.split)' would be generated from itself ('\(source)'); name the split to write with --split generated-300"
       )
     }
-    let plan = try CollectionPlan(recipe, episodes: episodes, workers: workers, deadline: deadline, place: place)
+    let plan = try CollectionPlan(
+      recipe, episodes: episodes, workers: workers, deadline: deadline, place: place, catalog: session.catalog)
     defer { plan.finish() }
     var yields: [GenerationYield] = []
     for task in recipe.data.tasks {

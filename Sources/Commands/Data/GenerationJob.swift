@@ -139,6 +139,6 @@ struct GenerationJob {
   }
 
   private func simulator() throws -> any Environment {
-    try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+    try plan.catalog.makeSimulator(recipe.evaluation.simulator)
   }
 }

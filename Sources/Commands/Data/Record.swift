@@ -5,7 +5,7 @@ import Foundation
 import Imitation
 
 /// `imitate record`: the demonstrations that a recipe asks for, by the simulator's scripted experts.
-struct Record: ParsableCommand {
+struct Record: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Record demonstrations by the simulator's scripted expert, on all cores.",
     discussion: """
@@ -27,14 +27,14 @@ struct Record: ParsableCommand {
 
   func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let plan = try CollectionPlan(
       choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, deadline: deadline,
-      place: place)
+      place: place, catalog: session.catalog)
     defer { plan.finish() }
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)
-      let simulator = try Session.catalog.makeSimulator(plan.recipe.evaluation.simulator)
+      let simulator = try session.catalog.makeSimulator(plan.recipe.evaluation.simulator)
       let arguments = try simulator.arguments(task: task)
       if try !isThere(path, plan, arguments) {
         try record(task, to: path, plan, arguments, simulator.recordedSchema)

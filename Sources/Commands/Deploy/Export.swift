@@ -7,17 +7,17 @@ import Tensors
 import Training
 
 /// `imitate export`: a run's policy as a folder for others.
-struct ExportPolicy: ParsableCommand {
+struct ExportPolicy: Verb {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Export a run's policy: weights, schemas, statistics and a golden example.")
 
   @Argument(help: "The run folder.") var runFolder: String
   @Option(help: "Where to put the package; RUN/policy when left out.") var output: String?
 
-  func run() throws {
+  func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
     let checkpoint = try folder.lastCheckpoint()
-    let loaded = try LoadedPolicy(run: folder, catalog: Session.catalog)
+    let loaded = try LoadedPolicy(run: folder, catalog: session.catalog)
     let (recipe, context) = (loaded.recipe, loaded.blueprint.encoder)
     if let note = try folder.trained(checkpoint.recipe).note { tell("note: \(note)") }
     var evaluation: EvaluationResult?
@@ -70,13 +70,13 @@ struct ExportPolicy: ParsableCommand {
 }
 
 /// `imitate verify`: whether an exported policy is whole and answers as it did.
-struct Verify: ParsableCommand {
+struct Verify: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Load an exported policy afresh and reproduce its golden output.")
 
   @Argument(help: "The exported folder.") var folder: String
 
-  func run() throws {
+  func run(in session: Session) throws {
     let package = try PolicyPackage(folder: folder)
     let description = package.description
     let recipe = try Recipe(text: description.recipe, path: folder + "/policy.json")
@@ -93,7 +93,7 @@ struct Verify: ParsableCommand {
       blueprint: PolicyBlueprint(
         encoder: context,
         actions: description.action.layout ?? .whole(width: description.action.dimensions.count), datasets: []),
-      normalizer: package.normalizer, catalog: Session.catalog)
+      normalizer: package.normalizer, catalog: session.catalog)
     try loaded.policy.load(package.weights)
     try package.golden.check(package.golden.answer(of: loaded.agent))
     if let unknown = package.unknown { tell("note: \(folder): unknown: \(unknown)") }

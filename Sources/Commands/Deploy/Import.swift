@@ -8,7 +8,7 @@ import Tensors
 import Training
 
 /// `imitate import`: another toolkit's weights as a run.
-struct Import: ParsableCommand {
+struct Import: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Make a run of a checkpoint of robomimic or Diffusion Policy.",
     discussion: """
@@ -21,7 +21,7 @@ struct Import: ParsableCommand {
   @Option(name: .customLong("run"), help: "The run folder; runs/NAME when left out.") var runFolder: String?
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
 
-  func run() throws {
+  func run(in session: Session) throws {
     let recipe = try Recipe(path: recipe, changes: changes)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     guard folder.checkpointSteps.isEmpty else {
@@ -29,7 +29,7 @@ struct Import: ParsableCommand {
     }
     do {
       let foreign = try ForeignWeights(path: weights)
-      let loaded = try load(foreign, recipe)
+      let loaded = try load(foreign, recipe, session.catalog)
       try folder.create(recipe: recipe.text)
       // Trained to the end, as far as we are concerned.
       let path = folder.checkpoint(step: recipe.training.steps)
@@ -43,7 +43,7 @@ struct Import: ParsableCommand {
     }
   }
 
-  private func load(_ foreign: ForeignWeights, _ recipe: Recipe) throws -> LoadedPolicy {
+  private func load(_ foreign: ForeignWeights, _ recipe: Recipe, _ catalog: Catalog) throws -> LoadedPolicy {
     let seen = (recipe.observations.images + recipe.observations.vectors).sorted()
     let schema = foreign.schema
     guard recipe.observations.images.sorted() == schema.imageKeys,
@@ -61,7 +61,7 @@ struct Import: ParsableCommand {
       encoder: EncoderContext(schema: schema, vocabulary: []), actions: layout, schema: actions, datasets: [])
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: blueprint, normalizer: foreign.normalizer(actionWidth: width),
-      catalog: Session.catalog)
+      catalog: catalog)
     // Weights of the other kind would fit as well, and act wrongly.
     let causal =
       (loaded.policy as? BCTransformer)?.isCausal ?? (loaded.policy as? DiffusionTransformer)?.network.isCausal

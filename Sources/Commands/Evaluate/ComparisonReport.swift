@@ -15,9 +15,10 @@ struct ComparisonReport {
   ///   - tasks: only these; all when nil.
   ///   - missing: what a half-finished grid lacks.
   /// - Throws: `RunError`, `EvaluationError`.
-  init(_ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [])
-    throws
-  {
+  init(
+    _ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [],
+    catalog: Catalog
+  ) throws {
     var recipes: [(folder: RunFolder, recipe: Recipe, identity: String)] = []
     for folder in folders {
       let (recipe, note) = try folder.trainedRecipe()
@@ -49,7 +50,7 @@ struct ComparisonReport {
     }
     var groups: [String: String] = [:]
     for (_, recipe, _) in recipes {
-      for task in (try? Session.catalog.tasks(of: recipe.evaluation.simulator)) ?? [] { groups[task.name] = task.group }
+      for task in (try? catalog.tasks(of: recipe.evaluation.simulator)) ?? [] { groups[task.name] = task.group }
     }
     comparison = Comparison(
       title: title, runs: runs, toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()),

@@ -8,12 +8,12 @@ import Training
 extension Evaluate {
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
   /// - Throws: `ExitCode` 2 when it did not.
-  func repeated(_ text: String, _ folder: RunFolder) throws {
+  func repeated(_ text: String, _ folder: RunFolder, _ catalog: Catalog) throws {
     let checkpoint = try folder.lastCheckpoint()
     let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
     let old = try folder.result(recipe)
-    _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions)
+    _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions, catalog: catalog)
     let parts = text.split(separator: "/").map(String.init)
     let found = old.episodes.filter { episode in
       parts.count == 1
@@ -25,7 +25,7 @@ extension Evaluate {
     var blank = EpisodeResult(
       task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
     blank.instruction = found.instruction
-    let horizon = try recipe.simulatedTasks([found.task])[0].horizon
+    let horizon = try recipe.simulatedTasks([found.task], catalog)[0].horizon
     let written = try recipe.writtenForWorkers()
     defer { try? FileManager.default.removeItem(atPath: written) }
     let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: 1, deadline: deadline)

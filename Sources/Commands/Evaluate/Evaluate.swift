@@ -8,7 +8,7 @@ import Tensors
 import Training
 
 /// `imitate evaluate`: closed-loop success of a run's policy.
-struct Evaluate: ParsableCommand {
+struct Evaluate: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Try a trained policy in closed loop and print its success per task.",
     discussion: """
@@ -30,10 +30,10 @@ struct Evaluate: ParsableCommand {
 
   func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
     if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
-    if let replay { return try repeated(replay, folder) }
+    if let replay { return try repeated(replay, folder, session.catalog) }
     // Only then is it sure that recipe and weights belong together.
     let lock = try folder.locked()
     defer { lock.release() }
@@ -41,7 +41,7 @@ struct Evaluate: ParsableCommand {
     let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
     let blanks = try blanks(recipe)
-    let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted())
+    let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted(), session.catalog)
     let horizons = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.horizon) })
     // What was tried before with the same weights under the same conditions need not be tried again.
     let conditions = recipe.conditions
@@ -50,7 +50,8 @@ struct Evaluate: ParsableCommand {
     let open = blanks.filter(tried.isOpen)
     // What has been tried is told, whoever was trusted then.
     let unknown = try checkpoint.blueprint.check(
-      acting: recipe, trusting: trustActions || !open.contains { $0.policy == recipe.policy.kind })
+      acting: recipe, trusting: trustActions || !open.contains { $0.policy == recipe.policy.kind },
+      catalog: session.catalog)
     let written = try recipe.writtenForWorkers()
     defer { try? FileManager.default.removeItem(atPath: written) }
     let requests = open.map { blank in

@@ -6,7 +6,7 @@ import Tensors
 import Training
 
 /// `imitate probe`: what a policy's features know, by linear regression.
-struct Probe: ParsableCommand {
+struct Probe: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Regress recorded readings linearly on the features of trained policies' encoders.",
     discussion: """
@@ -32,11 +32,11 @@ struct Probe: ParsableCommand {
     var explained: [String: Double]
   }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let keys = targets.split(separator: ",").map(String.init)
     var findings: [Finding] = []
     for path in runs {
-      let loaded = try LoadedPolicy(run: RunFolder(path), catalog: Session.catalog)
+      let loaded = try LoadedPolicy(run: RunFolder(path), catalog: session.catalog)
       if let note = try RunFolder(path).trainedRecipe().note { tell("note: \(note)") }
       findings.append(try probe(loaded, path: path, keys: keys))
     }

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Evaluation
 import Foundation
+import Imitation
 import Layers
 import Reports
 import Training
 
 /// `imitate report`: the results of one run, or of several side by side, as pages for people.
-struct WriteReport: ParsableCommand {
+struct WriteReport: Verb {
   static let configuration = CommandConfiguration(
     commandName: "report", abstract: "Write the report of a run, or of several runs side by side.",
     discussion: """
@@ -25,9 +26,9 @@ struct WriteReport: ParsableCommand {
     guard !runFolders.isEmpty else { throw ValidationError("name at least one run folder") }
   }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let isPlain = tasks == nil && split == nil && output == nil && title == nil
-    guard runFolders.count == 1, isPlain else { return try compare() }
+    guard runFolders.count == 1, isPlain else { return try compare(session.catalog) }
     let folder = RunFolder(runFolders[0])
     if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
     let checkpoint = try folder.lastCheckpoint()
@@ -67,12 +68,13 @@ struct WriteReport: ParsableCommand {
     print("\(folder.path)/report.html\n\(folder.path)/report.md\n\(folder.evaluation)")
   }
 
-  private func compare() throws {
+  private func compare(_ catalog: Catalog) throws {
     let folders = runFolders.map { RunFolder($0) }
     let chosen = try tasks.map { names in
       try folders.flatMap { try place.registry($0.readRecipe().data.registry).tasks(named: names) }
     }
-    let report = try ComparisonReport(folders, title: title ?? "Comparison", tasks: chosen, split: split)
+    let report = try ComparisonReport(
+      folders, title: title ?? "Comparison", tasks: chosen, split: split, catalog: catalog)
     print(report.comparison.markdown)
     print(try report.write(to: output ?? "runs/comparison").joined(separator: "\n"))
   }

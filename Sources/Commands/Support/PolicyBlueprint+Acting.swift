@@ -23,10 +23,10 @@ extension PolicyBlueprint {
   /// - Parameter trusting: whether what nobody knows is no hindrance; contradictions always are.
   /// - Returns: what nobody knows; nil when all is known.
   /// - Throws: `ActingError`, `SettingError`.
-  func check(acting recipe: Recipe, trusting: Bool) throws -> String? {
+  func check(acting recipe: Recipe, trusting: Bool, catalog: Catalog) throws -> String? {
     let simulator: any Environment
     do {
-      simulator = try Session.catalog.makeSimulator(recipe.evaluation.simulator)
+      simulator = try catalog.makeSimulator(recipe.evaluation.simulator)
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
     }
@@ -39,8 +39,8 @@ extension PolicyBlueprint {
 
   /// What an evaluation would be refused for, told when training starts; nil when there is nothing, or no such simulator in
   /// this build.
-  func actingNote(_ recipe: Recipe) -> String? {
-    guard let simulator = try? Session.catalog.makeSimulator(recipe.evaluation.simulator) else { return nil }
+  func actingNote(_ recipe: Recipe, _ catalog: Catalog) -> String? {
+    guard let simulator = try? catalog.makeSimulator(recipe.evaluation.simulator) else { return nil }
     let name = recipe.evaluation.simulator.kind
     if let difference = difference(from: simulator) {
       return "\(difference.what) is \(difference.first) in the demonstrations and \(difference.second) for \(name): "

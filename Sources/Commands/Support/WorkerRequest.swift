@@ -63,16 +63,16 @@ enum WorkerResponse: Codable, Sendable {
 }
 
 /// `imitate worker`: a child process of `record`, `generate` and `evaluate`, not for people.
-struct Worker: ParsableCommand {
+struct Worker: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Serve a recording or an evaluation over standard input and output.", shouldDisplay: false)
 
   @Option(help: "The recipe whose simulator to run.") var recipe: String
   @Option(name: .customLong("run"), help: "The run whose policy to try.") var runFolder: String?
 
-  func run() throws {
+  func run(in session: Session) throws {
     let recipe = try Recipe(path: recipe)
-    let bench = try Workbench(recipe: recipe, run: runFolder.map(RunFolder.init))
+    let bench = try Workbench(recipe: recipe, run: runFolder.map(RunFolder.init), catalog: session.catalog)
     Threads.$isSerial.withValue(true) {
       WorkerLoop.run(WorkerRequest.self) { try bench.answer($0, progress: $1) }
     }
@@ -83,13 +83,14 @@ struct Worker: ParsableCommand {
 final class Workbench {
   private let recipe: Recipe
   private let run: RunFolder?
-  private let catalog = Session.catalog
+  private let catalog: Catalog
   private var simulators: [String: any Environment] = [:]
   private var agent: (step: Int, agent: Agent)?
 
-  init(recipe: Recipe, run: RunFolder?) throws {
+  init(recipe: Recipe, run: RunFolder?, catalog: Catalog) throws {
     self.recipe = recipe
     self.run = run
+    self.catalog = catalog
   }
 
   /// As the recipe has it, or without images: experts and random policies look at nothing.

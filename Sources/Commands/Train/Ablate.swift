@@ -8,7 +8,7 @@ import Tensors
 import Training
 
 /// `imitate ablate`: a recipe in every combination of splits, encoders, policies and seeds.
-struct Ablate: ParsableCommand {
+struct Ablate: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Train and evaluate a recipe in every combination of splits, encoders, policies and seeds.",
     discussion: """
@@ -42,10 +42,10 @@ struct Ablate: ParsableCommand {
     try requirePositive(("jobs", jobs), ("cores", cores))
   }
 
-  func run() throws {
-    let grid = try grid()
+  func run(in session: Session) throws {
+    let grid = try grid(session.catalog)
     if let slurm { return try writeSlurm(slurm, grid) }
-    if reportOnly { return try report(grid) }
+    if reportOnly { return try report(grid, session.catalog) }
     if dryRun {
       print(table(["cell", "name", "state"], grid.cells.enumerated().map { ["\($0)", $1.name, state($1)] }))
       for cell in grid.cells where !cell.isFinished {
@@ -65,13 +65,13 @@ struct Ablate: ParsableCommand {
       cells = grid.cells
     }
     let failed = try run(cells)
-    if cell == nil { try report(grid) }
+    if cell == nil { try report(grid, session.catalog) }
     guard failed.isEmpty else {
       throw CommandFailure("\(failed.count) of \(cells.count) cells failed: \(failed.joined(separator: ", "))")
     }
   }
 
-  private func grid() throws -> Ablation {
+  private func grid(_ catalog: Catalog) throws -> Ablation {
     let changes = try changes + TaskChoice.change(to: tasks, of: recipe, changes: changes, place: place)
     let seeds = try seed.map { text in
       try Ablation.list(text).map { number in
@@ -85,7 +85,8 @@ struct Ablate: ParsableCommand {
     for split in splits ?? [] { _ = try registry.split(split) }
     return try Ablation(
       recipe: recipe, changes: changes, splits: splits, encoders: encoder.map(Ablation.list),
-      policies: policy.map(Ablation.list), seeds: seeds, folder: folder ?? "runs/\(base.name)-ablation")
+      policies: policy.map(Ablation.list), seeds: seeds, folder: folder ?? "runs/\(base.name)-ablation",
+      catalog: catalog)
   }
 
   private func state(_ cell: Ablation.Cell) -> String {
@@ -93,8 +94,8 @@ struct Ablate: ParsableCommand {
     return cell.folder.checkpointSteps.last.map { "\($0) of \(cell.recipe.training.steps) steps" } ?? "not begun"
   }
 
-  private func report(_ grid: Ablation) throws {
-    let files = try grid.report(title: "\((recipe as NSString).lastPathComponent): ablation")
+  private func report(_ grid: Ablation, _ catalog: Catalog) throws {
+    let files = try grid.report(title: "\((recipe as NSString).lastPathComponent): ablation", catalog)
     print(files.isEmpty ? "no cell has a result yet" : files.joined(separator: "\n"))
   }
 

@@ -49,7 +49,7 @@ struct Ablation {
   /// - Throws: `SettingError`, or `CommandFailure` for what no recipe can be made of.
   init(
     recipe path: String, changes: [String], splits: [String]?, encoders: [String]?, policies: [String]?,
-    seeds: [UInt64]?, folder: String
+    seeds: [UInt64]?, folder: String, catalog: Catalog
   ) throws {
     self.folder = folder
     let base = try Recipe(path: path, changes: changes)
@@ -61,10 +61,10 @@ struct Ablation {
           let parts = try [
             Ablation.changes(
               for: encoder, part: "encoder", base: base.encoder, taking: ["encoder"],
-              known: Session.catalog.encoderNames),
+              known: catalog.encoderNames),
             Ablation.changes(
               for: policy, part: "policy", base: base.policy, taking: ["policy", "actions", "training"],
-              known: Session.catalog.policyNames),
+              known: catalog.policyNames),
           ]
           for seed in seeds ?? [base.seed] {
             let name = String(
@@ -139,12 +139,12 @@ struct Ablation {
 
   /// Writes the report of what is there.
   /// - Returns: the files; none when no cell has a result yet.
-  func report(title: String) throws -> [String] {
+  func report(title: String, _ catalog: Catalog) throws -> [String] {
     // A folder with a run of another recipe is no cell of this grid.
     let known = cells.filter { $0.result != nil }
     guard !known.isEmpty else { return [] }
     let report = try ComparisonReport(
-      known.map(\.folder), title: title, missing: cells.filter { !$0.isFinished }.map(\.name))
+      known.map(\.folder), title: title, missing: cells.filter { !$0.isFinished }.map(\.name), catalog: catalog)
     print(report.comparison.markdown)
     return try report.write(to: folder + "/report")
   }

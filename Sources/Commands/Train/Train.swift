@@ -8,7 +8,7 @@ import Tensors
 import Training
 
 /// `imitate train`: from a recipe to a run folder.
-struct Train: ParsableCommand {
+struct Train: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Train a policy from a recipe.",
     discussion: "Goes on from the newest checkpoint when the run folder has one of the same recipe.")
@@ -22,10 +22,10 @@ struct Train: ParsableCommand {
   @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
   @OptionGroup var place: DatasetPlace
 
-  func run() throws {
+  func run(in session: Session) throws {
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
-    let catalog = Session.catalog
+    let catalog = session.catalog
     // A build without the simulator still trains for it.
     if catalog.simulatorNames.contains(recipe.evaluation.simulator.kind) {
       _ = try catalog.tasks(of: recipe.evaluation.simulator)
@@ -84,7 +84,7 @@ struct Train: ParsableCommand {
       if checkpoint?.blueprint.actionSchema == nil { blueprint.actionSchema = data.blueprint.actionSchema }
       blueprint.vectorSchemas = blueprint.vectorSchemas ?? data.blueprint.vectorSchemas
     }
-    if let note = blueprint.actingNote(recipe) { tell("note: \(note)") }
+    if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
     let loaded = try LoadedPolicy(
       recipe: recipe, blueprint: blueprint,
       normalizer: checkpoint?.normalizer ?? data.normalizer(),

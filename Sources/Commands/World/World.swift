@@ -12,7 +12,7 @@ struct World: ParsableCommand {
 }
 
 /// `imitate world train`: from a world recipe to a run folder.
-struct WorldTrain: ParsableCommand {
+struct WorldTrain: Verb {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Train a world model: lift, VAE and dynamics, one after the other.",
@@ -30,11 +30,11 @@ struct WorldTrain: ParsableCommand {
   @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
   @OptionGroup var place: DatasetPlace
 
-  func run() throws {
+  func run(in session: Session) throws {
     let recipe = try WorldRecipe(path: recipe, changes: changes)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let interruption = Interruption()
-    var run = try WorldRun(recipe: recipe, folder: folder, place: place)
+    var run = try WorldRun(recipe: recipe, folder: folder, place: place, catalog: session.catalog)
     run.adopting = other.map { RunFolder($0) }
     let parts: [(String, Int)] = [
       ("lift", run.model.lift?.parameterCount ?? 0), ("vae", run.model.vae?.parameterCount ?? 0),

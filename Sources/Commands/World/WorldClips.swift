@@ -12,7 +12,7 @@ struct TrainedWorld {
   let data: WorldData
 
   /// - Throws: `RunError`, `SettingError`, or what opening the demonstrations threw.
-  init(_ folder: RunFolder, place: DatasetPlace) throws {
+  init(_ folder: RunFolder, place: DatasetPlace, catalog: Catalog) throws {
     self.folder = folder
     guard FileManager.default.fileExists(atPath: folder.recipe) else {
       throw CommandFailure(
@@ -23,7 +23,7 @@ struct TrainedWorld {
     guard FileManager.default.fileExists(atPath: WorldRun.file(folder)) else {
       throw CommandFailure("\(folder.path): no finished world model yet; run `imitate world train` to its end")
     }
-    model = try WorldModel(path: WorldRun.file(folder), catalog: Session.catalog)
+    model = try WorldModel(path: WorldRun.file(folder), parts: catalog)
     data = try WorldData(recipe, place: place, needsDepth: model.needsDepth)
     let last = RunFolder("\(folder.path)/\(WorldRecipe.Stage.dynamics.rawValue)")
     do {

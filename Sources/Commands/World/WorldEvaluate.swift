@@ -10,7 +10,7 @@ import Tensors
 import Training
 
 /// `imitate world evaluate`: how near a world model's predictions come to what happened.
-struct WorldEvaluate: ParsableCommand {
+struct WorldEvaluate: Verb {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
     abstract: "Measure a world model's predictions on held-out demonstrations.",
@@ -34,7 +34,7 @@ struct WorldEvaluate: ParsableCommand {
     guard clips > 0 else { throw ValidationError("--clips must be 1 or more") }
   }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let perceptual = try lpips.map { try LPIPS(contentsOf: $0) }
     let video = try i3d.map { try VideoDistance(contentsOf: $0) }
     var result = WorldEvaluation(
@@ -46,7 +46,7 @@ struct WorldEvaluate: ParsableCommand {
     let interruption = Interruption()
     var ground: [String]?
     for (number, path) in ([runFolder] + against).enumerated() {
-      let world = try TrainedWorld(RunFolder(path), place: place)
+      let world = try TrainedWorld(RunFolder(path), place: place, catalog: session.catalog)
       guard ground ?? world.ground == world.ground else {
         throw CommandFailure(
           "\(path): its demonstrations, those that are held out, its first camera or its pictures are not those of "

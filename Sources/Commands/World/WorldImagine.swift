@@ -10,7 +10,7 @@ import Tensors
 import Training
 
 /// `imitate world imagine`: a demonstration's beginning and its actions in, predicted beside true future out.
-struct WorldImagine: ParsableCommand {
+struct WorldImagine: Verb {
   static let configuration = CommandConfiguration(
     commandName: "imagine",
     abstract: "Show what a world model foretells beside what happened.",
@@ -29,9 +29,9 @@ struct WorldImagine: ParsableCommand {
 
   func validate() throws { try requirePositive(("steps", steps)) }
 
-  func run() throws {
+  func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
-    let world = try TrainedWorld(folder, place: place)
+    let world = try TrainedWorld(folder, place: place, catalog: session.catalog)
     let episodes = world.data.demonstrations.episodes
     let chosen: [Int]
     if let demo {

@@ -15,15 +15,15 @@ struct WorldRun {
 
   static func file(_ folder: RunFolder) -> String { folder.path + "/world.safetensors" }
 
-  init(recipe: WorldRecipe, folder: RunFolder, place: DatasetPlace) throws {
+  init(recipe: WorldRecipe, folder: RunFolder, place: DatasetPlace, catalog: Catalog) throws {
     self.recipe = recipe
     self.folder = folder
     do {
-      let needsDepth = try recipe.world.state != .image && Session.catalog.needsDepth(recipe.world.lift)
+      let needsDepth = try recipe.world.state != .image && catalog.needsDepth(recipe.world.lift)
       data = try WorldData(recipe, place: place, needsDepth: needsDepth)
       var random = Random(seed: recipe.seed).split("world")
       model = try WorldModel(
-        options: recipe.world, blueprint: data.blueprint, catalog: Session.catalog, random: &random)
+        options: recipe.world, blueprint: data.blueprint, parts: catalog, random: &random)
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
     }
