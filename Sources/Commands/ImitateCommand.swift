@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Imitation
+import ImitationKit
 import Synchronization
 import Tensors
 
@@ -71,9 +72,4 @@ struct Session: Sendable {
 /// with this call instead.
 protocol Verb: ParsableCommand {
   func run(in session: Session) throws
-}
-
-/// What the project calls itself in files.
-enum Toolkit {
-  static let version = "0.1.0"
 }

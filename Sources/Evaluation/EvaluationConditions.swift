@@ -1,12 +1,16 @@
 /// What results must have in common to be counted together: the simulator with its options, the seed, the scenes' pool.
-package struct EvaluationConditions: Codable, Equatable, Sendable {
-  package var simulator: String
+public struct EvaluationConditions: Codable, Equatable, Sendable {
+  /// The simulator's kind.
+  public var simulator: String
   /// As JSON with sorted keys.
-  package var options: String
-  package var seed: UInt64
-  package var pool: String
+  public var options: String
+  /// What the episodes' seeds follow from.
+  public var seed: UInt64
+  /// The pool of scenes.
+  public var pool: String
 
-  package init(simulator: String, options: String, seed: UInt64, pool: String) {
+  /// - Parameter options: the simulator's, as JSON with sorted keys; "{}" for none.
+  public init(simulator: String, options: String, seed: UInt64, pool: String) {
     (self.simulator, self.options, self.seed, self.pool) = (simulator, options, seed, pool)
   }
 }

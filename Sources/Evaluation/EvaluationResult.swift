@@ -4,22 +4,19 @@ import Layers
 import Tensors
 
 /// `evaluation.json`: how often each policy solved each task, and every episode behind it.
-package struct EvaluationResult: Codable, Sendable {
+public struct EvaluationResult: Codable, Sendable {
   /// One line of the table.
-  package struct Row: Codable, Sendable, Equatable {
-    package var task: String
-    package var split: String
-    package var policy: String
-    package var episodes: Int
-    package var successes: Int
-    package var rate: Double
-    /// Wilson's 95 % interval.
-    package var low: Double
-    package var high: Double
+  public struct Row: Codable, Sendable, Equatable {
+    /// Where it was tried, the split that was learned from, and who acted.
+    public var task, split, policy: String
+    /// How many were tried, and how many solved.
+    public var episodes, successes: Int
+    /// The share that was solved, 0...1, and Wilson's 95 % interval.
+    public var rate, low, high: Double
     /// Of the successful episodes.
-    package var meanSteps: Double?
+    public var meanSteps: Double?
     /// Episodes that broke off; they count as failed.
-    package var errors: Int
+    public var errors: Int
 
     enum CodingKeys: String, CodingKey {
       case task, split, policy, episodes, successes, rate, low, high, errors
@@ -28,34 +25,49 @@ package struct EvaluationResult: Codable, Sendable {
   }
 
   /// Where and with what the numbers were made.
-  package struct Machine: Codable, Sendable, Equatable {
-    package var processor: String
-    package var cores: Int
-    package var system: String
+  public struct Machine: Codable, Sendable, Equatable {
+    /// The processor's name, "unknown" where the system does not tell.
+    public var processor: String
+    /// Processor cores that could be used.
+    public var cores: Int
+    /// The operating system and its version.
+    public var system: String
   }
 
-  package var toolkit: String
-  package var date: String
-  package var machine: Machine
-  package var simulator: String
+  /// The toolkit's version.
+  public var toolkit: String
+  /// When it was written, ISO 8601.
+  public var date: String
+  /// Where it was measured.
+  public var machine: Machine
+  /// The simulator's kind.
+  public var simulator: String
   /// The checkpoint's step.
-  package var step: Int
-  package var seed: UInt64
-  package var pool: String
+  public var step: Int
+  /// What all episodes' seeds follow from.
+  public var seed: UInt64
+  /// The pool of scenes.
+  public var pool: String
   /// The simulator's options as JSON; nil in files of before they were kept.
-  package var options: String?
+  public var options: String?
   /// What nobody knows of the policy's actions, when it acted all the same because that was asked for; nil when all is known.
-  package var trustedActions: String?
+  public var trustedActions: String?
   /// The learned policy first, then those that frame it.
-  package var rows: [Row]
-  package var episodes: [EpisodeResult]
+  public var rows: [Row]
+  /// What the rows are counted from.
+  public var episodes: [EpisodeResult]
 
   enum CodingKeys: String, CodingKey {
     case toolkit, date, machine, simulator, step, seed, pool, options, rows, episodes
     case trustedActions = "trusted_actions"
   }
 
-  package init(
+  /// Counts `episodes`.
+  ///
+  /// - Parameters:
+  ///   - step: the checkpoint's.
+  ///   - trustedActions: what nobody knows of the actions; nil when all is known.
+  public init(
     toolkit: String, date: String, step: Int, conditions: EvaluationConditions, trustedActions: String? = nil,
     episodes: [EpisodeResult]
   ) {
@@ -70,13 +82,13 @@ package struct EvaluationResult: Codable, Sendable {
   }
 
   /// Whether these conditions are the ones the episodes were tried under, as far as the file tells.
-  package func isUnder(_ other: EvaluationConditions) -> Bool {
+  public func isUnder(_ other: EvaluationConditions) -> Bool {
     simulator == other.simulator && seed == other.seed && pool == other.pool
       && (options ?? other.options) == other.options
   }
 
   /// The table of `episodes`, policies and tasks in the order of their first episode.
-  package static func rows(of episodes: [EpisodeResult]) -> [Row] {
+  public static func rows(of episodes: [EpisodeResult]) -> [Row] {
     var order: [[String]] = []
     var groups: [[String]: [EpisodeResult]] = [:]
     for episode in episodes {
@@ -97,29 +109,32 @@ package struct EvaluationResult: Codable, Sendable {
   }
 
   /// The mean of the tasks' rates for `policy`.
-  package func mean(of policy: String) -> Double? {
+  public func mean(of policy: String) -> Double? {
     let rates = rows.filter { $0.policy == policy }.map(\.rate)
     return rates.isEmpty ? nil : rates.reduce(0, +) / Double(rates.count)
   }
 
   /// Median and 99th percentile of how long one of `policy`'s predictions took, and of how many; nil without any.
-  package func latency(of policy: String) -> (p50: Double, p99: Double, count: Int)? {
+  public func latency(of policy: String) -> (p50: Double, p99: Double, count: Int)? {
     let all = episodes.filter { $0.policy == policy }.flatMap { $0.latencies ?? [] }.sorted()
     guard !all.isEmpty else { return nil }
     return (all[all.count / 2], all[min(all.count - 1, all.count * 99 / 100)], all.count)
   }
 
   /// The policies in the table's order.
-  package var policies: [String] {
+  public var policies: [String] {
     rows.reduce(into: []) { if !$0.contains($1.policy) { $0.append($1.policy) } }
   }
 
-  package func write(to path: String) throws {
+  /// Writes it as JSON, whole or not at all.
+  /// - Throws: `WriteError`.
+  public func write(to path: String) throws {
     try AtomicFile.write(JSONEncoder.readable.encode(self) + Data("\n".utf8), to: path)
   }
 
+  /// Reads what `write` wrote.
   /// - Throws: `EvaluationError`.
-  package static func read(_ path: String) throws -> EvaluationResult {
+  public static func read(_ path: String) throws -> EvaluationResult {
     guard let data = FileManager.default.contents(atPath: path) else { throw EvaluationError.missing(path) }
     do {
       return try JSONDecoder().decode(EvaluationResult.self, from: data)
@@ -130,13 +145,17 @@ package struct EvaluationResult: Codable, Sendable {
 }
 
 /// An `evaluation.json` that cannot be used.
-package enum EvaluationError: Error, Equatable, CustomStringConvertible {
+public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+  /// No such file.
   case missing(String)
+  /// A file that is no evaluation.
   case damaged(String)
+  /// One made under other conditions than the recipe's.
   case otherConditions(String)
+  /// One of another checkpoint than the newest.
   case otherStep(String, tried: Int, trained: Int)
 
-  package var description: String {
+  public var description: String {
     switch self {
     case .missing(let path): "\(path): not there: the run is not evaluated yet; run `imitate evaluate` first"
     case .damaged(let path): "\(path): damaged, or not an evaluation; run `imitate evaluate` to write it again"
@@ -150,7 +169,8 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
 }
 
 extension EvaluationResult.Machine {
-  package static var here: Self {
+  /// This machine.
+  public static var here: Self {
     let facts = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let model = facts.split(separator: "\n").first { $0.hasPrefix("model name") }?
       .split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }

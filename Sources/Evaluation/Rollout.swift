@@ -3,36 +3,42 @@ import Imitation
 import Tensors
 
 /// One attempt at one task, and how it ended.
-package struct EpisodeResult: Codable, Sendable, Equatable {
-  package var task: String
+public struct EpisodeResult: Codable, Sendable, Equatable {
+  /// The task's name.
+  public var task: String
   /// Which split the policy was trained on.
-  package var split: String
+  public var split: String
   /// Who acted: the policy's name, `expert` or `random`.
-  package var policy: String
+  public var policy: String
   /// The number of the episode among those of its task.
-  package var episode: Int
-  package var seed: UInt64
-  package var instruction: String
-  package var success: Bool
-  package var steps: Int
+  public var episode: Int
+  /// What the scene and the policy's random numbers follow from.
+  public var seed: UInt64
+  /// What the episode asked for; "" before it began.
+  public var instruction: String
+  /// Whether the task was solved before the horizon.
+  public var success: Bool
+  /// Steps taken.
+  public var steps: Int
   /// Why it broke off, if it did: then it counts as failed.
-  package var error: String?
+  public var error: String?
   /// How long each prediction took that actions were then taken from, in milliseconds.
-  package var latencies: [Double]?
+  public var latencies: [Double]?
   /// What the scene was made of, as far as the simulator tells.
   package var layout: Int?
   package var style: Int?
   package var object: String?
   /// A digest of every action taken: an exact repetition has the same.
-  package var trace: String?
+  public var trace: String?
 
   enum CodingKeys: String, CodingKey {
     case task, split, policy, episode, seed, instruction, success, steps, error, layout, style, object, trace
     case latencies = "latencies_ms"
   }
 
-  package init(
-    task: String, split: String, policy: String, episode: Int, seed: UInt64, instruction: String = "",
+  /// An episode that has not begun.
+  public init(
+    task: String, split: String = "", policy: String, episode: Int, seed: UInt64, instruction: String = "",
     success: Bool = false, steps: Int = 0, error: String? = nil
   ) {
     self.task = task
@@ -47,27 +53,35 @@ package struct EpisodeResult: Codable, Sendable, Equatable {
   }
 
   /// The seed of episode `index` of `task`: the same for every policy, so that their results are paired.
-  package static func seed(_ seed: UInt64, task: String, episode: Int) -> UInt64 {
+  public static func seed(_ seed: UInt64, task: String, episode: Int) -> UInt64 {
     var stream = Random(seed: seed).split(task).split(episode)
     return stream.next() >> 16  // whole in JSON readers that know only doubles
   }
 }
 
 /// Drives an environment with a behaviour until success or the horizon.
-package struct Rollout {
-  package var horizon: Int
-  package var pool: ScenePool
+public struct Rollout {
+  /// Steps after which an attempt has failed.
+  public var horizon: Int
+  /// Which scenes it is tried in.
+  public var pool: ScenePool
 
-  package init(horizon: Int, pool: ScenePool) {
+  /// - Parameters:
+  ///   - horizon: steps after which an attempt has failed.
+  ///   - pool: which scenes it is tried in.
+  public init(horizon: Int, pool: ScenePool) {
     self.horizon = horizon
     self.pool = pool
   }
 
+  /// Tries one episode.
+  ///
   /// - Parameters:
+  ///   - blank: which episode: task, policy, number and seed.
   ///   - begin: makes the behaviour once the environment has been reset (an expert reads it).
   ///   - watch: sees every observation, the first included.
   /// - Returns: the result; an error of the environment or the behaviour is in it, and the episode has failed.
-  package func run(
+  public func run(
     _ blank: EpisodeResult, in environment: any Environment, begin: () throws -> any Behavior,
     watch: (Observation) -> Void = { _ in }
   ) -> EpisodeResult {
@@ -103,28 +117,30 @@ package struct Rollout {
 }
 
 /// Uniform random actions within the schema's limits, a new one every step.
-package final class RandomBehavior: Behavior {
+public final class RandomBehavior: Behavior {
   private let ranges: [ClosedRange<Double>]
   private var random = Random(seed: 0)
 
+  /// Behaves as `schema` allows.
   /// - Throws: `UnknownRange` when the schema does not say them.
-  package init(schema: ActionSchema) throws {
+  public init(schema: ActionSchema) throws {
     ranges = try schema.dimensions.enumerated().map { index, dimension in
       guard let low = dimension.low, let high = dimension.high else { throw UnknownRange(name: schema.label(index)) }
       return Double(low)...Double(high)
     }
   }
 
-  package struct UnknownRange: Error, CustomStringConvertible {
+  /// An action of which nobody knows how far it may go.
+  public struct UnknownRange: Error, CustomStringConvertible {
     var name: String
-    package var description: String { "the simulator does not say the range of its action '\(name)'" }
+    public var description: String { "the simulator does not say the range of its action '\(name)'" }
   }
 
-  package func begin(seed: UInt64) {
+  public func begin(seed: UInt64) {
     random = Random(seed: seed).split("random policy")
   }
 
-  package func action(for observation: Observation) -> [Float] {
+  public func action(for observation: Observation) -> [Float] {
     ranges.map { Float(random.uniform($0)) }
   }
 }

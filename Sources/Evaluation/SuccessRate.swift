@@ -1,22 +1,24 @@
 import Foundation
 
 /// Successes out of episodes, with Wilson's 95 % interval (Wilson 1927).
-package struct SuccessRate: Sendable, Equatable {
-  package var episodes: Int
-  package var successes: Int
+public struct SuccessRate: Sendable, Equatable {
+  /// Episodes tried and solved.
+  public var episodes, successes: Int
 
-  package init(successes: Int, episodes: Int) {
+  /// Counts `successes` out of `episodes`.
+  public init(successes: Int, episodes: Int) {
     self.successes = successes
     self.episodes = episodes
   }
 
-  package var rate: Double { episodes > 0 ? Double(successes) / Double(episodes) : 0 }
+  /// The share of successes, 0 when nothing was tried.
+  public var rate: Double { episodes > 0 ? Double(successes) / Double(episodes) : 0 }
 
   /// "86 %".
   package static func percent(_ rate: Double) -> String { String(format: "%.0f %%", rate * 100) }
 
   /// The interval; 0...1 when nothing was tried.
-  package var interval: ClosedRange<Double> {
+  public var interval: ClosedRange<Double> {
     guard episodes > 0 else { return 0...1 }
     let z = 1.959963984540054
     let n = Double(episodes)

@@ -10,7 +10,7 @@ extension PolicyPackage {
 
   /// Writes the folder beside its place and renames it there; an older package of ours in the way is replaced.
   /// - Throws: `PackageError.exists` when something else is there.
-  package func write(to folder: String) throws {
+  public func write(to folder: String) throws {
     let manager = FileManager.default
     if manager.fileExists(atPath: folder), !manager.fileExists(atPath: folder + "/" + PolicyPackage.sums) {
       throw PackageError.exists(folder: folder)
@@ -44,7 +44,7 @@ extension PolicyPackage {
 
   /// Reads a package, every file checked against its sum first.
   /// - Throws: `PackageError`, `SafetensorsError` or `NormalizerError`.
-  package init(folder: String) throws {
+  public init(folder: String) throws {
     guard let text = try? String(contentsOfFile: folder + "/" + PolicyPackage.sums, encoding: .utf8) else {
       throw PackageError.notAPackage(folder: folder)
     }

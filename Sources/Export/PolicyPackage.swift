@@ -9,7 +9,7 @@ import Tensors
 /// `weights.safetensors` (acting weights, `normalizer/` statistics, and `attached/` for what else the encoder needs), `policy.json` (schemas, recipe, provenance),
 /// `golden.safetensors` (one input and the actions it must give), `README.md`, and `SHA256SUMS` over all of them, which
 /// `sha256sum -c` reads too.
-package struct PolicyPackage {
+public struct PolicyPackage {
   package static let format = "imitationkit-policy"
   /// In version 1 names, units, limits and rate may have been guessed: they are read as unknown.
   package static let version = 2
@@ -224,7 +224,7 @@ package struct PolicyPackage {
   package var attached: [String: Tensor] = [:]
 
   /// What the package does not say of its numbers, in words; nil when it says all.
-  package var unknown: String? {
+  public var unknown: String? {
     let silent = description.observation.vectors.filter { $0.unit == nil }.map(\.key)
     let parts = [
       description.action.schema.unknown(), silent.isEmpty ? nil : "the unit of " + silent.joined(separator: ", "),
@@ -243,18 +243,27 @@ package struct PolicyPackage {
 }
 
 /// A folder that is not a policy package of ours, or not whole.
-package enum PackageError: Error, Equatable, CustomStringConvertible {
+public enum PackageError: Error, Equatable, CustomStringConvertible {
+  /// A folder without checksums.
   case notAPackage(folder: String)
+  /// A file that the package lacks.
   case missing(file: String)
+  /// A file that does not belong to it.
   case extra(file: String)
+  /// A file that is not what its checksum says.
   case damaged(file: String)
+  /// What is wrong with policy.json or the golden example.
   case description(String)
+  /// Another toolkit's package.
   case foreign(format: String)
+  /// One of a later version of this toolkit.
   case version(found: Int)
+  /// Something else is where a package is to be written.
   case exists(folder: String)
+  /// An answer other than the golden one: which number differs, and by how much.
   case differs(largest: Float, at: Int)
 
-  package var description: String {
+  public var description: String {
     switch self {
     case .notAPackage(let folder): "\(folder): not a policy package: it has no SHA256SUMS"
     case .missing(let file): "\(file): missing from the policy package"

@@ -5,31 +5,39 @@ import Imitation
 /// What to train, on what, and how to judge it: one short YAML file, checked whole before anything runs.
 ///
 /// Only differences from the defaults need be written. `docs/recipes.md` explains every key.
-package struct Recipe: Decodable, Sendable {
-  package var name: String
-  package var seed: UInt64
+public struct Recipe: Decodable, Sendable {
+  /// What runs are called by default: letters, digits, '-', '_' and '.'.
+  public package(set) var name: String
+  /// What all random numbers of training follow from.
+  public package(set) var seed: UInt64
   package var data: DataSettings
   package var observations: ObservationSettings
   package var actions: ActionSettings
-  package var encoder: Choice
-  package var policy: Choice
+  /// The encoder's kind and options.
+  public package(set) var encoder: Choice
+  /// The policy's kind and options.
+  public package(set) var policy: Choice
   package var training: TrainingSettings
   package var evaluation: EvaluationSettings
   /// The text it was read from, stored with every run.
-  package var text = ""
+  public package(set) var text = ""
   /// The file it was read from, for complaints.
-  package var path = ""
+  public package(set) var path = ""
 
+  /// Reads a recipe's file.
+  ///
   /// - Parameter changes: `path.to.key=value` pairs, applied before decoding.
   /// - Throws: `SettingError`, naming file and line.
-  package init(path: String, changes: [String] = []) throws {
+  public init(path: String, changes: [String] = []) throws {
     let (setting, text) = try SettingsFile.read(path, changes: changes)
     try self.init(setting, text: text, path: path)
   }
 
+  /// Reads a recipe's text.
+  ///
   /// - Parameter path: where the text was kept, for complaints.
-  /// - Throws: `SettingError`.
-  package init(text: String, path: String) throws {
+  /// - Throws: `SettingError`, naming path and line.
+  public init(text: String, path: String) throws {
     let setting: Setting
     do {
       setting = try SettingsFile.parse(text)
@@ -64,7 +72,7 @@ package struct Recipe: Decodable, Sendable {
     case name, seed, data, observations, actions, encoder, policy, training, evaluation
   }
 
-  package init(from decoder: any Decoder) throws {
+  public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     name = try keys.decode(String.self, forKey: .name)
     seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1

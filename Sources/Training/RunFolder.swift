@@ -3,14 +3,19 @@ import Imitation
 import Layers
 
 /// A folder that is not a run, or a run that lacks something.
-package enum RunError: Error, Equatable, CustomStringConvertible {
+public enum RunError: Error, Equatable, CustomStringConvertible {
+  /// A folder without a recipe.
   case notARun(folder: String)
+  /// A run that has not been trained for as long as its first checkpoint.
   case noCheckpoint(folder: String)
+  /// A folder that cannot be made or written to.
   case notWritable(folder: String)
+  /// Another process works on the run.
   case busy(folder: String)
+  /// Another recipe is in the way.
   case otherRecipe(folder: String)
 
-  package var description: String {
+  public var description: String {
     switch self {
     case .notARun(let folder):
       "\(folder): not a run folder (no recipe.yaml); `imitate train RECIPE --run \(folder)` makes one"
@@ -24,19 +29,25 @@ package enum RunError: Error, Equatable, CustomStringConvertible {
 }
 
 /// One run: everything needed to repeat and judge it.
-package struct RunFolder: Sendable {
-  package let path: String
+///
+/// `recipe.yaml`, `checkpoints/step-NNNNNNN.safetensors`, `metrics.jsonl` and, once it was evaluated, `evaluation.json`.
+public struct RunFolder: Sendable {
+  /// The folder, which need not exist yet.
+  public let path: String
 
-  package init(_ path: String) {
+  /// Names a folder; nothing is read or made.
+  public init(_ path: String) {
     self.path = path
   }
 
-  package var recipe: String { path + "/recipe.yaml" }
-  package var evaluation: String { path + "/evaluation.json" }
+  /// The path of the recipe.
+  public var recipe: String { path + "/recipe.yaml" }
+  /// The path of the evaluation's result.
+  public var evaluation: String { path + "/evaluation.json" }
 
-  /// The recipe of an existing run.
+  /// Reads the recipe of an existing run.
   /// - Throws: `RunError` or `SettingError`.
-  package func readRecipe() throws -> Recipe {
+  public func readRecipe() throws -> Recipe {
     guard FileManager.default.fileExists(atPath: recipe) else { throw RunError.notARun(folder: path) }
     return try Recipe(path: recipe)
   }
@@ -64,12 +75,13 @@ package struct RunFolder: Sendable {
     return try trained(Checkpoint.recipe(in: checkpoint(step: step)))
   }
 
-  package func checkpoint(step: Int) -> String {
+  /// The path of the checkpoint of a training step.
+  public func checkpoint(step: Int) -> String {
     "\(path)/checkpoints/step-\(String(repeating: "0", count: max(0, 7 - String(step).count)))\(step).safetensors"
   }
 
   /// The steps of the checkpoints on disk, oldest first.
-  package var checkpointSteps: [Int] {
+  public var checkpointSteps: [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/checkpoints")) ?? []
     return names.filter { $0.hasPrefix("step-") && $0.hasSuffix(".safetensors") }
       .compactMap { Int($0.dropFirst(5).dropLast(12)) }.sorted()
@@ -86,7 +98,7 @@ package struct RunFolder: Sendable {
   ///
   /// - Parameter replace: whether a `recipe.yaml` with another text is replaced.
   /// - Throws: `RunError`, or `WriteError`.
-  package func create(recipe text: String, replace: Bool = false) throws {
+  public func create(recipe text: String, replace: Bool = false) throws {
     if !replace { try refuseAnother(recipe: text) }
     do {
       try FileManager.default.createDirectory(atPath: path + "/checkpoints", withIntermediateDirectories: true)

@@ -43,6 +43,21 @@ struct DatasetPlace: ParsableArguments {
     }
   }
 
+  /// The files of a registry's split that are on the disk.
+  /// - Throws: `CommandFailure` when there is none.
+  func files(of name: String, split: String) throws -> [String] {
+    let registry = try registry(name)
+    let root = root(of: registry)
+    let all = try registry.tasks.filter { try registry.has(task: $0.name, split: split) }
+      .map { try registry.path(task: $0.name, split: split, root: root) }
+    let found = all.filter { FileManager.default.fileExists(atPath: $0) }
+    guard !found.isEmpty else {
+      throw CommandFailure(
+        "\(root): none of the \(all.count) files of '\(split)' is here; `imitate tasks \(name)` lists them")
+    }
+    return found
+  }
+
   func registryNames() throws -> [String] {
     let names = try? FileManager.default.contentsOfDirectory(atPath: datasets)
     guard let names else {

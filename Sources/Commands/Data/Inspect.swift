@@ -23,7 +23,7 @@ struct Inspect: ParsableCommand {
     let outputs = [sheet, page].compactMap { $0 }
     guard Set(outputs).count == outputs.count else { throw CommandFailure("--sheet and --page name one file") }
     for output in outputs { try OutputFile.check(output, replace: replace, inputs: [file]) }
-    let paths = try split.map(files) ?? [file]
+    let paths = try split.map { try place.files(of: file, split: $0) } ?? [file]
     var summaries: [DatasetSummary] = []
     var sheets: [Image?] = []
     var unreadable = 0
@@ -68,19 +68,5 @@ struct Inspect: ParsableCommand {
       return
     }
     tell("contact sheet: \(path)")
-  }
-
-  /// The files of `split` that are on the disk.
-  private func files(_ split: String) throws -> [String] {
-    let registry = try place.registry(file)
-    let root = place.root(of: registry)
-    let all = try registry.tasks.filter { try registry.has(task: $0.name, split: split) }
-      .map { try registry.path(task: $0.name, split: split, root: root) }
-    let found = all.filter { FileManager.default.fileExists(atPath: $0) }
-    guard !found.isEmpty else {
-      throw CommandFailure(
-        "\(root): none of the \(all.count) files of '\(split)' is here; `imitate tasks \(file)` lists them")
-    }
-    return found
   }
 }

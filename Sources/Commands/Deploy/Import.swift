@@ -2,6 +2,7 @@ import ArgumentParser
 import Export
 import Foundation
 import Imitation
+import ImitationKit
 import Layers
 import Policies
 import Tensors
@@ -43,7 +44,7 @@ struct Import: Verb {
     }
   }
 
-  private func load(_ foreign: ForeignWeights, _ recipe: Recipe, _ catalog: Catalog) throws -> LoadedPolicy {
+  private func load(_ foreign: ForeignWeights, _ recipe: Recipe, _ catalog: Catalog) throws -> TrainedPolicy {
     let seen = (recipe.observations.images + recipe.observations.vectors).sorted()
     let schema = foreign.schema
     guard recipe.observations.images.sorted() == schema.imageKeys,
@@ -59,7 +60,7 @@ struct Import: Verb {
     }
     let blueprint = PolicyBlueprint(
       encoder: EncoderContext(schema: schema, vocabulary: []), actions: layout, schema: actions, datasets: [])
-    let loaded = try LoadedPolicy(
+    let loaded = try TrainedPolicy(
       recipe: recipe, blueprint: blueprint, normalizer: foreign.normalizer(actionWidth: width),
       catalog: catalog)
     // Weights of the other kind would fit as well, and act wrongly.

@@ -2,6 +2,7 @@ import Demonstrations
 import Evaluation
 import Foundation
 import Imitation
+import ImitationKit
 import Layers
 import Reports
 import Training

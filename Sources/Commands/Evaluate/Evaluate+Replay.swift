@@ -32,7 +32,7 @@ extension Evaluate {
     let request = WorkerRequest.rollout(
       RolloutRequest(blank: blank, horizon: horizon, step: old.step, film: folder.path + "/replays"))
     let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
-    guard let again = Evaluate.result(of: outcome, blank: blank) else { throw Interruption.failure }
+    guard let again = outcome.result(of: blank) else { throw Interruption.failure }
     let same =
       again.success == found.success && again.steps == found.steps && (found.trace == nil || again.trace == found.trace)
     if format == .json {

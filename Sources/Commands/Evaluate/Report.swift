@@ -35,6 +35,27 @@ struct WriteReport: Verb {
     let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
     let result = try folder.result(recipe)
+    let report = Report(folder, checkpoint, recipe, result)
+    try AtomicFile.write(Data(report.html.utf8), to: folder.path + "/report.html")
+    try AtomicFile.write(Data(report.markdown.utf8), to: folder.path + "/report.md")
+    print("\(folder.path)/report.html\n\(folder.path)/report.md\n\(folder.evaluation)")
+  }
+
+  private func compare(_ catalog: Catalog) throws {
+    let folders = runFolders.map { RunFolder($0) }
+    let chosen = try tasks.map { names in
+      try folders.flatMap { try place.registry($0.readRecipe().data.registry).tasks(named: names) }
+    }
+    let report = try ComparisonReport(
+      folders, title: title ?? "Comparison", tasks: chosen, split: split, catalog: catalog)
+    print(report.comparison.markdown)
+    print(try report.write(to: output ?? "runs/comparison").joined(separator: "\n"))
+  }
+}
+
+extension Report {
+  /// What there is to tell of a run.
+  fileprivate init(_ folder: RunFolder, _ checkpoint: Checkpoint, _ recipe: Recipe, _ result: EvaluationResult) {
     let metrics = MetricsLog.read(folder: folder.path)
     var facts: [(name: String, value: String)] = [
       ("encoder and policy", "\(recipe.encoder.kind) + \(recipe.policy.kind)"),
@@ -55,7 +76,7 @@ struct WriteReport: Verb {
       facts.append(("actions", "taken on trust: the demonstrations do not say \(unknown)"))
     }
     facts.append(("to repeat", "imitate train \(folder.recipe) --run NEW && imitate evaluate NEW"))
-    let report = Report(
+    self.init(
       title: "\(recipe.name): \(recipe.data.registry), \(recipe.data.split)", result: result, recipe: recipe.text,
       trainingLoss: metrics.compactMap { row in row.loss.map { .init(step: row.step, value: $0) } },
       validationLoss: metrics.compactMap { row in
@@ -63,19 +84,5 @@ struct WriteReport: Verb {
       },
       facts: facts,
       films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
-    try AtomicFile.write(Data(report.html.utf8), to: folder.path + "/report.html")
-    try AtomicFile.write(Data(report.markdown.utf8), to: folder.path + "/report.md")
-    print("\(folder.path)/report.html\n\(folder.path)/report.md\n\(folder.evaluation)")
-  }
-
-  private func compare(_ catalog: Catalog) throws {
-    let folders = runFolders.map { RunFolder($0) }
-    let chosen = try tasks.map { names in
-      try folders.flatMap { try place.registry($0.readRecipe().data.registry).tasks(named: names) }
-    }
-    let report = try ComparisonReport(
-      folders, title: title ?? "Comparison", tasks: chosen, split: split, catalog: catalog)
-    print(report.comparison.markdown)
-    print(try report.write(to: output ?? "runs/comparison").joined(separator: "\n"))
   }
 }

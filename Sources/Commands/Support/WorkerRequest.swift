@@ -3,6 +3,7 @@ import Demonstrations
 import Evaluation
 import Foundation
 import Imitation
+import ImitationKit
 import Reports
 import Tensors
 import Training
@@ -246,7 +247,7 @@ final class Workbench {
   private func learned(step: Int) throws -> Agent {
     if let agent, agent.step == step { return agent.agent }
     guard let run else { throw CommandFailure("a worker without a run cannot try a learned policy") }
-    let made = try LoadedPolicy(run: run, step: step, catalog: catalog).agent
+    let made = try TrainedPolicy(run: run.path, step: step, catalog: catalog).agent()
     agent = (step, made)
     return made
   }

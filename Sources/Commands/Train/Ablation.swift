@@ -33,6 +33,12 @@ struct Ablation {
       asked.count { $0.error == nil } == recipe.data.tasks.count * recipe.evaluation.episodes
     }
 
+    /// How far it is, in words.
+    var state: String {
+      if isFinished { return "finished" }
+      return folder.checkpointSteps.last.map { "\($0) of \(recipe.training.steps) steps" } ?? "not begun"
+    }
+
     /// Why some of its episodes broke off.
     var errors: [String] { asked.compactMap(\.error) }
 

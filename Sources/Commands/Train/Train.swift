@@ -3,6 +3,7 @@ import Demonstrations
 import Evaluation
 import Foundation
 import Imitation
+import ImitationKit
 import Layers
 import Tensors
 import Training
@@ -85,7 +86,7 @@ struct Train: Verb {
       blueprint.vectorSchemas = blueprint.vectorSchemas ?? data.blueprint.vectorSchemas
     }
     if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
-    let loaded = try LoadedPolicy(
+    let loaded = try TrainedPolicy(
       recipe: recipe, blueprint: blueprint,
       normalizer: checkpoint?.normalizer ?? data.normalizer(),
       catalog: catalog)

@@ -4,6 +4,7 @@ import Foundation
 import GaussianWorld
 import ImageMetrics
 import Imitation
+import ImitationKit
 import Layers
 import Reports
 import Tensors

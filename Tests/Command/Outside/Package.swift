@@ -1,12 +1,12 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// What docs/writing-an-encoder.md shows, as a package of its own.
+// docs/examples as programs of a package that is not this one: what they use is public.
 let package = Package(
   name: "Outside",
   dependencies: [.package(name: "ImitationKit", path: "../../..")],
-  targets: [
-    .executableTarget(name: "Outside", dependencies: [.product(name: "ImitationKit", package: "ImitationKit")])
-  ],
+  targets: ["load-and-act", "own-encoder", "own-environment", "use-a-world-model"].map {
+    .executableTarget(name: $0, dependencies: [.product(name: "ImitationKit", package: "ImitationKit")])
+  },
   swiftLanguageModes: [.v6]
 )

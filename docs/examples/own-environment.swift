@@ -1,3 +1,4 @@
+import Commands
 import ImitationKit
 
 /// A carriage on a rail that is to reach a mark: a simulator with nothing to see and one option of its own.
@@ -55,3 +56,6 @@ final class Slider: Simulator {
 
   func expert(seed: UInt64, noise: Double) -> (any Behavior)? { Straight() }
 }
+
+// `imitate` with one more simulator: it records, evaluates and films recipes with `simulator: {kind: slider}`.
+ImitateCommand.main(catalog: .standard.adding(Slider.self))

@@ -47,8 +47,5 @@ struct MeanColour: ObservationEncoder {
   }
 }
 
-@main struct Outside {
-  static func main() {
-    ImitateCommand.main(catalog: .standard.adding(MeanColour.self).adding(Slider.self))
-  }
-}
+// `imitate` with one more encoder: every verb takes recipes with `encoder: {kind: mean-colour}`.
+ImitateCommand.main(catalog: .standard.adding(MeanColour.self))

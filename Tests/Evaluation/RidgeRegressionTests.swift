@@ -1,7 +1,7 @@
-import Commands
+import Evaluation
 import Testing
 
-@Suite struct ProbeTests {
+@Suite struct RidgeRegressionTests {
   /// What is linear is found whole, what is noise is not.
   @Test func regressionExplainsWhatIsLinear() {
     var seed: UInt64 = 1
