@@ -68,8 +68,8 @@ package struct GoldenExample {
   package func answer(of agent: Agent) throws -> Tensor {
     let history = try observations(schema: agent.schema)
     let batch = try agent.normalizer.normalized(Agent.batch([history], schema: agent.schema))
-    var random = Random(seed: seed)
-    let predicted = agent.policy.actions(for: batch, random: &random)
+    var randoms = [Random(seed: seed)]
+    let predicted = agent.policy.actions(for: batch, randoms: &randoms)
     let (steps, width) = (predicted.shape[1], predicted.shape[2])
     let values = predicted.scalars
     let rows = try (0..<steps).map { step in

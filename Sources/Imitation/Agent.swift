@@ -68,14 +68,29 @@ public final class Agent: Behavior {
   }
 
   public func action(for observation: Observation) throws -> [Float] {
-    let steps = policy.view.observations.count
+    try Agent.actions(of: [self], for: [observation])[0]
+  }
+
+  /// An action for each of several agents of one policy, each in an episode of its own.
+  ///
+  /// Those that predict next do so in one batch; a row of it does not depend on the others, so each acts as it would alone.
+  public static func actions(of agents: [Agent], for observations: [Observation]) throws -> [[Float]] {
+    for (agent, observation) in zip(agents, observations) { try agent.observe(observation) }
+    let planning = agents.filter(\.plansNext)
+    for (agent, prediction) in zip(planning, try predictions(of: planning)) {
+      if agent.ensemble == nil { agent.predictions = [] }
+      agent.predictions.append((agent.moment, prediction))
+    }
+    return agents.map { $0.act() }
+  }
+
+  private func observe(_ observation: Observation) throws {
     if history.isEmpty { try policy.encoder.check(instruction: observation.instruction) }
     history.append(try checked(observation))
-    if history.count > steps { history.removeFirst(history.count - steps) }
-    if plansNext {
-      if ensemble == nil { predictions = [] }
-      predictions.append((moment, try predict(steps: steps)))
-    }
+    history = history.suffix(policy.view.observations.count)
+  }
+
+  private func act() -> [Float] {
     predictions.removeAll { $0.start + $0.actions.count <= moment }
     let action = blended()
     moment += 1
@@ -103,17 +118,24 @@ public final class Agent: Behavior {
     return sum.map { $0 / total }
   }
 
-  /// From the present on, in recorded units, before the constants are filled in.
-  private func predict(steps: Int) throws -> [[Float]] {
-    let rows = Array(repeating: history[0], count: steps - history.count) + history
-    let batch = try normalizer.normalized(Agent.batch([rows], schema: schema))
-    let actions = policy.actions(for: batch, random: &random)
-    let width = actions.shape[2]
+  /// By agent, from the present on, in recorded units, before the constants are filled in.
+  private static func predictions(of agents: [Agent]) throws -> [[[Float]]] {
+    guard let first = agents.first else { return [] }
+    let (policy, normalizer) = (first.policy, first.normalizer)
+    let time = policy.view.observations.count
+    let rows = agents.map { Array(repeating: $0.history[0], count: time - $0.history.count) + $0.history }
+    let batch = try normalizer.normalized(Agent.batch(rows, schema: first.schema))
+    var randoms = agents.map(\.random)
+    let actions = policy.actions(for: batch, randoms: &randoms)
+    let (steps, width) = (actions.shape[1], actions.shape[2])
     let values = actions.scalars
-    return try (0..<actions.shape[1]).map { step in
-      let action = try normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
-      guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
-      return action
+    return try agents.indices.map { row in
+      agents[row].random = randoms[row]
+      return try (row * steps..<(row + 1) * steps).map { step in
+        let action = try normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
+        guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
+        return action
+      }
     }
   }
 

@@ -25,7 +25,9 @@ public protocol Policy: Module, Plugin {
   var reach: ClosedRange<Float>? { get }
   func loss(on batch: Batch) -> PolicyLoss
   /// `[batch, steps, actionWidth]`: what to do now and next, the present action first.
-  func actions(for observations: ObservationBatch, random: inout Random) -> Tensor
+  ///
+  /// - Parameter randoms: one stream a row of the batch, so that a row's actions do not depend on the others.
+  func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor
 }
 
 extension Policy {

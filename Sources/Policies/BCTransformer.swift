@@ -152,12 +152,12 @@ public struct BCTransformer: Policy {
     return PolicyLoss((each * batch.mask).sum() / batch.mask.sum())
   }
 
-  public func actions(for observations: ObservationBatch, random: inout Random) -> Tensor {
+  public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
     let tokens = tokens(observations)
     guard let logits else { return means(tokens).tanh() }
     let mixture = GaussianMixture(
       means: means(tokens).tanh(), deviations: Tensor(options.actingDeviation), logits: logits(tokens),
       modes: options.modes)
-    return mixture.sample(best: options.mode == .best, random: &random)
+    return mixture.sample(best: options.mode == .best, randoms: &randoms)
   }
 }

@@ -95,11 +95,11 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
     return PolicyLoss((error.mean(axes: [2]) * mask).sum() / mask.sum())
   }
 
-  public func actions(for observations: ObservationBatch, random: inout Random) -> Tensor {
+  public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
     let features = encoder(observations)
-    let (batch, horizon) = (observations.count, options.horizon)
-    let window = sampler.sample([batch, horizon, actionWidth], random: &random) { x, step in
-      network(x, step: Array(repeating: Float(step), count: batch), observations: features)
+    let horizon = options.horizon
+    let window = sampler.sample([horizon, actionWidth], randoms: &randoms) { x, step in
+      network(x, step: Array(repeating: Float(step), count: x.shape[0]), observations: features)
     }
     return window.sliced(axis: 1, options.context - 1..<horizon)
   }

@@ -78,12 +78,17 @@ public struct DiffusionSampler: Sendable {
     }
   }
 
-  /// From noise of `shape` to actions.
-  public func sample(_ shape: [Int], random: inout Random, predict: (_ x: Tensor, _ step: Int) -> Tensor) -> Tensor {
-    var x = Tensor.normal(shape, random: &random)
-    for step in steps {
-      x = self.step(predict(x, step), at: step, x) { Tensor.normal(shape, random: &random) }
-    }
+  /// From noise to actions, `[randoms.count] + shape`.
+  ///
+  /// - Parameters:
+  ///   - shape: of one row.
+  ///   - randoms: one stream a row.
+  public func sample(
+    _ shape: [Int], randoms: inout [Random], predict: (_ x: Tensor, _ step: Int) -> Tensor
+  ) -> Tensor {
+    func noise() -> Tensor { .stacked(randoms.indices.map { .normal(shape, random: &randoms[$0]) }, axis: 0) }
+    var x = noise()
+    for step in steps { x = self.step(predict(x, step), at: step, x, noise: noise) }
     return x
   }
 }

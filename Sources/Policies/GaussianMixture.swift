@@ -28,14 +28,17 @@ struct GaussianMixture {
   }
 
   /// One action a step: a component, drawn by its weight or the heaviest, and a draw from it. `[batch, steps, action]`.
-  func sample(best: Bool, random: inout Random) -> Tensor {
-    let (modes, width) = (means.shape[2], means.shape[3])
+  ///
+  /// - Parameter randoms: one stream an item of the batch.
+  func sample(best: Bool, randoms: inout [Random]) -> Tensor {
+    let (steps, modes, width) = (means.shape[1], means.shape[2], means.shape[3])
     let weights = logits.softmax().scalars
     let centres = means.scalars
     let deviation = deviations.scalars
     var values: [Float] = []
     values.reserveCapacity(weights.count / modes * width)
-    for row in 0..<weights.count / modes {
+    for row in 0..<randoms.count * steps {
+      let item = row / steps
       let part = weights[row * modes..<(row + 1) * modes]
       var mode = 0
       if best {
@@ -44,7 +47,7 @@ struct GaussianMixture {
         }
       } else {
         // Rounding may leave the sum a little below the draw: then it is the last.
-        var left = Float(random.uniform())
+        var left = Float(randoms[item].uniform())
         mode = modes - 1
         for candidate in 0..<modes {
           left -= part[row * modes + candidate]
@@ -57,7 +60,7 @@ struct GaussianMixture {
       let start = (row * modes + mode) * width
       for place in start..<start + width {
         values.append(
-          centres[place] + (deviation.count == 1 ? deviation[0] : deviation[place]) * Float(random.normal()))
+          centres[place] + (deviation.count == 1 ? deviation[0] : deviation[place]) * Float(randoms[item].normal()))
       }
     }
     return Tensor(values, shape: [means.shape[0], means.shape[1], width])

@@ -85,6 +85,35 @@ import Testing
   @Test func resNet18() throws { try check(ResNet18Encoder.self) }
   @Test func small() throws { try check(SmallEncoder.self) }
 
+  /// A row has the same bits alone and among others.
+  @Test(arguments: ["", ", \"instruction\": {\"kind\": \"none\"}"]) func rowsDoNotDependOnEachOther(_ ending: String) throws {
+    func check(_ encoder: some ObservationEncoder) {
+      func rows(_ batch: ObservationBatch) -> [[Float]] {
+        let features = encoder(batch)
+        return (0..<batch.count).map { features.sliced(axis: 0, $0..<$0 + 1).scalars }
+      }
+      let batch = batch(8, time: 2)
+      let all = rows(batch)
+      #expect(Set(all).count == 8)
+      for row in 0..<8 {
+        var alone = batch
+        alone.instructions = [batch.instructions[row]]
+        alone.vectors = batch.vectors.mapValues { $0.gathered([row]) }
+        alone.images = batch.images.mapValues { images in
+          let size = images.pixels.count / 8
+          return ImageBatch(
+            batch: 1, time: 2, size: images.size, pixels: Array(images.pixels[row * size..<(row + 1) * size]))
+        }
+        #expect(rows(alone) == [all[row]], "row \(row)")
+      }
+    }
+    try check(encoder(SmallEncoder.self, "{\"crop\": 36\(ending)}"))
+    try check(encoder(SmallEncoder.self, "{\"channels\": 16, \"features\": 20\(ending)}"))
+    for norm in ["batch", "group"] {
+      try check(encoder(ResNet18Encoder.self, "{\"crop\": 36, \"norm\": \"\(norm)\"\(ending)}"))
+    }
+  }
+
   /// Per camera: trunk, FiLM for 8 blocks on 64 numbers (2 x 2 x (64 + 128 + 256 + 512) outputs), keypoints, projection.
   @Test func resNet18HasTheDocumentedParameters() throws {
     let film = 65 * 2 * 2 * (64 + 128 + 256 + 512)

@@ -77,6 +77,24 @@ import Testing
     }
   }
 
+  /// A row has the same bits alone and among others.
+  @Test func rowsDoNotDependOnEachOther() throws {
+    try written {
+      let encoder = try encoder()
+      let batch = observations(time: 2)
+      let all = encoder(batch)
+      for row in 0..<2 {
+        let alone = ObservationBatch(
+          images: [
+            "left_image": ImageBatch(
+              batch: 1, time: 2, size: Small.size,
+              pixels: Array(batch.images["left_image"]!.pixels[row * 2 * 768..<(row + 1) * 2 * 768]))
+          ], vectors: ["pose": batch.vectors["pose"]!.gathered([row])], instructions: ["a"], time: 2)
+        #expect(encoder(alone).scalars == all.gathered([row]).scalars)
+      }
+    }
+  }
+
   @Test func onlyThePoolingLearnsUnlessAsked() throws {
     try written {
       let frozen = try encoder()

@@ -13,21 +13,24 @@ private struct PassThrough: ObservationEncoder {
   func callAsFunction(_ observations: ObservationBatch) -> Tensor { observations.vectors["x"]! }
 }
 
-/// Answers with three actions: the oldest row it saw, the newest, and their sum.
+/// Answers with three actions: the oldest row it saw, the newest, and their sum, and some noise.
 private struct Echo: Policy {
   struct Options: Codable, Sendable {}
   static let name = "echo"
   let encoder: any ObservationEncoder
   let window = Window(observations: -2...0, actions: 0...2)
+  /// How much of a draw is added to its answers.
+  var noise: Float = 0
   init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
     self.encoder = encoder
   }
   func loss(on batch: Batch) -> PolicyLoss { PolicyLoss(batch.actions.sum()) }
-  func actions(for observations: ObservationBatch, random: inout Random) -> Tensor {
+  func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
     let rows = encoder(observations)
     let first = rows.sliced(axis: 1, 0..<1)
     let last = rows.sliced(axis: 1, 2..<3)
-    return Tensor.concatenated([first, last, first + last], axis: 1)
+    let drawn = randoms.indices.map { index in noise * Float(randoms[index].normal()) }
+    return Tensor.concatenated([first, last, first + last], axis: 1) + Tensor(drawn, shape: [drawn.count, 1, 1])
   }
 }
 
@@ -92,6 +95,30 @@ private struct Echo: Policy {
     // The first prediction has ended: the second said 3, the third 3, the new one 2.
     let next = try agent.action(for: see(4))[0]
     #expect(abs(next - (3 + 3 * second + 2 * third) / (1 + second + third)) < 1e-6)
+  }
+
+  /// Agents in step and out of it, with draws of their own, act together as each does alone.
+  @Test func severalActAsEachAlone() throws {
+    let plain = try agent(execute: 1)
+    var policy = try #require(plain.policy as? Echo)
+    policy.noise = 1
+    func agents() -> [Agent] {
+      [(1, nil), (2, nil), (3, nil), (1, Float(0.5))].enumerated().map { place, made in
+        let agent = Agent(
+          policy: policy, normalizer: plain.normalizer, schema: schema, execute: made.0, ensemble: made.1)
+        agent.begin(seed: UInt64(place))
+        return agent
+      }
+    }
+    let (alone, together) = (agents(), agents())
+    var seen: Set<[Float]> = []
+    for moment in 0..<7 {
+      let observations = alone.indices.map { see(Float(10 * $0 + moment)) }
+      let actions = try Agent.actions(of: together, for: observations)
+      #expect(try zip(alone, observations).map { try $0.action(for: $1) } == actions)
+      seen.formUnion(actions)
+    }
+    #expect(seen.count == 28)
   }
 
   @Test func saysWhenItHasToThink() throws {

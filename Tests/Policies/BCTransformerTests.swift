@@ -101,7 +101,8 @@ struct PassThrough: ObservationEncoder {
       }
       optimizer.step(gradients, learningRate: 3e-3 * Float(schedule.factor(at: step)))
     }
-    let actions = policy.actions(for: batch.observations, random: &random)
+    var randoms = (0..<8).map { random.split($0) }
+    let actions = policy.actions(for: batch.observations, randoms: &randoms)
     // A mixture may leave a row or two at a compromise between its components.
     let near = zip(actions.scalars, batch.actions.scalars).count { abs($0 - $1) < 0.1 }
     #expect(Double(near) >= 0.9 * Double(actions.count))
@@ -142,9 +143,9 @@ struct PassThrough: ObservationEncoder {
       let (_, gradients) = withGradients(random: Random(seed: UInt64(step))) { policy.loss(on: batch).loss }
       optimizer.step(gradients, learningRate: 3e-3)
     }
-    var random = Random(seed: 9)
+    var randoms = (0..<400).map { Random(seed: 9).split($0) }
     let many = observations(Tensor.ones([400, 1, 2]))
-    let drawn = policy.actions(for: many, random: &random).scalars
+    let drawn = policy.actions(for: many, randoms: &randoms).scalars
     let share = Double(drawn.count { $0 > 0 }) / Double(drawn.count)
     #expect(abs(share - 0.25) < 0.06)
     #expect(drawn.allSatisfy { abs(abs($0) - 0.7) < 0.1 })

@@ -80,8 +80,8 @@ import Testing
     let (mean, deviation): (Float, Float) = (0.2, 0.3)
     let schedule = NoiseSchedule(.squaredCosine, steps: 100)
     let sampler = DiffusionSampler(kind, schedule: schedule, count: count, clips: false)
-    var random = Random(seed: 3)
-    let drawn = sampler.sample([20_000], random: &random) { x, step in
+    var randoms = [Random(seed: 3)]
+    let drawn = sampler.sample([20_000], randoms: &randoms) { x, step in
       let a = Float(schedule.remaining[step])
       let variance = a * deviation * deviation + 1 - a
       return (1 - a).squareRoot() / variance * (x - a.squareRoot() * mean)
@@ -255,7 +255,8 @@ import Testing
       optimizer.step(gradients, learningRate: 1.5e-3 * Float(schedule.factor(at: step)))
     }
     // From the present on: three of four.
-    let found = policy.actions(for: batch.observations, random: &random)
+    var randoms = (0..<8).map { random.split($0) }
+    let found = policy.actions(for: batch.observations, randoms: &randoms)
     #expect(found.shape == [8, 3, 2])
     let wanted = batch.actions.sliced(axis: 1, 1..<4)
     let near = zip(found.scalars, wanted.scalars).count { abs($0 - $1) < 0.15 }

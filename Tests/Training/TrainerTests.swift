@@ -42,7 +42,7 @@ private struct Plain: Policy {
     return PolicyLoss(near + far, metrics: ["near": near, "far": far, "odd": Tensor([.infinity], shape: [1])])
   }
 
-  func actions(for observations: ObservationBatch, random: inout Random) -> Tensor { .zeros([1, 1, 1]) }
+  func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor { .zeros([1, 1, 1]) }
 }
 
 @Suite struct TrainerTests {

@@ -168,8 +168,8 @@ extension BenchmarkCase {
     let sampler = DiffusionSampler(.ddim, schedule: NoiseSchedule(.squaredCosine, steps: 100), count: 10)
     let bytes = Double(network.parameters().reduce(0) { $0 + $1.parameter.value.count } * 4 * 10)
     return Subject(bytes: bytes, items: 1, unit: "windows") {
-      var random = Random(seed: 2)
-      _ = sampler.sample([1, 16, 10], random: &random) { x, step in
+      var randoms = [Random(seed: 2)]
+      _ = sampler.sample([16, 10], randoms: &randoms) { x, step in
         network(x, step: [Float(step)], observations: observations)
       }
     }

@@ -5,6 +5,8 @@ struct ConvolutionPlan: Sendable {
   var images, height, width, inputs, outputs: Int
   var kernelHeight, kernelWidth: Int
   var strideY, strideX, paddingY, paddingX: Int
+  /// Whether a tape records. When none does, a picture's bits must not depend on how many others there are.
+  var isRecorded = Tape.isRecording
 
   var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
   var outputWidth: Int { (width + 2 * paddingX - kernelWidth) / strideX + 1 }
@@ -33,7 +35,9 @@ struct ConvolutionPlan: Sendable {
     if wide, paddingY <= 2, paddingX <= 2, inputs % 16 == 0, outputs % 16 == 0, outputPixels >= 16 {
       return .winograd
     }
-    return !point && images >= 8 && outputPixels <= 36 ? .positions : .patches
+    // Where columns are left over, `positions` adds in another order than `patches`.
+    let rounds = isRecorded || outputs % 32 == 0
+    return !point && images >= 8 && outputPixels <= 36 && rounds ? .positions : .patches
   }
 
   var window: ck_window {
@@ -81,8 +85,8 @@ extension Kernel {
       )
       (back.paddingY, back.paddingX) = (2 - plan.paddingY, 2 - plan.paddingX)
       return winograd(back, upstream, turned(weight), bias: nil)
-    case .positions: return positionsInputGradient(plan, upstream, weight)
-    case .patches: return patchesInputGradient(plan, upstream, weight)
+    case .positions where plan.isRecorded: return positionsInputGradient(plan, upstream, weight)
+    case .positions, .patches: return patchesInputGradient(plan, upstream, weight)
     }
   }
 

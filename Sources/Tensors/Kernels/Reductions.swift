@@ -6,6 +6,8 @@ extension Kernel {
     let outer = x.shape[..<axes.lowerBound].reduce(1, *)
     let size = x.shape[axes].reduce(1, *)
     let inner = x.shape[(axes.upperBound + 1)...].reduce(1, *)
+    // Parts only where the first axis is summed: a batch of one is added up as each item of a larger one.
+    let inParts = axes.lowerBound == 0
     var shape = x.shape
     for axis in axes { shape[axis] = 1 }
     return Tensor(shape: shape) { buffer in
@@ -14,7 +16,7 @@ extension Kernel {
       if inner == 1 {
         // A long row is summed in parts, and the parts in order.
         let part = 65_536
-        if outer == 1, size > part {
+        if inParts, size > part {
           let parts = (size + part - 1) / part
           withScratch(parts) { partial in
             nonisolated(unsafe) let partial = partial
@@ -29,19 +31,19 @@ extension Kernel {
           }
         }
       } else {
-        sumRows(from, outer: outer, size: size, inner: inner, to: to)
+        sumRows(from, outer: outer, size: size, inner: inner, inParts: inParts, to: to)
       }
     }
   }
 
   /// `[outer, size, inner]` to `[outer, inner]`.
   static func sumRows(
-    _ from: UnsafePointer<Float>, outer: Int, size: Int, inner: Int, to: UnsafeMutablePointer<Float>
+    _ from: UnsafePointer<Float>, outer: Int, size: Int, inner: Int, inParts: Bool, to: UnsafeMutablePointer<Float>
   ) {
     nonisolated(unsafe) let (from, to) = (from, to)
     let block = max(16, grain / inner)
     let blocks = (size + block - 1) / block
-    guard outer == 1, blocks > 1 else {
+    guard inParts, blocks > 1 else {
       return parallel(count: outer, grain: max(1, grain / max(size * inner, 1))) { cells in
         for cell in cells {
           (to + cell * inner).update(repeating: 0, count: inner)
