@@ -113,8 +113,8 @@ public struct GaussianVAE: Module {
 
   public let options: Options
   /// The middle of the scenes, how far they reach, and how far anchors are from each other, metres: `[5]`, found before
-  /// training, not trained.
-  let placement: Parameter
+  /// training.
+  let placement: Buffer
   let embedding: Linear
   let encoder: [EncoderBlock]
   let latentNorm: LayerNorm
@@ -128,7 +128,7 @@ public struct GaussianVAE: Module {
 
   public init(options: Options, random: inout Random) {
     self.options = options
-    placement = Parameter(Tensor([0, 0, 1, 1, 0.2], shape: [5]), trainable: false)
+    placement = Buffer(Tensor([0, 0, 1, 1, 0.2], shape: [5]))
     let width = options.width
     embedding = Linear(inputs: 6 * GaussianVAE.octaves + Gaussians.width, outputs: width, random: &random)
     encoder = (0..<options.encoderLayers).map { _ in

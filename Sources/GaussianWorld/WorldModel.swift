@@ -84,8 +84,8 @@ public struct WorldModel: Module {
   public let dynamics: LatentDynamics
   /// The side of the squares of pixels whose means are the VAE's points; nil where they are chosen otherwise.
   private let gridSide: Int?
-  /// What makes the states' numbers, their changes and the actions even; found after a stage, not trained.
-  let stateOffset, stateScale, changeScale, actionOffset, actionScale: Parameter
+  /// What makes the states' numbers, their changes and the actions even; found after a stage.
+  let stateOffset, stateScale, changeScale, actionOffset, actionScale: Buffer
 
   /// - Throws: `SettingError` or `GaussianWorldError` when the parts do not fit each other.
   public init(options: Options, blueprint: Blueprint, parts: any PartFactory, random: inout Random) throws {
@@ -119,7 +119,7 @@ public struct WorldModel: Module {
     dynamics = LatentDynamics(
       options: options.dynamics, numbers: numbers, actionWidth: blueprint.actionWidth, random: &random)
     self.gridSide = gridSide
-    func fixed(_ value: Float, _ count: Int) -> Parameter { Parameter(.filled([count], with: value), trainable: false) }
+    func fixed(_ value: Float, _ count: Int) -> Buffer { Buffer(.filled([count], with: value)) }
     stateOffset = fixed(0, numbers)
     stateScale = fixed(1, numbers)
     changeScale = fixed(1, numbers)
@@ -212,7 +212,7 @@ public struct WorldModel: Module {
   // MARK: Evening out
 
   /// What evens out states, their changes and actions: belongs to dynamics.
-  public var evenings: [Parameter] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
+  public var evenings: [Buffer] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
 
   /// Makes states of standard deviation EDM's, number by number.
   public func standardize(rawStates: [Tensor]) {

@@ -18,14 +18,14 @@ public enum AverageDecay: Sendable, Equatable {
   }
 }
 
-/// A slowly moving copy of a module's parameters, updated once per optimiser step; statistics that are not trained are copied.
+/// A slowly moving copy of a module's parameters, updated once per optimiser step; buffers and frozen parameters are copied.
 public struct ExponentialMovingAverage {
   private let decay: AverageDecay
   /// The averaged values by parameter name.
   public private(set) var weights: [String: Tensor]
   /// How many updates have been made: part of the state, since the decay depends on it.
   public private(set) var updates = 0
-  private let parameters: [(name: String, parameter: Parameter)]
+  private let live: [(name: String, tensor: any ModuleTensor)]
   /// During an update: how much of the old average stays, and which weights still wait.
   private var kept: Float = 0
   private var waiting: Set<String> = []
@@ -33,7 +33,7 @@ public struct ExponentialMovingAverage {
   public init(_ decay: AverageDecay, of module: some Module) {
     self.decay = decay
     weights = module.snapshot()
-    parameters = module.parameters()
+    live = module.state()
   }
 
   /// Moves every weight towards the module's present one.
@@ -47,7 +47,7 @@ public struct ExponentialMovingAverage {
   mutating func begin() {
     kept = Float(decay.value(updates: updates))
     updates += 1
-    waiting = Set(parameters.map(\.name))
+    waiting = Set(live.map(\.name))
   }
 
   /// The average to be moved by `share` in place; nil when it is copied later instead.
@@ -62,9 +62,9 @@ public struct ExponentialMovingAverage {
   }
 
   mutating func finish() {
-    for (name, parameter) in parameters where waiting.contains(name) {
-      let value = parameter.value
-      if parameter.isTrainable, kept > 0 {
+    for (name, tensor) in live where waiting.contains(name) {
+      let value = tensor.value
+      if kept > 0, (tensor as? Parameter)?.isTrainable ?? false {
         weights[name]!.mix(value, share: 1 - kept)
       } else {
         weights[name] = value

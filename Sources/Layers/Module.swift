@@ -3,9 +3,25 @@ import Tensors
 
 /// A part of a network: a value whose parameters are found by walking its stored properties.
 ///
-/// Declaring a property is all there is to do: a `Parameter`, a module, an array, a string-keyed dictionary or an optional
-/// of them is found, and its name is the path to it (`blocks.0.attention.query.weight`).
+/// Declaring a property is all there is to do: a `Parameter`, a `Buffer`, a module, an array, a string-keyed dictionary or an
+/// optional of them is found, and its name is the path to it (`blocks.0.attention.query.weight`).
 public protocol Module {}
+
+/// A tensor that a module keeps and that is saved with it: a `Parameter` or a `Buffer`.
+public protocol ModuleTensor: AnyObject {
+  var value: Tensor { get set }
+}
+
+extension Parameter: ModuleTensor {}
+
+/// A tensor of a module that is saved and not trained: running statistics, a standardization, a table.
+public final class Buffer: ModuleTensor {
+  public var value: Tensor {
+    didSet { precondition(value.shape == oldValue.shape, "Buffer: shape \(value.shape) for \(oldValue.shape)") }
+  }
+
+  public init(_ value: Tensor) { self.value = value }
+}
 
 /// A module that turns one tensor into one tensor.
 public protocol Layer: Module {
@@ -28,15 +44,25 @@ public enum WeightError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Module {
-  /// Every parameter with its name, in the order of declaration, statistics that are not trained among them.
+  /// Every parameter with its name, in the order of declaration, frozen ones among them.
   public func parameters() -> [(name: String, parameter: Parameter)] {
-    var found: [(name: String, parameter: Parameter)] = []
+    state().compactMap { entry in (entry.tensor as? Parameter).map { (entry.name, $0) } }
+  }
+
+  /// Every buffer with its name, in the order of declaration.
+  public func buffers() -> [(name: String, buffer: Buffer)] {
+    state().compactMap { entry in (entry.tensor as? Buffer).map { (entry.name, $0) } }
+  }
+
+  /// Every parameter and buffer with its name, in the order of declaration.
+  public func state() -> [(name: String, tensor: any ModuleTensor)] {
+    var found: [(name: String, tensor: any ModuleTensor)] = []
     var seen: Set<ObjectIdentifier> = []
     func walk(_ value: Any, _ path: String) {
       switch value {
-      case let parameter as Parameter:
-        // A shared parameter keeps its first name.
-        if seen.insert(ObjectIdentifier(parameter)).inserted { found.append((path, parameter)) }
+      case let tensor as any ModuleTensor:
+        // A shared one keeps its first name.
+        if seen.insert(ObjectIdentifier(tensor)).inserted { found.append((path, tensor)) }
       case let module as any Module: properties(of: module, path)
       case let list as [Any]: for (index, element) in list.enumerated() { walk(element, "\(path).\(index)") }
       case let named as [String: Any]:
@@ -61,24 +87,24 @@ extension Module {
     parameters().reduce(0) { $0 + ($1.parameter.isTrainable ? $1.parameter.value.count : 0) }
   }
 
-  /// Every parameter's value by name.
+  /// The value of every parameter and buffer by name.
   public func snapshot() -> [String: Tensor] {
-    Dictionary(uniqueKeysWithValues: parameters().map { ($0.name, $0.parameter.value) })
+    Dictionary(uniqueKeysWithValues: state().map { ($0.name, $0.tensor.value) })
   }
 
-  /// Fills every parameter; nothing changes unless all of them fit.
+  /// Fills every parameter and buffer; nothing changes unless all of them fit.
   /// - Throws: `WeightError`.
   public func load(_ tensors: [String: Tensor]) throws {
-    let parameters = parameters()
-    for (name, parameter) in parameters {
+    let state = state()
+    for (name, own) in state {
       guard let tensor = tensors[name] else { throw WeightError.missing(name) }
-      guard tensor.shape == parameter.value.shape else {
-        throw WeightError.shape(name, expected: parameter.value.shape, found: tensor.shape)
+      guard tensor.shape == own.value.shape else {
+        throw WeightError.shape(name, expected: own.value.shape, found: tensor.shape)
       }
     }
-    let known = Set(parameters.map(\.name))
+    let known = Set(state.map(\.name))
     if let extra = tensors.keys.sorted().first(where: { !known.contains($0) }) { throw WeightError.unknown(extra) }
-    for (name, parameter) in parameters { parameter.value = tensors[name]! }
+    for (name, own) in state { own.value = tensors[name]! }
   }
 
   /// Takes this module's parameters out of training: they record nothing and get no gradient.

@@ -67,17 +67,17 @@ public struct GroupNorm: ChannelNorm {
 public struct BatchNorm2d: ChannelNorm {
   public let scale: Parameter
   public let bias: Parameter
-  /// Running statistics: saved with the weights, not trained.
-  public let mean: Parameter
-  public let variance: Parameter
+  /// The running statistics.
+  public let mean: Buffer
+  public let variance: Buffer
   let momentum: Float
   let epsilon: Float
 
   public init(_ channels: Int, momentum: Float = 0.1, epsilon: Float = 1e-5) {
     scale = Parameter(.ones([channels]))
     bias = Parameter(.zeros([channels]))
-    mean = Parameter(.zeros([channels]), trainable: false)
-    variance = Parameter(.ones([channels]), trainable: false)
+    mean = Buffer(.zeros([channels]))
+    variance = Buffer(.ones([channels]))
     self.momentum = momentum
     self.epsilon = epsilon
   }

@@ -53,6 +53,23 @@ import Testing
     #expect(nest.parameterCount == 9 + 3 + 4 + 4 + 2 + 10)
   }
 
+  /// Saved under their names among the parameters, copied by the average, no parameters.
+  @Test func buffersAreSavedAndNotTrained() throws {
+    let norm = BatchNorm2d(3)
+    #expect(norm.state().map(\.name) == ["scale", "bias", "mean", "variance"])
+    #expect(norm.parameters().map(\.name) == ["scale", "bias"] && norm.buffers().map(\.name) == ["mean", "variance"])
+    #expect(norm.parameterCount == 6)
+    var average = ExponentialMovingAverage(.constant(0.5), of: norm)
+    let loaded: [String: Tensor] = [
+      "scale": .filled([3], with: 3), "bias": .zeros([3]), "mean": .filled([3], with: 5), "variance": .ones([3]),
+    ]
+    try norm.load(loaded)
+    #expect(norm.snapshot().mapValues(\.scalars) == loaded.mapValues(\.scalars))
+    average.update()
+    #expect(average.weights["scale"]?.scalars == [2, 2, 2] && average.weights["mean"]?.scalars == [5, 5, 5])
+    #expect(throws: WeightError.missing("mean")) { try norm.load(loaded.filter { $0.key != "mean" }) }
+  }
+
   @Test func loadingChecksEveryNameAndShapeFirst() throws {
     var random = Random(seed: 1)
     let layer = Linear(inputs: 2, outputs: 2, random: &random)

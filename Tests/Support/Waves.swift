@@ -15,7 +15,8 @@ package func wave(_ shape: [Int], _ k: Int, scale: Double = 0.1, offset: Double 
 extension Module {
   /// Gives parameter number k the wave k; scales are around 1, running statistics as they start.
   package func fillWithWaves() {
-    for (k, (name, parameter)) in parameters().enumerated() where parameter.isTrainable {
+    for (k, (name, tensor)) in state().enumerated() {
+      guard let parameter = tensor as? Parameter, parameter.isTrainable else { continue }
       parameter.value = wave(parameter.value.shape, k, offset: name.hasSuffix("scale") ? 1 : 0)
     }
   }

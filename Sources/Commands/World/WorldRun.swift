@@ -275,7 +275,7 @@ struct WorldRun {
 /// What the dynamics stage trains and saves: the network, and the numbers that make its states even.
 private struct DynamicsStage: Module {
   let dynamics: LatentDynamics
-  let even: [Parameter]
+  let even: [Buffer]
 
   init(_ model: WorldModel) {
     dynamics = model.dynamics

@@ -6,7 +6,7 @@ struct ConvolutionPlan: Sendable {
   var kernelHeight, kernelWidth: Int
   var strideY, strideX, paddingY, paddingX: Int
   /// Whether a tape records. When none does, a picture's bits must not depend on how many others there are.
-  var isRecorded = Tape.isRecording
+  var isRecorded = Tape.current != nil
 
   var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
   var outputWidth: Int { (width + 2 * paddingX - kernelWidth) / strideX + 1 }
