@@ -41,44 +41,48 @@ public struct ResNet18Encoder: ObservationEncoder {
   /// What one camera goes through.
   struct Camera: Module {
     let trunk: ResNet18
-    let keypoints: SpatialSoftmax
+    /// Nil where each place of the map is a token.
+    let keypoints: SpatialSoftmax?
     let projection: Linear
   }
 
   let instruction: InstructionEmbedding
   let cameras: [String: Camera]
+  let row: CameraFeatures
   private let options: Options
-  private let schema: ObservationSchema
-  public let featureCount: Int
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
-    try Cropping.check(options.crop, schema: context.schema)
     instruction = try InstructionEmbedding(options.instruction, context: context, random: &random)
+    row = try CameraFeatures(
+      context, crop: options.crop, width: options.features, condition: instruction.width, random: &random)
+    let givesTokens = row.layout.tokens != nil
     var cameras: [String: Camera] = [:]
     for key in context.schema.imageKeys {
       cameras[key] = Camera(
         trunk: ResNet18(norm: options.norm, condition: instruction.width, random: &random),
-        keypoints: SpatialSoftmax(channels: ResNet18.channels, keypoints: options.keypoints, random: &random),
-        projection: Linear(inputs: 2 * options.keypoints, outputs: options.features, random: &random))
+        keypoints: givesTokens
+          ? nil : SpatialSoftmax(channels: ResNet18.channels, keypoints: options.keypoints, random: &random),
+        projection: Linear(
+          inputs: givesTokens ? ResNet18.channels : 2 * options.keypoints, outputs: options.features,
+          random: &random))
     }
     self.cameras = cameras
     self.options = options
-    schema = context.schema
-    featureCount = cameras.count * options.features + context.schema.vectorWidth
   }
+
+  public var layout: FeatureLayout { row.layout }
 
   public var attachments: [String: String] { instruction.attachments }
   public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
 
   public func check(instruction text: String) throws { try instruction.check(text) }
 
-  public func callAsFunction(_ observations: ObservationBatch) -> Tensor {
-    CameraFeatures.row(
-      observations, schema: schema, crop: options.crop, condition: instruction(observations.instructions)
-    ) { key, frames, condition in
+  public func callAsFunction(_ observations: ObservationBatch) -> Features {
+    row(observations, condition: instruction(observations.instructions)) { key, frames, condition in
       let camera = cameras[key]!
-      let row = camera.projection(camera.keypoints(camera.trunk(options.pixels(frames), condition: condition)))
-      return options.relu ? row.relu() : row
+      let map = camera.trunk(options.pixels(frames), condition: condition)
+      let features = camera.projection(camera.keypoints?(map) ?? map)
+      return options.relu ? features.relu() : features
     }
   }
 }

@@ -64,10 +64,11 @@ public struct SmallEncoder: ObservationEncoder {
     let stem: Conv2d
     let stemNorm: GroupNorm
     let stages: [Stage]
-    let keypoints: SpatialSoftmax
+    /// Nil where each place of the map is a token.
+    let keypoints: SpatialSoftmax?
     let projection: Linear
 
-    init(_ options: Options, condition: Int?, random: inout Random) {
+    init(_ options: Options, condition: Int?, tokens: Bool, random: inout Random) {
       let (narrow, wide) = (options.channels, 2 * options.channels)
       stem = Conv2d(
         inputs: 3, outputs: narrow, kernel: 8, stride: 4, padding: 2, bias: false, initialization: .kaimingFanOut,
@@ -78,13 +79,15 @@ public struct SmallEncoder: ObservationEncoder {
         Stage(inputs: wide, outputs: wide, stride: 1, condition: condition, random: &random),
         Stage(inputs: wide, outputs: wide, stride: 1, condition: condition, random: &random),
       ]
-      keypoints = SpatialSoftmax(channels: wide, keypoints: options.keypoints, random: &random)
-      projection = Linear(inputs: 2 * options.keypoints + wide, outputs: options.features, random: &random)
+      keypoints = tokens ? nil : SpatialSoftmax(channels: wide, keypoints: options.keypoints, random: &random)
+      projection = Linear(
+        inputs: tokens ? wide : 2 * options.keypoints + wide, outputs: options.features, random: &random)
     }
 
     func callAsFunction(_ frames: Tensor, condition: Tensor?) -> Tensor {
       var x = stages[0](stemNorm(stem(frames - 0.5), finish: .relu), condition: condition)
       for stage in stages.dropFirst() { x = x + stage(x, condition: condition) }
+      guard let keypoints else { return projection(x) }
       // Where things are, and what there is at all.
       return projection(Tensor.concatenated([keypoints(x), x.mean(axes: [1, 2])], axis: 1))
     }
@@ -92,31 +95,31 @@ public struct SmallEncoder: ObservationEncoder {
 
   let instruction: InstructionEmbedding
   let cameras: [String: Camera]
-  private let options: Options
-  private let schema: ObservationSchema
-  public let featureCount: Int
+  let row: CameraFeatures
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
-    try Cropping.check(options.crop, schema: context.schema)
     instruction = try InstructionEmbedding(options.instruction, context: context, random: &random)
+    row = try CameraFeatures(
+      context, crop: options.crop, width: options.features, condition: instruction.width, random: &random)
+    let givesTokens = row.layout.tokens != nil
     var cameras: [String: Camera] = [:]
     for key in context.schema.imageKeys {
-      cameras[key] = Camera(options, condition: instruction.width, random: &random)
+      cameras[key] = Camera(
+        options, condition: instruction.width, tokens: givesTokens, random: &random)
     }
     self.cameras = cameras
-    self.options = options
-    schema = context.schema
-    featureCount = cameras.count * options.features + context.schema.vectorWidth
   }
+
+  public var layout: FeatureLayout { row.layout }
 
   public var attachments: [String: String] { instruction.attachments }
   public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
 
   public func check(instruction text: String) throws { try instruction.check(text) }
 
-  public func callAsFunction(_ observations: ObservationBatch) -> Tensor {
-    CameraFeatures.row(
-      observations, schema: schema, crop: options.crop, condition: instruction(observations.instructions)
-    ) { key, frames, condition in cameras[key]!(frames, condition: condition) }
+  public func callAsFunction(_ observations: ObservationBatch) -> Features {
+    row(observations, condition: instruction(observations.instructions)) { key, frames, condition in
+      cameras[key]!(frames, condition: condition)
+    }
   }
 }

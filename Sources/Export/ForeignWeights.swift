@@ -110,22 +110,18 @@ package struct ForeignWeights {
 
   // MARK: weights
 
-  /// A value for each of `parameters`, turned to our layouts; what is left over is an error.
-  ///
-  /// - Parameter imageFeatures: how many numbers the encoder gives for a camera.
+  /// A value for each parameter and buffer of `policy`, turned to our layouts; what is left over is an error.
   /// - Throws: `ForeignWeightsError`.
-  package func weights(
-    for parameters: [(name: String, parameter: Parameter)], imageFeatures: Int
-  ) throws -> [String: Tensor] {
+  package func weights(for policy: some Policy) throws -> [String: Tensor] {
     let names = source == .robomimic ? ForeignNames.robomimic : .diffusionPolicy
-    let order = featureOrder(imageFeatures: imageFeatures)
+    let order = featureOrder(policy.encoder.layout)
     var (found, used): ([String: Tensor], Set<String>) = ([:], [])
-    for (name, parameter) in parameters {
+    for (name, own) in policy.state() {
       guard let theirs = names(name) else { throw ForeignWeightsError.noCounterpart(name) }
       guard var tensor = tensors[theirs.path] else { throw ForeignWeightsError.missing(name, theirs: theirs.path) }
       used.insert(theirs.path)
       func refuse() -> ForeignWeightsError {
-        .shape(name, theirs: theirs.path, expected: parameter.value.shape, found: tensors[theirs.path]!.shape)
+        .shape(name, theirs: theirs.path, expected: own.value.shape, found: tensors[theirs.path]!.shape)
       }
       if let third = theirs.third {
         guard tensor.rank > 0, tensor.shape[0] % 3 == 0 else { throw refuse() }
@@ -139,7 +135,7 @@ package struct ForeignWeights {
       case (4, true): tensor = tensor.permuted([2, 3, 1, 0])
       default: break
       }
-      guard tensor.shape == parameter.value.shape else { throw refuse() }
+      guard tensor.shape == own.value.shape else { throw refuse() }
       if let rows = inputOrder(of: name, count: tensor.shape[0], features: order) { tensor = tensor.gathered(rows) }
       found[name] = tensor
     }
@@ -148,16 +144,15 @@ package struct ForeignWeights {
     return found
   }
 
-  /// Where each number of our feature row (cameras by name, then vectors by name) stands in theirs.
-  private func featureOrder(imageFeatures: Int) -> [Int] {
+  /// Where each number of our feature row stands in theirs, which has one part for each of `keys`, in their order.
+  private func featureOrder(_ layout: FeatureLayout) -> [Int] {
     var (start, places): (Int, [String: Range<Int>]) = (0, [:])
     for key in keys {
-      let width = key.shape.count == 3 ? imageFeatures : key.shape[0]
+      let width = layout.parts.first { $0.key == key.key }?.columns.count ?? 0
       places[key.key] = start..<start + width
       start += width
     }
-    let schema = schema
-    return (schema.imageKeys + schema.vectorKeys).flatMap { places[$0]! }
+    return layout.parts.flatMap { places[$0.key] ?? $0.columns }
   }
 
   /// The rows of an input matrix in our order; nil for matrices that features do not enter.

@@ -7,7 +7,7 @@ import Tensors
 /// action unknown, and its hidden tokens pooled (Lu et al. 2025, section 3.4).
 ///
 /// The world model is frozen unless `fine_tune` says otherwise; the pooling always learns. With `join` another encoder's
-/// features stand beside it.
+/// features stand beside it. Where tokens are asked for, the hidden tokens are not pooled, and stand where the world's are.
 public struct GaussianWorldEncoder: FrozenEncoder {
   public struct Options: Decodable, Encodable, Sendable {
     /// A run folder of `imitate world train`, or its world.safetensors.
@@ -63,12 +63,13 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   let world: WorldModel
   let joined: (any ObservationEncoder)?
   let norm: RMSNorm
-  let attention, values, projection: Linear
+  /// Of the pooling; nil where the tokens are given as they are.
+  let attention, values, projection: Linear?
   private let options: Options
   private let schema: ObservationSchema
   public let attachments: [String: String]
   public var attachedTensors: [String: Tensor] { joined?.attachedTensors ?? [:] }
-  public let featureCount: Int
+  public let layout: FeatureLayout
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
     self.options = options
@@ -98,24 +99,30 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     if !options.fineTune { world.freeze() }
     let width = world.dynamics.options.width
     norm = RMSNorm(width)
-    attention = Linear(inputs: width, outputs: options.pools, random: &random)
-    values = Linear(inputs: width, outputs: GaussianWorldEncoder.poolWidth, random: &random)
-    projection = Linear(
-      inputs: options.pools * GaussianWorldEncoder.poolWidth, outputs: options.features, random: &random)
-    let readings = schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
+    let pools = !context.wantsTokens
+    attention = pools ? Linear(inputs: width, outputs: options.pools, random: &random) : nil
+    values = pools ? Linear(inputs: width, outputs: GaussianWorldEncoder.poolWidth, random: &random) : nil
+    projection =
+      pools
+      ? Linear(inputs: options.pools * GaussianWorldEncoder.poolWidth, outputs: options.features, random: &random)
+      : nil
+    var others = schema.readings
     if let choice = options.join {
       var inner = context
-      inner.schema.vectors = readings
+      inner.schema.vectors = schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
+      inner.wantsTokens = false
       let encoder = try context.parts.makeEncoder(choice, context: inner, path: "encoder.join", random: &random)
       guard encoder.history == 0 else { throw GaussianWorldError.joinsHistory(choice.kind) }
       attachments.merge(encoder.attachments) { mine, _ in mine }
       joined = encoder
-      featureCount = options.features + encoder.featureCount
+      others = encoder.layout.widths
     } else {
       joined = nil
-      featureCount = options.features + readings.values.reduce(0, +)
     }
     self.attachments = attachments
+    layout = FeatureLayout(
+      (pools ? [(.world, "world", options.features)] : []) + others,
+      tokens: pools ? nil : .init(width: width, dimensions: 3))
   }
 
   private static func file(_ path: String) throws -> String {
@@ -130,24 +137,31 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   public var history: Int { LatentDynamics.context - 1 }
 
-  public func callAsFunction(_ observations: ObservationBatch) -> Tensor {
+  public func callAsFunction(_ observations: ObservationBatch) -> Features {
     let (batch, time) = (observations.count, observations.time - history)
     let width = world.dynamics.options.width
-    let tokens = norm((observations.frozen ?? frozen(observations)).reshaped([batch * time, -1, width]))
+    let present = observations.dropping(first: history)
+    let others = joined.map { [$0(present).pooled] } ?? schema.readings.map { present.vectors[$0.key]! }
+    let rows = (observations.frozen ?? frozen(observations)).reshaped([batch * time, world.tokenCount, -1])
+    guard let attention, let values, let projection else {
+      func part(_ columns: Range<Int>) -> Tensor {
+        rows.sliced(axis: 2, columns).reshaped([batch, time, world.tokenCount, -1])
+      }
+      return Features(
+        pooled: others.isEmpty ? .zeros([batch, time, 0]) : .concatenated(others, axis: 2),
+        tokens: norm(part(0..<width)), positions: part(width..<width + 3))
+    }
+    let tokens = norm(rows)
     let weights = attention(tokens).softmax(axis: 1)
     let pooled = weights.matmul(values(tokens), transposingSelf: true).reshaped([batch, time, -1])
-    let present = observations.dropping(first: history)
-    let feature = projection(pooled)
-    if let joined { return Tensor.concatenated([feature, joined(present)], axis: 2) }
-    let readings = schema.vectorKeys.filter { !CameraKeys.isGeometry($0) }.map { present.vectors[$0]! }
-    return Tensor.concatenated([feature] + readings, axis: 2)
+    return Features(pooled: .concatenated([projection(pooled)] + others, axis: 2))
   }
 
   // MARK: The frozen part
 
   public var frozenCount: Int? {
     guard !options.fineTune else { return nil }
-    return world.tokenCount * world.dynamics.options.width
+    return world.tokenCount * (world.dynamics.options.width + (layout.tokens?.dimensions ?? 0))
   }
 
   public var frozenIdentity: String {
@@ -157,7 +171,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       hash.add(name.utf8)
       tensor.withUnsafeBufferPointer { hash.add(UnsafeRawBufferPointer($0)) }
     }
-    return "\(GaussianWorldEncoder.name) 1 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
+    let name = GaussianWorldEncoder.name + (layout.tokens == nil ? "" : " positions")
+    return "\(name) 1 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
   }
 
   public var frozenLimit: Int { Int(options.cacheGigabytes * 1e9) }
@@ -176,7 +191,9 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     let states = (0...history).map { past in
       world.state(sights.gathered(rows.map { $0 - history + past }), reference: first)
     }
-    let hidden = world.dynamics.firstStepHidden(history: Tensor.stacked(states, axis: 1))
+    var hidden = world.dynamics.firstStepHidden(history: Tensor.stacked(states, axis: 1))
+    // Where a token is stands behind what it says.
+    if layout.tokens != nil { hidden = .concatenated([hidden, world.positions(reference: first)], axis: 2) }
     return hidden.reshaped([batch, time - history, -1])
   }
 

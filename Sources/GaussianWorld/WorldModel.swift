@@ -179,6 +179,19 @@ public struct WorldModel: Module {
     return map.reshaped([map.shape[0], -1, map.shape[3]])
   }
 
+  /// Where the tokens of a state are: `[batch, tokens, 3]`, meters; pixels are on a plane from -1 to 1.
+  public func positions(reference: Tensor) -> Tensor {
+    if let vae { return vae.anchors(of: Gaussians(reference)).means }
+    let size = blueprint.context.size
+    guard options.state == .gaussians else {
+      let grid = SpatialSoftmax.grid(height: size.height / options.patch, width: size.width / options.patch)
+      let places = Tensor.concatenated([grid, .zeros([grid.shape[0], 1])], axis: 1)
+      return places.broadcast(to: [reference.shape[0]] + places.shape)
+    }
+    let map = Gaussians(reference).means.reshaped([reference.shape[0], -1, size.width, 3]).blocks(of: options.patch)
+    return map.reshaped([map.shape[0], -1, options.patch * options.patch, 3]).mean(axes: [2])
+  }
+
   /// The Gaussians of a state; nil where there are none.
   public func gaussians(_ state: Tensor) -> Gaussians? {
     let raw = state * stateScale.value + stateOffset.value

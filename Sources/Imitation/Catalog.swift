@@ -6,6 +6,7 @@ public struct Catalog: PartFactory {
     let make: @Sendable (Setting, String, EncoderContext, inout Random) throws -> any ObservationEncoder
   }
   private struct PolicyEntry: Sendable {
+    let wantsTokens: @Sendable (Setting, String) throws -> Bool
     let make: @Sendable (Setting, String, any ObservationEncoder, Int, inout Random) throws -> any Policy
   }
   private struct LiftEntry: Sendable {
@@ -37,11 +38,13 @@ public struct Catalog: PartFactory {
 
   public func adding<P: Policy>(_ type: P.Type) -> Catalog {
     var catalog = self
-    catalog.policies[type.name] = PolicyEntry { setting, path, encoder, width, random in
-      try type.init(
-        options: SettingDecoder().decode(P.Options.self, from: setting, path: path), encoder: encoder,
-        actionWidth: width, random: &random)
-    }
+    catalog.policies[type.name] = PolicyEntry(
+      wantsTokens: { try type.wantsTokens(SettingDecoder().decode(P.Options.self, from: $0, path: $1)) },
+      make: { setting, path, encoder, width, random in
+        try type.init(
+          options: SettingDecoder().decode(P.Options.self, from: setting, path: path), encoder: encoder,
+          actionWidth: width, random: &random)
+      })
     return catalog
   }
 
@@ -93,6 +96,12 @@ public struct Catalog: PartFactory {
   ) throws -> any GaussianLift {
     let entry = try find(choice, in: lifts, path: path)
     return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
+  }
+
+  /// Whether a policy wants its encoder to give tokens.
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func wantsTokens(_ choice: Choice) throws -> Bool {
+    try find(choice, in: policies, path: "policy").wantsTokens(choice.options, "policy")
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.

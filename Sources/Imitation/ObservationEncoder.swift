@@ -10,6 +10,9 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   public var attachments: [String: String] = [:]
   /// The same of tensors; saved beside the weights, not in this record.
   public var tensors: [String: Tensor] = [:]
+  /// Whether the policy attends to tokens: an encoder that can then gives them, and leaves out of the pooled features what
+  /// they say. The policy's options tell, so it is not saved.
+  public var wantsTokens = false
   /// What makes the parts that an encoder's own options name; not saved.
   public var parts: any PartFactory = Catalog()
 
@@ -51,16 +54,16 @@ public protocol PartFactory: Sendable {
 public protocol ObservationEncoder: Module, Plugin {
   /// - Throws: when the options and the schema do not fit each other.
   init(options: Options, context: EncoderContext, random: inout Random) throws
-  /// The width of a feature row.
-  var featureCount: Int { get }
+  /// What the columns of its pooled features are, and how large its tokens.
+  var layout: FeatureLayout { get }
   /// What it read from files when it was made and needs to be made again elsewhere, by name: travels with its weights.
   var attachments: [String: String] { get }
   /// The same of tensors, a table of embeddings for example.
   var attachedTensors: [String: Tensor] { get }
   /// How many frames before those of a window it has to see.
   var history: Int { get }
-  /// `[batch, time - history, featureCount]`.
-  func callAsFunction(_ observations: ObservationBatch) -> Tensor
+  /// The features of every frame after the first `history`.
+  func callAsFunction(_ observations: ObservationBatch) -> Features
   /// Refuses an instruction that the encoder cannot embed; asked before training and at the start of each episode.
   func check(instruction: String) throws
 }
@@ -69,6 +72,8 @@ extension ObservationEncoder {
   public var attachments: [String: String] { [:] }
   public var attachedTensors: [String: Tensor] { [:] }
   public var history: Int { 0 }
+  /// The width of a row of pooled features.
+  public var featureCount: Int { layout.width }
   public func check(instruction: String) throws {}
 }
 

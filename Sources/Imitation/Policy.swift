@@ -17,6 +17,8 @@ public protocol Policy: Module, Plugin {
   /// - Throws: when the options do not fit each other, the encoder or the action width.
   init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) throws
   var encoder: any ObservationEncoder { get }
+  /// Whether the encoder is to give tokens; false unless a policy says so.
+  static func wantsTokens(_ options: Options) -> Bool
   /// The rows of an episode that `loss(on:)` needs.
   var window: Window { get }
   /// The names of parameters that weight decay leaves alone; none unless a policy says so.
@@ -31,6 +33,7 @@ public protocol Policy: Module, Plugin {
 }
 
 extension Policy {
+  public static func wantsTokens(_ options: Options) -> Bool { false }
   public var undecayed: Set<String> { [] }
   public var reach: ClosedRange<Float>? { nil }
 
@@ -45,6 +48,7 @@ extension Policy {
 public enum PolicyError: Error, Equatable, CustomStringConvertible {
   case horizon(Int, multipleOf: Int)
   case executes(Int, predicted: Int)
+  case noTokens(encoder: String)
 
   public var description: String {
     switch self {
@@ -52,6 +56,8 @@ public enum PolicyError: Error, Equatable, CustomStringConvertible {
       "policy.horizon is \(horizon); the network halves it, so it must be a multiple of \(factor)"
     case .executes(let count, let predicted):
       "actions.execute is \(count), but the policy predicts \(predicted) actions from the present one on"
+    case .noTokens(let encoder):
+      "policy.observe is tokens, and encoder '\(encoder)' gives none; give the policy another encoder, or observe: pooled"
     }
   }
 }

@@ -29,7 +29,9 @@ public struct TrainedPolicy {
   package init(recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, catalog: Catalog) throws {
     var random = Random(seed: recipe.seed).split("weights")
     do {
-      let encoder = try catalog.makeEncoder(recipe.encoder, context: blueprint.encoder, random: &random)
+      var context = blueprint.encoder
+      context.wantsTokens = try catalog.wantsTokens(recipe.policy)
+      let encoder = try catalog.makeEncoder(recipe.encoder, context: context, random: &random)
       self.policy = try catalog.makePolicy(
         recipe.policy, encoder: encoder, actionWidth: blueprint.actionWidth, random: &random)
     } catch let error as SettingError {

@@ -18,12 +18,17 @@ public struct SpatialSoftmax: Layer {
     let (images, height, width) = (input.shape[0], input.shape[1], input.shape[2])
     let maps = projection(input).reshaped([images, height * width, keypoints]).transposed(1, 2)
     let attention = (maps * (1 / temperature)).softmax()
+    return attention.matmul(SpatialSoftmax.grid(height: height, width: width)).reshaped([images, 2 * keypoints])
+  }
+
+  /// x and y of each place of a map, from -1 to 1, row by row: `[height * width, 2]`.
+  public static func grid(height: Int, width: Int) -> Tensor {
     func coordinate(_ index: Int, of count: Int) -> Float {
       count > 1 ? -1 + 2 * Float(index) / Float(count - 1) : 0
     }
     let grid = (0..<height * width).flatMap { cell in
       [coordinate(cell % width, of: width), coordinate(cell / width, of: height)]
     }
-    return attention.matmul(Tensor(grid, shape: [height * width, 2])).reshaped([images, 2 * keypoints])
+    return Tensor(grid, shape: [height * width, 2])
   }
 }

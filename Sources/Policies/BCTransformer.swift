@@ -35,11 +35,18 @@ public struct BCTransformer: Policy {
     /// Keep only each block's input for the way back and work the block out again: less memory, a quarter more time.
     public var recompute: Bool
 
+    /// What of an encoder it sees: a row for each frame, or tokens that it attends to.
+    public var observe: Observe
+    /// Blocks of attention to the tokens.
+    public var observeLayers: Int
+
+    public enum Observe: String, Codable, Sendable { case pooled, tokens }
     public enum Head: String, Codable, Sendable { case gmm, deterministic }
     public enum Mode: String, Codable, Sendable { case sample, best }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case context, horizon, width, layers, heads, dropout, causal, head, modes, mode, recompute
+      case context, horizon, width, layers, heads, dropout, causal, head, modes, mode, recompute, observe
+      case observeLayers = "observe_layers"
       case minimumDeviation = "minimum_deviation"
       case actingDeviation = "acting_deviation"
       case maskPadding = "mask_padding"
@@ -61,9 +68,11 @@ public struct BCTransformer: Policy {
       actingDeviation = try keys.decodeIfPresent(Float.self, forKey: .actingDeviation) ?? 1e-4
       maskPadding = try keys.decodeIfPresent(Bool.self, forKey: .maskPadding) ?? false
       recompute = try keys.decodeIfPresent(Bool.self, forKey: .recompute) ?? false
+      observe = try keys.decodeIfPresent(Observe.self, forKey: .observe) ?? .pooled
+      observeLayers = try keys.decodeIfPresent(Int.self, forKey: .observeLayers) ?? 2
       for (key, value, limit) in [
         (CodingKeys.context, context, 1000), (.horizon, horizon, 1000), (.width, width, 16_384), (.layers, layers, 200),
-        (.heads, heads, 256), (.modes, modes, 100),
+        (.heads, heads, 256), (.modes, modes, 100), (.observeLayers, observeLayers, 64),
       ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
       try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
       try keys.refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
@@ -76,6 +85,8 @@ public struct BCTransformer: Policy {
   public static let name = "bc-transformer"
 
   public let encoder: any ObservationEncoder
+  /// Nil where the pooled features are embedded as they are.
+  let reader: TokenReader?
   let embedding: Linear
   /// `[1, context, width]`, zero at first.
   let positions: Parameter
@@ -94,7 +105,16 @@ public struct BCTransformer: Policy {
     self.options = options
     self.encoder = encoder
     self.actionWidth = actionWidth
-    embedding = Linear(inputs: encoder.featureCount, outputs: options.width, random: &random)
+    if options.observe == .tokens {
+      guard encoder.layout.tokens != nil else { throw PolicyError.noTokens(encoder: type(of: encoder).name) }
+      reader = TokenReader(
+        encoder.layout, width: options.width, heads: options.heads, layers: options.observeLayers,
+        dropout: options.dropout, random: &random)
+    } else {
+      reader = nil
+    }
+    embedding = Linear(
+      inputs: reader == nil ? encoder.featureCount : options.width, outputs: options.width, random: &random)
     positions = Parameter(.zeros([1, options.context, options.width]))
     queries =
       options.horizon == options.context
@@ -113,6 +133,8 @@ public struct BCTransformer: Policy {
     logits = isMixture ? Linear(inputs: options.width, outputs: modes, random: &random) : nil
   }
 
+  public static func wantsTokens(_ options: Options) -> Bool { options.observe == .tokens }
+
   /// Whether a token attends to none after it.
   package var isCausal: Bool { options.causal }
 
@@ -122,7 +144,8 @@ public struct BCTransformer: Policy {
 
   /// One token for each predicted action: `[batch, horizon, width]`.
   func tokens(_ observations: ObservationBatch) -> Tensor {
-    let frames = embedding(encoder(observations)) + positions.value
+    let features = encoder(observations)
+    let frames = embedding(reader?(features) ?? features.pooled) + positions.value
     let rows =
       queries.map { queries in
         Tensor.concatenated(

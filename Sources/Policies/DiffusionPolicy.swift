@@ -88,7 +88,7 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
     let (noise, steps) = Tape.withRandom(draw) ?? draw(&fixed)
     let output = network(
       schedule.noised(clean, noise: noise, steps: steps), step: steps.map(Float.init),
-      observations: repeated(encoder(batch.observations)))
+      observations: repeated(encoder(batch.observations).pooled))
     let error = (output - schedule.target(options.prediction, clean: clean, noise: noise, steps: steps)).square()
     guard options.maskPadding else { return PolicyLoss(error.mean()) }
     let mask = repeated(batch.mask)
@@ -96,7 +96,7 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
   }
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
-    let features = encoder(observations)
+    let features = encoder(observations).pooled
     let horizon = options.horizon
     let window = sampler.sample([horizon, actionWidth], randoms: &randoms) { x, step in
       network(x, step: Array(repeating: Float(step), count: x.shape[0]), observations: features)

@@ -45,6 +45,25 @@ import Training
     #expect(try elsewhere.run("verify", "policy").status == 0)
   }
 
+  /// A recipe whose policy attends to tokens is trained, resumed, exported and evaluated.
+  @Test func aPolicyMayAttendToTokens() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    for steps in [4, 6] {
+      let trained = try runner.run(
+        "train", "recipe.yaml", "--run", "run", "--set", "policy.observe=tokens", "--set", "training.steps=\(steps)")
+      #expect(trained.status == 0, "\(trained.errors)")
+    }
+    try exportAndVerify(runner, "run")
+    #if Kitchenette
+      let evaluated = try runner.run("evaluate", "run")
+      #expect(evaluated.status == 0 && !evaluated.errors.contains("broke off"), "\(evaluated.errors)")
+    #endif
+    let probed = try runner.run("probe", "run", "--targets", "robot0_base_to_eef_pos")
+    #expect(probed.status != 0 && probed.complaint.contains("'small' gives no pooled features of pictures"))
+  }
+
   @Test func theWorldModelIsInside() throws {
     let runner = try CommandRunner()
     defer { runner.remove() }
@@ -55,9 +74,13 @@ import Training
     let arguments = ["train", "recipe.yaml", "--run", "run", "--set", encoder, "--set", "training.steps=4"]
     let trained = try runner.run(arguments + ["--set", "evaluation.simulator={kind: kitchenette, image_size: 24}"])
     #expect(trained.status == 0, "\(trained.errors)")
+    let tokens = try runner.run(
+      arguments.map { $0 == "run" ? "tokens" : $0 } + ["--set", "policy.observe=tokens"])
+    #expect(tokens.status == 0, "\(tokens.errors)")
     try FileManager.default.removeItem(atPath: runner.folder + "/world")
     try FileManager.default.removeItem(atPath: runner.folder + "/Datasets")
     try exportAndVerify(runner, "run")
+    try exportAndVerify(runner, "tokens")
     #if Kitchenette
       let evaluated = try runner.run("evaluate", "run")
       #expect(evaluated.status == 0, "\(evaluated.errors)")

@@ -29,31 +29,39 @@ import Testing
       time: time)
   }
 
-  func encoder<E: ObservationEncoder>(_ type: E.Type, _ json: String = "{\"crop\": 36}", seed: UInt64 = 1) throws -> E {
+  func encoder<E: ObservationEncoder>(
+    _ type: E.Type, _ json: String = "{\"crop\": 36}", seed: UInt64 = 1, tokens: Bool = false
+  ) throws -> E {
     var random = Random(seed: seed)
+    var context = Self.context
+    context.wantsTokens = tokens
     return try E(
-      options: JSONDecoder().decode(E.Options.self, from: Data(json.utf8)), context: Self.context, random: &random)
+      options: JSONDecoder().decode(E.Options.self, from: Data(json.utf8)), context: context, random: &random)
   }
 
   func check<E: ObservationEncoder>(_ type: E.Type) throws {
     let encoder = try encoder(type)
     #expect(encoder.featureCount == 2 * 64 + 5)
     let batch = batch(2, time: 3)
-    let features = encoder(batch)
+    let features = encoder(batch).pooled
     #expect(features.shape == [2, 3, encoder.featureCount])
     // Not training: the same every time. Same seed: the same weights.
-    #expect(encoder(batch).scalars == features.scalars)
-    #expect(try self.encoder(type)(batch).scalars == features.scalars)
-    #expect(try self.encoder(type, seed: 2)(batch).scalars != features.scalars)
+    #expect(encoder(batch).pooled.scalars == features.scalars)
+    #expect(try self.encoder(type)(batch).pooled.scalars == features.scalars)
+    #expect(try self.encoder(type, seed: 2)(batch).pooled.scalars != features.scalars)
     // Another instruction, another answer.
-    #expect(encoder(self.batch(2, time: 3, instructions: ["close the drawer", "open"])).scalars != features.scalars)
-    // The vectors come last, cameras and keys sorted by name.
+    #expect(
+      encoder(self.batch(2, time: 3, instructions: ["close the drawer", "open"])).pooled.scalars != features.scalars)
+    // The vectors come last, cameras and keys sorted by name, as the layout says.
+    #expect(encoder.layout.columns(from: [.vector]) == Array(128..<133))
+    #expect(encoder.layout.columns(from: [.image]) == Array(0..<128))
+    #expect(encoder(batch).tokens == nil)
     let vectors = Array(features.scalars[128..<133])
     #expect(
       vectors == Array(batch.vectors["robot0_base_to_eef_pos"]!.scalars.prefix(3))
         + Array(batch.vectors["robot0_gripper_qpos"]!.scalars.prefix(2)))
     let (_, gradients) = withGradients(random: Random(seed: 1)) {
-      let features = encoder(batch)
+      let features = encoder(batch).pooled
       return (features * wave(features.shape, 3, scale: 1)).sum()
     }
     for (name, parameter) in encoder.parameters() where parameter.isTrainable {
@@ -67,7 +75,7 @@ import Testing
     var seen: Set<[Float]> = []
     for seed in 0..<4 {
       _ = withGradients(random: Random(seed: UInt64(seed))) {
-        let features = encoder(batch)
+        let features = encoder(batch).pooled
         seen.insert(features.scalars)
         return features.sum()
       }
@@ -79,17 +87,47 @@ import Testing
     let other = try self.encoder(type, seed: 2)
     try Safetensors.write(encoder.snapshot(), to: path)
     try other.load(Safetensors.read(path).tensors)
-    #expect(other(batch).scalars == encoder(batch).scalars)
+    #expect(other(batch).pooled.scalars == encoder(batch).pooled.scalars)
   }
 
   @Test func resNet18() throws { try check(ResNet18Encoder.self) }
   @Test func small() throws { try check(SmallEncoder.self) }
 
+  /// Each place of both cameras' maps is a token, and the instruction; a pooled row is the instruction and the vectors.
+  @Test func givesTokensWhenAskedTo() throws {
+    func check(_ encoder: some ObservationEncoder, side: Int, width: Int) throws {
+      let batch = batch(2, time: 3)
+      let features = encoder(batch)
+      let count = 2 * side * side + 1
+      #expect(encoder.layout.tokens == .init(width: width, dimensions: 2))
+      #expect(features.tokens?.shape == [2, 3, count, width])
+      #expect(features.positions?.shape == [2, 3, count, 2])
+      #expect(features.pooled.shape == [2, 3, 69])
+      #expect(encoder.layout.columns(from: [.vector]) == Array(64..<69))
+      #expect(encoder.layout.columns(from: [.instruction]) == Array(0..<64))
+      let places = try #require(features.positions).scalars
+      let last = 2 * side * side
+      #expect(Array(places[0..<2]) == [-1, -1])
+      #expect(Array(places[last - 2..<last]) == [1, 1])
+      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+        let features = encoder(batch)
+        return (features.tokens! * wave(features.tokens!.shape, 3, scale: 1)).sum() + features.pooled.square().sum()
+      }
+      for (name, parameter) in encoder.parameters() {
+        #expect(gradients[parameter]?.scalars.contains { $0 != 0 } ?? false, "\(name) learns nothing")
+      }
+    }
+    try check(encoder(SmallEncoder.self, tokens: true), side: 5, width: 64)
+    try check(encoder(ResNet18Encoder.self, "{\"crop\": 36, \"features\": 20}", tokens: true), side: 2, width: 20)
+  }
+
   /// A row has the same bits alone and among others.
-  @Test(arguments: ["", ", \"instruction\": {\"kind\": \"none\"}"]) func rowsDoNotDependOnEachOther(_ ending: String) throws {
+  @Test(arguments: ["", ", \"instruction\": {\"kind\": \"none\"}"]) func rowsDoNotDependOnEachOther(_ ending: String)
+    throws
+  {
     func check(_ encoder: some ObservationEncoder) {
       func rows(_ batch: ObservationBatch) -> [[Float]] {
-        let features = encoder(batch)
+        let features = encoder(batch).pooled
         return (0..<batch.count).map { features.sliced(axis: 0, $0..<$0 + 1).scalars }
       }
       let batch = batch(8, time: 2)
@@ -126,7 +164,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: path) }
     try Safetensors.write(["open the left drawer": wave([768], 1), "close the right drawer": wave([768], 2)], to: path)
     let encoder = try encoder(SmallEncoder.self, "{\"instruction\": {\"kind\": \"table\", \"file\": \"\(path)\"}}")
-    #expect(encoder(batch(2, time: 1)).shape == [2, 1, encoder.featureCount])
+    #expect(encoder(batch(2, time: 1)).pooled.shape == [2, 1, encoder.featureCount])
     try encoder.check(instruction: "open the left drawer")
     #expect(throws: InstructionError.notInTable("dance", file: path)) { try encoder.check(instruction: "dance") }
   }

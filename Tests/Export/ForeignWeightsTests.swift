@@ -39,7 +39,7 @@ import Testing
       BCTransformer.self,
       "{\"context\": 4, \"horizon\": 4, \"width\": 24, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"dropout\": 0, \"causal\": true, \"minimum_deviation\": 1e-4, \"mode\": \"best\", \"acting_deviation\": 0}",
       foreign, actions: 5)
-    try policy.load(foreign.weights(for: policy.parameters(), imageFeatures: 0))
+    try policy.load(foreign.weights(for: policy))
     let seen = observations([
       "eef_pos": golden["expected/obs/eef_pos"], "gripper_qpos": golden["expected/obs/gripper_qpos"],
     ])
@@ -53,7 +53,7 @@ import Testing
       tensors: golden.tensors.filter { $0.key.hasPrefix("expected/gradient/") }
         .reduce(into: [:]) { $0[String($1.key.dropFirst("expected/gradient/".count))] = $1.value },
       metadata: golden.metadata
-    ).weights(for: policy.parameters(), imageFeatures: 0)
+    ).weights(for: policy)
     for (name, parameter) in policy.parameters() {
       let found = try #require(gradients[parameter])
       #expect(relativeError(found, try #require(theirs[name])) < 1e-3, "\(name)")
@@ -107,7 +107,7 @@ import Testing
     theirs["mask_generator._dummy_variable"] = .zeros([0])
     let foreign = try ForeignWeights(tensors: theirs, metadata: metadata)
     #expect(try foreign.actionWidth == 4)
-    let back = try foreign.weights(for: ours.parameters(), imageFeatures: 0)
+    let back = try foreign.weights(for: ours)
     for (name, parameter) in ours.parameters() { #expect(back[name]?.scalars == parameter.value.scalars, "\(name)") }
     // x * 4 - 1 there is (x - 0.25) / 0.25 here.
     let normalizer = try foreign.normalizer(actionWidth: 4)
@@ -118,16 +118,16 @@ import Testing
     var broken = theirs
     broken[name] = nil
     #expect(throws: ForeignWeightsError.self) {
-      try ForeignWeights(tensors: broken, metadata: metadata).weights(for: ours.parameters(), imageFeatures: 0)
+      try ForeignWeights(tensors: broken, metadata: metadata).weights(for: ours)
     }
     broken[name] = .zeros([4, 3])
     #expect(throws: ForeignWeightsError.self) {
-      try ForeignWeights(tensors: broken, metadata: metadata).weights(for: ours.parameters(), imageFeatures: 0)
+      try ForeignWeights(tensors: broken, metadata: metadata).weights(for: ours)
     }
     broken = theirs
     broken["model.more.weight"] = .zeros([4])
     #expect(throws: ForeignWeightsError.unused(["model.more.weight"])) {
-      try ForeignWeights(tensors: broken, metadata: metadata).weights(for: ours.parameters(), imageFeatures: 0)
+      try ForeignWeights(tensors: broken, metadata: metadata).weights(for: ours)
     }
     broken = theirs
     broken["normalizer.params_dict.a.scale"] = .zeros([3])
@@ -175,8 +175,8 @@ import Testing
     let plain = try robomimic()
     let wrapped = try robomimic(rename: { $0.replacingOccurrences(of: ours, with: theirs) })
     let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, plain, actions: 5)
-    let expected = try plain.weights(for: policy.parameters(), imageFeatures: 0)
-    let found = try wrapped.weights(for: policy.parameters(), imageFeatures: 0)
+    let expected = try plain.weights(for: policy)
+    let found = try wrapped.weights(for: policy)
     #expect(found.mapValues(\.scalars) == expected.mapValues(\.scalars))
     #expect(throws: ForeignWeightsError.twice("policy.nets.embed_ln.bias")) {
       try self.robomimic(["module.policy.nets.embed_ln.bias": .zeros([24])])
@@ -195,7 +195,7 @@ import Testing
     #expect(normalizer.keys["gripper_qpos"] == .init(scale: [1, 8], offset: [0, -1]))
     #expect(normalizer.keys["actions"] == .init(scale: [1, 1, 1, 1, 1], offset: [0, 0, 0, 0, 0]))
     let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, foreign, actions: 5)
-    _ = try foreign.weights(for: policy.parameters(), imageFeatures: 0)
+    _ = try foreign.weights(for: policy)
     #expect(try robomimic().normalizer(actionWidth: 5).keys["eef_pos"] == .init(scale: [1, 1, 1], offset: [0, 0, 0]))
   }
 
@@ -238,7 +238,7 @@ import Testing
     let foreign = try robomimic([name: .ones(shape)])
     let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, foreign, actions: 5)
     #expect(throws: ForeignWeightsError.unused([name])) {
-      try foreign.weights(for: policy.parameters(), imageFeatures: 0)
+      try foreign.weights(for: policy)
     }
   }
 
@@ -251,7 +251,7 @@ import Testing
       let policy = try policy(BCTransformer.self, ForeignWeightsTests.options, foreign, actions: 5)
       // The trunk itself has no place in a policy that sees no images.
       #expect(throws: ForeignWeightsError.unused(isSame ? [original] : [copy, original])) {
-        try foreign.weights(for: policy.parameters(), imageFeatures: 0)
+        try foreign.weights(for: policy)
       }
     }
   }

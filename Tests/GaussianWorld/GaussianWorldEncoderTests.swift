@@ -49,7 +49,7 @@ import Testing
       let encoder = try encoder()
       #expect(encoder.history == 1 && encoder.featureCount == 13)
       let batch = observations(time: 3)
-      let rows = encoder(batch)
+      let rows = encoder(batch).pooled
       #expect(rows.shape == [2, 2, 13])
       // The readings stand behind the feature, the first frame's left out.
       #expect(rows.sliced(axis: 2, 10..<13).scalars == batch.vectors["pose"]!.sliced(axis: 1, 1..<3).scalars)
@@ -60,10 +60,10 @@ import Testing
     try written {
       let encoder = try encoder()
       var batch = observations(time: 3)
-      let fresh = encoder(batch).scalars
+      let fresh = encoder(batch).pooled.scalars
       batch.frozen = encoder.frozen(batch)
       #expect(batch.frozen!.shape == [2, 2, encoder.frozenCount!])
-      #expect(encoder(batch).scalars == fresh)
+      #expect(encoder(batch).pooled.scalars == fresh)
       // A frame's row depends on itself and the one before it alone.
       var later = observations(time: 3)
       later.images["left_image"] = ImageBatch(
@@ -77,12 +77,38 @@ import Testing
     }
   }
 
+  /// The hidden tokens and where they stand; kept rows hold both.
+  @Test func givesTokensWhenAskedTo() throws {
+    for state in ["vae", "gaussians", "image"] {
+      try Small.world(state).write(to: path)
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      var context = withCatalog(context())
+      context.wantsTokens = true
+      let encoder = try self.encoder(context: context)
+      var batch = observations(time: 3)
+      let features = encoder(batch)
+      let tokens = try #require(encoder.layout.tokens)
+      let (places, rows) = (try #require(features.positions), try #require(features.tokens))
+      #expect(rows.shape == [2, 2, rows.shape[2], tokens.width])
+      #expect(places.shape == [2, 2, rows.shape[2], 3])
+      #expect(tokens.dimensions == 3 && encoder.layout.columns(from: [.vector]) == [0, 1, 2])
+      #expect(features.pooled.scalars == batch.vectors["pose"]!.sliced(axis: 1, 1..<3).scalars)
+      let first = Set(places.sliced(axis: 0, 0..<1).sliced(axis: 1, 0..<1).scalars)
+      #expect(first.count > 2, "\(state): all in one place")
+      batch.frozen = encoder.frozen(batch)
+      #expect(batch.frozen!.shape == [2, 2, encoder.frozenCount!])
+      let kept = encoder(batch)
+      #expect(kept.tokens?.scalars == rows.scalars && kept.positions?.scalars == places.scalars)
+      #expect(try encoder.frozenIdentity != self.encoder().frozenIdentity, "other rows")
+    }
+  }
+
   /// A row has the same bits alone and among others.
   @Test func rowsDoNotDependOnEachOther() throws {
     try written {
       let encoder = try encoder()
       let batch = observations(time: 2)
-      let all = encoder(batch)
+      let all = encoder(batch).pooled
       for row in 0..<2 {
         let alone = ObservationBatch(
           images: [
@@ -90,7 +116,7 @@ import Testing
               batch: 1, time: 2, size: Small.size,
               pixels: Array(batch.images["left_image"]!.pixels[row * 2 * 768..<(row + 1) * 2 * 768]))
           ], vectors: ["pose": batch.vectors["pose"]!.gathered([row])], instructions: ["a"], time: 2)
-        #expect(encoder(alone).scalars == all.gathered([row]).scalars)
+        #expect(encoder(alone).pooled.scalars == all.gathered([row]).scalars)
       }
     }
   }
@@ -101,11 +127,11 @@ import Testing
       let learned = frozen.parameters().filter { $0.parameter.isTrainable }.map(\.name)
       #expect(learned.allSatisfy { !$0.hasPrefix("world") } && !learned.isEmpty)
       let batch = observations(time: 2)
-      #expect(Small.untouched(frozen) { frozen(batch).square().sum() }.isEmpty)
+      #expect(Small.untouched(frozen) { frozen(batch).pooled.square().sum() }.isEmpty)
 
       let tuned = try encoder(", \"fine_tune\": true")
       #expect(tuned.frozenCount == nil)
-      let (_, gradients) = withGradients(random: Random(seed: 1)) { tuned(batch).square().sum() }
+      let (_, gradients) = withGradients(random: Random(seed: 1)) { tuned(batch).pooled.square().sum() }
       let moved = tuned.parameters().filter { gradients[$0.parameter] != nil }.map(\.name)
       #expect(moved.contains { $0.hasPrefix("world.dynamics") } && moved.contains { $0.hasPrefix("world.vae.encoder") })
     }
@@ -120,7 +146,7 @@ import Testing
       let again = try encoder(context: context)
       try again.load(first.snapshot())
       let batch = observations(time: 2)
-      #expect(again(batch).scalars == first(batch).scalars)
+      #expect(again(batch).pooled.scalars == first(batch).pooled.scalars)
       #expect(again.frozenIdentity == first.frozenIdentity)
       let parameter = again.parameters().first { $0.name.hasPrefix("world.dynamics") }!.parameter
       parameter.value = parameter.value + 1e-3
@@ -148,7 +174,7 @@ import Testing
       batch.vectors["left_depth"] = Tensor.uniform([2, 2, 256], 1...2, random: &random)
       let numbers = CameraCalibration(fieldOfView: 50, size: Small.size).numbers
       batch.vectors["left_calibration"] = Tensor((0..<4).flatMap { _ in numbers }, shape: [2, 2, 16])
-      #expect(made(batch).shape == [2, 1, 13])
+      #expect(made(batch).pooled.shape == [2, 1, 13])
     }
   }
 }

@@ -10,12 +10,34 @@ import Testing
 struct PassThrough: ObservationEncoder {
   struct Options: Codable, Sendable {}
   static let name = "pass-through"
-  let featureCount: Int
+  let layout: FeatureLayout
   init(options: Options, context: EncoderContext, random: inout Random) {
-    featureCount = context.schema.vectors["x"]!
+    self.init(width: context.schema.vectors["x"]!)
   }
-  init(width: Int) { featureCount = width }
-  func callAsFunction(_ observations: ObservationBatch) -> Tensor { observations.vectors["x"]! }
+  init(width: Int) { layout = FeatureLayout([(.vector, "x", width)]) }
+  func callAsFunction(_ observations: ObservationBatch) -> Features { Features(pooled: observations.vectors["x"]!) }
+}
+
+/// Vector `x` pooled, and the numbers of vector `t` as tokens of three, each at a place of its own; of five the last is none.
+struct FiveTokens: ObservationEncoder {
+  struct Options: Codable, Sendable {}
+  static let name = "five-tokens"
+  let layout: FeatureLayout
+  /// Whether it says that there is no fifth.
+  var masks = true
+  init(options: Options, context: EncoderContext, random: inout Random) { self.init(width: 0) }
+  init(width: Int) {
+    layout = FeatureLayout(width > 0 ? [(.vector, "x", width)] : [], tokens: .init(width: 3, dimensions: 2))
+  }
+  func callAsFunction(_ observations: ObservationBatch) -> Features {
+    let tokens = observations.vectors["t"]!
+    let (batch, time) = (tokens.shape[0], tokens.shape[1])
+    let places = Tensor([-1, -1, -1, 1, 1, -1, 1, 1, 0, 0], shape: [5, 2])
+    return Features(
+      pooled: layout.width > 0 ? observations.vectors["x"]! : .zeros([batch, time, 0]),
+      tokens: tokens.reshaped([batch, time, 5, 3]), positions: places.broadcast(to: [batch, time, 5, 2]),
+      mask: masks ? Tensor([1, 1, 1, 1, 0], shape: [5]).broadcast(to: [batch, time, 5]) : nil)
+  }
 }
 
 @Suite struct BCTransformerTests {
@@ -106,6 +128,74 @@ struct PassThrough: ObservationEncoder {
     // A mixture may leave a row or two at a compromise between its components.
     let near = zip(actions.scalars, batch.actions.scalars).count { abs($0 - $1) < 0.1 }
     #expect(Double(near) >= 0.9 * Double(actions.count))
+  }
+
+  func observer(_ width: Int, masks: Bool = true, layers: Int = 2) throws -> BCTransformer {
+    var random = Random(seed: 1)
+    var encoder = FiveTokens(width: width)
+    encoder.masks = masks
+    return try BCTransformer(
+      options: options(
+        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers)}"
+      ), encoder: encoder, actionWidth: 2, random: &random)
+  }
+
+  func tokens(_ count: Int, _ random: inout Random) -> ObservationBatch {
+    ObservationBatch(
+      images: [:],
+      vectors: ["x": .normal([count, 2, 4], random: &random), "t": .normal([count, 2, 15], random: &random)],
+      instructions: Array(repeating: "", count: count), time: 2)
+  }
+
+  /// What is to be done stands in one token alone, and which one in the readings: without attention it cannot be learned.
+  @Test(arguments: [4, 0]) func learnsFromTokens(_ width: Int) throws {
+    let policy = try observer(width)
+    var random = Random(seed: 5)
+    let batch = Batch(
+      observations: tokens(8, &random), actions: .uniform([8, 3, 2], -0.8...0.8, random: &random), mask: .ones([8, 3]))
+    var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0)])
+    for step in 0..<500 {
+      let (_, gradients) = withGradients(random: Random(seed: UInt64(step))) { policy.loss(on: batch).loss }
+      for (name, parameter) in policy.parameters() where step == 0 {
+        let gradient = try #require(gradients[parameter], "\(name) has no gradient")
+        #expect(gradient.scalars.contains { $0 != 0 }, "\(name) has a zero gradient")
+      }
+      optimizer.step(gradients, learningRate: 3e-3)
+    }
+    var randoms = (0..<8).map { random.split($0) }
+    let found = policy.actions(for: batch.observations, randoms: &randoms)
+    #expect(found.shape == [8, 3, 2])
+    let near = zip(found.scalars, batch.actions.scalars).count { abs($0 - $1) < 0.1 }
+    #expect(Double(near) >= 0.9 * Double(found.count))
+  }
+
+  @Test func attendsToWhatIsThereAndWhereItIs() throws {
+    var random = Random(seed: 5)
+    let seen = tokens(2, &random)
+    func actions(_ policy: BCTransformer, _ change: (inout [Float]) -> Void = { _ in }) -> [Float] {
+      var (values, randoms, changed) = (seen.vectors["t"]!.scalars, [Random(seed: 1), Random(seed: 2)], seen)
+      change(&values)
+      changed.vectors["t"] = Tensor(values, shape: [2, 2, 15])
+      return policy.actions(for: changed, randoms: &randoms).scalars
+    }
+    let (masked, open) = (try observer(4), try observer(4, masks: false))
+    #expect(actions(masked) == actions(masked) { $0[14] += 1 }, "there is no fifth token")
+    #expect(actions(open) != actions(open) { $0[14] += 1 })
+    #expect(actions(masked) != actions(masked) { $0[11] += 1 })
+    // The same tokens at each other's places.
+    let swapped = actions(masked) { values in for i in 0..<3 { values.swapAt(i, 3 + i) } }
+    #expect(actions(masked) != swapped)
+    #expect(try observer(4, layers: 3).parameterCount > masked.parameterCount)
+  }
+
+  @Test func tokensNeedAnEncoderThatGivesThem() throws {
+    var random = Random(seed: 1)
+    #expect(throws: PolicyError.noTokens(encoder: "pass-through")) {
+      try BCTransformer(
+        options: options("{\"observe\": \"tokens\"}"), encoder: PassThrough(width: 4), actionWidth: 2, random: &random)
+    }
+    #expect(try BCTransformer.wantsTokens(options("{\"observe\": \"tokens\"}")))
+    #expect(try !BCTransformer.wantsTokens(options("{}")))
   }
 
   @Test func paddingCountsOnlyWhenAskedTo() throws {

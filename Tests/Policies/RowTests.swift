@@ -47,8 +47,23 @@ import Testing
     let size = json.contains("width") ? "" : "\"width\": 64, "
     try check(
       policy(
-        BCTransformer.self, "{\"context\": 3, \(json.contains("horizon") ? "" : "\"horizon\": 3, ")\(size)\"layers\": 2, \"heads\": 4, \(json)}",
+        BCTransformer.self,
+        "{\"context\": 3, \(json.contains("horizon") ? "" : "\"horizon\": 3, ")\(size)\"layers\": 2, \"heads\": 4, \(json)}",
         actions: 7), context: 3)
+  }
+
+  @Test func bcTransformerWithTokens() throws {
+    let policy = try BCTransformerTests().observer(4)
+    var random = Random(seed: 7)
+    let seen = BCTransformerTests().tokens(8, &random)
+    var all = (0..<8).map { Random(seed: 3).split($0) }
+    let actions = policy.actions(for: seen, randoms: &all)
+    for row in 0..<8 {
+      var (alone, randoms) = (seen, [Random(seed: 3).split(row)])
+      alone.vectors = seen.vectors.mapValues { $0.gathered([row]) }
+      alone.instructions = [""]
+      #expect(policy.actions(for: alone, randoms: &randoms).scalars == actions.gathered([row]).scalars)
+    }
   }
 
   @Test(arguments: ["ddpm", "ddim"], ["64, 128, 256", "32, 64", "24, 40", "16, 32, 32", "64, 64"])

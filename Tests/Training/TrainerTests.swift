@@ -19,11 +19,11 @@ private struct Plain: Policy {
   struct Sight: ObservationEncoder {
     struct Options: Codable, Sendable {}
     static let name = "plain"
-    var featureCount: Int { 1 }
+    let layout = FeatureLayout([(.vector, "x", 1)])
 
     init() {}
     init(options: Options, context: EncoderContext, random: inout Random) throws {}
-    func callAsFunction(_ observations: ObservationBatch) -> Tensor { observations.vectors["x"]! }
+    func callAsFunction(_ observations: ObservationBatch) -> Features { Features(pooled: observations.vectors["x"]!) }
   }
 
   let weight = Parameter(Tensor([0.5], shape: [1]))

@@ -1,10 +1,10 @@
 import Commands
 import ImitationKit
 
-/// The mean colour of each camera: three numbers an image, then a linear layer. Hardly sees, but shows every part.
+/// The vectors, then the mean colour of each camera through a linear layer. Hardly sees, but shows every part.
 struct MeanColour: ObservationEncoder {
   struct Options: Codable, Sendable {
-    /// The width of the feature row.
+    /// The width of a camera's features.
     var width: Int = 16
 
     enum CodingKeys: String, CodingKey { case width }
@@ -22,17 +22,18 @@ struct MeanColour: ObservationEncoder {
 
   let schema: ObservationSchema
   let projection: Linear
-  let featureCount: Int
+  let layout: FeatureLayout
 
   init(options: Options, context: EncoderContext, random: inout Random) throws {
     schema = context.schema
-    featureCount = options.width
-    projection = Linear(
-      inputs: 3 * schema.images.count + schema.vectorWidth, outputs: options.width, random: &random)
+    let width = options.width
+    projection = Linear(inputs: 3, outputs: width, random: &random)
+    layout = FeatureLayout(schema.readings + schema.imageKeys.map { (.image, $0, width) })
   }
 
-  func callAsFunction(_ observations: ObservationBatch) -> Tensor {
-    var parts: [Tensor] = []
+  func callAsFunction(_ observations: ObservationBatch) -> Features {
+    // In the order that the layout tells.
+    var parts = schema.readings.map { observations.vectors[$0.key]! }
     for key in schema.imageKeys {
       let camera = observations.images[key]!
       let size = (height: camera.size.height, width: camera.size.width)
@@ -40,10 +41,9 @@ struct MeanColour: ObservationEncoder {
       let pixels = Tensor.images(
         camera.pixels, count: frames, height: size.height, width: size.width, crop: size,
         offsets: Array(repeating: (y: 0, x: 0), count: frames))
-      parts.append(pixels.mean(axes: [1, 2]).reshaped([camera.batch, camera.time, 3]))
+      parts.append(projection(pixels.mean(axes: [1, 2])).reshaped([camera.batch, camera.time, -1]))
     }
-    for key in schema.vectorKeys { parts.append(observations.vectors[key]!) }
-    return projection(Tensor.concatenated(parts, axis: -1))
+    return Features(pooled: .concatenated(parts, axis: -1))
   }
 }
 

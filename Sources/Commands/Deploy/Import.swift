@@ -67,11 +67,7 @@ struct Import: Verb {
     let causal =
       (loaded.policy as? BCTransformer)?.isCausal ?? (loaded.policy as? DiffusionTransformer)?.network.isCausal
     if let theirs = foreign.isCausal, let causal, theirs != causal { throw ForeignWeightsError.causal(theirs) }
-    let encoder = loaded.policy.encoder
-    let cameras = max(1, schema.imageKeys.count)
-    try loaded.policy.load(
-      foreign.weights(
-        for: loaded.policy.parameters(), imageFeatures: (encoder.featureCount - schema.vectorWidth) / cameras))
+    try loaded.policy.load(foreign.weights(for: loaded.policy))
     return loaded
   }
 

@@ -65,6 +65,9 @@ struct Probe: Verb {
     guard !data.heldOut.isEmpty else {
       throw CommandFailure("\(path): no demonstration was held out; data.validation is 0")
     }
+    guard !loaded.policy.encoder.layout.columns(from: FeatureLayout.pictures).isEmpty else {
+      throw CommandFailure("\(path): encoder '\(recipe.encoder.kind)' gives no pooled features of pictures to regress on")
+    }
     func spread(_ episodes: [Int], _ count: Int) -> [WindowSampler.Index] {
       let all = episodes.flatMap { episode in
         (0..<data.demonstrations.episodes[episode].length).map { WindowSampler.Index(episode: episode, step: $0) }
@@ -79,11 +82,7 @@ struct Probe: Verb {
       for start in stride(from: 0, to: frames.count, by: 32) {
         let some = Array(frames[start..<min(frames.count, start + 32)])
         let batch = try data.demonstrations.batch(some, window: loaded.policy.view)
-        let row = loaded.policy.encoder(try loaded.normalizer.normalized(batch.observations))
-        let last = row.sliced(axis: 1, row.shape[1] - 1..<row.shape[1]).squeezed(1)
-        let width = pictureWidth(loaded, row.shape[2])
-        let values = last.sliced(axis: 1, 0..<width).scalars
-        rows += some.indices.map { item in (0..<width).map { Double(values[item * width + $0]) } }
+        rows += loaded.policy.encoder.pictureRows(try loaded.normalizer.normalized(batch.observations))
         done += some.count
         bar.update(done)
       }
@@ -103,11 +102,5 @@ struct Probe: Verb {
       explained[key] = RidgeRegression.explained(fit, try values(known), test, try values(hidden))
     }
     return Finding(run: path, encoder: recipe.encoder.kind, features: fit[0].count, explained: explained)
-  }
-
-  /// How much of a feature row comes from pictures: the readings stand last.
-  private func pictureWidth(_ loaded: TrainedPolicy, _ width: Int) -> Int {
-    let readings = loaded.blueprint.encoder.schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
-    return width - readings.values.reduce(0, +)
   }
 }

@@ -35,9 +35,9 @@ struct ConvolutionPlan: Sendable {
     if wide, paddingY <= 2, paddingX <= 2, inputs % 16 == 0, outputs % 16 == 0, outputPixels >= 16 {
       return .winograd
     }
-    // Where columns are left over, `positions` adds in another order than `patches`.
-    let rounds = isRecorded || outputs % 32 == 0
-    return !point && images >= 8 && outputPixels <= 36 && rounds ? .positions : .patches
+    // Where columns are left over, and without vector kernels, `positions` adds in another order than `patches`.
+    let isSame = outputs % 32 == 0 && ck_current_variant() != ck_baseline
+    return !point && images >= 8 && outputPixels <= 36 && (isRecorded || isSame) ? .positions : .patches
   }
 
   var window: ck_window {
