@@ -42,7 +42,9 @@ let package = Package(
     .target(name: "Media", dependencies: ["Tensors", "CJPEG", "CZlib"]),
     .target(name: "Layers", dependencies: ["Tensors", "Files"]),
     .target(name: "Imitation", dependencies: ["Layers", "Media", "Files", "Tensors"]),
-    .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5", "CZlib"]),
+    .target(
+      name: "Demonstrations",
+      dependencies: ["Imitation", "CHDF5", "CZlib", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Encoders", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "GaussianWorld", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),

@@ -4,6 +4,7 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case emptyKey(file: String, key: String)
   case danglingKey(file: String, key: String, demo: String)
   case otherTask(file: String, expected: String, found: String)
+  case otherLayout(file: String, wanted: String)
   /// An attribute that is there and cannot be read.
   case metadata(file: String, place: String, reason: String)
   case noObservations(file: String, demo: String)
@@ -37,6 +38,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
     case .danglingKey(let file, let key, let demo): "\(file): filter key '\(key)' names '\(demo)', which is not there"
     case .otherTask(let file, let expected, let found):
       "\(file): holds demonstrations of '\(found)', not of '\(expected)'"
+    case .otherLayout(let file, let wanted):
+      "\(file): not in the layout of '\(wanted)'; leave 'data.reader' out to read whichever layout it has"
     case .metadata(let file, let place, let reason): "\(file): \(place) \(reason)"
     case .noObservations(let file, let demo):
       "\(file): \(demo) holds no observations, only what was done; robomimic's dataset_states_to_obs.py adds them to such a file"

@@ -1,4 +1,5 @@
 import Foundation
+import Imitation
 
 /// Demonstrations of one task, open to read: a file in RoboCasa's (robomimic's) layout, or episodes in ACT's, a file each.
 package struct DemonstrationFile: Sendable {

@@ -7,26 +7,8 @@ import Tensors
 ///
 /// Low-dimensional values are read at once. Images and wide vectors (depth images) are kept up to a budget, whole episodes in
 /// order; those beyond it are read row by row when asked for.
-package final class Demonstrations: DemonstrationSource {
-  /// One file and which of its demos to take.
-  package struct Selection: Sendable {
-    package var path: String
-    /// The task it must hold, or nil for whatever it does.
-    package var task: String?
-    /// The filter key, or nil for every demo.
-    package var key: String?
-    /// The filter key of demos to hold out; none when nil.
-    package var heldOutKey: String?
-
-    package init(path: String, task: String? = nil, key: String? = nil, heldOutKey: String? = nil) {
-      self.path = path
-      self.task = task
-      self.key = key
-      self.heldOutKey = heldOutKey
-    }
-  }
-
-  package var actionWidth: Int { actionLayout.width }
+package final class Demonstrations: EpisodeReader {
+  package typealias Selection = EpisodeRequest.Selection
 
   private struct Place: Sendable {
     var file: Int
@@ -44,7 +26,9 @@ package final class Demonstrations: DemonstrationSource {
   package let linkedFiles: [[String]]
   package let files: [DemonstrationFile]
   /// What each recorded number goes from and to, those that are not learned among them.
-  package let actionRanges: (low: [Float], high: [Float])
+  let actionRanges: (low: [Float], high: [Float])
+  let columns: ActionColumns
+  private let selections: [Selection]
   private let places: [Place]
   /// Of narrow vectors.
   private let values: [[String: [Float]]]
@@ -122,6 +106,8 @@ package final class Demonstrations: DemonstrationSource {
     let layout = try ActionLayout(columns, ranges: found.ranges!)
     actionLayout = layout
     actionRanges = (found.ranges!.low, found.ranges!.high)
+    self.columns = columns
+    self.selections = selections
     self.episodes = episodes
     self.files = files
     self.places = places
@@ -133,6 +119,18 @@ package final class Demonstrations: DemonstrationSource {
     let kept =
       values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } } + recordedActions.reduce(0) { $0 + $1.count }
     cache = Mutex(Cache(room: memory - kept * MemoryLayout<Float>.size))
+  }
+
+  package func fingerprints() throws -> [DatasetFingerprint] {
+    let digests = DigestCache()
+    return try zip(selections, linkedFiles).enumerated().map { number, selected in
+      let (selection, linked) = selected
+      let (bytes, sha) = try digests.digest(selection.path)
+      return DatasetFingerprint(
+        task: selection.task ?? files[number].task, file: (selection.path as NSString).lastPathComponent, bytes: bytes,
+        sha256: sha, key: selection.key ?? "all", episodes: places.count { $0.file == number },
+        linked: try linked.map { try digests.digest($0).sha256 })
+    }
   }
 
   private static func select(_ layout: ActionLayout, from actions: [Float]) -> [Float] {

@@ -2,7 +2,7 @@ import Imitation
 import Layers
 import Tensors
 
-/// Cuts a square out of each frame: anywhere while a tape records, the middle otherwise.
+/// Cuts a square out of each frame: anywhere in the training phase, the middle otherwise.
 enum Cropping {
   /// `[batch * time, crop, crop, 3]` in 0...1.
   static func frames(_ images: ImageBatch, crop: Int?) -> Tensor {
@@ -11,7 +11,7 @@ enum Cropping {
     let (freeY, freeX) = (images.size.height - size.height, images.size.width - size.width)
     // robomimic never draws the last offset; neither do we, so that results compare.
     let offsets =
-      Tape.withRandom { random in
+      Phase.withRandom { random in
         (0..<frames).map { _ in (y: freeY > 0 ? random.below(freeY) : 0, x: freeX > 0 ? random.below(freeX) : 0) }
       } ?? Array(repeating: (y: freeY / 2, x: freeX / 2), count: frames)
     return Tensor.images(

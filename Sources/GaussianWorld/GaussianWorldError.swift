@@ -12,6 +12,7 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
   case joinsHistory(String)
   case gridOfPoints(Int, possible: [Int])
+  case tooFewClips(Int, batch: Int)
 
   public var description: String {
     switch self {
@@ -30,6 +31,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
     case .otherSize(let camera, let found, let trained):
       "'\(camera)' is \(found.width)x\(found.height), the world model was trained on \(trained.width)x\(trained.height)"
     case .joinsHistory(let kind): "the encoder '\(kind)' looks at the past itself and cannot join another"
+    case .tooFewClips(let clips, let batch):
+      "the split holds \(clips) clips to train the dynamics on, fewer than one batch of \(batch); lower training.dynamics.batch"
     case .gridOfPoints(let points, let possible):
       "\(points) points are no grid of squares of these pictures; possible: "
         + "\(possible.map(String.init).joined(separator: ", ")), or sampling: farthest"

@@ -50,7 +50,7 @@ public protocol PartFactory: Sendable {
 
 /// Turns observations into features. (The name `Encoder` belongs to `Codable`.)
 ///
-/// While a tape records, the encoder is training: it crops at random and drops out. Otherwise it is deterministic.
+/// In the training `Phase` the encoder crops at random and drops out. Otherwise it is deterministic.
 public protocol ObservationEncoder: Module, Plugin {
   /// - Throws: when the options and the schema do not fit each other.
   init(options: Options, context: EncoderContext, random: inout Random) throws

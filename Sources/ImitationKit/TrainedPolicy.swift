@@ -52,8 +52,8 @@ public struct TrainedPolicy {
   private init(_ checkpoint: Checkpoint, recipe: Recipe, catalog: Catalog) throws {
     try self.init(
       recipe: recipe, blueprint: checkpoint.blueprint, normalizer: checkpoint.normalizer, catalog: catalog)
-    try policy.load(checkpoint.actingWeights)
-    isAveraged = !checkpoint.average.isEmpty
+    try policy.load(checkpoint.state.actingWeights)
+    isAveraged = !checkpoint.state.average.isEmpty
   }
 
   /// Loads the policy of a run folder of `imitate train`.

@@ -83,7 +83,7 @@ public struct BatchNorm2d: ChannelNorm {
   }
 
   public func callAsFunction(_ input: Tensor, adding: Tensor? = nil, finish: Finish) -> Tensor {
-    guard Tape.isRecording, scale.isTrainable else {
+    guard Phase.current == .training, scale.isTrainable else {
       return input.batchNorm(
         mean: mean.value, variance: variance.value, scale: scale.value, bias: bias.value, epsilon: epsilon,
         adding: adding, finish: finish)

@@ -85,7 +85,7 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
       return (.normal(clean.shape, random: &random), steps)
     }
     var fixed = Random(seed: 0).split("validation noise")
-    let (noise, steps) = Tape.withRandom(draw) ?? draw(&fixed)
+    let (noise, steps) = Phase.withRandom(draw) ?? draw(&fixed)
     let output = network(
       schedule.noised(clean, noise: noise, steps: steps), step: steps.map(Float.init),
       observations: repeated(encoder(batch.observations).pooled))

@@ -25,32 +25,18 @@ public final class Tape: Sendable {
     var parameters: [ObjectIdentifier: Entry] = [:]
     /// The parameters in the order of their first use.
     var order: [ObjectIdentifier] = []
-    var random: Random
   }
 
   @TaskLocal static var current: Tape?
   private static let ids = Atomic<UInt64>(1)
 
   let id = Tape.ids.add(1, ordering: .relaxed).newValue
-  private let state: Mutex<State>
+  private let state = Mutex(State())
 
   /// Whether ways back are kept; without them the tape only learns which parameters are read.
   private let keepsPullbacks: Bool
 
-  init(random: Random, keepsPullbacks: Bool = true) {
-    state = Mutex(State(random: random))
-    self.keepsPullbacks = keepsPullbacks
-  }
-
-  public static var isRecording: Bool { current != nil }
-
-  /// The training stream of the tape that records, or nil.
-  public static func withRandom<Result>(_ body: (inout Random) -> Result) -> Result? {
-    guard let tape = current else { return nil }
-    var random = tape.state.withLock { $0.random }
-    defer { tape.state.withLock { [random] in $0.random = random } }
-    return body(&random)
-  }
+  init(keepsPullbacks: Bool = true) { self.keepsPullbacks = keepsPullbacks }
 
   func register(_ parameter: Parameter, value: Tensor) -> Tensor {
     let identity = ObjectIdentifier(parameter)
@@ -80,8 +66,8 @@ public final class Tape: Sendable {
 
   /// The names of the operations that `body` records: lets a test find those it has no row for.
   package static func operations(_ body: () -> Void) -> Set<String> {
-    let tape = Tape(random: Random(seed: 0))
-    Tape.$current.withValue(tape) { body() }
+    let tape = Tape()
+    Phase.training(random: Random(seed: 0)) { Tape.$current.withValue(tape) { body() } }
     return tape.state.withLock { Set($0.records.map { "\($0.operation)" }) }
   }
 
@@ -119,15 +105,18 @@ public final class Tape: Sendable {
 
   /// See `recomputed(_:_:)`.
   fileprivate static func recomputed(_ input: Tensor, _ body: @escaping @Sendable (Tensor) -> Tensor) -> Tensor {
-    guard let random = withRandom({ Random(seed: $0.next()) }) else { return body(input) }
-    let probe = Tape(random: random, keepsPullbacks: false)
-    let value = $current.withValue(probe) { body(probe.leaf(input)) }
+    guard current != nil else { return body(input) }
+    let random = Phase.withRandom { Random(seed: $0.next()) }
+    let probe = Tape(keepsPullbacks: false)
+    let value = Phase.with(random) { $current.withValue(probe) { body(probe.leaf(input)) } }
     let used = probe.state.withLock { state in state.order.map { state.parameters[$0]! } }
     let result = value.detached.recorded("recomputed", from: [input] + used.map { $0.parameter.value }) {
       [input = input.detached] upstream in
-      let tape = Tape(random: random)
+      let tape = Tape()
       let leaf = tape.leaf(input)
-      let value = Memory.counting(as: .activations) { $current.withValue(tape) { body(leaf) } }
+      let value = Memory.counting(as: .activations) {
+        Phase.with(random) { $current.withValue(tape) { body(leaf) } }
+      }
       let (found, parameters) = tape.walk(from: value, upstream: upstream)
       return [found[leaf.slot!.index]]
         + used.map { parameters[ObjectIdentifier($0.parameter)].flatMap { found[$0.index] } }
@@ -146,12 +135,16 @@ public func recomputed(_ input: Tensor, _ body: @escaping (Tensor) -> Tensor) ->
 }
 
 /// Records `body`, walks back from the scalar it returns, and gives its value and the gradients of every parameter it read.
+///
+/// - Parameter random: the stream of the training phase that `body` runs in; nil for gradients of the inference phase.
 public func withGradients(
-  random: Random, _ body: () throws -> Tensor
+  random: Random?, _ body: () throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: Gradients) {
   precondition(Tape.current == nil, "withGradients: a tape is recording already")
-  let tape = Tape(random: random)
-  let value = try Memory.counting(as: .activations) { try Tape.$current.withValue(tape) { try body() } }
+  let tape = Tape()
+  let value = try Memory.counting(as: .activations) {
+    try Phase.with(random) { try Tape.$current.withValue(tape) { try body() } }
+  }
   precondition(value.count == 1, "withGradients: the body must return one number, not shape \(value.shape)")
   return (value.detached, tape.gradients(of: value))
 }

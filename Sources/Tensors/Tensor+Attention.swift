@@ -12,7 +12,7 @@ extension Tensor {
     let plan = AttentionPlan(
       batch: shape[0], heads: shape[2], queries: shape[1], keys: keys.shape[1], width: shape[3],
       scale: 1 / Float(shape[3]).squareRoot(), mask: mask.map { spread($0, keys: keys.shape[1]) },
-      dropout: dropout > 0 ? Tape.withRandom { (key: $0.next(), rate: dropout) } : nil)
+      dropout: dropout > 0 ? Phase.withRandom { (key: $0.next(), rate: dropout) } : nil)
     let (output, totals) = Kernel.attention(plan, self, keys, values)
     return output.recorded("attention", from: [self, keys, values]) {
       [q = detached, k = keys.detached, v = values.detached] upstream in

@@ -4,7 +4,7 @@ extension Tensor {
   /// Zero with probability `rate`, the rest scaled up; the identity unless a tape records.
   public func dropout(_ rate: Float) -> Tensor {
     precondition(rate >= 0 && rate < 1, "dropout: rate \(rate) is not in 0..<1")
-    guard rate > 0, let key = Tape.withRandom({ $0.next() }) else { return self }
+    guard rate > 0, let key = Phase.withRandom({ $0.next() }) else { return self }
     // The mask is made again on the way back rather than kept.
     return Kernel.dropout(self, key: key, rate: rate).recorded("dropout", from: [self]) {
       [Kernel.dropout($0, key: key, rate: rate)]

@@ -36,31 +36,6 @@ package struct PolicyBlueprint: Codable, Sendable, Equatable {
   }
 }
 
-/// Which demonstrations exactly.
-package struct DatasetFingerprint: Codable, Sendable, Equatable {
-  package var task: String
-  package var file: String
-  package var bytes: Int
-  package var sha256: String
-  /// The filter key and how many episodes it named.
-  package var key: String
-  package var episodes: Int
-  /// SHA-256 of the other files that its values come from; nil when there are none.
-  package var linked: [String]?
-
-  package init(
-    task: String, file: String, bytes: Int, sha256: String, key: String, episodes: Int, linked: [String] = []
-  ) {
-    self.task = task
-    self.file = file
-    self.bytes = bytes
-    self.sha256 = sha256
-    self.key = key
-    self.episodes = episodes
-    self.linked = linked.isEmpty ? nil : linked
-  }
-}
-
 /// A checkpoint that cannot be used.
 package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case notACheckpoint(path: String, lacks: String)
@@ -75,90 +50,74 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Everything a run needs to go on with the same bits: one safetensors file, written whole or not at all.
+/// Everything a policy's run needs to go on with the same bits: one archive, written whole or not at all.
 ///
-/// Tensors are grouped by prefix: `weights/`, `average/`, `optimizer/`, `normalizer/`, and `attached/` for what the encoder
-/// read from files when it was made. Random numbers and the position in
-/// the data order follow from the recipe's seed and the step number, so the step is all that is kept of them.
+/// Its groups are the training's state, `normalizer`, and `attached` for what the encoder read from files when it was made.
 package struct Checkpoint {
   package static let format = "imitationkit-checkpoint-1"
 
-  package var step: Int
+  package var state: TrainingState
   package var recipe: String
   package var blueprint: PolicyBlueprint
   package var normalizer: Normalizer
-  package var weights: [String: Tensor]
-  package var average: [String: Tensor]
-  package var optimizer: [String: Tensor]
 
-  package init(
-    step: Int, recipe: String, blueprint: PolicyBlueprint, normalizer: Normalizer, weights: [String: Tensor],
-    average: [String: Tensor], optimizer: [String: Tensor]
-  ) {
-    self.step = step
+  package init(state: TrainingState, recipe: String, blueprint: PolicyBlueprint, normalizer: Normalizer) {
+    self.state = state
     self.recipe = recipe
     self.blueprint = blueprint
     self.normalizer = normalizer
-    self.weights = weights
-    self.average = average
-    self.optimizer = optimizer
   }
 
-  /// The weights to act with: the averaged ones where there are any.
-  package var actingWeights: [String: Tensor] {
-    weights.merging(average.filter { weights[$0.key] != nil }) { _, averaged in averaged }
+  package var step: Int { state.step }
+
+  /// What a checkpoint holds besides the training's state.
+  package static func header(
+    recipe: String, blueprint: PolicyBlueprint, normalizer: Normalizer
+  ) throws -> TensorArchive {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    return TensorArchive(
+      format: format,
+      metadata: ["recipe": recipe, "blueprint": String(decoding: try encoder.encode(blueprint), as: UTF8.self)],
+      groups: ["normalizer": normalizer.tensors, "attached": blueprint.encoder.tensors])
   }
 
   package func write(to path: String) throws {
-    let groups: [(String, [String: Tensor])] = [
-      ("weights", weights), ("average", average), ("optimizer", optimizer), ("normalizer", normalizer.tensors),
-      ("attached", blueprint.encoder.tensors),
-    ]
-    var tensors: [String: Tensor] = [:]
-    for (prefix, group) in groups { for (name, tensor) in group { tensors["\(prefix)/\(name)"] = tensor } }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    try Safetensors.write(
-      tensors,
-      metadata: [
-        "format": Checkpoint.format, "step": String(step), "recipe": recipe,
-        "blueprint": String(decoding: try encoder.encode(blueprint), as: UTF8.self),
-      ], to: path)
+    let header = try Checkpoint.header(recipe: recipe, blueprint: blueprint, normalizer: normalizer)
+    try state.added(to: header).write(to: path)
   }
 
   /// The recipe in a checkpoint, without reading its weights.
   /// - Throws: `CheckpointError`, `SafetensorsError`.
   package static func recipe(in path: String) throws -> String {
-    let metadata = try Safetensors.metadata(of: path)
-    guard metadata["format"] == Checkpoint.format else {
-      throw CheckpointError.notACheckpoint(path: path, lacks: "format '\(Checkpoint.format)'")
+    try naming {
+      let metadata = try TensorArchive.metadata(of: path, format: format)
+      guard let recipe = metadata["recipe"] else { throw ArchiveError(path: path, lacks: "recipe") }
+      return recipe
     }
-    guard let recipe = metadata["recipe"] else { throw CheckpointError.notACheckpoint(path: path, lacks: "recipe") }
-    return recipe
   }
 
+  /// - Throws: `CheckpointError`, `SafetensorsError`, `NormalizerError`.
   package init(path: String) throws {
-    let (tensors, metadata) = try Safetensors.read(path)
-    guard metadata["format"] == Checkpoint.format else {
-      throw CheckpointError.notACheckpoint(path: path, lacks: "format '\(Checkpoint.format)'")
+    self = try Checkpoint.naming {
+      let archive = try TensorArchive(
+        path: path, format: Checkpoint.format, prefixes: TrainingState.groups + ["normalizer", "attached"])
+      let state = try TrainingState(archive, path: path)
+      guard let recipe = archive.metadata["recipe"] else { throw ArchiveError(path: path, lacks: "recipe") }
+      guard let text = archive.metadata["blueprint"],
+        var blueprint = try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(text.utf8))
+      else { throw ArchiveError(path: path, lacks: "blueprint") }
+      blueprint.encoder.tensors = archive["attached"]
+      return Checkpoint(
+        state: state, recipe: recipe, blueprint: blueprint,
+        normalizer: try Normalizer(tensors: archive["normalizer"]))
     }
-    guard let step = metadata["step"].flatMap(Int.init) else {
-      throw CheckpointError.notACheckpoint(path: path, lacks: "step")
+  }
+
+  /// Says of an archive that is no checkpoint that it is none.
+  static func naming<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as ArchiveError {
+      throw CheckpointError.notACheckpoint(path: error.path, lacks: error.lacks)
     }
-    guard let recipe = metadata["recipe"] else { throw CheckpointError.notACheckpoint(path: path, lacks: "recipe") }
-    guard let text = metadata["blueprint"],
-      var blueprint = try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(text.utf8))
-    else { throw CheckpointError.notACheckpoint(path: path, lacks: "blueprint") }
-    func group(_ prefix: String) -> [String: Tensor] {
-      var group: [String: Tensor] = [:]
-      for (name, tensor) in tensors where name.hasPrefix(prefix + "/") {
-        group[String(name.dropFirst(prefix.count + 1))] = tensor
-      }
-      return group
-    }
-    blueprint.encoder.tensors = group("attached")
-    self.init(
-      step: step, recipe: recipe, blueprint: blueprint, normalizer: try Normalizer(tensors: group("normalizer")),
-      weights: group("weights"), average: group("average"), optimizer: group("optimizer"))
   }
 }

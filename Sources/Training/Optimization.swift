@@ -2,7 +2,7 @@ import Imitation
 import Layers
 import Tensors
 
-/// The weights under training: one step of theirs, their average, and what a checkpoint must hold of both.
+/// The weights under training: one step of theirs, and their average.
 struct Optimization {
   /// What a step did.
   struct Outcome {
@@ -18,31 +18,28 @@ struct Optimization {
   private var optimizer: AdamW
   private var average: ExponentialMovingAverage?
 
-  /// - Parameter groups: the parameters with their decay; all trainable ones with the settings' decay when left out.
-  init(_ settings: TrainingSettings, of module: any Module, groups: [AdamW.Group]? = nil) {
+  init(_ settings: TrainingSettings, of objective: some Objective) {
     self.settings = settings
-    self.module = module
+    module = objective.module
     parameters = module.parameters().filter { $0.parameter.isTrainable }
     optimizer = AdamW(
-      groups ?? [.init(parameters, weightDecay: Float(settings.weightDecay))],
+      objective.parameterGroups(weightDecay: Float(settings.weightDecay)),
       betas: (Float(settings.betas[0]), Float(settings.betas[1])))
-    average = settings.averaging.map { ExponentialMovingAverage($0, of: module) }
+    average = settings.averaging.map { ExponentialMovingAverage($0, of: objective.module) }
   }
 
-  /// Goes on from what a checkpoint holds.
-  mutating func restore(
-    weights: [String: Tensor], optimizer state: [String: Tensor], average averaged: [String: Tensor]
-  )
-    throws
-  {
-    try module.load(weights)
-    try optimizer.restore(state)
-    try average?.restore(averaged)
+  /// Goes on from where training stood.
+  mutating func restore(_ state: TrainingState) throws {
+    try module.load(state.weights)
+    try optimizer.restore(state.optimizer)
+    try average?.restore(state.average)
   }
 
-  var weights: [String: Tensor] { module.snapshot() }
-  var optimizerState: [String: Tensor] { optimizer.state() }
-  var averageState: [String: Tensor] { average?.state() ?? [:] }
+  /// All that has to be kept to go on.
+  func state(step: Int) -> TrainingState {
+    TrainingState(
+      step: step, weights: module.snapshot(), average: average?.state() ?? [:], optimizer: optimizer.state())
+  }
 
   /// Step `index`, counted from 0: gradient, clipping, weights, average.
   /// - Parameter lastCheckpoint: for the message when a number is none.

@@ -1,11 +1,10 @@
 import Foundation
-import Imitation
 import Tensors
 
 /// Makes the next few batches on a thread of its own while the present one is learned from.
 ///
 /// Batch `n` is the same whoever makes it and when, so results do not depend on it.
-final class Prefetcher: @unchecked Sendable {
+final class Prefetcher<Batch>: @unchecked Sendable {
   private let condition = NSCondition()
   // Guarded by `condition`.
   private var ready: [Int: Result<Batch, any Error>] = [:]

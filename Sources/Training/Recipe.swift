@@ -147,6 +147,17 @@ package struct DataSettings: Decodable, Sendable {
   }
 }
 
+extension DataSettings {
+  /// Where a registry has the demonstrations.
+  /// - Throws: `RegistryError`.
+  package func selections(_ registry: DatasetRegistry, root: String) throws -> [EpisodeRequest.Selection] {
+    let key = try registry.split(split).key
+    return try tasks.map {
+      .init(path: try registry.path(task: $0, split: split, root: root), task: $0, key: key, heldOutKey: validationKey)
+    }
+  }
+}
+
 /// robomimic's weights of datasets (`weight`, `normalize_weights_by_ds_size`).
 package struct SampleWeights: Decodable, Sendable {
   package var tasks: [String: Double]

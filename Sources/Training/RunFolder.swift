@@ -100,12 +100,18 @@ public struct RunFolder: Sendable {
   /// - Throws: `RunError`, or `WriteError`.
   public func create(recipe text: String, replace: Bool = false) throws {
     if !replace { try refuseAnother(recipe: text) }
+    try createCheckpoints()
+    try AtomicFile.write(Data(text.utf8), to: recipe)
+  }
+
+  /// Makes the folder for checkpoints, and the run's where that is not there.
+  /// - Throws: `RunError.notWritable`.
+  func createCheckpoints() throws {
     do {
       try FileManager.default.createDirectory(atPath: path + "/checkpoints", withIntermediateDirectories: true)
     } catch {
       throw RunError.notWritable(folder: path)
     }
-    try AtomicFile.write(Data(text.utf8), to: recipe)
   }
 
   /// - Throws: `RunError.otherRecipe` where there is a `recipe.yaml` with another text.

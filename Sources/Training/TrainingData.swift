@@ -1,70 +1,66 @@
 import Demonstrations
-import Foundation
 import Imitation
 import Tensors
 
 /// The demonstrations of a recipe, opened, checked and split: what `Trainer` draws batches from.
 package final class TrainingData {
-  package let demonstrations: Demonstrations
+  /// The demonstrations, with rows of the encoder's frozen part where those are kept.
+  package var reader: any EpisodeReader
   package let training: [Int]
   package let heldOut: [Int]
   package let fingerprints: [DatasetFingerprint]
   /// What the person who trains should know: splits that hold fewer demonstrations than their name says.
   package let notes: [String]
-  /// Rows of the encoder's frozen part, put into every batch; set once the encoder is known.
-  package var frozen: FrozenRows?
   private let recipe: Recipe
-  private let schemas: Schemas
+  private let recorded: RecordedSchema
 
+  /// Opens a recipe's demonstrations.
+  ///
   /// - Parameters:
   ///   - root: where the registry's files are.
+  ///   - format: what reads them.
   ///   - progress: how many episodes have been opened.
-  /// - Throws: `RegistryError`, `HDF5Error` or `DemonstrationError`.
-  package init(
-    _ recipe: Recipe, registry: DatasetRegistry, root: String,
+  /// - Throws: `RegistryError`, or what the reader threw.
+  package convenience init(
+    _ recipe: Recipe, registry: DatasetRegistry, root: String, format: any EpisodeFormat,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
-    self.recipe = recipe
-    let split = try registry.split(recipe.data.split)
-    let selections = try recipe.data.tasks.map {
-      Demonstrations.Selection(
-        path: try registry.path(task: $0, split: recipe.data.split, root: root), task: $0, key: split.key,
-        heldOutKey: recipe.data.validationKey)
-    }
-    let demonstrations = try Demonstrations(
-      selections, images: recipe.observations.images, vectors: recipe.observations.vectors,
+    let request = EpisodeRequest(
+      try recipe.data.selections(registry, root: root), images: recipe.observations.images,
+      vectors: recipe.observations.vectors,
       actions: ActionColumns(
         arrays: recipe.actions.from, learned: recipe.actions.learned, constants: recipe.actions.constants,
         rotations: recipe.actions.rotations),
-      format: recipe.observations.frames, memory: Int(recipe.data.memoryGigabytes * 1e9), progress: progress)
-    self.demonstrations = demonstrations
-    (training, heldOut) = TrainingData.divide(demonstrations, recipe.data, seed: recipe.seed)
-    schemas = try TrainingData.schemas(recipe, demonstrations)
+      frames: recipe.observations.frames, memory: Int(recipe.data.memoryGigabytes * 1e9))
+    let count = try registry.split(recipe.data.split).count
+    try self.init(recipe, format.open(request, progress: progress), promised: count)
+  }
+
+  /// - Parameter promised: how many demonstrations of a task the split's name says it holds; nil when it says nothing.
+  /// - Throws: `SchemaError`, `SettingError`, or what the reader threw.
+  package init(_ recipe: Recipe, _ reader: any EpisodeReader, promised: Int? = nil) throws {
+    self.recipe = recipe
+    self.reader = reader
+    (training, heldOut) = TrainingData.divide(reader, recipe.data, seed: recipe.seed)
+    recorded = try TrainingData.schema(recipe, reader)
     let short = recipe.data.tasks.compactMap { task -> String? in
-      let found = demonstrations.episodes.count { $0.task == task }
-      guard let count = split.count, found < count else { return nil }
-      return "\(task): '\(recipe.data.split)' holds \(found) demonstrations, not \(count)"
+      let found = reader.episodes.count { $0.task == task }
+      guard let promised, found < promised else { return nil }
+      return "\(task): '\(recipe.data.split)' holds \(found) demonstrations, not \(promised)"
     }
-    notes = schemas.notes + short + demonstrations.notes
-    fingerprints = try zip(selections, demonstrations.linkedFiles).map { selection, linked in
-      let digests = DigestCache()
-      let (bytes, sha) = try digests.digest(selection.path)
-      return DatasetFingerprint(
-        task: selection.task!, file: (selection.path as NSString).lastPathComponent, bytes: bytes, sha256: sha,
-        key: split.key ?? "all", episodes: demonstrations.episodes.count { $0.task == selection.task },
-        linked: try linked.map { try digests.digest($0).sha256 })
-    }
+    notes = recorded.notes + short + reader.notes
+    fingerprints = try reader.fingerprints()
   }
 
   /// Holds out what a filter key names, or else a share.
   package static func divide(
-    _ demonstrations: Demonstrations, _ settings: DataSettings, seed: UInt64
+    _ reader: any EpisodeReader, _ settings: DataSettings, seed: UInt64
   ) -> (training: [Int], heldOut: [Int]) {
     guard settings.validationKey != nil else {
-      return divide(demonstrations.episodes, share: settings.validation, seed: seed)
+      return divide(reader.episodes, share: settings.validation, seed: seed)
     }
-    let held = demonstrations.heldOut
-    return (demonstrations.episodes.indices.filter { !held.contains($0) }, held.sorted())
+    let held = reader.heldOut
+    return (reader.episodes.indices.filter { !held.contains($0) }, held.sorted())
   }
 
   /// Holds out a share of each task's episodes, at least one if the share is above 0, chosen by the seed.
@@ -102,26 +98,26 @@ package final class TrainingData {
   package var blueprint: PolicyBlueprint {
     PolicyBlueprint(
       encoder: EncoderContext(
-        schema: demonstrations.schema,
-        vocabulary: Vocabulary.words(of: demonstrations.episodes.map(\.instruction))),
-      actions: demonstrations.actionLayout, schema: schemas.actions, vectors: schemas.vectors, datasets: fingerprints)
+        schema: reader.schema,
+        vocabulary: Vocabulary.words(of: reader.episodes.map(\.instruction))),
+      actions: reader.actionLayout, schema: recorded.actions, vectors: recorded.vectors, datasets: fingerprints)
   }
 
   /// Statistics over the training episodes only.
   package func normalizer() throws -> Normalizer {
     var normalizer = Normalizer()
-    for key in demonstrations.schema.vectorKeys {
+    for key in reader.schema.vectorKeys {
       normalizer.set(
         key,
         .init(
           recipe.observations.normalization(of: key),
-          statistics: try demonstrations.statistics(of: key, episodes: training)))
+          statistics: try reader.statistics(of: key, episodes: training)))
     }
     var actions = Normalizer.Affine(
       recipe.actions.normalization,
-      statistics: try demonstrations.statistics(of: Normalizer.actions, episodes: training))
+      statistics: try reader.statistics(of: Normalizer.actions, episodes: training))
     // Rows of a rotation matrix are in -1...1 already; scaling them apart would bend rotations.
-    for column in demonstrations.actionLayout.rotationColumns {
+    for column in reader.actionLayout.rotationColumns {
       (actions.scale[column], actions.offset[column]) = (1, 0)
     }
     normalizer.set(Normalizer.actions, actions)
@@ -131,7 +127,7 @@ package final class TrainingData {
   /// - Throws: `TrainingError.outOfReach` when training would ask for actions that a policy cannot give.
   package func check(_ reach: ClosedRange<Float>?, _ normalizer: Normalizer) throws {
     guard let reach else { return }
-    let statistics = try demonstrations.statistics(of: Normalizer.actions, episodes: training)
+    let statistics = try reader.statistics(of: Normalizer.actions, episodes: training)
     let ends = try [statistics.minimum, statistics.maximum].map { end in
       try normalizer.normalized(Tensor(end.map { Float($0) }, shape: [end.count]), key: Normalizer.actions).scalars
     }
@@ -141,20 +137,10 @@ package final class TrainingData {
     }
   }
 
-  /// Windows as a batch, frozen rows among them.
-  ///
-  /// - Parameter history: how many of the window's first observations only the encoder's frozen part looks at.
-  private func batch(_ indices: [WindowSampler.Index], _ window: Window, history: Int) throws -> Batch {
-    var batch = try demonstrations.batch(indices, window: window)
-    let rows = window.observations
-    batch.observations.frozen = frozen?.rows(indices, rows.lowerBound + history...rows.upperBound)
-    return batch
-  }
-
   /// Batch number `n` for `window`.
   /// - Throws: `TrainingError.tooFewWindows`.
   package func batches(window: Window, history: Int = 0) throws -> (Int) throws -> Batch {
-    let episodes = training.map { (number: $0, length: demonstrations.episodes[$0].length) }
+    let episodes = training.map { (number: $0, length: reader.episodes[$0].length) }
     let indices = recipe.data.padding.indices(episodes, window: window)
     let sampler = WindowSampler(
       indices, weights: weights(of: indices), batch: recipe.training.batch, seed: recipe.seed)
@@ -163,14 +149,14 @@ package final class TrainingData {
     }
     var order: (epoch: Int, order: [Int])?
     return { [self] number in
-      try batch(sampler(number, order: &order), window, history: history)
+      try reader.batch(sampler(number, order: &order), window: window, history: history)
     }
   }
 
   /// The weight of each window, nil when none has one.
-  private func weights(of indices: [WindowSampler.Index]) -> [Double]? {
+  private func weights(of indices: [EpisodeStep]) -> [Double]? {
     guard let weights = recipe.data.weights else { return nil }
-    let tasks = indices.map { demonstrations.episodes[$0.episode].task }
+    let tasks = indices.map { reader.episodes[$0.episode].task }
     var sizes: [String: Int] = [:]
     for task in tasks { sizes[task, default: 0] += 1 }
     return tasks.map { weights.weight(of: $0) / (weights.bySize ? Double(sizes[$0]!) : 1) }
@@ -179,13 +165,13 @@ package final class TrainingData {
   /// Up to 256 windows spread evenly over the held-out episodes, in batches.
   package func validation(window: Window, history: Int = 0) -> () throws -> [Batch] {
     let all = recipe.data.padding.indices(
-      heldOut.map { ($0, demonstrations.episodes[$0].length) }, window: window)
+      heldOut.map { ($0, reader.episodes[$0].length) }, window: window)
     let step = max(1, (all.count + 255) / 256)
     let chosen = stride(from: 0, to: all.count, by: step).map { all[$0] }
     let size = recipe.training.batch
     return { [self] in
       try stride(from: 0, to: chosen.count, by: size).map {
-        try batch(Array(chosen[$0..<min(chosen.count, $0 + size)]), window, history: history)
+        try reader.batch(Array(chosen[$0..<min(chosen.count, $0 + size)]), window: window, history: history)
       }
     }
   }

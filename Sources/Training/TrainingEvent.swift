@@ -1,7 +1,7 @@
-/// What the training loop tells whoever listens: plain values, no callbacks into it.
+/// An event of the training loop: plain values, no callbacks into it.
 package enum TrainingEvent: Sendable {
+  /// A row of the log: of a training step, or with `validationLoss` of held-out episodes.
   case logged(TrainingMetrics)
-  case validated(step: Int, loss: Double, averagedLoss: Double?)
   case saved(step: Int, path: String)
 }
 
@@ -17,6 +17,8 @@ package struct TrainingMetrics: Codable, Sendable {
   package var samplesPerSecond: Double?
   /// The share of the time since the last row that went into waiting for data.
   package var waiting: Double?
+  /// The averaged weights' loss on held-out episodes; that of the live ones without averaging.
+  package var heldOutLoss: Double? { averagedValidationLoss ?? validationLoss }
   /// On held-out episodes, with the live weights and with the averaged ones.
   package var validationLoss: Double?
   package var averagedValidationLoss: Double?

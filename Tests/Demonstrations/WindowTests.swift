@@ -6,25 +6,19 @@ import Tensors
 import Testing
 
 /// Episodes in memory: camera `c` of 1x2 pixels, vector `v` of two numbers, three actions, all telling episode and row.
-private struct Told: DemonstrationSource {
-  let schema = ObservationSchema(images: ["c": .init(height: 1, width: 2)], vectors: ["v": 2])
-  let actionWidth = 3
-  let episodes: [Episode]
-
-  init(lengths: [Int]) {
-    episodes = lengths.enumerated().map {
-      Episode(name: "demo_\($0)", file: "f", task: "t", instruction: "do \($0)", length: $1)
+private func numbered(lengths: [Int]) throws -> MemoryEpisodes {
+  var source = MemoryEpisodes(
+    schema: ObservationSchema(images: ["c": .init(height: 1, width: 2)], vectors: ["v": 2]), actionWidth: 3)
+  for (episode, length) in lengths.enumerated() {
+    let observations = (0..<length).map { row in
+      Observation(
+        images: ["c": Image(width: 2, height: 1, pixels: Array(repeating: UInt8(episode * 50 + row), count: 6))],
+        vectors: ["v": [Float(episode), Float(row)]], instruction: "do \(episode)")
     }
+    let actions = (0..<length).map { [Float($0), Float(-$0), Float(episode)] }
+    try source.append(task: "t", observations, actions: actions)
   }
-  func images(_ key: String, episode: Int, rows: [Int]) -> [UInt8] {
-    rows.flatMap { row in Array(repeating: UInt8(episode * 50 + row), count: 6) }
-  }
-  func vectors(_ key: String, episode: Int) -> [Float] {
-    (0..<episodes[episode].length).flatMap { [Float(episode), Float($0)] }
-  }
-  func actions(episode: Int) -> [Float] {
-    (0..<episodes[episode].length).flatMap { [Float($0), Float(-$0), Float(episode)] }
-  }
+  return source
 }
 
 @Suite struct WindowTests {
@@ -46,7 +40,7 @@ private struct Told: DemonstrationSource {
   @Test(arguments: [(1, 1), (10, 10), (2, 15), (3, 1), (1, 8)]) func equalsRobomimic(_ stack: Int, _ sequence: Int)
     throws
   {
-    let told = Told(lengths: [1, 4, 23])
+    let told = try numbered(lengths: [1, 4, 23])
     let window = Window(observations: (1 - stack)...0, actions: 0...(sequence - 1))
     for (episode, length) in [1, 4, 23].enumerated() {
       for t in 0..<length {
@@ -106,7 +100,7 @@ private struct Told: DemonstrationSource {
     }
   }
 
-  func indices(_ episodes: [(number: Int, length: Int)]) -> [WindowSampler.Index] {
+  func indices(_ episodes: [(number: Int, length: Int)]) -> [EpisodeStep] {
     WindowPadding.both.indices(episodes, window: Window(observations: 0...0, actions: 0...0))
   }
 
@@ -116,7 +110,7 @@ private struct Told: DemonstrationSource {
     let weights = [0, 1, 1, 1, 1] + Array(repeating: 2.0, count: 6) + [0]
     let sampler = WindowSampler(all, weights: weights, batch: 4, seed: 3)
     var order: (epoch: Int, order: [Int])?
-    var counts: [WindowSampler.Index: Int] = [:]
+    var counts: [EpisodeStep: Int] = [:]
     for number in 0..<9000 { for index in sampler(number, order: &order) { counts[index, default: 0] += 1 } }
     for (index, weight) in zip(all, weights) {
       let expected = 36_000 * weight / 16
@@ -143,7 +137,7 @@ private struct Told: DemonstrationSource {
   }
 
   @Test func statisticsAreThoseOfAllSteps() throws {
-    let told = Told(lengths: [2, 3])
+    let told = try numbered(lengths: [2, 3])
     let statistics = try told.statistics(of: Normalizer.actions, episodes: [0, 1])
     #expect(statistics.count == 5)
     #expect(statistics.mean == [0.8, -0.8, 0.6])  // rows 0 1 0 1 2, episodes 0 0 1 1 1

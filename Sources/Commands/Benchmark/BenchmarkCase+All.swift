@@ -129,7 +129,7 @@ extension BenchmarkCase {
     let demonstrations = try Demonstrations([.init(path: path)], images: cameras, vectors: [], memory: 0)
     let window = Window(observations: -9...0, actions: 0...9)
     return Subject(bytes: Double(8 * 10 * 3 * 128 * 128 * 3), items: 8, unit: "windows") {
-      let indices = (0..<8).map { _ in WindowSampler.Index(episode: random.below(4), step: 9 + random.below(50)) }
+      let indices = (0..<8).map { _ in EpisodeStep(episode: random.below(4), step: 9 + random.below(50)) }
       _ = try demonstrations.batch(indices, window: window)
     }
   }

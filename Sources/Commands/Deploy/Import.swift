@@ -35,8 +35,9 @@ struct Import: Verb {
       // Trained to the end, as far as we are concerned.
       let path = folder.checkpoint(step: recipe.training.steps)
       try Checkpoint(
-        step: recipe.training.steps, recipe: recipe.text, blueprint: loaded.blueprint, normalizer: loaded.normalizer,
-        weights: loaded.policy.snapshot(), average: [:], optimizer: [:]
+        state: TrainingState(
+          step: recipe.training.steps, weights: loaded.policy.snapshot(), average: [:], optimizer: [:]),
+        recipe: recipe.text, blueprint: loaded.blueprint, normalizer: loaded.normalizer
       ).write(to: path)
       print("\(path): \(loaded.policy.parameterCount) parameters of \(foreign.source.rawValue)")
     } catch let error as ForeignWeightsError {

@@ -56,32 +56,32 @@ struct Probe: Verb {
     let recipe = loaded.recipe
     let registry = try place.registry(recipe.data.registry)
     let root = place.root(of: registry, recipe: recipe.data.root)
-    let data = try TrainingData(recipe, registry: registry, root: root)
+    let data = try TrainingData(recipe, registry: registry, root: root, format: HDF5Format(options: .init()))
     // The readings are often none that the policy sees.
     var asked = recipe
     asked.observations.images = []
     asked.observations.vectors = keys
-    let readings = try TrainingData(asked, registry: registry, root: root).demonstrations
+    let readings = try TrainingData(asked, registry: registry, root: root, format: HDF5Format(options: .init())).reader
     guard !data.heldOut.isEmpty else {
       throw CommandFailure("\(path): no demonstration was held out; data.validation is 0")
     }
     guard !loaded.policy.encoder.layout.columns(from: FeatureLayout.pictures).isEmpty else {
       throw CommandFailure("\(path): encoder '\(recipe.encoder.kind)' gives no pooled features of pictures to regress on")
     }
-    func spread(_ episodes: [Int], _ count: Int) -> [WindowSampler.Index] {
+    func spread(_ episodes: [Int], _ count: Int) -> [EpisodeStep] {
       let all = episodes.flatMap { episode in
-        (0..<data.demonstrations.episodes[episode].length).map { WindowSampler.Index(episode: episode, step: $0) }
+        (0..<data.reader.episodes[episode].length).map { EpisodeStep(episode: episode, step: $0) }
       }
       return all.count <= count ? all : (0..<count).map { all[$0 * all.count / count] }
     }
     let (known, hidden) = (spread(data.training, frames), spread(data.heldOut, max(100, frames / 4)))
     let bar = ProgressBar("features of \(path)", total: known.count + hidden.count, unit: "frames")
     var done = 0
-    func features(_ frames: [WindowSampler.Index]) throws -> [[Double]] {
+    func features(_ frames: [EpisodeStep]) throws -> [[Double]] {
       var rows: [[Double]] = []
       for start in stride(from: 0, to: frames.count, by: 32) {
         let some = Array(frames[start..<min(frames.count, start + 32)])
-        let batch = try data.demonstrations.batch(some, window: loaded.policy.view)
+        let batch = try data.reader.batch(some, window: loaded.policy.view)
         rows += loaded.policy.encoder.pictureRows(try loaded.normalizer.normalized(batch.observations))
         done += some.count
         bar.update(done)
@@ -93,7 +93,7 @@ struct Probe: Verb {
     var explained: [String: Double] = [:]
     for key in keys {
       let width = readings.schema.vectors[key]!
-      func values(_ frames: [WindowSampler.Index]) throws -> [[Double]] {
+      func values(_ frames: [EpisodeStep]) throws -> [[Double]] {
         try frames.map { frame in
           let all = try readings.vectors(key, episode: frame.episode)
           return (0..<width).map { Double(all[frame.step * width + $0]) }

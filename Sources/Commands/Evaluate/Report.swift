@@ -59,7 +59,7 @@ extension Report {
     let metrics = MetricsLog.read(folder: folder.path)
     var facts: [(name: String, value: String)] = [
       ("encoder and policy", "\(recipe.encoder.kind) + \(recipe.policy.kind)"),
-      ("parameters", "\(checkpoint.weights.values.reduce(0) { $0 + $1.count })"),
+      ("parameters", "\(checkpoint.state.weights.values.reduce(0) { $0 + $1.count })"),
       ("training", "\(checkpoint.step) steps of \(recipe.training.batch) windows, seed \(recipe.seed)"),
     ]
     for data in checkpoint.blueprint.datasets {
@@ -80,7 +80,7 @@ extension Report {
       title: "\(recipe.name): \(recipe.data.registry), \(recipe.data.split)", result: result, recipe: recipe.text,
       trainingLoss: metrics.compactMap { row in row.loss.map { .init(step: row.step, value: $0) } },
       validationLoss: metrics.compactMap { row in
-        (row.averagedValidationLoss ?? row.validationLoss).map { .init(step: row.step, value: $0) }
+        row.heldOutLoss.map { .init(step: row.step, value: $0) }
       },
       facts: facts,
       films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))

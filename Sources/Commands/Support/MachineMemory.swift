@@ -1,4 +1,5 @@
 import Foundation
+import Training
 
 /// How much memory there is for jobs.
 enum MachineMemory {
@@ -14,5 +15,25 @@ enum MachineMemory {
     // Pages of files that were read go when the room is needed.
     let cached = text("/sys/fs/cgroup/memory.stat").split(separator: "\n").first { $0.hasPrefix("inactive_file ") }
     return min(machine, max(0, most - used + (cached?.split(separator: " ").last.flatMap { Int($0) } ?? 0)))
+  }
+
+  /// Whether a recipe allows `bytes` of what `name` says in memory; if not, a note says that they are computed again and again.
+  /// - Throws: `CommandFailure` when it does and the machine has not as much.
+  static func holds(_ bytes: Int, _ name: String, _ data: DataSettings) throws -> Bool {
+    let (bytes, allowed, free) = (Double(bytes), data.memoryGigabytes * 1e9, Double(free))
+    func gigabytes(_ bytes: Double) -> String { String(format: "%.1f GB", bytes / 1e9) }
+    guard bytes > allowed else {
+      // By the recipe alone, not by what happens to be free: a stage that goes on has to go on in the same way.
+      guard bytes < free else {
+        throw CommandFailure(
+          "\(name) would take \(gigabytes(bytes)) of memory and \(gigabytes(free)) is free; with a lower "
+            + "data.memory_gigabytes they are computed as they are needed")
+      }
+      return true
+    }
+    tell(
+      "note: \(name) would take \(gigabytes(bytes)) of memory, data.memory_gigabytes allows \(gigabytes(allowed)): computed "
+        + "as they are needed")
+    return false
   }
 }

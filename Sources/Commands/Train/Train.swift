@@ -57,7 +57,7 @@ struct Train: Verb {
     if dryRun, try onlyRegistryCanTell(recipe, registry, root) { return }
     let opening = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let data = try TrainingData(recipe, registry: registry, root: root) {
+    let data = try TrainingData(recipe, registry: registry, root: root, format: HDF5Format(options: .init())) {
       done, total in
       opened = total
       opening.update(done, of: total)
@@ -91,14 +91,13 @@ struct Train: Verb {
       normalizer: checkpoint?.normalizer ?? data.normalizer(),
       catalog: catalog)
     let policy = loaded.policy
-    for text in Set(data.demonstrations.episodes.map(\.instruction)).sorted() {
+    for text in Set(data.reader.episodes.map(\.instruction)).sorted() {
       try policy.encoder.check(instruction: text)
     }
     try data.check(policy.reach, loaded.normalizer)
-    if let checkpoint { try policy.load(checkpoint.weights) }
+    if let checkpoint { try policy.load(checkpoint.state.weights) }
     if !dryRun, let encoder = policy.encoder as? any FrozenEncoder {
-      data.frozen = try frozenRows(
-        of: encoder, data, interruption)
+      if let cache = try featureCache(encoder, data, interruption) { data.reader = cache }
     }
     let history = policy.encoder.history
     let batches = try data.batches(window: policy.view, history: history)
@@ -117,22 +116,20 @@ struct Train: Verb {
         try? FileManager.default.removeItem(atPath: old)
       }
     }
-    let trainer = Trainer(
-      recipe: recipe, folder: folder, blueprint: loaded.blueprint, normalizer: loaded.normalizer, policy: policy,
-      batch: batches, validation: data.validation(window: policy.view, history: history))
+    let objective = PolicyObjective(
+      recipe: recipe, blueprint: loaded.blueprint, normalizer: loaded.normalizer, policy: policy, batches: batches,
+      heldOut: data.validation(window: policy.view, history: history))
     let bar = ProgressBar("train", total: recipe.training.steps, unit: "steps", first: checkpoint?.step ?? 0)
     var validation = ""
-    let reached = try trainer.run(from: checkpoint, shouldStop: { interruption.isAsked }) { event in
-      switch event {
-      case .logged(let row):
-        let note = String(
-          format: "loss %.3f  |g| %.2f  lr %.2g  %.0f windows/s", row.loss ?? 0, row.gradientNorm ?? 0,
-          row.learningRate ?? 0, row.samplesPerSecond ?? 0)
-        bar.update(row.step, note: note + validation)
-      case .validated(_, let loss, let averaged):
-        validation = String(format: "  held out %.3f", averaged ?? loss)
-      case .saved: break
-      }
+    let reached = try Trainer(objective).run(
+      in: folder, from: checkpoint?.state, shouldStop: { interruption.isAsked }
+    ) { event in
+      guard case .logged(let row) = event else { return }
+      if let loss = row.heldOutLoss { return validation = String(format: "  held out %.3f", loss) }
+      let note = String(
+        format: "loss %.3f  |g| %.2f  lr %.2g  %.0f windows/s", row.loss ?? 0, row.gradientNorm ?? 0,
+        row.learningRate ?? 0, row.samplesPerSecond ?? 0)
+      bar.update(row.step, note: note + validation)
     }
     bar.finish(note: validation)
     if reached < recipe.training.steps {
@@ -149,7 +146,7 @@ struct Train: Verb {
       steps < checkpoint.step
       ? try SettingsFile.text(checkpoint.recipe, taking: "evaluation", from: recipe.text) : recipe.text
     if steps > checkpoint.step {
-      guard !checkpoint.optimizer.isEmpty else {
+      guard !checkpoint.state.optimizer.isEmpty else {
         throw CommandFailure("\(folder.path): imported weights have no optimizer state to go on from")
       }
       if steps != before.training.steps {
@@ -191,14 +188,14 @@ struct Train: Verb {
   }
 
   /// What the encoder's frozen part makes of every frame, kept in the cache folder.
-  private func frozenRows(
-    of encoder: any FrozenEncoder, _ data: TrainingData, _ interruption: Interruption
-  ) throws -> FrozenRows? {
-    let bar = ProgressBar("features", total: data.demonstrations.episodes.reduce(0) { $0 + $1.length }, unit: "frames")
-    let rows: FrozenRows?
+  private func featureCache(
+    _ encoder: any FrozenEncoder, _ data: TrainingData, _ interruption: Interruption
+  ) throws -> FeatureCache? {
+    let bar = ProgressBar("features", total: data.reader.episodes.reduce(0) { $0 + $1.length }, unit: "frames")
+    let cache: FeatureCache?
     do {
-      rows = try FrozenRows.open(
-        encoder, data.demonstrations, fingerprints: data.fingerprints, folder: CacheFolder.path + "/features",
+      cache = try FeatureCache.open(
+        encoder, data.reader, fingerprints: data.fingerprints, folder: CacheFolder.path + "/features",
         shouldStop: { interruption.isAsked }
       ) { done, total in bar.update(done, of: total) }
     } catch is CancellationError {
@@ -207,16 +204,16 @@ struct Train: Verb {
       tell("note: features are not kept: \(CommandFailure.line(error)); computed as they are needed")
       return nil
     }
-    if rows != nil {
+    if cache != nil {
       bar.finish()
     } else if let count = encoder.frozenCount {
-      let bytes = Double(data.demonstrations.episodes.reduce(0) { $0 + $1.length } * count * 2) / 1e9
+      let bytes = Double(data.reader.episodes.reduce(0) { $0 + $1.length } * count * 2) / 1e9
       tell(
         String(
           format:
             "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed",
           bytes))
     }
-    return rows
+    return cache
   }
 }

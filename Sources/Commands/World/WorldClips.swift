@@ -9,7 +9,8 @@ struct TrainedWorld {
   let folder: RunFolder
   let recipe: WorldRecipe
   let model: WorldModel
-  let data: WorldData
+  let data: WorldFrames
+  private let contents: [String]
 
   /// - Throws: `RunError`, `SettingError`, or what opening the demonstrations threw.
   init(_ folder: RunFolder, place: DatasetPlace, catalog: Catalog) throws {
@@ -24,10 +25,10 @@ struct TrainedWorld {
       throw CommandFailure("\(folder.path): no finished world model yet; run `imitate world train` to its end")
     }
     model = try WorldModel(path: WorldRun.file(folder), parts: catalog)
-    data = try WorldData(recipe, place: place, needsDepth: model.needsDepth)
+    (data, contents) = try recipe.frames(place: place, needsDepth: model.needsDepth)
     let last = RunFolder("\(folder.path)/\(WorldRecipe.Stage.dynamics.rawValue)")
     do {
-      _ = try StageTrainer.step(last, identity: data.identity(of: .dynamics, recipe))
+      _ = try Stage(last, identity: recipe.identity(of: .dynamics, contents)).state()
     } catch CheckpointError.otherRecipe {
       throw CommandFailure(
         "\(folder.path): its demonstrations are not those that it was trained on: what is held out now may be what it "
@@ -58,7 +59,7 @@ struct TrainedWorld {
   ///   - steps: how many moments after the context, by the model's own predictions.
   func clip(episode: Int, first: Int, steps: Int, lifted: Bool = false) throws -> Clip {
     let context = LatentDynamics.context
-    let moments = (0..<context + steps).map { WorldData.Frame(episode: episode, step: first + $0) }
+    let moments = (0..<context + steps).map { EpisodeStep(episode: episode, step: first + $0) }
     let views = try data.views(moments)
     let sight = model.sight(views)
     let reference = sight.gathered(Array(repeating: 0, count: moments.count))
@@ -82,7 +83,7 @@ struct TrainedWorld {
   /// What clips must have in common to be compared: the files, what is held out of them, and what the first camera sees.
   var ground: [String] {
     let context = data.blueprint.context
-    return data.fingerprints + data.heldOut.map(String.init)
+    return contents + data.heldOut.map(String.init)
       + [context.cameras[0], "\(context.size.width)x\(context.size.height)"]
   }
 
@@ -90,7 +91,7 @@ struct TrainedWorld {
   func places(steps: Int, count: Int) -> [(episode: Int, first: Int)] {
     let length = LatentDynamics.context + steps
     let all = data.heldOut.flatMap { episode in
-      (0..<max(0, data.demonstrations.episodes[episode].length - length + 1)).map { (episode: episode, first: $0) }
+      (0..<max(0, data.reader.episodes[episode].length - length + 1)).map { (episode: episode, first: $0) }
     }
     guard all.count > count else { return all }
     return (0..<count).map { all[$0 * all.count / count] }

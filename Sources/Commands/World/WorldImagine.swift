@@ -32,7 +32,7 @@ struct WorldImagine: Verb {
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
     let world = try TrainedWorld(folder, place: place, catalog: session.catalog)
-    let episodes = world.data.demonstrations.episodes
+    let episodes = world.data.reader.episodes
     let chosen: [Int]
     if let demo {
       chosen = episodes.indices.filter { episodes[$0].name == demo }

@@ -1,3 +1,4 @@
+import Demonstrations
 import Foundation
 import GaussianWorld
 import Imitation
@@ -9,8 +10,10 @@ import Training
 struct WorldRun {
   let recipe: WorldRecipe
   let folder: RunFolder
-  let data: WorldData
+  let data: WorldFrames
   let model: WorldModel
+  /// What the demonstrations' files hold, SHA-256.
+  private let contents: [String]
   var adopting: RunFolder?
 
   static func file(_ folder: RunFolder) -> String { folder.path + "/world.safetensors" }
@@ -20,85 +23,89 @@ struct WorldRun {
     self.folder = folder
     do {
       let needsDepth = try recipe.world.state != .image && catalog.needsDepth(recipe.world.lift)
-      data = try WorldData(recipe, place: place, needsDepth: needsDepth)
+      (data, contents) = try recipe.frames(place: place, needsDepth: needsDepth)
       var random = Random(seed: recipe.seed).split("world")
       model = try WorldModel(
         options: recipe.world, blueprint: data.blueprint, parts: catalog, random: &random)
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
     }
-    if recipe.training.lift == nil, let lift = model.lift, let first = data.frames(of: data.training).first,
-      lift.loss(on: try data.views([first])) != nil
-    {
+    if recipe.training.lift == nil, let lift = model.lift, try LiftObjective(lift, data, batch: 1).isTrained {
       throw CommandFailure(
         "\(recipe.path): 'training.lift' is missing, and the lift '\(recipe.world.lift.kind)' has to learn")
     }
   }
 
-  private func folder(of stage: WorldRecipe.Stage) -> RunFolder { RunFolder("\(folder.path)/\(stage.rawValue)") }
-
-  private func identity(of stage: WorldRecipe.Stage) -> String { data.identity(of: stage, recipe) }
+  private func stage(_ name: WorldRecipe.Stage) -> Stage {
+    Stage(RunFolder("\(folder.path)/\(name.rawValue)"), identity: recipe.identity(of: name, contents))
+  }
 
   /// Whether everything is trained and written.
   /// - Throws: `CheckpointError.otherRecipe` when a stage's folder belongs to another recipe: nothing is changed then.
   var isFinished: Bool {
     get throws {
-      var finished = FileManager.default.fileExists(atPath: WorldRun.file(folder))
-      for stage in WorldRecipe.Stage.allCases {
-        let step = try StageTrainer.step(folder(of: stage), identity: identity(of: stage))
-        if stage == .dynamics { finished = finished && step ?? 0 >= recipe.training.dynamics.steps }
-      }
-      return finished
+      let steps = try WorldRecipe.Stage.allCases.map { try stage($0).state()?.step ?? 0 }
+      return FileManager.default.fileExists(atPath: WorldRun.file(folder))
+        && steps.last! >= recipe.training.dynamics.steps
     }
-  }
-
-  private func trainer(
-    _ stage: WorldRecipe.Stage, _ module: any Module, _ settings: TrainingSettings,
-    validation: @escaping () throws -> PolicyLoss? = { nil },
-    loss: @escaping (Int, inout Random) throws -> PolicyLoss
-  ) -> StageTrainer {
-    StageTrainer(
-      identity: identity(of: stage), folder: folder(of: stage), module: module, settings: settings,
-      seed: Random(seed: recipe.seed).split(stage.rawValue).key, loss: loss, validation: validation)
   }
 
   /// Trains what is not trained yet.
   /// - Throws: `CommandFailure` when `interruption` asked to stop.
   func train(_ interruption: Interruption) throws {
-    try trainLift(interruption)
-    model.lift?.freeze()
-    let sights = try Sights(data, model, recipe, interruption)
-    try trainVAE(interruption, sights)
-    model.vae?.freeze()
-    try trainDynamics(interruption, sights)
+    if let lift = model.lift, let settings = recipe.training.lift {
+      let objective = LiftObjective(lift, data, batch: settings.batch)
+      if try objective.isTrained { try train(.lift, lift, settings, interruption) { objective } }
+      lift.freeze()
+    }
+    let precomputation = precomputation(interruption)
+    let lifted = try LiftedFrames(data, model, precomputation)
+    if let vae = model.vae, let settings = recipe.training.vae {
+      try train(.vae, vae, settings, interruption) {
+        try CodecObjective(vae, data, lifted, batch: settings.batch)
+      }
+      vae.freeze()
+    }
+    let settings = recipe.training.dynamics
+    try train(.dynamics, DynamicsObjective.saved(of: model), settings, interruption) {
+      try DynamicsObjective(model, data, lifted, batch: settings.batch, seed: recipe.seed, precomputation)
+    }
     try model.write(to: WorldRun.file(folder))
   }
 
-  private func run(_ stage: WorldRecipe.Stage, _ trainer: StageTrainer, _ interruption: Interruption) throws {
-    if let adopting, trainer.folder.checkpointSteps.isEmpty {
-      let isTaken = try trainer.adopt(from: RunFolder("\(adopting.path)/\(stage.rawValue)"))
+  /// Trains one stage to its end, or fills `module` where that is done already.
+  private func train(
+    _ name: WorldRecipe.Stage, _ module: any Module, _ settings: TrainingSettings, _ interruption: Interruption,
+    objective: () throws -> some Objective
+  ) throws {
+    let stage = stage(name)
+    if let adopting, stage.folder.checkpointSteps.isEmpty {
+      let isTaken = try stage.adopt(from: RunFolder("\(adopting.path)/\(name.rawValue)"), steps: settings.steps)
       tell(
-        "\(stage.rawValue): "
+        "\(name.rawValue): "
           + (isTaken
             ? "taken over from \(adopting.path)"
             : "not taken over: \(adopting.path) has none that is finished and of the same settings and data"))
     }
-    if try trainer.isFinished { return try trainer.loadFinished() }
-    if let before = try trainer.stepsBefore {
-      let steps = trainer.settings.steps
-      tell("note: \(stage.rawValue): \(steps) steps instead of \(before)")
-      if case .cosine = trainer.settings.schedule {
+    let first = try stage.state()?.step ?? 0
+    if first >= settings.steps { return try stage.load(into: module) }
+    if let before = try stage.stepsBefore(settings) {
+      tell("note: \(name.rawValue): \(settings.steps) steps instead of \(before)")
+      if case .cosine = settings.schedule {
         tell(
-          "note: \(stage.rawValue): the cosine schedule is stretched: what is trained so far had the learning rates of a run "
+          "note: \(name.rawValue): the cosine schedule is stretched: what is trained so far had the learning rates of a run "
             + "of \(before) steps")
       }
     }
-    let bar = ProgressBar(
-      "train \(stage.rawValue)", total: trainer.settings.steps, unit: "steps",
-      first: trainer.folder.checkpointSteps.last ?? 0)
+    let objective = try objective()
+    let bar = ProgressBar("train \(name.rawValue)", total: settings.steps, unit: "steps", first: first)
     var held = ""
-    let finished = try trainer.run(shouldStop: { interruption.isAsked }) { row in
-      if let loss = row.averagedValidationLoss { return held = String(format: "  held out %.4f", loss) }
+    let finished = try stage.train(
+      objective, settings, seed: Random(seed: recipe.seed).split(name.rawValue).key,
+      shouldStop: { interruption.isAsked }
+    ) { event in
+      guard case .logged(let row) = event else { return }
+      if let loss = row.heldOutLoss { return held = String(format: "  held out %.4f", loss) }
       let details = (row.parts ?? [:]).sorted { $0.key < $1.key }.map { String(format: "%@ %.4f", $0.key, $0.value) }
       bar.update(
         row.step, note: String(format: "loss %.4f  ", row.loss ?? 0) + details.joined(separator: "  ") + held)
@@ -107,178 +114,49 @@ struct WorldRun {
     guard finished else { throw Interruption.failure }
   }
 
-  // MARK: Lift
-
-  private func trainLift(_ interruption: Interruption) throws {
-    let frames = data.frames(of: data.training)
-    guard let lift = model.lift, let settings = recipe.training.lift,
-      lift.loss(on: try data.views([frames[0]])) != nil
-    else { return }
-    let heldOut = data.frames(of: data.heldOut)
-    let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
-    let trainer = trainer(
-      .lift, lift, settings,
-      validation: {
-        sample.isEmpty ? nil : lift.loss(on: try data.views(sample))
+  /// Keeps what the recipe allows in memory, and shows how far it is.
+  private func precomputation(_ interruption: Interruption) -> Precomputation {
+    var bars: [String: ProgressBar] = [:]
+    return Precomputation(
+      keeps: { name, count, shape in
+        try MachineMemory.holds(count * shape.reduce(1, *) * MemoryLayout<Float>.size, name, recipe.data)
       },
-      loss: { _, random in
-        let batch = (0..<settings.batch).map { _ in random.choice(frames) }
-        return lift.loss(on: try data.views(batch))!
+      progress: { name, done, total in
+        try interruption.check()
+        let bar = bars[name] ?? ProgressBar("compute \(name)", total: total, unit: name)
+        bars[name] = bar
+        bar.update(done)
+        if done == total { bar.finish() }
       })
-    try run(.lift, trainer, interruption)
-  }
-
-  // MARK: VAE
-
-  private func trainVAE(_ interruption: Interruption, _ sights: Sights) throws {
-    guard let vae = model.vae, let settings = recipe.training.vae else { return }
-    let frames = data.frames(of: data.training)
-    let heldOut = data.frames(of: data.heldOut)
-    let spread = stride(from: 0, to: frames.count, by: max(1, frames.count / 64)).map { frames[$0] }
-    vae.place(over: Gaussians(try sights(spread)))
-    let view = model.blueprint.context.view
-    /// Moments and those that follow, with the anchors of up to nine moments before, as in roll-outs.
-    func loss(_ firsts: [WorldData.Frame], random: inout Random, noisy: Bool) throws -> PolicyLoss {
-      func moved(_ frame: WorldData.Frame, by steps: Int) -> WorldData.Frame {
-        let last = data.demonstrations.episodes[frame.episode].length - 1
-        return .init(episode: frame.episode, step: min(max(0, frame.step + steps), last))
-      }
-      let anchors = firsts.map { moved($0, by: -random.below(10)) }
-      let moments = firsts + firsts.map { moved($0, by: 1) }
-      let views = try data.views(moments)
-      // The first camera is where the world is seen from, whatever its angle of view.
-      let from = views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
-      let shape = [moments.count, vae.options.tokens, vae.options.latent]
-      return vae.loss(
-        Gaussians(try sights(moments)),
-        anchors: vae.anchors(of: Gaussians(try sights(anchors + anchors))), pictures: views.images[0],
-        views: from ?? Array(repeating: view, count: moments.count), isPaired: true,
-        noise: noisy ? .normal(shape, random: &random) : nil)
-    }
-    let sample = stride(from: 0, to: heldOut.count, by: max(1, heldOut.count / 32)).map { heldOut[$0] }
-    let trainer = trainer(
-      .vae, vae, settings,
-      validation: {
-        var random = Random(seed: 0)
-        return sample.isEmpty ? nil : try loss(sample, random: &random, noisy: false)
-      },
-      loss: { _, random in
-        let firsts = (0..<max(1, settings.batch / 2)).map { _ in random.choice(frames) }
-        return try loss(firsts, random: &random, noisy: true)
-      })
-    try run(.vae, trainer, interruption)
-  }
-
-  // MARK: Dynamics
-
-  /// Clips of frames with their states, not evened out.
-  private struct Clips {
-    /// The present moment of each: the last of its context.
-    var present: [WorldData.Frame]
-    /// The states of some of them, `[clips, context + horizon, tokens, numbers]`.
-    var states: ([Int]) throws -> Tensor
-  }
-
-  private func clips(
-    of episodes: [Int], _ sights: Sights, title: String, _ interruption: Interruption
-  ) throws -> Clips {
-    let (context, horizon) = (LatentDynamics.context, recipe.world.dynamics.horizon)
-    let length = context + horizon
-    var random = Random(seed: recipe.seed).split("clips")
-    var present: [WorldData.Frame] = []
-    var anchors: [WorldData.Frame] = []
-    for frame in data.frames(of: episodes)
-    where frame.step >= context - 1 && frame.step + horizon < data.demonstrations.episodes[frame.episode].length {
-      present.append(frame)
-      // Roll-outs keep the anchors of their first moment, so that those of a while ago must do as well.
-      let first = frame.step - context + 1
-      anchors.append(.init(episode: frame.episode, step: max(0, first - random.below(10))))
-    }
-    func encoded(_ clips: [Int]) throws -> Tensor {
-      let moments = clips.flatMap { clip in
-        (1 - context...horizon).map {
-          WorldData.Frame(episode: present[clip].episode, step: present[clip].step + $0)
-        }
-      }
-      let references = clips.flatMap { Array(repeating: anchors[$0], count: length) }
-      let raw = model.rawState(try sights(moments), reference: try sights(references))
-      return raw.reshaped([clips.count, length] + raw.shape.dropFirst())
-    }
-    // Without a VAE states are the sights in another order, made as they are needed; latents are made once if they fit.
-    guard model.vae != nil, !present.isEmpty else { return Clips(present: present, states: encoded) }
-    let shape = Array(try encoded([0]).shape.dropFirst())
-    guard try SightStore.fits(count: present.count, shape: shape, recipe.data, "the latents of all clips") else {
-      return Clips(present: present, states: encoded)
-    }
-    let states = SightStore(count: present.count, shape: shape)
-    let bar = ProgressBar(title, total: present.count, unit: "clips")
-    for start in stride(from: 0, to: present.count, by: 16) {
-      try interruption.check()
-      let some = Array(start..<min(present.count, start + 16))
-      states.set(try encoded(some), at: start)
-      bar.update(start + some.count)
-    }
-    bar.finish()
-    return Clips(present: present, states: states.rows)
-  }
-
-  private func trainDynamics(_ interruption: Interruption, _ sights: Sights) throws {
-    let settings = recipe.training.dynamics
-    let horizon = recipe.world.dynamics.horizon
-    let dynamics = DynamicsStage(model)
-    let rewards = try data.demonstrations.episodes.indices.map(data.rewards)
-    var made: (training: Clips, heldOut: Clips)?
-    let trainer = trainer(
-      .dynamics, dynamics, settings,
-      validation: {
-        guard let clips = made?.heldOut, !clips.present.isEmpty else { return nil }
-        let some = stride(from: 0, to: clips.present.count, by: max(1, clips.present.count / 64)).map { $0 }
-        var random = Random(seed: 0)
-        return try loss(clips, some, &random)
-      },
-      loss: { _, random in
-        let clips = made!.training
-        return try loss(clips, (0..<settings.batch).map { _ in random.below(clips.present.count) }, &random)
-      })
-    func loss(_ clips: Clips, _ chosen: [Int], _ random: inout Random) throws -> PolicyLoss {
-      let frames = chosen.map { clips.present[$0] }
-      return model.dynamicsLoss(
-        states: model.even(state: try clips.states(chosen)), actions: try data.actions(after: frames, steps: horizon),
-        rewards: data.rewards(after: frames, steps: horizon, rewards), random: &random)
-    }
-    if try !trainer.isFinished {
-      let training = try clips(of: data.training, sights, title: "encode clips", interruption)
-      guard training.present.count >= settings.batch else {
-        throw TrainingError.tooFewWindows(windows: training.present.count, batch: settings.batch)
-      }
-      made = (
-        training, try clips(of: data.heldOut, sights, title: "encode held-out clips", interruption)
-      )
-      let length = LatentDynamics.context + horizon
-      let some = try stride(from: 0, to: training.present.count, by: max(1, training.present.count / 256)).map {
-        try training.states([$0]).squeezed(0)
-      }
-      model.standardize(rawStates: some)
-      let changes = some.map { raw in
-        let states = model.even(state: raw)
-        return states.sliced(axis: 0, 1..<length) - states.sliced(axis: 0, 0..<length - 1)
-      }
-      model.standardize(changes: changes)
-      model.standardize(
-        actions: .init(
-          .gaussian, statistics: try data.demonstrations.statistics(of: Normalizer.actions, episodes: data.training)))
-    }
-    try run(.dynamics, trainer, interruption)
   }
 }
 
-/// What the dynamics stage trains and saves: the network, and the numbers that make its states even.
-private struct DynamicsStage: Module {
-  let dynamics: LatentDynamics
-  let even: [Buffer]
+extension WorldRecipe {
+  /// Its demonstrations, and what their files hold.
+  /// - Throws: `RegistryError`, `GaussianWorldError`, or what opening them threw.
+  func frames(place: DatasetPlace, needsDepth: Bool) throws -> (frames: WorldFrames, contents: [String]) {
+    let registry = try place.registry(data.registry)
+    let keys = WorldFrames.keys(world, needsDepth: needsDepth)
+    let request = EpisodeRequest(
+      try data.selections(registry, root: place.root(of: registry, recipe: data.root)), images: keys.images,
+      vectors: keys.vectors, memory: Int(data.memoryGigabytes * 1e9))
+    let bar = ProgressBar("open demonstrations", total: 1, unit: "episodes")
+    var opened = 0
+    let reader = try HDF5Format(options: .init()).open(request) { done, total in
+      opened = total
+      bar.update(done, of: total)
+    }
+    let (training, heldOut) = TrainingData.divide(reader, data, seed: seed)
+    let frames = try WorldFrames(reader, world, needsDepth: needsDepth, training: training, heldOut: heldOut)
+    let contents = try reader.fingerprints().flatMap { [$0.sha256] + ($0.linked ?? []) }
+    bar.update(opened, of: opened)
+    bar.finish(note: "\(training.count) to train on, \(heldOut.count) held out")
+    for note in reader.notes { tell("note: \(note)") }
+    return (frames, contents)
+  }
 
-  init(_ model: WorldModel) {
-    dynamics = model.dynamics
-    even = model.evenings
+  /// What a stage's weights depend on.
+  func identity(of stage: Stage, _ contents: [String]) -> String {
+    (contents + [identity(of: stage)]).joined(separator: "\n")
   }
 }

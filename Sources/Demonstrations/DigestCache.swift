@@ -1,5 +1,4 @@
 import Crypto
-import Demonstrations
 import Foundation
 import Imitation
 import Layers

@@ -1,27 +1,5 @@
 import Imitation
 
-/// Which recorded numbers are the actions.
-package struct ActionColumns: Sendable, Equatable {
-  /// Arrays of a demo, put side by side: `["actions"]`, `["actions_abs"]`, or parts such as `action_dict/rel_pos`.
-  package var arrays: [String]
-  /// The columns to learn, nil for all.
-  package var learned: [Int]?
-  /// What the other columns are when the policy acts, in their order; nil for what they are in the demonstrations, which
-  /// must then be the same everywhere.
-  package var constants: [Float]?
-  /// Where three columns are an axis times an angle, to be learned as six numbers.
-  package var rotations: [Int]
-
-  package init(
-    arrays: [String] = ["actions"], learned: [Int]? = nil, constants: [Float]? = nil, rotations: [Int] = []
-  ) {
-    self.arrays = arrays
-    self.learned = learned
-    self.constants = constants
-    self.rotations = rotations
-  }
-}
-
 /// What the columns of some actions range over, to see which of them stand still.
 struct ActionRanges {
   private(set) var low: [Float]

@@ -5,11 +5,12 @@ import Imitation
 import Layers
 import Tensors
 
-/// What the frozen part of an encoder makes of every frame, worked out once and kept on disk in 16 bits a number.
+/// Demonstrations with what an encoder's frozen part makes of every frame, computed once and kept in a file.
 ///
-/// A file's name follows from the encoder's weights and settings and from the demonstrations, so that stale rows are never
+/// Float16, a row after the other, mapped into memory. The file's name says what the rows depend on, so that stale rows are never
 /// read. When the folder would grow beyond the encoder's limit, the files unused for longest go first.
-package final class FrozenRows: Sendable {
+package final class FeatureCache: EpisodeReader {
+  private let base: any EpisodeReader
   private let data: Data
   private let count: Int
   /// Where each episode's rows begin.
@@ -21,11 +22,11 @@ package final class FrozenRows: Sendable {
   /// - Returns: nil when the encoder has nothing frozen, or when its rows would be larger than its limit.
   /// - Throws: what reading demonstrations or writing the file threw; `CancellationError` when `shouldStop` asked.
   package static func open(
-    _ encoder: any FrozenEncoder, _ demonstrations: Demonstrations, fingerprints: [DatasetFingerprint], folder: String,
+    _ encoder: any FrozenEncoder, _ base: any EpisodeReader, fingerprints: [DatasetFingerprint], folder: String,
     shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws -> FrozenRows? {
+  ) throws -> FeatureCache? {
     guard let count = encoder.frozenCount else { return nil }
-    let lengths = demonstrations.episodes.map(\.length)
+    let lengths = base.episodes.map(\.length)
     let frames = lengths.reduce(0, +)
     let bytes = frames * count * MemoryLayout<Float16>.size
     guard bytes <= encoder.frozenLimit else { return nil }
@@ -33,14 +34,13 @@ package final class FrozenRows: Sendable {
     let identity =
       [encoder.frozenIdentity]
       + fingerprints.map { (["\($0.sha256) \($0.key) \($0.episodes)"] + ($0.linked ?? [])).joined(separator: " ") }
-      + keys.images + keys.vectors + demonstrations.episodes.map { "\($0.task) \($0.name) \($0.length)" }
-    let name = SHA256.hash(data: Data(identity.joined(separator: "\n").utf8)).prefix(16)
-      .map { String(format: "%02x", $0) }.joined()
+      + keys.images + keys.vectors + base.episodes.map { "\($0.task) \($0.name) \($0.length)" }
+    let name = SHA256.hash(data: Data(identity.joined(separator: "\n").utf8)).hexadecimal.prefix(32)
     let path = "\(folder)/\(name).rows"
     if let known = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), known.count == bytes {
       try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path)
       progress(frames, frames)
-      return FrozenRows(known, count: count, lengths: lengths)
+      return FeatureCache(base, known, count: count, lengths: lengths)
     }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     makeRoom(for: bytes, limit: encoder.frozenLimit, in: folder)
@@ -52,7 +52,7 @@ package final class FrozenRows: Sendable {
           if shouldStop() { throw CancellationError() }
           let last = min(length, start + chunk) - 1
           // One window whose last row is `last`: the encoder's past stands before it.
-          let batch = try demonstrations.batch(
+          let batch = try base.batch(
             [.init(episode: episode, step: last)],
             window: Window(observations: start - last - encoder.history...0, actions: 0...0))
           let rows = encoder.frozen(batch.observations).scalars.map { Float16($0) }
@@ -62,11 +62,13 @@ package final class FrozenRows: Sendable {
         }
       }
     }
-    return FrozenRows(
+    return FeatureCache(
+      base,
       try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), count: count, lengths: lengths)
   }
 
-  private init(_ data: Data, count: Int, lengths: [Int]) {
+  private init(_ base: any EpisodeReader, _ data: Data, count: Int, lengths: [Int]) {
+    self.base = base
     self.data = data
     self.count = count
     self.lengths = lengths
@@ -100,16 +102,16 @@ package final class FrozenRows: Sendable {
     }
   }
 
-  /// The rows of some windows, `[windows, rows, count]`; rows beyond an episode repeat its first or last.
-  package func rows(_ windows: [WindowSampler.Index], _ range: ClosedRange<Int>) -> Tensor {
-    Tensor(shape: [windows.count, range.count, count]) { buffer in
+  package func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>) -> Tensor? {
+    Tensor(shape: [steps.count, rows.count, count]) { buffer in
       data.withUnsafeBytes { raw in
         let stored = raw.bindMemory(to: Float16.self)
         var place = 0
-        for window in windows {
-          for row in range {
-            let step = min(max(window.step + row, 0), lengths[window.episode] - 1)
-            let from = (starts[window.episode] + step) * count
+        for present in steps {
+          for row in rows {
+            // Rows beyond an episode repeat its first or last.
+            let step = min(max(present.step + row, 0), lengths[present.episode] - 1)
+            let from = (starts[present.episode] + step) * count
             for number in 0..<count { buffer[place + number] = Float(stored[from + number]) }
             place += count
           }
@@ -117,4 +119,25 @@ package final class FrozenRows: Sendable {
       }
     }
   }
+
+  // All else is the demonstrations'.
+  package var schema: ObservationSchema { base.schema }
+  package var actionLayout: ActionLayout { base.actionLayout }
+  package var episodes: [Episode] { base.episodes }
+  package var heldOut: Set<Int> { base.heldOut }
+  package var notes: [String] { base.notes }
+  package func fingerprints() throws -> [DatasetFingerprint] { try base.fingerprints() }
+  package func recordedSchema() throws -> RecordedSchema { try base.recordedSchema() }
+  package func images(_ key: String, episode: Int, rows: [Int]) throws -> [UInt8] {
+    try base.images(key, episode: episode, rows: rows)
+  }
+  package func copyImages(
+    _ key: String, episode: Int, rows: [Int], to target: UnsafeMutableBufferPointer<UInt8>
+  ) throws { try base.copyImages(key, episode: episode, rows: rows, to: target) }
+  package func vectors(_ key: String, episode: Int) throws -> [Float] { try base.vectors(key, episode: episode) }
+  package func vectors(_ key: String, episode: Int, rows: Range<Int>) throws -> [Float] {
+    try base.vectors(key, episode: episode, rows: rows)
+  }
+  package func actions(episode: Int) throws -> [Float] { try base.actions(episode: episode) }
+  package func rewards(episode: Int) throws -> [Float] { try base.rewards(episode: episode) }
 }

@@ -1,0 +1,44 @@
+import Imitation
+
+/// Demonstrations in HDF5 files: robomimic's layout (RoboCasa, LIBERO, MimicGen), or ACT's, whichever a file has.
+public struct HDF5Format: EpisodeFormat {
+  public struct Options: Codable, Sendable { public init() {} }
+  public static let name = "hdf5"
+
+  public init(options: Options) throws {}
+
+  public func open(
+    _ request: EpisodeRequest, progress: (_ done: Int, _ total: Int) -> Void
+  ) throws -> any EpisodeReader {
+    try Demonstrations(request, progress: progress)
+  }
+}
+
+/// Episodes in ACT's and ALOHA's layout, a file each: `/action` and `/observations`.
+public struct ALOHAFormat: EpisodeFormat {
+  public struct Options: Codable, Sendable { public init() {} }
+  public static let name = "aloha"
+
+  public init(options: Options) throws {}
+
+  /// - Throws: `DemonstrationError.otherLayout` for files of another layout, besides what `HDF5Format` throws.
+  public func open(
+    _ request: EpisodeRequest, progress: (_ done: Int, _ total: Int) -> Void
+  ) throws -> any EpisodeReader {
+    for selection in request.selections where try DemonstrationFile(path: selection.path).layout != .act {
+      throw DemonstrationError.otherLayout(file: selection.path, wanted: ALOHAFormat.name)
+    }
+    return try Demonstrations(request, progress: progress)
+  }
+}
+
+extension Demonstrations {
+  /// - Throws: `HDF5Error` or `DemonstrationError`.
+  package convenience init(
+    _ request: EpisodeRequest, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws {
+    try self.init(
+      request.selections, images: request.images, vectors: request.vectors, actions: request.actions,
+      format: request.frames, memory: request.memory, progress: progress)
+  }
+}

@@ -1,0 +1,21 @@
+/// Which recorded numbers are the actions.
+public struct ActionColumns: Sendable, Equatable {
+  /// Arrays of a demo, put side by side: `["actions"]`, `["actions_abs"]`, or parts such as `action_dict/rel_pos`.
+  public var arrays: [String]
+  /// The columns to learn, nil for all.
+  public var learned: [Int]?
+  /// What the other columns are when the policy acts, in their order; nil for what they are in the demonstrations, which
+  /// must then be the same everywhere.
+  public var constants: [Float]?
+  /// Where three columns are an axis times an angle, to be learned as six numbers.
+  public var rotations: [Int]
+
+  public init(
+    arrays: [String] = ["actions"], learned: [Int]? = nil, constants: [Float]? = nil, rotations: [Int] = []
+  ) {
+    self.arrays = arrays
+    self.learned = learned
+    self.constants = constants
+    self.rotations = rotations
+  }
+}

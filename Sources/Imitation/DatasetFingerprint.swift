@@ -1,0 +1,24 @@
+/// Which demonstrations exactly.
+public struct DatasetFingerprint: Codable, Sendable, Equatable {
+  public var task: String
+  public var file: String
+  public var bytes: Int
+  public var sha256: String
+  /// The filter key and how many episodes it named.
+  public var key: String
+  public var episodes: Int
+  /// SHA-256 of the other files that its values come from; nil when there are none.
+  public var linked: [String]?
+
+  public init(
+    task: String, file: String, bytes: Int, sha256: String, key: String, episodes: Int, linked: [String] = []
+  ) {
+    self.task = task
+    self.file = file
+    self.bytes = bytes
+    self.sha256 = sha256
+    self.key = key
+    self.episodes = episodes
+    self.linked = linked.isEmpty ? nil : linked
+  }
+}

@@ -1,0 +1,13 @@
+/// What a recipe or a flag says of a file's frames that the file itself does not: without it only unsigned bytes with the
+/// channels last are taken for images.
+public struct FrameFormat: Sendable, Equatable {
+  /// Frames are `[rows, 3, height, width]`, as PyTorch has them.
+  public var isChannelsFirst: Bool
+  /// Frames may be floats of 0 to 1.
+  public var isUnitRange: Bool
+
+  public init(isChannelsFirst: Bool = false, isUnitRange: Bool = false) {
+    self.isChannelsFirst = isChannelsFirst
+    self.isUnitRange = isUnitRange
+  }
+}

@@ -1,0 +1,62 @@
+import Imitation
+import Layers
+import Tensors
+
+/// A policy's loss on recorded windows.
+package struct PolicyObjective: Objective {
+  package let recipe: Recipe
+  package let blueprint: PolicyBlueprint
+  package let normalizer: Normalizer
+  package let policy: any Policy
+  /// The batch of a step, not normalized.
+  private let batches: (Int) throws -> Batch
+  /// The held-out windows, not normalized; empty without a held-out part.
+  private let heldOut: () throws -> [Batch]
+
+  package init(
+    recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, policy: any Policy,
+    batches: @escaping (Int) throws -> Batch, heldOut: @escaping () throws -> [Batch]
+  ) {
+    self.recipe = recipe
+    self.blueprint = blueprint
+    self.normalizer = normalizer
+    self.policy = policy
+    self.batches = batches
+    self.heldOut = heldOut
+  }
+
+  package var module: any Module { policy }
+
+  /// The encoder's parameters, what the policy exempts from decay, and the rest.
+  package func parameterGroups(weightDecay decay: Float) -> [AdamW.Group] {
+    let parameters = policy.parameters().filter { $0.parameter.isTrainable }
+    let inEncoder = Set(policy.encoder.parameters().map { ObjectIdentifier($0.parameter) })
+    let exempt = policy.undecayed
+    let encoder = parameters.filter { inEncoder.contains(ObjectIdentifier($0.parameter)) }
+    let others = parameters.filter { !inEncoder.contains(ObjectIdentifier($0.parameter)) }
+    return [
+      .init(encoder, weightDecay: recipe.training.encoderWeightDecay.map(Float.init) ?? decay),
+      .init(others.filter { !exempt.contains($0.name) }, weightDecay: decay),
+      .init(others.filter { exempt.contains($0.name) }, weightDecay: 0),
+    ]
+  }
+
+  package func batch(_ step: Int, random: Random) throws -> Batch { try batches(step) }
+
+  package func loss(on batch: Batch) throws -> PolicyLoss { policy.loss(on: try normalizer.normalized(batch)) }
+
+  /// The mean over the held-out windows; no tape records, so there is no dropout and crops are centered.
+  package func validate() throws -> ValidationLoss? {
+    ValidationLoss(try heldOut().map { ($0.observations.count, try loss(on: $0)) })
+  }
+}
+
+extension Trainer<PolicyObjective> {
+  /// Trains a policy as its recipe says.
+  package init(_ objective: PolicyObjective) throws {
+    self.init(
+      objective, settings: objective.recipe.training, random: Random(seed: objective.recipe.seed).split("training"),
+      header: try Checkpoint.header(
+        recipe: objective.recipe.text, blueprint: objective.blueprint, normalizer: objective.normalizer))
+  }
+}
