@@ -1,3 +1,4 @@
+import Demonstrations
 import Foundation
 import Testing
 import Training
