@@ -63,7 +63,7 @@ public struct GroupNorm: ChannelNorm {
   }
 }
 
-/// Mean 0 and variance 1 of each channel over the batch while a tape records; by the running statistics otherwise.
+/// Mean 0 and variance 1 of each channel over the batch in the training phase; by the running statistics otherwise.
 public struct BatchNorm2d: ChannelNorm {
   public let scale: Parameter
   public let bias: Parameter

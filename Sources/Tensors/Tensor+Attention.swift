@@ -4,7 +4,7 @@ extension Tensor {
   /// - Parameters:
   ///   - mask: added to the scores, broadcast to `[batch, heads, queries, keys]`; minus infinity hides, and keys behind
   ///     the last one that is seen cost nothing. A query that sees no key gives zeros.
-  ///   - dropout: the share of probabilities dropped while a tape records.
+  ///   - dropout: the share of probabilities dropped in the training phase.
   public func attention(keys: Tensor, values: Tensor, mask: Tensor? = nil, dropout: Float = 0) -> Tensor {
     precondition(
       rank == 4 && keys.rank == 4 && keys.shape == values.shape && keys.shape[0] == shape[0]

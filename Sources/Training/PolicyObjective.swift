@@ -45,7 +45,7 @@ package struct PolicyObjective: Objective {
 
   package func loss(on batch: Batch) throws -> PolicyLoss { policy.loss(on: try normalizer.normalized(batch)) }
 
-  /// The mean over the held-out windows; no tape records, so there is no dropout and crops are centered.
+  /// The mean over the held-out windows; in the inference phase: there is no dropout and crops are centered.
   package func validate() throws -> ValidationLoss? {
     ValidationLoss(try heldOut().map { ($0.observations.count, try loss(on: $0)) })
   }
