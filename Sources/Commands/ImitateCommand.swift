@@ -16,7 +16,8 @@ public struct ImitateCommand: ParsableCommand {
     abstract: "Learn robot policies from demonstrations.",
     version: Toolkit.version,
     subcommands: [
-      Tasks.self, Inspect.self, Play.self, Record.self, Generate.self, Repack.self, Train.self, Evaluate.self,
+      Tasks.self, Kinds.self, Inspect.self, Play.self, Record.self, Generate.self, Repack.self, Train.self,
+      Evaluate.self,
       Ablate.self, WriteReport.self,
       ExportPolicy.self, Import.self,
       Verify.self, World.self, Probe.self, Benchmark.self,

@@ -6,28 +6,28 @@ import Imitation
 /// A registry is a YAML file in `Datasets/`. It names sources (who made the demonstrations) with the path of a task's file
 /// under the registry's root, and tasks with what that path is filled with. A split is `SOURCE-N`, the N demonstrations
 /// that the file's filter key `N_demos` names, `SOURCE-KEY`, those of any other filter key, or `SOURCE`, all of them.
-package struct DatasetRegistry: Decodable, Sendable {
-  package struct Source: Decodable, Sendable {
-    /// `{task}`, `{folder}`, `{date}`, `{run}` and `{file}` stand for the task's.
+package struct DatasetRegistry: PluginOptions {
+  package struct Source: PluginOptions {
+    @Key("The path of a task's file: {task}, {folder}, {date}, {run} and {file} stand for the task's.")
     package var path: String
-    /// The file's name unless the task has another.
-    package var file: String?
-    package var about: String
+    @Key("The file's name unless the task has another.") package var file: String?
+    @Key("Who made the demonstrations, and how.") package var about: String
+
+    package init() {}
   }
 
-  package struct Entry: Decodable, Sendable {
-    package var name: String
-    package var group: String
-    /// Steps after which an attempt counts as failed.
-    package var horizon: Int
-    package var folder: String?
-    package var date: String?
-    package var run: String?
-    package var file: String?
-    /// The sources that have this task; all when left out.
-    package var sources: [String]?
-    /// Something to know about it, for example that a paper's mean leaves it out.
-    package var note: String?
+  package struct Entry: PluginOptions {
+    @Key("The task.") package var name: String
+    @Key("A word that groups tasks.") package var group: String
+    @Key("Steps after which an attempt counts as failed.") package var horizon: Int
+    @Key("Stands in paths.") package var folder: String?
+    @Key("Stands in paths.") package var date: String?
+    @Key("Stands in paths.") package var run: String?
+    @Key("The file's name.") package var file: String?
+    @Key("The sources that have this task; all when left out.") package var sources: [String]?
+    @Key("Something to know about it, for example that a paper's mean leaves it out.") package var note: String?
+
+    package init() {}
   }
 
   package struct Split: Sendable, Equatable {
@@ -49,12 +49,13 @@ package struct DatasetRegistry: Decodable, Sendable {
     }
   }
 
-  package var name: String
-  package var about: String
-  package var sources: [String: Source]
-  /// Those that `imitate tasks` lists; others of the same form work as well.
-  package var splits: [String]
-  package var tasks: [Entry]
+  @Key("The registry.") package var name: String
+  @Key("What it holds.") package var about: String
+  @Key("Who made demonstrations, by name.") package var sources: [String: Source]
+  @Key("Those that `imitate tasks` lists; others of the same form work as well.") package var splits: [String]
+  @Key("The tasks.") package var tasks: [Entry]
+
+  package init() {}
 
   /// The entry of `task`.
   /// - Throws: `RegistryError`.

@@ -2,8 +2,9 @@ import Imitation
 
 /// Demonstrations in HDF5 files: robomimic's layout (RoboCasa, LIBERO, MimicGen), or ACT's, whichever a file has.
 public struct HDF5Format: EpisodeFormat {
-  public struct Options: Codable, Sendable { public init() {} }
+  public struct Options: PluginOptions { public init() {} }
   public static let name = "hdf5"
+  public static let help = "HDF5 files in robomimic's layout or in ACT's, whichever a file has."
 
   public init(options: Options) throws {}
 
@@ -16,8 +17,9 @@ public struct HDF5Format: EpisodeFormat {
 
 /// Episodes in ACT's and ALOHA's layout, a file each: `/action` and `/observations`.
 public struct ALOHAFormat: EpisodeFormat {
-  public struct Options: Codable, Sendable { public init() {} }
+  public struct Options: PluginOptions { public init() {} }
   public static let name = "aloha"
+  public static let help = "HDF5 files in ACT's and ALOHA's layout, an episode each."
 
   public init(options: Options) throws {}
 

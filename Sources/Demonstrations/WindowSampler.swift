@@ -58,35 +58,40 @@ extension WindowSampler {
 
 /// Whether windows may begin before an episode's first step and end after its last, robomimic's `pad_frame_stack` and
 /// `pad_seq_length`.
-package struct WindowPadding: Decodable, Sendable, Equatable {
-  package var start: Bool
-  /// How many rows a window may reach over the end: none, all, or so many (Diffusion Policy: executed actions less 1).
-  package var endRows: Int
+package struct WindowPadding: PluginOptions, Equatable {
+  @Key("Whether windows may begin before an episode's first step.") package var start = true
+  @Key("Whether windows may end after an episode's last step, or by how many rows at most.") private var end = Beyond
+    .all
 
-  package var end: Bool { endRows > 0 }
-
-  package static let both = WindowPadding(start: true, end: true)
+  package init() {}
 
   package init(start: Bool, end: Bool) {
     self.start = start
-    endRows = end ? .max : 0
+    self.end = Beyond(rows: end ? .max : 0)
   }
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case start, end }
+  package static let both = WindowPadding()
 
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    self.init(start: try keys.decodeIfPresent(Bool.self, forKey: .start) ?? true, end: true)
-    guard keys.contains(.end) else { return }
-    if let rows = try? keys.decode(Int.self, forKey: .end) {
-      guard rows >= 0 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .end, in: keys, debugDescription: "must be true, false or a number of rows")
+  /// How many rows a window may reach over the end: none, all, or so many (Diffusion Policy: executed actions less 1).
+  package var endRows: Int { end.rows }
+
+  private struct Beyond: SettingValue, Equatable {
+    var rows: Int
+
+    static let all = Beyond(rows: .max)
+    static var settingType: String { "true, false or a number of rows" }
+
+    init(rows: Int) { self.rows = rows }
+
+    init(_ setting: Setting, path: String) throws {
+      switch setting.value {
+      case .bool(let all): rows = all ? .max : 0
+      case .integer(let count) where count >= 0: rows = count
+      default: throw setting.wrongType(path, wanted: Self.settingType)
       }
-      endRows = rows
-    } else {
-      endRows = try keys.decode(Bool.self, forKey: .end) ? .max : 0
     }
+
+    var setting: Setting { Setting(rows == .max || rows == 0 ? .bool(rows > 0) : .integer(rows)) }
   }
 
   /// The present steps of all windows of some episodes, in order; none of an episode that is too short.
@@ -94,8 +99,8 @@ package struct WindowPadding: Decodable, Sendable, Equatable {
     episodes.flatMap { episode in
       let first = start ? 0 : -min(window.observations.lowerBound, window.actions.lowerBound)
       let beyond = max(window.observations.upperBound, window.actions.upperBound)
-      let end = min(episode.length, episode.length - beyond + min(endRows, beyond))
-      return (first..<max(first, end)).map { EpisodeStep(episode: episode.number, step: $0) }
+      let last = min(episode.length, episode.length - beyond + min(endRows, beyond))
+      return (first..<max(first, last)).map { EpisodeStep(episode: episode.number, step: $0) }
     }
   }
 }

@@ -28,7 +28,7 @@ enum Cropping {
 }
 
 /// The range that a trunk sees pixels in.
-public enum PixelRange: String, Codable, Sendable, CaseIterable {
+public enum PixelRange: String, CaseIterable, SettingValue {
   /// 0...1, as robomimic.
   case unit
   /// -1...1, as Diffusion Policy.

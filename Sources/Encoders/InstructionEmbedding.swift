@@ -5,7 +5,7 @@ import Layers
 import Tensors
 
 /// How instructions become a condition.
-public enum InstructionOptions: Codable, Sendable, Equatable {
+public enum InstructionOptions: SettingValue, Equatable {
   /// The mean of one learned row a word, through a layer: `{kind: words, width: 64}`.
   case words(width: Int)
   /// Rows computed before, for example by CLIP, one tensor named like each instruction: `{kind: table, file: PATH}`.
@@ -13,36 +13,38 @@ public enum InstructionOptions: Codable, Sendable, Equatable {
   /// Not at all, for data of one task: `{kind: none}`.
   case none
 
-  private enum CodingKeys: String, CodingKey { case kind, width, file }
+  private enum Kind: String, CaseIterable, SettingValue { case none, table, words }
 
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    switch try keys.decodeIfPresent(String.self, forKey: .kind) ?? "words" {
-    case "words":
-      let width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 64
-      guard (1...4096).contains(width) else {
-        throw DecodingError.dataCorruptedError(forKey: .width, in: keys, debugDescription: "must be from 1 to 4096")
-      }
-      self = .words(width: width)
-    case "table": self = .table(file: try keys.decode(String.self, forKey: .file))
-    case "none": self = .none
-    case let kind:
-      throw DecodingError.dataCorruptedError(
-        forKey: .kind, in: keys, debugDescription: "unknown kind '\(kind)'; known: none, table, words")
+  private struct Keys: PluginOptions {
+    @Key("How.") var kind = Kind.words
+    @Key("Width of the condition.", 1...4096) var width = 64
+    @Key("The safetensors file.") var file: String?
+
+    func validate() throws {
+      if kind == .table, file == nil { throw $file.refused("must name the table's safetensors file") }
     }
   }
 
-  public func encode(to encoder: any Swift.Encoder) throws {
-    var keys = encoder.container(keyedBy: CodingKeys.self)
+  public static var settingType: String { "{kind: words, width: 64}, {kind: table, file: PATH} or {kind: none}" }
+
+  public init(_ setting: Setting, path: String) throws {
+    let keys = try Keys(setting, path: path)
+    self =
+      switch keys.kind {
+      case .words: .words(width: keys.width)
+      case .table: .table(file: keys.file!)
+      case .none: .none
+      }
+  }
+
+  public var setting: Setting {
+    var keys = Keys()
     switch self {
-    case .words(let width):
-      try keys.encode("words", forKey: .kind)
-      try keys.encode(width, forKey: .width)
-    case .table(let file):
-      try keys.encode("table", forKey: .kind)
-      try keys.encode(file, forKey: .file)
-    case .none: try keys.encode("none", forKey: .kind)
+    case .words(let width): keys.width = width
+    case .table(let file): (keys.kind, keys.file) = (.table, file)
+    case .none: keys.kind = .none
     }
+    return Choice(kind: keys.kind.rawValue, options: keys.setting.without("kind")).setting
   }
 }
 

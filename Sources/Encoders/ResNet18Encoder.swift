@@ -5,38 +5,22 @@ import Tensors
 /// RoboCasa's image encoder: one ResNet-18 a camera from scratch, modulated by the instruction after each of its eight
 /// blocks, spatial softmax over 32 keypoints, 64 numbers (robomimic, `VisualCore`).
 public struct ResNet18Encoder: ObservationEncoder {
-  public struct Options: Codable, Sendable {
-    /// The square cut out of each frame, in pixels; the whole frame when left out.
+  public struct Options: PluginOptions {
+    @Key("Side of the square cut out of each frame, in pixels; the whole frame when left out.", 1...8192)
     public var crop: Int?
-    /// `batch` as RoboCasa, `group` when weights are averaged.
-    public var norm: TrunkNorm
-    public var keypoints: Int
-    /// Numbers a camera.
-    public var features: Int
-    /// Rectify each camera's numbers, as Diffusion Policy's encoder does.
-    public var relu: Bool
-    public var pixels: PixelRange
-    public var instruction: InstructionOptions
+    @Key("Normalization of the trunk: batch as RoboCasa, group when weights are averaged.") public var norm = TrunkNorm
+      .batch
+    @Key("Keypoints of the spatial softmax.", 1...8192) public var keypoints = 32
+    @Key("Features of a camera.", 1...8192) public var features = 64
+    @Key("Rectify each camera's features, as Diffusion Policy's encoder does.") public var relu = false
+    @Key("The range that the trunk sees pixels in: unit is 0...1, signed -1...1.") public var pixels = PixelRange.unit
+    @Key("How instructions modulate the trunk.") public var instruction = InstructionOptions.words(width: 64)
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case crop, norm, keypoints, features, relu, pixels, instruction }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      crop = try keys.decodeIfPresent(Int.self, forKey: .crop)
-      norm = try keys.decodeIfPresent(TrunkNorm.self, forKey: .norm) ?? .batch
-      keypoints = try keys.decodeIfPresent(Int.self, forKey: .keypoints) ?? 32
-      features = try keys.decodeIfPresent(Int.self, forKey: .features) ?? 64
-      relu = try keys.decodeIfPresent(Bool.self, forKey: .relu) ?? false
-      pixels = try keys.decodeIfPresent(PixelRange.self, forKey: .pixels) ?? .unit
-      instruction = try keys.decodeIfPresent(InstructionOptions.self, forKey: .instruction) ?? .words(width: 64)
-      for (key, value) in [(CodingKeys.crop, crop ?? 1), (.keypoints, keypoints), (.features, features)]
-      where !(1...8192).contains(value) {
-        throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: "must be from 1 to 8192")
-      }
-    }
+    public init() {}
   }
 
   public static let name = "resnet18"
+  public static let help = "RoboCasa's: a ResNet-18 for each camera, modulated by the instruction, spatial softmax."
 
   /// What one camera goes through.
   struct Camera: Module {
@@ -86,3 +70,5 @@ public struct ResNet18Encoder: ObservationEncoder {
     }
   }
 }
+
+extension TrunkNorm: SettingValue {}

@@ -7,37 +7,20 @@ import Tensors
 /// 84-pixel frames cropped to 76 cost 23 million operations each: stem 361·192·32·2 = 4.4, then at 10x10 100·288·64·2 =
 /// 3.7 and two times 100·576·64·2 = 7.4 million. A ResNet-18 takes 25 times as many.
 public struct SmallEncoder: ObservationEncoder {
-  public struct Options: Codable, Sendable {
-    /// The square cut out of each frame, in pixels; the whole frame when left out.
+  public struct Options: PluginOptions {
+    @Key("Side of the square cut out of each frame, in pixels; the whole frame when left out.", 1...8192)
     public var crop: Int?
-    /// Channels after the stem; twice as many later.
-    public var channels: Int
-    public var keypoints: Int
-    /// Numbers a camera.
-    public var features: Int
-    public var instruction: InstructionOptions
+    @Key("Channels after the stem; twice as many later.", .multiple(of: 16, upTo: 512)) public var channels = 32
+    @Key("Keypoints of the spatial softmax.", 1...8192) public var keypoints = 32
+    @Key("Features of a camera.", 1...8192) public var features = 64
+    @Key("How instructions modulate the trunk.") public var instruction = InstructionOptions.words(width: 64)
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case crop, channels, keypoints, features, instruction }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      crop = try keys.decodeIfPresent(Int.self, forKey: .crop)
-      channels = try keys.decodeIfPresent(Int.self, forKey: .channels) ?? 32
-      keypoints = try keys.decodeIfPresent(Int.self, forKey: .keypoints) ?? 32
-      features = try keys.decodeIfPresent(Int.self, forKey: .features) ?? 64
-      instruction = try keys.decodeIfPresent(InstructionOptions.self, forKey: .instruction) ?? .words(width: 64)
-      for (key, value) in [(CodingKeys.crop, crop ?? 16), (.keypoints, keypoints), (.features, features)]
-      where !(1...8192).contains(value) {
-        throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: "must be from 1 to 8192")
-      }
-      guard channels > 0, channels % 16 == 0, channels <= 512 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .channels, in: keys, debugDescription: "must be a multiple of 16 up to 512")
-      }
-    }
+    public init() {}
   }
 
   public static let name = "small"
+  public static let help =
+    "For laptops: a patch stem, three convolutions modulated by the instruction, spatial softmax."
 
   /// A 3x3 convolution, normalised, modulated and rectified.
   struct Stage: Module {

@@ -6,28 +6,17 @@ import Tensors
 ///
 /// `p = z ((u + 0.5 - cx) / fx, (v + 0.5 - cy) / fy, 1)`, as SplaTAM starts its map (Keetha et al. 2024).
 public struct DepthLift: GaussianLift {
-  public struct Options: Codable, Sendable {
-    /// The standard deviation of a Gaussian in pixels, as its own camera sees it; the renderer adds 0.3 square pixels.
-    public var pixels: Float
-    public var opacity: Float
+  public struct Options: PluginOptions {
+    @Key("Standard deviation of a Gaussian in pixels, as its own camera sees it.", .above(0, upTo: 10))
+    public var pixels: Float = 0.05
+    @Key("Opacity of every Gaussian.", .above(0, upTo: 1)) public var opacity: Float = 0.99
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case pixels, opacity }
-
-    public init(pixels: Float = 0.05, opacity: Float = 0.99) {
-      self.pixels = pixels
-      self.opacity = opacity
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      pixels = try keys.decodeIfPresent(Float.self, forKey: .pixels) ?? 0.05
-      opacity = try keys.decodeIfPresent(Float.self, forKey: .opacity) ?? 0.99
-      try keys.refuse(.pixels, unless: pixels > 0 && pixels <= 10, "must be above 0 and at most 10")
-      try keys.refuse(.opacity, unless: opacity > 0 && opacity <= 1, "must be above 0 and at most 1")
-    }
+    public init() {}
   }
 
   public static let name = "depth-lift"
+  public static let help =
+    "One Gaussian a pixel where the depth says it is; needs depths and calibrations, no training."
   private let options: Options
 
   public init(options: Options, context: LiftContext, random: inout Random) throws { self.options = options }

@@ -1,10 +1,11 @@
 import Foundation
+import Imitation
 import Tensors
 
 /// Preconditioning, noise levels and samplers of Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based
 /// Generative Models" (EDM), for data of standard deviation `dataDeviation`.
 public struct ElucidatedDiffusion: Sendable, Equatable {
-  public enum Solver: String, Codable, Sendable, CaseIterable { case euler, heun }
+  public enum Solver: String, CaseIterable, SettingValue { case euler, heun }
 
   public var dataDeviation: Float = 0.5
   public var smallest: Float = 0.002

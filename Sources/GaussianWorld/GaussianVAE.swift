@@ -16,75 +16,39 @@ import Tensors
 /// the same network finds the colours of a scene's parts only after thousands of steps.
 public struct GaussianVAE: Module {
   /// Which points stand for a set of Gaussians.
-  public enum Sampling: String, Codable, Sendable, CaseIterable {
+  public enum Sampling: String, CaseIterable, SettingValue {
     /// The means of squares of neighbouring pixels: the same squares at every moment, so that points move as things do.
     case grid
     /// The farthest from each other, chosen anew at every moment.
     case farthest
   }
 
-  public struct Options: Codable, Sendable {
-    /// How many points it looks at.
-    public var points: Int
-    public var sampling: Sampling
-    /// How many latent tokens: those of the points that are farthest from each other are the anchors.
-    public var tokens: Int
-    /// Numbers of a latent token.
-    public var latent: Int
-    public var width: Int
-    public var heads: Int
-    public var encoderLayers: Int
-    public var decoderLayers: Int
-    /// Gaussians that a token decodes to.
-    public var perToken: Int
-    /// Weights of the loss: Kullback-Leibler divergence, Chamfer distance of the centres, L1 of the pictures.
-    public var klWeight: Float
-    public var chamferWeight: Float
-    public var pictureWeight: Float
-    /// And L1 of each decoded Gaussian's colour from that of the nearest point: a short way to the colours at first.
-    public var colourWeight: Float
-    /// And how much latents change from one moment to the next, measured by how much they differ at all.
-    public var steadyWeight: Float
+  public struct Options: PluginOptions {
+    @Key("Points that it looks at.", 1...65_536) public var points = 1024
+    @Key("Which points: means of squares of neighboring pixels, or the farthest from each other.")
+    public var sampling = Sampling.grid
+    @Key(
+      "Latent tokens; at most points. Those of the points that are farthest from each other are the anchors.", 1...8192)
+    public var tokens = 64
+    @Key("Width of a latent token.", 1...4096) public var latent = 72
+    @Key("Width of the tokens inside.", 1...8192) public var width = 128
+    @Key("Attention heads; they divide the width.", 1...256) public var heads = 16
+    @Key("Blocks of the encoder.", 1...64) public var encoderLayers = 1
+    @Key("Blocks of the decoder.", 1...64) public var decoderLayers = 3
+    @Key("Gaussians that a token decodes to.", 1...256) public var perToken = 16
+    @Key("Weight of the Kullback-Leibler divergence.", 0...) public var klWeight: Float = 1e-4
+    @Key("Weight of the Chamfer distance of the centers.", 0...) public var chamferWeight: Float = 1
+    @Key("Weight of the L1 error of the images.", 0...) public var pictureWeight: Float = 1
+    @Key("Weight of the L1 error of each decoded Gaussian's color from the nearest point's.", 0...)
+    public var colourWeight: Float = 0.2
+    @Key("Weight of how much latents change from one time step to the next, by how much they differ at all.", 0...)
+    public var steadyWeight: Float = 0.1
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case points, sampling, tokens, latent, width, heads
-      case encoderLayers = "encoder_layers"
-      case decoderLayers = "decoder_layers"
-      case perToken = "per_token"
-      case klWeight = "kl_weight"
-      case chamferWeight = "chamfer_weight"
-      case pictureWeight = "picture_weight"
-      case colourWeight = "colour_weight"
-      case steadyWeight = "steady_weight"
-    }
+    public init() {}
 
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      points = try keys.decodeIfPresent(Int.self, forKey: .points) ?? 1024
-      sampling = try keys.decodeIfPresent(Sampling.self, forKey: .sampling) ?? .grid
-      tokens = try keys.decodeIfPresent(Int.self, forKey: .tokens) ?? 64
-      latent = try keys.decodeIfPresent(Int.self, forKey: .latent) ?? 72
-      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 128
-      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 16
-      encoderLayers = try keys.decodeIfPresent(Int.self, forKey: .encoderLayers) ?? 1
-      decoderLayers = try keys.decodeIfPresent(Int.self, forKey: .decoderLayers) ?? 3
-      perToken = try keys.decodeIfPresent(Int.self, forKey: .perToken) ?? 16
-      klWeight = try keys.decodeIfPresent(Float.self, forKey: .klWeight) ?? 1e-4
-      chamferWeight = try keys.decodeIfPresent(Float.self, forKey: .chamferWeight) ?? 1
-      pictureWeight = try keys.decodeIfPresent(Float.self, forKey: .pictureWeight) ?? 1
-      colourWeight = try keys.decodeIfPresent(Float.self, forKey: .colourWeight) ?? 0.2
-      steadyWeight = try keys.decodeIfPresent(Float.self, forKey: .steadyWeight) ?? 0.1
-      for (key, value, limit) in [
-        (CodingKeys.points, points, 65_536), (.tokens, tokens, 8192), (.latent, latent, 4096), (.width, width, 8192),
-        (.heads, heads, 256), (.encoderLayers, encoderLayers, 64), (.decoderLayers, decoderLayers, 64),
-        (.perToken, perToken, 256),
-      ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
-      try keys.refuse(.tokens, unless: tokens <= points, "must be at most points (\(points))")
-      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      for (key, value) in [
-        (CodingKeys.klWeight, klWeight), (.chamferWeight, chamferWeight), (.pictureWeight, pictureWeight),
-        (.colourWeight, colourWeight), (.steadyWeight, steadyWeight),
-      ] { try keys.refuse(key, unless: value >= 0 && value.isFinite, "must be 0 or more") }
+    public func validate() throws {
+      try $tokens.refuse(unless: tokens <= points, "must be at most points (\(points))")
+      try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
     }
   }
 

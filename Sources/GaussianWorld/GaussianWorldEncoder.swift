@@ -9,52 +9,20 @@ import Tensors
 /// The world model is frozen unless `fine_tune` says otherwise; the pooling always learns. With `join` another encoder's
 /// features stand beside it. Where tokens are asked for, the hidden tokens are not pooled, and stand where the world's are.
 public struct GaussianWorldEncoder: FrozenEncoder {
-  public struct Options: Decodable, Encodable, Sendable {
-    /// A run folder of `imitate world train`, or its world.safetensors.
-    public var world: String
-    /// The encoder whose features join; nil for the low-dimensional readings alone.
+  public struct Options: PluginOptions {
+    @Key("A run folder of `imitate world train`, or its world.safetensors.") public var world: String
+    @Key("The encoder whose features join; the low-dimensional observations alone when left out.", PluginKind.encoder)
     public var join: Choice?
-    /// Numbers of the pooled feature.
-    public var features: Int
-    /// How many pools look at the tokens, each with weights of its own.
-    public var pools: Int
-    public var fineTune: Bool
-    /// The most that is kept of frozen rows on disk.
-    public var cacheGigabytes: Double
+    @Key("Width of the pooled feature.", 1...8192) public var features = 64
+    @Key("Attention pools over the tokens, each with weights of its own.", 1...8192) public var pools = 8
+    @Key("Whether the world model learns too.") public var fineTune = false
+    @Key("The most that is kept of frozen rows on disk, GB; 0 keeps nothing.", 0...1e6) public var cacheGigabytes = 2.0
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case world, join, features, pools
-      case fineTune = "fine_tune"
-      case cacheGigabytes = "cache_gigabytes"
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      world = try keys.decode(String.self, forKey: .world)
-      join = try keys.decodeIfPresent(Choice.self, forKey: .join)
-      features = try keys.decodeIfPresent(Int.self, forKey: .features) ?? 64
-      pools = try keys.decodeIfPresent(Int.self, forKey: .pools) ?? 8
-      fineTune = try keys.decodeIfPresent(Bool.self, forKey: .fineTune) ?? false
-      cacheGigabytes = try keys.decodeIfPresent(Double.self, forKey: .cacheGigabytes) ?? 2
-      for (key, value) in [(CodingKeys.features, features), (.pools, pools)] {
-        try keys.refuse(key, unless: (1...8192).contains(value), "must be from 1 to 8192")
-      }
-      try keys.refuse(
-        .cacheGigabytes, unless: (0...1e6).contains(cacheGigabytes), "must be from 0 to a million; 0 keeps nothing")
-    }
-
-    /// What identifies these options; the joined encoder's are in the recipe.
-    public func encode(to encoder: any Encoder) throws {
-      var keys = encoder.container(keyedBy: CodingKeys.self)
-      try keys.encode(world, forKey: .world)
-      try keys.encode(features, forKey: .features)
-      try keys.encode(pools, forKey: .pools)
-      try keys.encode(fineTune, forKey: .fineTune)
-      try keys.encode(cacheGigabytes, forKey: .cacheGigabytes)
-    }
+    public init() {}
   }
 
   public static let name = "gaussian-world"
+  public static let help = "The feature of a Gaussian world model after its first denoising step, pooled."
   /// Under which name a world model's description travels with a policy.
   static let attachment = "world"
   /// Numbers of a pool before they are brought together.
@@ -124,6 +92,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       (pools ? [(.world, "world", options.features)] : []) + others,
       tokens: pools ? nil : .init(width: width, dimensions: 3))
   }
+
+  public static func checkFiles(_ options: Options) throws { _ = try file(options.world) }
 
   private static func file(_ path: String) throws -> String {
     var isFolder: ObjCBool = false

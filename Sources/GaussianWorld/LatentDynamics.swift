@@ -11,58 +11,24 @@ import Tensors
 /// AdaLN-Zero, the action by cross-attention. One action in `actionDrop` is hidden behind a learned null action, so that the
 /// model can also be asked without one.
 public struct LatentDynamics: Module {
-  public struct Options: Codable, Sendable {
-    public var width: Int
-    public var layers: Int
-    public var heads: Int
-    /// Steps of the sampler, and which.
-    public var steps: Int
-    public var solver: ElucidatedDiffusion.Solver
-    public var largestNoise: Float
-    /// Mean and standard deviation of the logarithm of the training noise.
-    public var noiseMean: Float
-    public var noiseDeviation: Float
-    public var actionDrop: Float
-    /// Predictions in a row while training, each fed by the last one's.
-    public var horizon: Int
-    /// The weight of the reward's error; 0 for no reward head.
-    public var rewardWeight: Float
+  public struct Options: PluginOptions {
+    @Key("Width of the tokens; even for each head.", 1...8192) public var width = 192
+    @Key("Transformer blocks.", 1...200) public var layers = 4
+    @Key("Attention heads; they divide the width.", 1...256) public var heads = 6
+    @Key("Steps of the sampler.", 1...1000) public var steps = 3
+    @Key("The sampler's solver.") public var solver = ElucidatedDiffusion.Solver.euler
+    @Key("The largest noise level (sigma_max).", .above(0.002, upTo: 1000)) public var largestNoise: Float = 5
+    @Key("Mean of the logarithm of the training noise.", -1e6...1e6) public var noiseMean: Float = -0.4
+    @Key("Standard deviation of the logarithm of the training noise.", .above(0)) public var noiseDeviation: Float = 1.2
+    @Key("Fraction of actions hidden behind a learned null action.", 0..<1) public var actionDrop: Float = 0.1
+    @Key("Predictions in a row while training, each fed by the last one's.", 1...64) public var horizon = 2
+    @Key("Weight of the reward's error; 0 for no reward head.", 0...) public var rewardWeight: Float = 0.1
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case width, layers, heads, steps, solver, horizon
-      case largestNoise = "largest_noise"
-      case noiseMean = "noise_mean"
-      case noiseDeviation = "noise_deviation"
-      case actionDrop = "action_drop"
-      case rewardWeight = "reward_weight"
-    }
+    public init() {}
 
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 192
-      layers = try keys.decodeIfPresent(Int.self, forKey: .layers) ?? 4
-      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 6
-      steps = try keys.decodeIfPresent(Int.self, forKey: .steps) ?? 3
-      solver = try keys.decodeIfPresent(ElucidatedDiffusion.Solver.self, forKey: .solver) ?? .euler
-      largestNoise = try keys.decodeIfPresent(Float.self, forKey: .largestNoise) ?? 5
-      noiseMean = try keys.decodeIfPresent(Float.self, forKey: .noiseMean) ?? -0.4
-      noiseDeviation = try keys.decodeIfPresent(Float.self, forKey: .noiseDeviation) ?? 1.2
-      actionDrop = try keys.decodeIfPresent(Float.self, forKey: .actionDrop) ?? 0.1
-      horizon = try keys.decodeIfPresent(Int.self, forKey: .horizon) ?? 2
-      rewardWeight = try keys.decodeIfPresent(Float.self, forKey: .rewardWeight) ?? 0.1
-      for (key, value, limit) in [
-        (CodingKeys.width, width, 8192), (.layers, layers, 200), (.heads, heads, 256), (.steps, steps, 1000),
-        (.horizon, horizon, 64),
-      ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
-      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      try keys.refuse(
-        .width, unless: width / heads % 2 == 0, "must be an even number for each head: positions turn pairs")
-      try keys.refuse(
-        .largestNoise, unless: largestNoise > 0.002 && largestNoise <= 1000, "must be above 0.002, at most 1000")
-      try keys.refuse(.noiseMean, unless: noiseMean.isFinite, "must be a number")
-      try keys.refuse(.noiseDeviation, unless: noiseDeviation > 0 && noiseDeviation.isFinite, "must be above 0")
-      try keys.refuse(.actionDrop, unless: (0..<1).contains(actionDrop), "must be from 0 to below 1")
-      try keys.refuse(.rewardWeight, unless: rewardWeight >= 0 && rewardWeight.isFinite, "must be 0 or more")
+    public func validate() throws {
+      try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
+      try $width.refuse(unless: width / heads % 2 == 0, "must be an even number for each head: positions turn pairs")
     }
   }
 

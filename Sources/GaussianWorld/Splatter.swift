@@ -11,40 +11,22 @@ import Tensors
 /// it saw, from where they were taken, and with recorded depths and poses from those too. Without any recording of depth
 /// the pictures come out right, but nothing ties the depths to metres.
 public struct Splatter: GaussianLift {
-  public struct Options: Codable, Sendable {
-    /// Channels at half the pictures' size; twice and four times as many further down.
-    public var channels: Int
-    /// What depths are possible, metres.
-    public var near: Float
-    public var far: Float
-    /// The weight of the error of the depths' logarithms, where depths are recorded.
-    public var depthWeight: Float
-    /// The weight of what other cameras, and wrong poses, cost.
-    public var poseWeight: Float
+  public struct Options: PluginOptions {
+    @Key("Channels at half the images' size; twice and four times as many further down.", .multiple(of: 8, upTo: 512))
+    public var channels = 32
+    @Key("The nearest possible depth, meters.", .above(0)) public var near: Float = 0.1
+    @Key("The farthest possible depth, meters; above near.", .above(0)) public var far: Float = 5
+    @Key("Weight of the error of the depths' logarithms, where depths are recorded.", 0...)
+    public var depthWeight: Float = 1
+    @Key("Weight of the errors of other cameras, and of poses.", 0...) public var poseWeight: Float = 1
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case channels, near, far
-      case depthWeight = "depth_weight"
-      case poseWeight = "pose_weight"
-    }
+    public init() {}
 
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      channels = try keys.decodeIfPresent(Int.self, forKey: .channels) ?? 32
-      near = try keys.decodeIfPresent(Float.self, forKey: .near) ?? 0.1
-      far = try keys.decodeIfPresent(Float.self, forKey: .far) ?? 5
-      depthWeight = try keys.decodeIfPresent(Float.self, forKey: .depthWeight) ?? 1
-      poseWeight = try keys.decodeIfPresent(Float.self, forKey: .poseWeight) ?? 1
-      try keys.refuse(
-        .channels, unless: channels > 0 && channels % 8 == 0 && channels <= 512, "must be a multiple of 8 to 512")
-      try keys.refuse(.near, unless: near > 0, "must be above 0")
-      try keys.refuse(.far, unless: far > near && far.isFinite, "must be above near (\(near))")
-      try keys.refuse(.depthWeight, unless: depthWeight >= 0, "must be 0 or more")
-      try keys.refuse(.poseWeight, unless: poseWeight >= 0, "must be 0 or more")
-    }
+    public func validate() throws { try $far.refuse(unless: far > near, "must be above near (\(near))") }
   }
 
   public static let name = "splatter"
+  public static let help = "A small U-Net from colors alone, of one or two cameras; it has to learn."
 
   /// Two 3x3 convolutions with their norms.
   struct Stage: Module {

@@ -52,7 +52,7 @@ extension WorldModel {
     }
     var random = Random(seed: 0)
     try self.init(
-      options: SettingDecoder().decode(Options.self, from: Setting(json: found.options), path: "world"),
+      options: Options(Setting(json: found.options), path: "world"),
       blueprint: found.blueprint, parts: parts, random: &random)
   }
 }

@@ -8,59 +8,75 @@ import Tensors
 /// `state` says what dynamics works on: latent tokens (the whole pipeline), Gaussians without the VAE, or pixels without
 /// either; the last two are GWM's ablations (its table 4).
 public struct WorldModel: Module {
-  public enum State: String, Codable, Sendable, CaseIterable {
+  public enum State: String, CaseIterable, SettingValue {
     case vae, gaussians, image
   }
 
-  public struct Options: Decodable, Sendable {
-    /// The cameras' names; the first one's frame is the world, and its pictures are what is predicted.
-    public var cameras: [String]
-    /// The cameras' vertical view angles where recordings do not tell, degrees; one number for all or one each.
-    public var fieldsOfView: [Float]
-    /// Whether the demonstrations hold depths and calibrations to learn from.
-    public var geometry: Bool
-    public var state: State
-    public var lift: Choice
-    public var vae: GaussianVAE.Options
-    public var dynamics: LatentDynamics.Options
-    /// The side of the squares of pixels that are tokens without a VAE.
-    public var patch: Int
-    /// What it was read from.
-    public var setting: Setting
+  public struct Options: PluginOptions {
+    @Key("The cameras' names; the first one's frame is the world, and its images are predicted.", name: "cameras")
+    private var names: [String]
+    @Key(
+      "Vertical view angles where recordings do not say, degrees; one for all cameras or one for each.",
+      name: "field_of_view")
+    private var angles = ViewAngles.all(45)
+    @Key("Whether the demonstrations hold depths and calibrations to learn from.") public var geometry = false
+    @Key("What dynamics works on: latent tokens, Gaussians without the VAE, or pixels.") public var state = State.vae
+    @Key("How images become Gaussians.", PluginKind.lift) public var lift = Choice(kind: Splatter.name)
+    @Key("Gaussians to latent tokens and back.") public var vae = GaussianVAE.Options()
+    @Key("What comes next.") public var dynamics = LatentDynamics.Options()
+    @Key("Side of the squares of pixels that are tokens without a VAE.", 1...256) public var patch = 8
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case cameras, state, lift, vae, dynamics, patch, geometry
-      case fieldsOfView = "field_of_view"
+    public init() {}
+
+    /// The cameras' names, without `_image`.
+    public var cameras: [String] {
+      get { names.map { CameraKeys($0).name } }
+      set { names = newValue }
     }
 
-    public init(from decoder: any Decoder) throws {
-      setting = try Setting(from: decoder)
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      cameras = try keys.decode([String].self, forKey: .cameras).map { CameraKeys($0).name }
-      if let list = try? keys.decode([Float].self, forKey: .fieldsOfView) {
-        fieldsOfView = list
+    /// The vertical view angle of each camera, degrees.
+    public var fieldsOfView: [Float] {
+      get { angles.each(of: names.count) }
+      set { angles = .each(newValue) }
+    }
+
+    public func validate() throws {
+      try $names.refuse(
+        unless: !cameras.isEmpty && Set(cameras).count == cameras.count, "names no camera, or one twice")
+      try $angles.refuse(
+        unless: fieldsOfView.allSatisfy { $0 > 1 && $0 < 179 }, "must be between 1 and 179 degrees")
+      try $angles.refuse(
+        unless: fieldsOfView.count == cameras.count, "must be one number, or one for each camera")
+    }
+  }
+
+  /// One angle for all cameras, or one for each.
+  private enum ViewAngles: SettingValue {
+    case all(Float)
+    case each([Float])
+
+    static var settingType: String { "a number, or a list of them" }
+
+    init(_ setting: Setting, path: String) throws {
+      if case .list = setting.value {
+        self = .each(try [Float](setting, path: path))
       } else {
-        let angle = try keys.decodeIfPresent(Float.self, forKey: .fieldsOfView) ?? 45
-        fieldsOfView = cameras.map { _ in angle }
+        self = .all(try Float(setting, path: path))
       }
-      geometry = try keys.decodeIfPresent(Bool.self, forKey: .geometry) ?? false
-      state = try keys.decodeIfPresent(State.self, forKey: .state) ?? .vae
-      lift = try keys.decodeIfPresent(Choice.self, forKey: .lift) ?? Choice(kind: Splatter.name)
-      let empty = Setting(.map([]), line: setting.line)
-      vae =
-        try keys.decodeIfPresent(GaussianVAE.Options.self, forKey: .vae)
-        ?? SettingDecoder().decode(GaussianVAE.Options.self, from: empty)
-      dynamics =
-        try keys.decodeIfPresent(LatentDynamics.Options.self, forKey: .dynamics)
-        ?? SettingDecoder().decode(LatentDynamics.Options.self, from: empty)
-      patch = try keys.decodeIfPresent(Int.self, forKey: .patch) ?? 8
-      try keys.refuse(
-        .cameras, unless: !cameras.isEmpty && Set(cameras).count == cameras.count, "names no camera, or one twice")
-      try keys.refuse(
-        .fieldsOfView, unless: fieldsOfView.allSatisfy { $0 > 1 && $0 < 179 }, "must be between 1 and 179 degrees")
-      try keys.refuse(
-        .fieldsOfView, unless: fieldsOfView.count == cameras.count, "must be one number, or one for each camera")
-      try keys.refuse(.patch, unless: (1...256).contains(patch), "must be from 1 to 256 pixels")
+    }
+
+    var setting: Setting {
+      switch self {
+      case .all(let angle): angle.setting
+      case .each(let angles): angles.setting
+      }
+    }
+
+    func each(of count: Int) -> [Float] {
+      switch self {
+      case .all(let angle): Array(repeating: angle, count: count)
+      case .each(let angles): angles
+      }
     }
   }
 

@@ -2,135 +2,131 @@ import Tensors
 
 /// The plug-ins that recipes can name. Adding one is one word: `.standard.adding(MyEncoder.self)`.
 public struct Catalog: PartFactory {
-  private struct EncoderEntry: Sendable {
-    let make: @Sendable (Setting, String, EncoderContext, inout Random) throws -> any ObservationEncoder
-  }
-  private struct PolicyEntry: Sendable {
-    let wantsTokens: @Sendable (Setting, String) throws -> Bool
-    let make: @Sendable (Setting, String, any ObservationEncoder, Int, inout Random) throws -> any Policy
-  }
-  private struct LiftEntry: Sendable {
-    let needsDepth: Bool
-    let make: @Sendable (Setting, String, LiftContext, inout Random) throws -> any GaussianLift
-  }
-  private struct SimulatorEntry: Sendable {
-    let tasks: [SimulatedTask]
-    let check: @Sendable (Setting, String) throws -> Void
-    let make: @Sendable (Setting, String, _ drawing: Bool) throws -> any Environment
-  }
-
-  private var encoders: [String: EncoderEntry] = [:]
-  private var policies: [String: PolicyEntry] = [:]
-  private var lifts: [String: LiftEntry] = [:]
-  private var simulators: [String: SimulatorEntry] = [:]
+  private var plugins: [PluginKind: [String: any Plugin.Type]] = [:]
 
   /// A catalog without plug-ins.
   public init() {}
 
-  public func adding<E: ObservationEncoder>(_ type: E.Type) -> Catalog {
+  /// This catalog and an encoder, a policy, a lift or a simulator.
+  public func adding(_ type: any Plugin.Type) -> Catalog {
     var catalog = self
-    catalog.encoders[type.name] = EncoderEntry { setting, path, context, random in
-      try type.init(
-        options: SettingDecoder().decode(E.Options.self, from: setting, path: path), context: context, random: &random)
+    catalog.plugins[type.pluginKind, default: [:]][type.name] = type
+    return catalog
+  }
+
+  /// The plug-ins of a kind, by name.
+  public func plugins(_ kind: PluginKind) -> [any Plugin.Type] {
+    (plugins[kind] ?? [:]).values.sorted { $0.name < $1.name }
+  }
+
+  /// Every plug-in with its keys, by kind and name.
+  public var descriptions: [PluginDescription] {
+    func describe<P: Plugin>(_ type: P.Type) -> PluginDescription {
+      PluginDescription(kind: type.pluginKind.rawValue, name: type.name, help: type.help, keys: P.Options.settingKeys)
     }
-    return catalog
+    return PluginKind.allCases.flatMap { kind in plugins(kind).map { describe($0) } }
   }
 
-  public func adding<P: Policy>(_ type: P.Type) -> Catalog {
-    var catalog = self
-    catalog.policies[type.name] = PolicyEntry(
-      wantsTokens: { try type.wantsTokens(SettingDecoder().decode(P.Options.self, from: $0, path: $1)) },
-      make: { setting, path, encoder, width, random in
-        try type.init(
-          options: SettingDecoder().decode(P.Options.self, from: setting, path: path), encoder: encoder,
-          actionWidth: width, random: &random)
-      })
-    return catalog
-  }
+  /// Whether there is a plug-in that `choice` names.
+  public func has(_ choice: Choice, as kind: PluginKind) -> Bool { plugins[kind]?[choice.kind] != nil }
 
-  public func adding<L: GaussianLift>(_ type: L.Type) -> Catalog {
-    var catalog = self
-    catalog.lifts[type.name] = LiftEntry(needsDepth: type.needsDepth) { setting, path, context, random in
-      try type.init(
-        options: SettingDecoder().decode(L.Options.self, from: setting, path: path), context: context, random: &random)
+  // MARK: Checking
+
+  /// Refuses a choice for whatever it can be refused without building it: its kind, its options, and the plug-ins that they
+  /// name.
+  /// - Parameter files: whether files that it names have to be there.
+  /// - Throws: `SettingError`.
+  public func check(_ choice: Choice, as kind: PluginKind, path: String, files: Bool = false) throws {
+    func check<P: Plugin>(_ type: P.Type) throws {
+      let options = try P.Options(choice.options, path: path)
+      try self.check(options, path: path, files: files)
+      if files { try placing(choice, path: path) { try type.checkFiles(options) } }
     }
-    return catalog
+    try check(find(choice, kind, path, as: (any Plugin.Type).self))
   }
 
-  public func adding<S: Simulator>(_ type: S.Type) -> Catalog {
-    var catalog = self
-    catalog.simulators[type.name] = SimulatorEntry(
-      tasks: type.tasks,
-      check: { setting, path in _ = try SettingDecoder().decode(S.Options.self, from: setting, path: path) },
-      make: { setting, path, drawing in
-        let options = try SettingDecoder().decode(S.Options.self, from: setting, path: path)
-        return try type.init(options: drawing ? options : type.withoutImages(options))
-      })
-    return catalog
+  /// The same of every plug-in that settings name. A simulator that this build does not have is no mistake.
+  /// - Throws: `SettingError`.
+  public func check(_ settings: some PluginOptions, path: String = "", files: Bool = false) throws {
+    for (kind, choice, path) in settings.plugins(path: path)
+    where kind != .simulator || has(choice, as: kind) {
+      try check(choice, as: kind, path: path, files: files)
+    }
   }
 
-  public var encoderNames: [String] { encoders.keys.sorted() }
-  public var policyNames: [String] { policies.keys.sorted() }
-  public var liftNames: [String] { lifts.keys.sorted() }
-  public var simulatorNames: [String] { simulators.keys.sorted() }
+  // MARK: Making
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   public func makeEncoder(
     _ choice: Choice, context: EncoderContext, path: String = "encoder", random: inout Random
   ) throws -> any ObservationEncoder {
-    let entry = try find(choice, in: encoders, path: path)
     var context = context
     context.parts = self
-    return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
+    func make<E: ObservationEncoder>(_ type: E.Type) throws -> any ObservationEncoder {
+      try type.init(options: E.Options(choice.options, path: path), context: context, random: &random)
+    }
+    return try placing(choice, path: path) {
+      try make(find(choice, .encoder, path, as: (any ObservationEncoder.Type).self))
+    }
   }
 
   /// Whether a lift needs depths and calibrations wherever it is used.
   /// - Throws: `SettingError` when the kind is unknown.
   public func needsDepth(_ choice: Choice, path: String = "world.lift") throws -> Bool {
-    try find(choice, in: lifts, path: path).needsDepth
+    try find(choice, .lift, path, as: (any GaussianLift.Type).self).needsDepth
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   public func makeLift(
     _ choice: Choice, context: LiftContext, path: String = "world.lift", random: inout Random
   ) throws -> any GaussianLift {
-    let entry = try find(choice, in: lifts, path: path)
-    return try placing(choice, path: path) { try entry.make(choice.options, path, context, &random) }
+    func make<L: GaussianLift>(_ type: L.Type) throws -> any GaussianLift {
+      try type.init(options: L.Options(choice.options, path: path), context: context, random: &random)
+    }
+    return try placing(choice, path: path) { try make(find(choice, .lift, path, as: (any GaussianLift.Type).self)) }
   }
 
   /// Whether a policy wants its encoder to give tokens.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   public func wantsTokens(_ choice: Choice) throws -> Bool {
-    try find(choice, in: policies, path: "policy").wantsTokens(choice.options, "policy")
+    func wants<P: Policy>(_ type: P.Type) throws -> Bool {
+      try type.wantsTokens(P.Options(choice.options, path: "policy"))
+    }
+    return try wants(find(choice, .policy, "policy", as: (any Policy.Type).self))
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   public func makePolicy(
     _ choice: Choice, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random
   ) throws -> any Policy {
-    let entry = try find(choice, in: policies, path: "policy")
-    return try placing(choice, path: "policy") {
-      try entry.make(choice.options, "policy", encoder, actionWidth, &random)
+    func make<P: Policy>(_ type: P.Type) throws -> any Policy {
+      try type.init(
+        options: P.Options(choice.options, path: "policy"), encoder: encoder, actionWidth: actionWidth, random: &random)
     }
+    return try placing(choice, path: "policy") { try make(find(choice, .policy, "policy", as: (any Policy.Type).self)) }
   }
 
   /// - Parameter drawing: whether anyone looks at images; a simulator that can do without is faster then.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit, or the simulator's own error.
   public func makeSimulator(_ choice: Choice, drawing: Bool = true) throws -> any Environment {
-    let entry = try find(choice, in: simulators, path: "simulator")
-    return try entry.make(choice.options, "simulator", drawing)
+    func make<S: Simulator>(_ type: S.Type) throws -> any Environment {
+      let options = try S.Options(choice.options, path: "simulator")
+      return try type.init(options: drawing ? options : type.withoutImages(options))
+    }
+    return try make(find(choice, .simulator, "simulator", as: (any Simulator.Type).self))
   }
 
   /// The tasks of a simulator, its options checked without starting it.
   public func tasks(of choice: Choice) throws -> [SimulatedTask] {
-    let entry = try find(choice, in: simulators, path: "simulator")
-    try entry.check(choice.options, "simulator")
-    return entry.tasks
+    try check(choice, as: .simulator, path: "simulator")
+    return try find(choice, .simulator, "simulator", as: (any Simulator.Type).self).tasks
   }
 
-  private func find<Entry>(_ choice: Choice, in entries: [String: Entry], path: String) throws -> Entry {
-    guard let entry = entries[choice.kind] else {
-      let known = entries.keys.sorted()
+  private func find<Interface>(
+    _ choice: Choice, _ kind: PluginKind, _ path: String, as _: Interface.Type
+  ) throws -> Interface {
+    guard let type = plugins[kind]?[choice.kind] as? Interface else {
+      let known = plugins(kind).map { $0.name }
       let none = "none in this build (a simulator needs libmujoco-dev and libosmesa6-dev: ./run build)"
       throw SettingError.invalid(
         path: "\(path).kind", line: choice.options.line,
@@ -138,7 +134,7 @@ public struct Catalog: PartFactory {
           "unknown kind '\(choice.kind)'; known: \(known.isEmpty ? none : known.joined(separator: ", "))"
       )
     }
-    return entry
+    return type
   }
 
   /// A plug-in's own complaint about its options, with the line where they stand.

@@ -1,5 +1,5 @@
 /// Scenes, styles and objects for training and for evaluation never overlap.
-public enum ScenePool: String, Codable, Sendable, CaseIterable {
+public enum ScenePool: String, Codable, CaseIterable, SettingValue {
   case training
   case evaluation
 }
@@ -84,6 +84,7 @@ public protocol Simulator: Environment, Plugin {
 }
 
 extension Simulator {
+  public static var pluginKind: PluginKind { .simulator }
   public static func withoutImages(_ options: Options) -> Options { options }
 }
 

@@ -50,3 +50,7 @@ public struct EpisodeRequest: Sendable {
     self.memory = memory
   }
 }
+
+extension EpisodeFormat {
+  public static var pluginKind: PluginKind { .reader }
+}

@@ -67,6 +67,7 @@ public protocol GaussianLift: Module, Plugin {
 }
 
 extension GaussianLift {
+  public static var pluginKind: PluginKind { .lift }
   public static var needsDepth: Bool { false }
   public func loss(on views: CameraViews) -> PolicyLoss? { nil }
 }

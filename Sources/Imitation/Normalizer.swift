@@ -1,7 +1,7 @@
 import Tensors
 
 /// How values of one key are brought to a common range.
-public enum Normalization: String, Codable, Sendable, CaseIterable {
+public enum Normalization: String, Codable, CaseIterable, SettingValue {
   /// As recorded.
   case none
   /// Each dimension's recorded range to ±0.999999; a dimension that hardly moves (range below 1e-4) is only shifted

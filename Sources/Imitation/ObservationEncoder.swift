@@ -69,6 +69,7 @@ public protocol ObservationEncoder: Module, Plugin {
 }
 
 extension ObservationEncoder {
+  public static var pluginKind: PluginKind { .encoder }
   public var attachments: [String: String] { [:] }
   public var attachedTensors: [String: Tensor] { [:] }
   public var history: Int { 0 }

@@ -33,6 +33,7 @@ public protocol Policy: Module, Plugin {
 }
 
 extension Policy {
+  public static var pluginKind: PluginKind { .policy }
   public static func wantsTokens(_ options: Options) -> Bool { false }
   public var undecayed: Set<String> { [] }
   public var reach: ClosedRange<Float>? { nil }

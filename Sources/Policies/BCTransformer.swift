@@ -9,80 +9,43 @@ import Tensors
 /// `pred_future_acs`. With another `horizon`, learned query tokens follow the frames and predict the actions; that is ours,
 /// for machines that cannot afford ten frames of history.
 public struct BCTransformer: Policy {
-  public struct Options: Codable, Sendable {
-    /// Frames of history.
-    public var context: Int
-    /// Actions predicted.
-    public var horizon: Int
-    public var width: Int
-    public var layers: Int
-    public var heads: Int
-    /// Of embeddings, attention and block outputs alike.
-    public var dropout: Float
-    /// Whether a frame may not attend to later ones. Only without query tokens.
-    public var causal: Bool
-    /// `gmm`, or `deterministic`: tanh and squared error.
-    public var head: Head
-    public var modes: Int
-    /// Added to every predicted standard deviation.
-    public var minimumDeviation: Float
-    /// The mixture component to act by: drawn by its weight, as the original does, or the heaviest.
-    public var mode: Mode
-    /// The standard deviation while acting (`low_noise_eval`).
-    public var actingDeviation: Float
-    /// Leave actions that repeat an episode's last one out of the loss; the original learns them.
-    public var maskPadding: Bool
-    /// Keep only each block's input for the way back and work the block out again: less memory, a quarter more time.
-    public var recompute: Bool
+  public struct Options: PluginOptions {
+    @Key("Frames of history.", 1...1000) public var context = 10
+    @Key("Actions predicted.", 1...1000) public var horizon = 10
+    @Key("Width of the tokens.", 1...16_384) public var width = 512
+    @Key("Transformer blocks.", 1...200) public var layers = 6
+    @Key("Attention heads; they divide the width.", 1...256) public var heads = 8
+    @Key("Dropout of embeddings, attention and block outputs.", 0..<1) public var dropout: Float = 0.1
+    @Key("Whether a frame may not attend to later ones; needs horizon equal to context.") public var causal = false
+    @Key("A mixture of Gaussians learned by its likelihood, or tanh and squared error.") public var head = Head.gmm
+    @Key("Components of the mixture.", 1...100) public var modes = 5
+    @Key("Added to every predicted standard deviation.", .above(0)) public var minimumDeviation: Float = 0.005
+    @Key("The component to act by: drawn by its weight, as the original does, or the heaviest.")
+    public var mode = Mode.sample
+    @Key("Standard deviation while acting (low_noise_eval).", 0...) public var actingDeviation: Float = 1e-4
+    @Key("Leave actions that repeat an episode's last one out of the loss; the original learns them.")
+    public var maskPadding = false
+    @Key("Keep only each block's input for the backward pass: less memory, one more pass through the blocks.")
+    public var recompute = false
 
-    /// What of an encoder it sees: a row for each frame, or tokens that it attends to.
-    public var observe: Observe
-    /// Blocks of attention to the tokens.
-    public var observeLayers: Int
+    @Key("What of an encoder it sees: its pooled features, or its tokens, which it attends to.")
+    public var observe = Observe.pooled
+    @Key("Blocks of attention to the tokens.", 1...64) public var observeLayers = 2
 
-    public enum Observe: String, Codable, Sendable { case pooled, tokens }
-    public enum Head: String, Codable, Sendable { case gmm, deterministic }
-    public enum Mode: String, Codable, Sendable { case sample, best }
+    public enum Observe: String, CaseIterable, SettingValue { case pooled, tokens }
+    public enum Head: String, CaseIterable, SettingValue { case gmm, deterministic }
+    public enum Mode: String, CaseIterable, SettingValue { case sample, best }
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case context, horizon, width, layers, heads, dropout, causal, head, modes, mode, recompute, observe
-      case observeLayers = "observe_layers"
-      case minimumDeviation = "minimum_deviation"
-      case actingDeviation = "acting_deviation"
-      case maskPadding = "mask_padding"
-    }
+    public init() {}
 
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      context = try keys.decodeIfPresent(Int.self, forKey: .context) ?? 10
-      horizon = try keys.decodeIfPresent(Int.self, forKey: .horizon) ?? 10
-      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 512
-      layers = try keys.decodeIfPresent(Int.self, forKey: .layers) ?? 6
-      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 8
-      dropout = try keys.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.1
-      causal = try keys.decodeIfPresent(Bool.self, forKey: .causal) ?? false
-      head = try keys.decodeIfPresent(Head.self, forKey: .head) ?? .gmm
-      modes = try keys.decodeIfPresent(Int.self, forKey: .modes) ?? 5
-      minimumDeviation = try keys.decodeIfPresent(Float.self, forKey: .minimumDeviation) ?? 0.005
-      mode = try keys.decodeIfPresent(Mode.self, forKey: .mode) ?? .sample
-      actingDeviation = try keys.decodeIfPresent(Float.self, forKey: .actingDeviation) ?? 1e-4
-      maskPadding = try keys.decodeIfPresent(Bool.self, forKey: .maskPadding) ?? false
-      recompute = try keys.decodeIfPresent(Bool.self, forKey: .recompute) ?? false
-      observe = try keys.decodeIfPresent(Observe.self, forKey: .observe) ?? .pooled
-      observeLayers = try keys.decodeIfPresent(Int.self, forKey: .observeLayers) ?? 2
-      for (key, value, limit) in [
-        (CodingKeys.context, context, 1000), (.horizon, horizon, 1000), (.width, width, 16_384), (.layers, layers, 200),
-        (.heads, heads, 256), (.modes, modes, 100), (.observeLayers, observeLayers, 64),
-      ] { try keys.refuse(key, unless: (1...limit).contains(value), "must be from 1 to \(limit)") }
-      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      try keys.refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
-      try keys.refuse(.minimumDeviation, unless: minimumDeviation > 0, "must be above 0")
-      try keys.refuse(.actingDeviation, unless: actingDeviation >= 0, "must be 0 or more")
-      try keys.refuse(.causal, unless: !causal || horizon == context, "needs horizon equal to context")
+    public func validate() throws {
+      try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
+      try $causal.refuse(unless: !causal || horizon == context, "needs horizon equal to context")
     }
   }
 
   public static let name = "bc-transformer"
+  public static let help = "RoboCasa's BC-Transformer: frames to a mixture of Gaussians over the next actions."
 
   public let encoder: any ObservationEncoder
   /// Nil where the pooled features are embedded as they are.

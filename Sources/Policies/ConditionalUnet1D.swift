@@ -55,52 +55,29 @@ struct ConditionalResidualBlock: Module {
 ///
 /// The first skip, at full length, is never used; that is how the reference is built, and its weights expect it.
 public struct ConditionalUnet1D: DenoisingNetwork {
-  public struct Options: Codable, Sendable {
-    /// Channels of each level; each but the last halves the length.
-    public var widths: [Int]
-    /// The width of the diffusion step's embedding.
-    public var stepWidth: Int
-    public var kernel: Int
-    /// Of the norms.
-    public var groups: Int
-    /// Whether the condition scales channels, or only shifts them.
-    public var filmScale: Bool
+  public struct Options: PluginOptions {
+    @Key("Channels of each level, 1 to 8 of them, multiples of groups; each level but the last halves the horizon.")
+    public var widths = [512, 1024, 2048]
+    @Key("Width of the diffusion step's embedding; even.", 4...8192) public var stepWidth = 128
+    @Key("Size of the convolutions; odd.", 1..<100) public var kernel = 5
+    @Key("Groups of the norms.", 1...1024) public var groups = 8
+    @Key("Whether the condition scales channels, or only shifts them.") public var filmScale = true
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case widths, kernel, groups
-      case stepWidth = "step_width"
-      case filmScale = "film_scale"
-    }
+    public init() {}
 
-    public init(
-      widths: [Int] = [512, 1024, 2048], stepWidth: Int = 128, kernel: Int = 5, groups: Int = 8, filmScale: Bool = true
-    ) {
-      (self.widths, self.stepWidth, self.kernel) = (widths, stepWidth, kernel)
-      (self.groups, self.filmScale) = (groups, filmScale)
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      self.init(
-        widths: try keys.decodeIfPresent([Int].self, forKey: .widths) ?? [512, 1024, 2048],
-        stepWidth: try keys.decodeIfPresent(Int.self, forKey: .stepWidth) ?? 128,
-        kernel: try keys.decodeIfPresent(Int.self, forKey: .kernel) ?? 5,
-        groups: try keys.decodeIfPresent(Int.self, forKey: .groups) ?? 8,
-        filmScale: try keys.decodeIfPresent(Bool.self, forKey: .filmScale) ?? true)
-      try keys.refuse(.groups, unless: (1...1024).contains(groups), "must be from 1 to 1024")
-      try keys.refuse(
-        .widths,
+    public func validate() throws {
+      try $widths.refuse(
         unless: (1...8).contains(widths.count) && widths.allSatisfy { $0 > 0 && $0 <= 16_384 && $0 % groups == 0 },
         "must be 1 to 8 widths, each a multiple of groups (\(groups))")
       // The last block's norm always has the eight groups of the reference.
-      try keys.refuse(.widths, unless: widths[0] % 8 == 0, "the first must be a multiple of 8")
-      try keys.refuse(
-        .stepWidth, unless: stepWidth >= 4 && stepWidth % 2 == 0 && stepWidth <= 8192, "must be even, 4 to 8192")
-      try keys.refuse(.kernel, unless: kernel > 0 && kernel % 2 == 1 && kernel < 100, "must be odd")
+      try $widths.refuse(unless: widths[0] % 8 == 0, "the first must be a multiple of 8")
+      try $stepWidth.refuse(unless: stepWidth % 2 == 0, "must be even")
+      try $kernel.refuse(unless: kernel % 2 == 1, "must be odd")
     }
   }
 
   public static let name = "diffusion-unet"
+  public static let help = "Diffusion Policy with the convolutional network."
 
   struct Down: Module {
     let first, second: ConditionalResidualBlock

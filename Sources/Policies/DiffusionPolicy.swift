@@ -4,9 +4,11 @@ import Tensors
 
 /// A network that says how noisy actions should change, given what is seen.
 public protocol DenoisingNetwork: Module {
-  associatedtype Options: Codable & Sendable
+  associatedtype Options: PluginOptions
   /// The word a recipe uses for the policy around it.
   static var name: String { get }
+  /// What the policy is, in one line.
+  static var help: String { get }
   /// - Parameters:
   ///   - horizon: actions of a window.
   ///   - context: frames it is conditioned on, of `features` numbers each.
@@ -28,25 +30,15 @@ public protocol DenoisingNetwork: Module {
 /// The window starts at the oldest frame: with 2 frames and a horizon of 16 it is actions -1...14, of which those from the
 /// present on are for acting.
 public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
-  public struct Options: Codable, Sendable {
-    public var diffusion: DiffusionOptions
-    public var network: Network.Options
+  public struct Options: PluginOptions {
+    public var diffusion = DiffusionOptions()
+    public var network = Network.Options()
 
-    // Both records' keys stand side by side in a recipe.
-    public init(from decoder: any Decoder) throws {
-      // Both are read before either complains, or the other's keys would count as unknown.
-      let found = (Result { try DiffusionOptions(from: decoder) }, Result { try Network.Options(from: decoder) })
-      diffusion = try found.0.get()
-      network = try found.1.get()
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-      try diffusion.encode(to: encoder)
-      try network.encode(to: encoder)
-    }
+    public init() {}
   }
 
   public static var name: String { Network.name }
+  public static var help: String { Network.help }
 
   public let encoder: any ObservationEncoder
   public let network: Network

@@ -1,4 +1,5 @@
 import Foundation
+import Imitation
 import Tensors
 
 /// Walks from noise to actions along a schedule, with what a network predicts at each step.
@@ -7,7 +8,7 @@ import Tensors
 /// than the schedule has, DDPM takes the variance between the steps it visits, which the version that Diffusion Policy pinned
 /// (0.11.1) did not.
 public struct DiffusionSampler: Sendable {
-  public enum Kind: String, Codable, Sendable, CaseIterable {
+  public enum Kind: String, CaseIterable, SettingValue {
     /// Ho et al. 2020: noise is added back at every step.
     case ddpm
     /// Song et al. 2021: none, so that few steps are enough.

@@ -1,4 +1,5 @@
 import Foundation
+import Imitation
 import Tensors
 
 /// How much noise each of `N` diffusion steps holds: `x_t = √A_t x_0 + √(1 - A_t) ε` (Ho et al. 2020; Nichol and Dhariwal
@@ -7,7 +8,7 @@ import Tensors
 /// It knows nothing of networks: what a network predicts, and how steps are walked back, are `Prediction` and
 /// `DiffusionSampler`.
 public struct NoiseSchedule: Sendable {
-  public enum Shape: String, Codable, Sendable, CaseIterable {
+  public enum Shape: String, CaseIterable, SettingValue {
     /// `squaredcos_cap_v2`: `A(u) = cos²((u + 0.008) / 1.008 · π/2)`, no beta above 0.999.
     case squaredCosine = "squared_cosine"
     /// From 0.0001 to 0.02.
@@ -15,7 +16,7 @@ public struct NoiseSchedule: Sendable {
   }
 
   /// What a network is asked for.
-  public enum Prediction: String, Codable, Sendable, CaseIterable {
+  public enum Prediction: String, CaseIterable, SettingValue {
     /// The noise.
     case epsilon
     /// The clean actions.

@@ -41,47 +41,27 @@ struct TransformerDecoderBlock: Module {
 ///
 /// The reference also has an encoder-only form without conditioning; a policy always has observations, so it is not here.
 public struct TransformerForDiffusion: DenoisingNetwork {
-  public struct Options: Codable, Sendable {
-    public var width: Int
-    public var layers: Int
-    public var heads: Int
-    /// Blocks of self-attention over the memory; with 0 each of its tokens goes through a small network by itself.
-    public var conditionLayers: Int
-    public var embeddingDropout: Float
-    /// Of attention, of the layers between, and of what each branch adds.
-    public var dropout: Float
-    /// Whether an action may not attend to later ones, nor to frames after its own.
-    public var causal: Bool
+  public struct Options: PluginOptions {
+    @Key("Width of the tokens; even.", 4...16_384) public var width = 256
+    @Key("Transformer blocks.", 1...200) public var layers = 8
+    @Key("Attention heads; they divide the width.", 1...256) public var heads = 4
+    @Key("Blocks of self-attention over the memory; with 0 each of its tokens goes through a small network.", 0...200)
+    public var conditionLayers = 0
+    @Key("Dropout of embeddings.", 0..<1) public var embeddingDropout: Float = 0
+    @Key("Dropout of attention, of the layers between, and of what each branch adds.", 0..<1)
+    public var dropout: Float = 0.3
+    @Key("Whether an action may not attend to later ones, nor to frames after its own.") public var causal = true
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case width, layers, heads, dropout, causal
-      case conditionLayers = "condition_layers"
-      case embeddingDropout = "embedding_dropout"
-    }
+    public init() {}
 
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 256
-      layers = try keys.decodeIfPresent(Int.self, forKey: .layers) ?? 8
-      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 4
-      conditionLayers = try keys.decodeIfPresent(Int.self, forKey: .conditionLayers) ?? 0
-      embeddingDropout = try keys.decodeIfPresent(Float.self, forKey: .embeddingDropout) ?? 0
-      dropout = try keys.decodeIfPresent(Float.self, forKey: .dropout) ?? 0.3
-      causal = try keys.decodeIfPresent(Bool.self, forKey: .causal) ?? true
-      for (key, value, range) in [
-        (CodingKeys.width, width, 4...16_384), (.layers, layers, 1...200), (.heads, heads, 1...256),
-        (.conditionLayers, conditionLayers, 0...200),
-      ] {
-        try keys.refuse(key, unless: range.contains(value), "must be from \(range.lowerBound) to \(range.upperBound)")
-      }
-      try keys.refuse(.width, unless: width % 2 == 0, "must be even")
-      try keys.refuse(.heads, unless: width % heads == 0, "must divide the width (\(width))")
-      try keys.refuse(.dropout, unless: (0..<1).contains(dropout), "must be from 0 to below 1")
-      try keys.refuse(.embeddingDropout, unless: (0..<1).contains(embeddingDropout), "must be from 0 to below 1")
+    public func validate() throws {
+      try $width.refuse(unless: width % 2 == 0, "must be even")
+      try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
     }
   }
 
   public static let name = "diffusion-transformer"
+  public static let help = "Diffusion Policy with the transformer."
 
   let actionEmbedding: Linear
   /// `[1, horizon, width]`.
@@ -155,6 +135,9 @@ public struct TransformerForDiffusion: DenoisingNetwork {
 
   /// Decay is for matrices: not for biases, norms and tables of positions.
   public var undecayed: Set<String> {
-    Set(parameters().filter { $0.name.hasSuffix("ositions") || $0.parameter.value.rank == 1 }.map(\.name))
+    let tables = [positions, memoryPositions]
+    return Set(
+      parameters().filter { found in found.parameter.value.rank == 1 || tables.contains { $0 === found.parameter } }
+        .map(\.name))
   }
 }

@@ -9,6 +9,8 @@
   /// give the same bits, whatever ran before. Training and evaluation draw from disjoint styles and objects.
   public final class Kitchenette: Simulator {
     public static let name = "kitchenette"
+    public static let help =
+      "The embedded kitchen on MuJoCo; a simulator of its own, its scores are not RoboCasa scores."
     public static var tasks: [SimulatedTask] { KitchenTasks.all.map(\.summary) }
 
     private let options: Options

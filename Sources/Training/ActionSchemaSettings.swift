@@ -2,39 +2,27 @@ import Imitation
 
 /// What a recipe says of its actions where the demonstrations do not: lists with one entry for each recorded number, null where
 /// it is not known.
-package struct ActionSchemaSettings: Decodable, Sendable, Equatable {
-  package var names: [String?]?
-  package var units: [String?]?
-  package var low: [Float?]?
-  package var high: [Float?]?
-  /// Actions a second.
-  package var rate: Double?
-  package var control: String?
+package struct ActionSchemaSettings: PluginOptions, Equatable {
+  @Key("Each value's name.") package var names: [String?]?
+  @Key("What +1 stands for.") package var units: [String?]?
+  @Key("Each value's lower limit.") package var low: [Float?]?
+  @Key("Each value's upper limit.") package var high: [Float?]?
+  @Key("Actions a second.", .above(0)) package var rate: Double?
+  @Key("What is controlled, and in which frame.") package var control: String?
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case names, units, low, high, rate, control }
+  package init() {}
 
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    names = try keys.decodeIfPresent([String?].self, forKey: .names)
-    units = try keys.decodeIfPresent([String?].self, forKey: .units)
-    low = try keys.decodeIfPresent([Float?].self, forKey: .low)
-    high = try keys.decodeIfPresent([Float?].self, forKey: .high)
-    rate = try keys.decodeIfPresent(Double.self, forKey: .rate)
-    control = try keys.decodeIfPresent(String.self, forKey: .control)
+  package func validate() throws {
     let counts = Set([names?.count, units?.count, low?.count, high?.count].compactMap { $0 })
-    guard counts.count <= 1 else {
-      throw keys.refused(
-        .names,
-        "the lists of actions.schema have \(counts.sorted().map(String.init).joined(separator: " and ")) entries")
-    }
-    if let rate, !(rate > 0 && rate.isFinite) { throw keys.refused(.rate, "must be above 0") }
-    for (key, list) in [(CodingKeys.low, low), (.high, high)] {
-      guard (list ?? []).allSatisfy({ $0?.isFinite ?? true }) else {
-        throw keys.refused(key, "must be numbers, or null")
-      }
+    try $names.refuse(
+      unless: counts.count <= 1,
+      "the lists of actions.schema have \(counts.sorted().map(String.init).joined(separator: " and ")) entries")
+    for key in [$low, $high] {
+      try key.refuse(
+        unless: (key.wrappedValue ?? []).allSatisfy { $0?.isFinite ?? true }, "must be numbers, or null")
     }
     for (low, high) in zip(low ?? [], high ?? []) {
-      if let low, let high, low > high { throw keys.refused(.low, "\(low) is above high, \(high)") }
+      if let low, let high, low > high { throw $low.refused("\(low) is above high, \(high)") }
     }
   }
 

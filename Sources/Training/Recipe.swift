@@ -5,20 +5,18 @@ import Imitation
 /// What to train, on what, and how to judge it: one short YAML file, checked whole before anything runs.
 ///
 /// Only differences from the defaults need be written. `docs/recipes.md` explains every key.
-public struct Recipe: Decodable, Sendable {
-  /// What runs are called by default: letters, digits, '-', '_' and '.'.
+public struct Recipe: PluginOptions {
+  @Key(
+    "The run's name.", KeyRule("a folder's name: letters, digits, '-', '_' and '.' only", holds: Recipe.isFolderName))
   public package(set) var name: String
-  /// What all random numbers of training follow from.
-  public package(set) var seed: UInt64
-  package var data: DataSettings
-  package var observations: ObservationSettings
-  package var actions: ActionSettings
-  /// The encoder's kind and options.
-  public package(set) var encoder: Choice
-  /// The policy's kind and options.
-  public package(set) var policy: Choice
-  package var training: TrainingSettings
-  package var evaluation: EvaluationSettings
+  @Key("Every random choice of training follows from it.") public package(set) var seed: UInt64 = 1
+  @Key("Which demonstrations.") package var data: DataSettings
+  @Key("What the policy may see.") package var observations: ObservationSettings
+  @Key("How actions are learned and carried out.") package var actions = ActionSettings()
+  @Key("What turns observations into features.", PluginKind.encoder) public package(set) var encoder: Choice
+  @Key("What predicts actions.", PluginKind.policy) public package(set) var policy: Choice
+  @Key("How the weights are found.") package var training: TrainingSettings
+  @Key("How the policy is judged.") package var evaluation: EvaluationSettings
   /// The text it was read from, stored with every run.
   public package(set) var text = ""
   /// The file it was read from, for complaints.
@@ -49,7 +47,7 @@ public struct Recipe: Decodable, Sendable {
 
   private init(_ setting: Setting, text: String, path: String) throws {
     do {
-      self = try SettingDecoder().decode(Recipe.self, from: setting)
+      try self.init(setting)
     } catch let error as SettingError {
       throw SettingError.inFile(path, error)
     }
@@ -68,82 +66,82 @@ public struct Recipe: Decodable, Sendable {
     return Setting(.map(entries), line: 1).json
   }
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case name, seed, data, observations, actions, encoder, policy, training, evaluation
+  /// Without its required keys, which are set next.
+  public init() {}
+
+  /// Refuses plug-ins that the catalog does not have and options that they do not take, before anything is opened.
+  /// - Parameter files: whether files that they name have to be there.
+  /// - Throws: `SettingError`, naming file and line.
+  package func check(_ catalog: Catalog, files: Bool = false) throws {
+    do {
+      try catalog.check(self, files: files)
+    } catch let error as SettingError {
+      throw SettingError.inFile(path, error)
+    }
   }
 
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    name = try keys.decode(String.self, forKey: .name)
-    seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1
-    data = try keys.decode(DataSettings.self, forKey: .data)
-    observations = try keys.decode(ObservationSettings.self, forKey: .observations)
-    actions = try keys.decodeIfPresent(ActionSettings.self, forKey: .actions) ?? ActionSettings()
-    encoder = try keys.decode(Choice.self, forKey: .encoder)
-    policy = try keys.decode(Choice.self, forKey: .policy)
-    training = try keys.decode(TrainingSettings.self, forKey: .training)
-    evaluation = try keys.decode(EvaluationSettings.self, forKey: .evaluation)
-    guard !name.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || "-_.".contains($0) }), !name.hasPrefix(".")
-    else {
-      throw keys.refused(.name, "is used as a folder name: letters, digits, '-', '_' and '.' only")
-    }
+  @Sendable private static func isFolderName(_ name: String) -> Bool {
+    !name.isEmpty && !name.hasPrefix(".") && name.allSatisfy { $0.isLetter || $0.isNumber || "-_.".contains($0) }
   }
 }
 
 /// Which demonstrations: a registry, a split of it and some of its tasks.
-package struct DataSettings: Decodable, Sendable {
-  /// A file in `Datasets/` without its ending, for example `kitchenette`.
-  package var registry: String
-  package var split: String
-  package var tasks: [String]
-  /// The share of each task's episodes held out for the validation loss; 0 where a filter key names them.
-  package var validation: Double
-  /// The filter key of the episodes held out; nil where a share is.
-  package var validationKey: String?
-  /// How often windows of a task are drawn against the others; 1 for tasks without a weight. Nil: every window as often as
-  /// any other, without replacement.
+package struct DataSettings: PluginOptions {
+  @Key("A file in Datasets/ without its ending: kitchenette.") package var registry: String
+  @Key("SOURCE-N, SOURCE-FILTER_KEY, or SOURCE for all of its demonstrations.") package var split: String
+  @Key("One policy learns all of them.") package var tasks: [String]
+  @Key(
+    "Fraction of each task's episodes held out for the validation loss, 0 to 0.9, or the filter key that names them.",
+    name: "validation")
+  private var holdout = Holdout.share(0.05)
+  @Key("How often windows of a task are drawn against the others; every window alike when left out.")
   package var weights: SampleWeights?
-  /// Whether windows may reach over the ends of an episode.
-  package var padding: WindowPadding
-  /// Where the registry's files are, when not beside it.
-  package var root: String?
-  /// How much decoded image data is kept in memory.
-  package var memoryGigabytes: Double
+  @Key("Whether windows may reach over the ends of an episode.") package var padding = WindowPadding.both
+  @Key("Where the registry's files are, when not next to it.") package var root: String?
+  @Key("Decoded images and depths kept in memory, GB; what does not fit is read by window.", 0..<1e6)
+  package var memoryGigabytes = 4.0
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case registry, split, tasks, validation, root, weights, padding
-    case memoryGigabytes = "memory_gigabytes"
+  package init() {}
+
+  private enum Holdout: SettingValue {
+    case share(Double)
+    case filterKey(String)
+
+    static var settingType: String { "a number, or a name" }
+
+    init(_ setting: Setting, path: String) throws {
+      if let share = try? Double(setting, path: path) {
+        self = .share(share)
+      } else if let key = try? String(setting, path: path), !key.isEmpty {
+        self = .filterKey(key)
+      } else {
+        throw SettingError.invalid(
+          path: path, line: setting.line, reason: "must be a share from 0 to 0.9, or the name of a filter key")
+      }
+    }
+
+    var setting: Setting {
+      switch self {
+      case .share(let share): share.setting
+      case .filterKey(let key): key.setting
+      }
+    }
   }
 
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    registry = try keys.decode(String.self, forKey: .registry)
-    split = try keys.decode(String.self, forKey: .split)
-    tasks = try keys.decode([String].self, forKey: .tasks)
-    if keys.contains(.validation), (try? keys.decode(Double.self, forKey: .validation)) == nil {
-      validationKey = try? keys.decode(String.self, forKey: .validation)
-      guard validationKey.map({ !$0.isEmpty }) ?? false else {
-        throw keys.refused(.validation, "must be a share from 0 to 0.9, or the name of a filter key")
-      }
+  /// The fraction of each task's episodes held out for the validation loss; 0 where a filter key names them.
+  package var validation: Double { if case .share(let share) = holdout { share } else { 0 } }
+  /// The filter key of the episodes held out; nil where a fraction is.
+  package var validationKey: String? { if case .filterKey(let key) = holdout { key } else { nil } }
+
+  package func validate() throws {
+    try $tasks.refuse(unless: !tasks.isEmpty, "names no task")
+    try $tasks.refuse(unless: Set(tasks).count == tasks.count, "names a task twice")
+    try $holdout.refuse(unless: (0..<0.9).contains(validation), "must be from 0 to 0.9")
+    guard let weights else { return }
+    if let unknown = weights.tasks.keys.sorted().first(where: { !tasks.contains($0) }) {
+      throw $weights.refused("'\(unknown)' is not one of data.tasks")
     }
-    validation =
-      validationKey == nil ? try keys.decodeIfPresent(Double.self, forKey: .validation) ?? 0.05 : 0
-    root = try keys.decodeIfPresent(String.self, forKey: .root)
-    weights = try keys.decodeIfPresent(SampleWeights.self, forKey: .weights)
-    padding = try keys.decodeIfPresent(WindowPadding.self, forKey: .padding) ?? .both
-    memoryGigabytes = try keys.decodeIfPresent(Double.self, forKey: .memoryGigabytes) ?? 4
-    guard !tasks.isEmpty else { throw keys.refused(.tasks, "names no task") }
-    guard Set(tasks).count == tasks.count else { throw keys.refused(.tasks, "names a task twice") }
-    guard (0..<0.9).contains(validation) else { throw keys.refused(.validation, "must be from 0 to 0.9") }
-    if let weights {
-      if let unknown = weights.tasks.keys.sorted().first(where: { !tasks.contains($0) }) {
-        throw keys.refused(.weights, "'\(unknown)' is not one of data.tasks")
-      }
-      guard tasks.contains(where: { weights.weight(of: $0) > 0 }) else { throw keys.refused(.weights, "are all 0") }
-    }
-    guard memoryGigabytes >= 0, memoryGigabytes < 1e6 else {
-      throw keys.refused(.memoryGigabytes, "must be 0 or more")
-    }
+    try $weights.refuse(unless: tasks.contains { weights.weight(of: $0) > 0 }, "are all 0")
   }
 }
 
@@ -159,149 +157,118 @@ extension DataSettings {
 }
 
 /// robomimic's weights of datasets (`weight`, `normalize_weights_by_ds_size`).
-package struct SampleWeights: Decodable, Sendable {
-  package var tasks: [String: Double]
-  /// Whether a task's weight is shared by its windows, so that tasks with weight 1 come equally often however long their
-  /// demonstrations; otherwise each of its windows has the weight.
-  package var bySize: Bool
+package struct SampleWeights: PluginOptions {
+  @Key("The weight of each task; 1 for those not named.") package var tasks: [String: Double] = [:]
+  @Key("Whether a task's weight is shared by its windows, so that tasks of equal weight come equally often.")
+  package var bySize = false
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case tasks
-    case bySize = "by_size"
-  }
-
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    tasks = try keys.decodeIfPresent([String: Double].self, forKey: .tasks) ?? [:]
-    bySize = try keys.decodeIfPresent(Bool.self, forKey: .bySize) ?? false
-    guard tasks.values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
-      throw keys.refused(.tasks, "a weight must be 0 or more")
-    }
-  }
+  package init() {}
 
   package func weight(of task: String) -> Double { tasks[task] ?? 1 }
+
+  package func validate() throws {
+    try $tasks.refuse(unless: tasks.values.allSatisfy { $0 >= 0 && $0.isFinite }, "a weight must be 0 or more")
+  }
 }
 
 /// What the policy may see.
-package struct ObservationSettings: Decodable, Sendable {
-  package var images: [String]
-  package var vectors: [String]
-  /// What the files do not say of their frames.
-  package var frames: FrameFormat
-  /// How low-dimensional observations are normalised: those with a rule of their own, and all others.
-  private var rules: [String: Normalization] = [:]
-  private var rule = Normalization.none
+package struct ObservationSettings: PluginOptions {
+  @Key("Cameras: keys of frames.") package var images: [String] = []
+  @Key("Keys of low-dimensional observations.") package var vectors: [String] = []
+  @Key("How vectors are normalized: one word for all, or one by key and one for the others.")
+  private var normalization = Rules()
+  @Key("How frames are stored where files do not say it.") private var imageOrder = ImageOrder.channelsLast
+  @Key("Whether frames are bytes, or floats of 0 to 1.") private var imageRange = ImageRange.bytes
 
-  package func normalization(of key: String) -> Normalization {
-    CameraKeys.isGeometry(key) ? .none : rules[key] ?? rule
-  }
+  package init() {}
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case images, vectors, normalization
-    case imageOrder = "image_order"
-    case imageRange = "image_range"
-  }
-
-  private enum ImageOrder: String, Decodable, CaseIterable {
+  private enum ImageOrder: String, CaseIterable, SettingValue {
     case channelsLast = "channels_last"
     case channelsFirst = "channels_first"
   }
 
-  private enum ImageRange: String, Decodable, CaseIterable { case bytes, unit }
+  private enum ImageRange: String, CaseIterable, SettingValue { case bytes, unit }
 
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    images = try keys.decodeIfPresent([String].self, forKey: .images) ?? []
-    vectors = try keys.decodeIfPresent([String].self, forKey: .vectors) ?? []
-    frames = FrameFormat(
-      isChannelsFirst: try keys.decodeIfPresent(ImageOrder.self, forKey: .imageOrder) == .channelsFirst,
-      isUnitRange: try keys.decodeIfPresent(ImageRange.self, forKey: .imageRange) == .unit)
-    // One word for all keys, or a word for some and one for the `others`.
-    if keys.contains(.normalization) {
-      if (try? keys.decode(String.self, forKey: .normalization)) != nil {
-        rule = try keys.decode(Normalization.self, forKey: .normalization)
+  /// Those of keys with a rule of their own, and that of all others.
+  private struct Rules: SettingValue {
+    var byKey: [String: Normalization] = [:]
+    var others = Normalization.none
+
+    static var settingType: String { "\(Normalization.settingType), or a group of them by key and for others" }
+
+    init() {}
+
+    init(_ setting: Setting, path: String) throws {
+      if case .map = setting.value {
+        byKey = try [String: Normalization](setting, path: path)
+        others = byKey.removeValue(forKey: "others") ?? .none
       } else {
-        rules = try keys.decode([String: Normalization].self, forKey: .normalization)
-        rule = rules.removeValue(forKey: "others") ?? .none
-        if let unknown = rules.keys.sorted().first(where: { !vectors.contains($0) }) {
-          throw keys.refused(.normalization, "'\(unknown)' is not one of observations.vectors, nor 'others'")
-        }
+        others = try Normalization(setting, path: path)
       }
     }
-    guard !(images + vectors).isEmpty else { throw keys.refused(.images, "the policy would see nothing") }
-    guard Set(images + vectors).count == images.count + vectors.count else {
-      throw keys.refused(.images, "names a key twice")
+
+    var setting: Setting {
+      byKey.isEmpty ? others.setting : byKey.merging(["others": others]) { mine, _ in mine }.setting
     }
+  }
+
+  /// What the files do not say of their frames.
+  package var frames: FrameFormat {
+    FrameFormat(isChannelsFirst: imageOrder == .channelsFirst, isUnitRange: imageRange == .unit)
+  }
+
+  package func normalization(of key: String) -> Normalization {
+    CameraKeys.isGeometry(key) ? .none : normalization.byKey[key] ?? normalization.others
+  }
+
+  package func validate() throws {
+    if let unknown = normalization.byKey.keys.sorted().first(where: { !vectors.contains($0) }) {
+      throw $normalization.refused("'\(unknown)' is not one of observations.vectors, nor 'others'")
+    }
+    try $images.refuse(unless: !(images + vectors).isEmpty, "the policy would see nothing")
+    try $images.refuse(unless: Set(images + vectors).count == images.count + vectors.count, "names a key twice")
   }
 }
 
 /// How actions are learned and carried out.
-package struct ActionSettings: Decodable, Sendable {
-  package var normalization: Normalization = .none
-  /// How many actions of each prediction are executed before the policy looks again.
+package struct ActionSettings: PluginOptions {
+  @Key("How actions are normalized.") package var normalization = Normalization.none
+  @Key("How many actions of each prediction are carried out before the policy looks again.", 1...)
   package var execute = 1
-  /// The arrays of a demo that hold them, put side by side.
-  package var from = ["actions"]
-  /// The columns that the policy learns; nil for all.
-  package var learned: [Int]?
-  /// What the columns left out are when the policy acts; nil for what they are in every demonstration.
+  @Key("The arrays of a demo that hold them, put side by side.") package var from = ["actions"]
+  @Key("The columns that the policy learns, from 0; all when left out.") package var learned: [Int]?
+  @Key("What the columns left out are when the policy acts; what they are in every demonstration when left out.")
   package var constants: [Float]?
-  /// Where three columns are an axis times an angle, to be learned as six numbers.
-  package var rotations: [Int] = []
-  /// With it, the actions carried out are means of all predictions made for their moment: the rate at which older ones count
-  /// more.
+  @Key("Where three columns are an axis times an angle, to be learned as six values.") package var rotations: [Int] = []
+  @Key("Act by the mean of all predictions of a time step: the rate at which older ones count more.")
   package var ensemble: Float?
-  /// What they mean, where the demonstrations do not say it.
-  package var schema: ActionSchemaSettings?
-
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case normalization, execute, from, learned, constants, rotations, ensemble, schema
-  }
+  @Key("What they mean, where the demonstrations do not say it.") package var schema: ActionSchemaSettings?
 
   package init() {}
 
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    normalization = try keys.decodeIfPresent(Normalization.self, forKey: .normalization) ?? .none
-    execute = try keys.decodeIfPresent(Int.self, forKey: .execute) ?? 1
-    from = try keys.decodeIfPresent([String].self, forKey: .from) ?? ["actions"]
-    learned = try keys.decodeIfPresent([Int].self, forKey: .learned)
-    constants = try keys.decodeIfPresent([Float].self, forKey: .constants)
-    rotations = try keys.decodeIfPresent([Int].self, forKey: .rotations) ?? []
-    ensemble = try keys.decodeIfPresent(Float.self, forKey: .ensemble)
-    schema = try keys.decodeIfPresent(ActionSchemaSettings.self, forKey: .schema)
-    guard Set(rotations).count == rotations.count, rotations.allSatisfy({ $0 >= 0 }) else {
-      throw keys.refused(.rotations, "must list where rotations begin, from 0, each once")
+  package func validate() throws {
+    try $rotations.refuse(
+      unless: Set(rotations).count == rotations.count && rotations.allSatisfy { $0 >= 0 },
+      "must list where rotations begin, from 0, each once")
+    try $ensemble.refuse(unless: (ensemble ?? 0).isFinite, "must be a number, 0.01 for example")
+    try $from.refuse(unless: !from.isEmpty && Set(from).count == from.count, "names no array, or one twice")
+    if let learned {
+      try $learned.refuse(
+        unless: !learned.isEmpty && Set(learned).count == learned.count && learned.allSatisfy { $0 >= 0 },
+        "must list actions by their place from 0, each once")
     }
-    if let ensemble, !ensemble.isFinite { throw keys.refused(.ensemble, "must be a number, 0.01 for example") }
-    guard execute >= 1 else { throw keys.refused(.execute, "must be 1 or more") }
-    guard !from.isEmpty, Set(from).count == from.count else {
-      throw keys.refused(.from, "names no array, or one twice")
-    }
-    if let learned, learned.isEmpty || Set(learned).count != learned.count || learned.contains(where: { $0 < 0 }) {
-      throw keys.refused(.learned, "must list actions by their place from 0, each once")
-    }
-    if constants != nil, learned == nil {
-      throw keys.refused(.constants, "nothing is left out: 'actions.learned' is missing")
-    }
+    try $constants.refuse(
+      unless: constants == nil || learned != nil, "nothing is left out: 'actions.learned' is missing")
   }
 }
 
 /// How a trained policy is judged.
-package struct EvaluationSettings: Decodable, Sendable {
-  package var simulator: Choice
-  package var episodes: Int
-  package var seed: UInt64
-  package var pool: ScenePool
+package struct EvaluationSettings: PluginOptions {
+  @Key("Where it is tried.", PluginKind.simulator) package var simulator: Choice
+  @Key("Episodes for each task.", 1...10_000) package var episodes = 50
+  @Key("Which scenes; the same for every policy, so that results can be compared.") package var seed: UInt64 = 100_000
+  @Key("Whether styles and objects are those of the demonstrations, or such that none of them shows.")
+  package var pool = ScenePool.evaluation
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case simulator, episodes, seed, pool }
-
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    simulator = try keys.decode(Choice.self, forKey: .simulator)
-    episodes = try keys.decodeIfPresent(Int.self, forKey: .episodes) ?? 50
-    seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 100_000
-    pool = try keys.decodeIfPresent(ScenePool.self, forKey: .pool) ?? .evaluation
-    guard (1...10_000).contains(episodes) else { throw keys.refused(.episodes, "must be from 1 to 10000") }
-  }
+  package init() {}
 }

@@ -2,70 +2,37 @@ import Imitation
 import Layers
 
 /// How the weights are found: steps, batch, optimiser, schedule, averaging, and when to look.
-package struct TrainingSettings: Decodable, Sendable {
-  private enum Shape: String, Decodable { case constant, cosine }
-
-  package var steps: Int
-  package var batch: Int
-  package var learningRate: Double
-  package var weightDecay: Double
-  /// The decay of the encoder's parameters, all of them; that of the others when nil.
+package struct TrainingSettings: PluginOptions {
+  @Key("Training steps.", 1...) package var steps: Int
+  @Key("Windows a step.", 1...65_536) package var batch = 16
+  @Key("The largest learning rate.", .above(0)) package var learningRate = 1e-4
+  @Key("Decoupled weight decay.", 0...) package var weightDecay = 0.01
+  @Key("The decay of the encoder's parameters, all of them; that of the others when left out.", 0...)
   package var encoderWeightDecay: Double?
-  package var betas: [Double]
-  package var schedule: LearningRateSchedule
-  /// The largest global gradient norm.
-  package var clip: Double
-  /// How weights are averaged, if they are.
-  package var averaging: AverageDecay?
-  package var logEvery: Int
-  package var validateEvery: Int
-  package var checkpointEvery: Int
+  @Key("AdamW's two betas, each from 0 to below 1.") package var betas = [0.9, 0.999]
+  @Key("How the learning rate goes on after the warm-up.", name: "schedule") private var shape = Shape.constant
+  @Key("Steps of linear warm-up; at most steps.", 0...) private var warmup = 0
+  @Key("The largest global gradient norm.", KeyRule("above 0") { $0 > 0 }) package var clip = 100.0
+  @Key("Keep averaged weights, by Diffusion Policy's power rule; none when left out.", .above(0, upTo: 1))
+  private var averagePower: Double?
+  @Key("Steps between rows of the log.", 1...) package var logEvery = 50
+  @Key("Steps between validations.", 1...) package var validateEvery = 500
+  @Key("Steps between checkpoints.", 1...) package var checkpointEvery = 500
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case steps, batch, betas, schedule, warmup, clip
-    case learningRate = "learning_rate"
-    case weightDecay = "weight_decay"
-    case encoderWeightDecay = "encoder_weight_decay"
-    case averagePower = "average_power"
-    case logEvery = "log_every"
-    case validateEvery = "validate_every"
-    case checkpointEvery = "checkpoint_every"
+  package init() {}
+
+  private enum Shape: String, CaseIterable, SettingValue { case constant, cosine }
+
+  package var schedule: LearningRateSchedule {
+    shape == .constant ? .constant(warmup: warmup) : .cosine(warmup: warmup, total: steps)
   }
 
-  package init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    steps = try keys.decode(Int.self, forKey: .steps)
-    batch = try keys.decodeIfPresent(Int.self, forKey: .batch) ?? 16
-    learningRate = try keys.decodeIfPresent(Double.self, forKey: .learningRate) ?? 1e-4
-    weightDecay = try keys.decodeIfPresent(Double.self, forKey: .weightDecay) ?? 0.01
-    encoderWeightDecay = try keys.decodeIfPresent(Double.self, forKey: .encoderWeightDecay)
-    betas = try keys.decodeIfPresent([Double].self, forKey: .betas) ?? [0.9, 0.999]
-    let shape = try keys.decodeIfPresent(Shape.self, forKey: .schedule) ?? .constant
-    let warmup = try keys.decodeIfPresent(Int.self, forKey: .warmup) ?? 0
-    schedule = shape == .constant ? .constant(warmup: warmup) : .cosine(warmup: warmup, total: steps)
-    clip = try keys.decodeIfPresent(Double.self, forKey: .clip) ?? 100
-    averaging = try keys.decodeIfPresent(Double.self, forKey: .averagePower).map { .power($0) }
-    logEvery = try keys.decodeIfPresent(Int.self, forKey: .logEvery) ?? 50
-    validateEvery = try keys.decodeIfPresent(Int.self, forKey: .validateEvery) ?? 500
-    checkpointEvery = try keys.decodeIfPresent(Int.self, forKey: .checkpointEvery) ?? 500
+  /// How weights are averaged, if they are.
+  package var averaging: AverageDecay? { averagePower.map { .power($0) } }
 
-    guard steps > 0 else { throw keys.refused(.steps, "must be 1 or more") }
-    guard (1...65_536).contains(batch) else { throw keys.refused(.batch, "must be from 1 to 65536") }
-    guard learningRate > 0, learningRate.isFinite else { throw keys.refused(.learningRate, "must be above 0") }
-    guard weightDecay >= 0, weightDecay.isFinite else { throw keys.refused(.weightDecay, "must be 0 or more") }
-    if let decay = encoderWeightDecay, !(decay >= 0 && decay.isFinite) {
-      throw keys.refused(.encoderWeightDecay, "must be 0 or more")
-    }
-    guard betas.count == 2, betas.allSatisfy({ (0..<1).contains($0) }) else {
-      throw keys.refused(.betas, "must be two numbers from 0 to below 1")
-    }
-    guard (0...steps).contains(warmup) else { throw keys.refused(.warmup, "must be from 0 to steps (\(steps))") }
-    guard clip > 0 else { throw keys.refused(.clip, "must be above 0") }
-    if case .power(let power) = averaging, !(power > 0 && power <= 1) {
-      throw keys.refused(.averagePower, "must be above 0 and at most 1")
-    }
-    for (key, every) in [
-      (CodingKeys.logEvery, logEvery), (.validateEvery, validateEvery), (.checkpointEvery, checkpointEvery),
-    ] where every < 1 { throw keys.refused(key, "must be 1 or more") }
+  package func validate() throws {
+    try $betas.refuse(
+      unless: betas.count == 2 && betas.allSatisfy { (0..<1).contains($0) }, "must be two numbers from 0 to below 1")
+    try $warmup.refuse(unless: warmup <= steps, "must be from 0 to steps (\(steps))")
   }
 }

@@ -111,6 +111,42 @@ import Testing
     #expect(line.contains("policy.heads") && line.contains("line"))
   }
 
+  /// Whatever can be told without the demonstrations is told before they are opened: here there are none.
+  @Test(arguments: [
+    ("policy.kind=bc-transfromer", "'policy.kind': unknown kind 'bc-transfromer'; known: bc-transformer"),
+    ("policy.wdith=64", "unknown key 'policy.wdith'; allowed here: acting_deviation"),
+    ("policy.modes=0", "'policy.modes': must be from 1 to 100"),
+    ("encoder.keypoints=many", "'encoder.keypoints' must be a whole number"),
+    ("encoder={kind: gaussian-world, world: nowhere}", "nowhere"),
+    (
+      "encoder={kind: gaussian-world, world: recipe.yaml, join: {kind: smal}}",
+      "'encoder.join.kind': unknown kind 'smal'"
+    ),
+  ])
+  func refusedBeforeDataIsOpened(_ change: String, _ complaint: String) throws {
+    let line = try self.complaint(["train", "recipe.yaml", "--run", "run", "--set", change]) {
+      try FileManager.default.removeItem(atPath: $0.folder + "/Datasets/small/files")
+    }
+    #expect(line.contains("recipe.yaml") && line.contains(complaint), "\(line)")
+  }
+
+  /// The other verbs that begin with a recipe do the same.
+  @Test(arguments: [
+    (
+      ["ablate", "recipe.yaml", "--policy", "{kind: bc-transformer, modes: 0}"], "'policy.modes': must be from 1 to 100"
+    ),
+    (["import", "nowhere.safetensors", "--recipe", "recipe.yaml", "--set", "policy.kind=bc"], "unknown kind 'bc'"),
+    (["world", "train", "world.yaml", "--set", "world.lift.kind=splat"], "'world.lift.kind': unknown kind 'splat'"),
+    (["world", "train", "world.yaml", "--set", "world.lift.far=0"], "'world.lift.far': must be above 0"),
+  ])
+  func otherVerbsRefuseBeforeDataIsOpened(_ arguments: [String], _ complaint: String) throws {
+    let line = try self.complaint(arguments) {
+      try $0.write(WorldTests.recipe, to: "world.yaml")
+      try FileManager.default.removeItem(atPath: $0.folder + "/Datasets/small/files")
+    }
+    #expect(line.contains(complaint), "\(line)")
+  }
+
   @Test func cropThatDoesNotFit() throws {
     let line = try complaint { try change($0, "crop: 18", "crop: 21") }
     #expect(line.contains("21") && line.contains("20x20"))

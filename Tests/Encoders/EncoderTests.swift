@@ -36,7 +36,7 @@ import Testing
     var context = Self.context
     context.wantsTokens = tokens
     return try E(
-      options: JSONDecoder().decode(E.Options.self, from: Data(json.utf8)), context: context, random: &random)
+      options: E.Options(Setting(json: json)), context: context, random: &random)
   }
 
   func check<E: ObservationEncoder>(_ type: E.Type) throws {
@@ -171,8 +171,8 @@ import Testing
 
   @Test func refusesACropLargerThanAPicture() {
     #expect(throws: EncoderError.self) { try encoder(SmallEncoder.self, "{\"crop\": 41}") }
-    #expect(throws: DecodingError.self) { try encoder(SmallEncoder.self, "{\"channels\": 20}") }
-    #expect(throws: DecodingError.self) {
+    #expect(throws: SettingError.self) { try encoder(SmallEncoder.self, "{\"channels\": 20}") }
+    #expect(throws: SettingError.self) {
       try encoder(SmallEncoder.self, "{\"instruction\": {\"kind\": \"telepathy\"}}")
     }
   }

@@ -60,11 +60,11 @@ import Testing
   @Test func encodersHandItOn() throws {
     let path = try table()
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let json = Data("{\"crop\": 36, \"instruction\": {\"kind\": \"table\", \"file\": \"\(path)\"}}".utf8)
+    let json = "{\"crop\": 36, \"instruction\": {\"kind\": \"table\", \"file\": \"\(path)\"}}"
     func check<E: ObservationEncoder>(_ type: E.Type) throws {
       var random = Random(seed: 1)
       let encoder = try E(
-        options: JSONDecoder().decode(E.Options.self, from: json), context: EncoderTests.context, random: &random)
+        options: E.Options(Setting(json: json)), context: EncoderTests.context, random: &random)
       #expect(encoder.attachedTensors.count == 2)
     }
     try check(SmallEncoder.self)

@@ -5,8 +5,9 @@ import Testing
 
 /// Doubles pictures' brightness and hands a reading through, before or behind it.
 private struct Brightness: ObservationEncoder {
-  struct Options: Codable, Sendable {}
+  struct Options: PluginOptions {}
   static let name = "brightness"
+  static let help = "For tests."
   let layout: FeatureLayout
   let readsFirst: Bool
 

@@ -13,11 +13,10 @@ import Testing
   func policy<P: Policy>(_ type: P.Type, _ options: String, _ foreign: ForeignWeights, actions: Int) throws -> P {
     var random = Random(seed: 1)
     let encoder = try ResNet18Encoder(
-      options: JSONDecoder().decode(
-        ResNet18Encoder.Options.self, from: Data("{\"instruction\": {\"kind\": \"none\"}, \"norm\": \"group\"}".utf8)),
+      options: .init { ($0.instruction, $0.norm) = (.none, .group) },
       context: EncoderContext(schema: foreign.schema, vocabulary: []), random: &random)
     return try P(
-      options: JSONDecoder().decode(P.Options.self, from: Data(options.utf8)), encoder: encoder, actionWidth: actions,
+      options: P.Options(Setting(json: options)), encoder: encoder, actionWidth: actions,
       random: &random)
   }
 

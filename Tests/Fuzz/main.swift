@@ -16,10 +16,10 @@ private func parse(_ input: UnsafeRawBufferPointer) {
   case UInt8(ascii: "j"): _ = try? Image(jpeg: bytes)
   case UInt8(ascii: "r"):
     guard let setting = try? SettingsFile.parse(String(decoding: bytes, as: UTF8.self)) else { return }
-    _ = try? SettingDecoder().decode(Recipe.self, from: setting)
+    _ = try? Recipe(setting)
   case UInt8(ascii: "d"):
     guard let setting = try? SettingsFile.parse(String(decoding: bytes, as: UTF8.self)),
-      let registry = try? SettingDecoder().decode(DatasetRegistry.self, from: setting)
+      let registry = try? DatasetRegistry(setting)
     else { return }
     for task in registry.tasks {
       for split in registry.splits { _ = try? registry.path(task: task.name, split: split, root: "/") }

@@ -27,7 +27,7 @@ import Testing
   private func lift(_ cameras: [String], width: Float = 0.3) throws -> DepthLift {
     var random = Random(seed: 1)
     return try DepthLift(
-      options: .init(pixels: width),
+      options: .init { $0.pixels = width },
       context: LiftContext(
         cameras: cameras, size: .init(height: 32, width: 32), fieldsOfView: cameras.map { _ in 50 }), random: &random)
   }

@@ -6,8 +6,9 @@ import Testing
 
 /// Passes `robot0_eef_pos` through; enough for an agent.
 private struct PassThrough: ObservationEncoder {
-  struct Options: Codable, Sendable {}
+  struct Options: PluginOptions {}
   static let name = "pass-through"
+  static let help = "For tests."
   let layout = FeatureLayout([(.vector, "x", 1)])
   init(options: Options, context: EncoderContext, random: inout Random) {}
   func callAsFunction(_ observations: ObservationBatch) -> Features { Features(pooled: observations.vectors["x"]!) }
@@ -15,8 +16,9 @@ private struct PassThrough: ObservationEncoder {
 
 /// Answers with three actions: the oldest row it saw, the newest, and their sum, and some noise.
 private struct Echo: Policy {
-  struct Options: Codable, Sendable {}
+  struct Options: PluginOptions {}
   static let name = "echo"
+  static let help = "For tests."
   let encoder: any ObservationEncoder
   let window = Window(observations: -2...0, actions: 0...2)
   /// How much of a draw is added to its answers.

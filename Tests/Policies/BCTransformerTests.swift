@@ -8,8 +8,9 @@ import Testing
 
 /// Hands the vector `x` through.
 struct PassThrough: ObservationEncoder {
-  struct Options: Codable, Sendable {}
+  struct Options: PluginOptions {}
   static let name = "pass-through"
+  static let help = "For tests."
   let layout: FeatureLayout
   init(options: Options, context: EncoderContext, random: inout Random) {
     self.init(width: context.schema.vectors["x"]!)
@@ -20,8 +21,9 @@ struct PassThrough: ObservationEncoder {
 
 /// Vector `x` pooled, and the numbers of vector `t` as tokens of three, each at a place of its own; of five the last is none.
 struct FiveTokens: ObservationEncoder {
-  struct Options: Codable, Sendable {}
+  struct Options: PluginOptions {}
   static let name = "five-tokens"
+  static let help = "For tests."
   let layout: FeatureLayout
   /// Whether it says that there is no fifth.
   var masks = true
@@ -42,7 +44,7 @@ struct FiveTokens: ObservationEncoder {
 
 @Suite struct BCTransformerTests {
   func options(_ json: String) throws -> BCTransformer.Options {
-    try JSONDecoder().decode(BCTransformer.Options.self, from: Data(json.utf8))
+    try BCTransformer.Options(Setting(json: json))
   }
 
   func policy(_ json: String, features: Int, actions: Int, seed: UInt64 = 1) throws -> BCTransformer {
@@ -243,6 +245,6 @@ struct FiveTokens: ObservationEncoder {
 
   @Test(arguments: ["{\"heads\": 7}", "{\"context\": 0}", "{\"dropout\": 1}", "{\"causal\": true, \"horizon\": 3}"])
   func refusesOptionsThatDoNotFit(_ json: String) {
-    #expect(throws: DecodingError.self) { try options(json) }
+    #expect(throws: SettingError.self) { try options(json) }
   }
 }

@@ -98,7 +98,7 @@ import Testing
   func unet(_ json: String, horizon: Int, context: Int, features: Int, actions: Int) throws -> ConditionalUnet1D {
     var random = Random(seed: 1)
     return try ConditionalUnet1D(
-      options: JSONDecoder().decode(ConditionalUnet1D.Options.self, from: Data(json.utf8)), horizon: horizon,
+      options: ConditionalUnet1D.Options(Setting(json: json)), horizon: horizon,
       context: context, features: features, actionWidth: actions, random: &random)
   }
 
@@ -107,7 +107,7 @@ import Testing
   {
     var random = Random(seed: 1)
     return try TransformerForDiffusion(
-      options: JSONDecoder().decode(TransformerForDiffusion.Options.self, from: Data(json.utf8)), horizon: horizon,
+      options: TransformerForDiffusion.Options(Setting(json: json)), horizon: horizon,
       context: context, features: features, actionWidth: actions, random: &random)
   }
 
@@ -212,7 +212,7 @@ import Testing
   func unet(_ json: String, features: Int, actions: Int) throws -> DiffusionUnet {
     var random = Random(seed: 1)
     return try DiffusionUnet(
-      options: JSONDecoder().decode(DiffusionUnet.Options.self, from: Data(json.utf8)),
+      options: DiffusionUnet.Options(Setting(json: json)),
       encoder: PassThrough(width: features), actionWidth: actions, random: &random)
   }
 
@@ -236,11 +236,11 @@ import Testing
         "{\(DiffusionPolicyTests.small), \"sampler\": \"ddim\", \"inference_steps\": 20, \"noise_draws\": 8}",
         features: 4, actions: 2)
       : try DiffusionTransformer(
-        options: JSONDecoder().decode(
-          DiffusionTransformer.Options.self,
-          from: Data(
-            "{\"width\": 64, \"layers\": 2, \"dropout\": 0, \"horizon\": 4, \"context\": 2, \"sampler\": \"ddim\", \"inference_steps\": 20, \"noise_draws\": 8}"
-              .utf8)), encoder: PassThrough(width: 4), actionWidth: 2, random: &random)
+        options: .init { options in
+          (options.network.width, options.network.layers, options.network.dropout) = (64, 2, 0)
+          (options.diffusion.horizon, options.diffusion.context) = (4, 2)
+          (options.diffusion.sampler, options.diffusion.inferenceSteps, options.diffusion.noiseDraws) = (.ddim, 20, 8)
+        }, encoder: PassThrough(width: 4), actionWidth: 2, random: &random)
     let batch = Batch(
       observations: observations(.normal([8, 2, 4], random: &random)),
       actions: .uniform([8, 4, 2], -0.9...0.9, random: &random), mask: .ones([8, 4]))
@@ -283,8 +283,8 @@ import Testing
     "{\"eta\": 2}", "{\"widths\": []}", "{\"step_width\": 7}",
   ])
   func refusesOptionsThatDoNotFit(_ json: String) {
-    #expect(throws: DecodingError.self) {
-      try JSONDecoder().decode(DiffusionUnet.Options.self, from: Data(json.utf8))
+    #expect(throws: SettingError.self) {
+      try DiffusionUnet.Options(Setting(json: json))
     }
   }
 
@@ -301,7 +301,7 @@ import Testing
       ]),
       line: 1)
     #expect {
-      try SettingDecoder().decode(DiffusionUnet.Options.self, from: setting, path: "policy")
+      try DiffusionUnet.Options(setting, path: "policy")
     } throws: { error in
       guard case .invalid(let path, _, _) = error as? SettingError else { return false }
       return path == "policy.\(key)" || key == "timesteps" && path == "policy.inference_steps"
@@ -316,9 +316,10 @@ import Testing
 
   /// A recipe and an export hold the options flat.
   @Test func optionsKeepTheirValues() throws {
-    let options = try JSONDecoder().decode(
-      DiffusionUnet.Options.self, from: Data("{\"horizon\": 8, \"widths\": [8, 16], \"sampler\": \"ddim\"}".utf8))
-    let again = try JSONDecoder().decode(DiffusionUnet.Options.self, from: JSONEncoder().encode(options))
+    let json = "{\"horizon\":8,\"sampler\":\"ddim\",\"widths\":[8,16]}"
+    let options = try DiffusionUnet.Options(Setting(json: json))
+    #expect(options.setting.json == json)
+    let again = try DiffusionUnet.Options(options.setting)
     #expect(again.diffusion.horizon == 8 && again.diffusion.sampler == .ddim && again.network.widths == [8, 16])
   }
 }

@@ -10,7 +10,7 @@ import Testing
   private func policy<P: Policy>(_ type: P.Type, _ json: String, actions: Int) throws -> P {
     var random = Random(seed: 1)
     let policy = try P(
-      options: JSONDecoder().decode(P.Options.self, from: Data(json.utf8)), encoder: PassThrough(width: 6),
+      options: P.Options(Setting(json: json)), encoder: PassThrough(width: 6),
       actionWidth: actions, random: &random)
     // Nothing may be zero: positions and biases start so.
     for (_, parameter) in policy.parameters() {

@@ -7,7 +7,7 @@
     /// A goal of the gripper instead of a step: the same motion.
     @Suite struct AbsoluteControl {
       func kitchen(_ control: Kitchenette.Options.Control) throws -> Kitchenette {
-        try Kitchenette(options: .init(cameras: [], control: control))
+        try Kitchenette(options: .init { ($0.cameras, $0.control) = ([], control) })
       }
 
       @Test(arguments: ["OpenDrawer", "TurnOnStove", "PnPCounterToSink"]) func expertsSolveTheirTasks(_ task: String)

@@ -11,7 +11,7 @@
       }
 
       @Test func argumentsHaveRoboCasasKeys() throws {
-        let kitchen = try Kitchenette(options: .init(imageSize: 84, cameras: [.left, .hand]))
+        let kitchen = try Kitchenette(options: .init { ($0.imageSize, $0.cameras) = (84, [.left, .hand]) })
         let arguments = try object(kitchen.arguments(task: "TurnOnStove"))
         #expect(arguments["env_name"] as? String == "TurnOnStove")
         #expect(arguments["env_version"] is String)
@@ -23,7 +23,8 @@
         #expect(keywords["robots"] is String)
         // Other pictures are other settings.
         #expect(keywords["smoothing"] == nil)
-        let smooth = try Kitchenette(options: .init(imageSize: 84, cameras: [.left, .hand], smoothing: 2))
+        let smooth = try Kitchenette(
+          options: .init { ($0.imageSize, $0.cameras, $0.smoothing) = (84, [.left, .hand], 2) })
         #expect(try smooth.arguments(task: "TurnOnStove").contains(#""smoothing" : 2"#))
       }
 
@@ -52,23 +53,18 @@
         (#"{"cameras": ["robot0_eye_in_hand", "robot0_eye_in_hand_image"]}"#, "twice"),
       ])
       func badOptionsAreRefused(json: String, reason: String) throws {
-        let error = try #require(throws: DecodingError.self) {
-          try JSONDecoder().decode(Kitchenette.Options.self, from: Data(json.utf8))
-        }
-        guard case .dataCorrupted(let context) = error else {
-          Issue.record("\(error)")
-          return
-        }
-        #expect(context.debugDescription.contains(reason))
+        let error = try #require(throws: SettingError.self) { try Kitchenette.Options(Setting(json: json)) }
+        #expect("\(error)".contains(reason))
       }
 
       @Test func optionsHaveDefaultsAndComeBack() throws {
-        let plain = try JSONDecoder().decode(Kitchenette.Options.self, from: Data("{}".utf8))
-        #expect(plain == Kitchenette.Options(imageSize: 128, cameras: [.left, .right, .hand]))
-        let json = Data(#"{"image_size": 84, "cameras": ["robot0_eye_in_hand_image"]}"#.utf8)
-        let chosen = try JSONDecoder().decode(Kitchenette.Options.self, from: json)
-        #expect(chosen == Kitchenette.Options(imageSize: 84, cameras: [.hand]))
-        let again = try JSONDecoder().decode(Kitchenette.Options.self, from: JSONEncoder().encode(chosen))
+        let plain = try Kitchenette.Options(Setting(json: "{}"))
+        #expect(plain == Kitchenette.Options())
+        #expect(plain.imageSize == 128 && plain.cameras == [.left, .right, .hand])
+        let json = #"{"image_size": 84, "cameras": ["robot0_eye_in_hand_image"]}"#
+        let chosen = try Kitchenette.Options(Setting(json: json))
+        #expect(chosen == Kitchenette.Options { ($0.imageSize, $0.cameras) = (84, [.hand]) })
+        let again = try Kitchenette.Options(chosen.setting)
         #expect(again == chosen)
       }
     }

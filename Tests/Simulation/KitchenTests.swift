@@ -6,7 +6,7 @@
   @Suite(.serialized) struct KitchenTests {}
 
   /// A kitchen without cameras.
-  func blindKitchen() throws -> Kitchenette { try Kitchenette(options: .init(cameras: [])) }
+  func blindKitchen() throws -> Kitchenette { try Kitchenette(options: .init { $0.cameras = [] }) }
 
   /// The action that holds the arm where it is, gripper open.
   let stillness: [Float] = [0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1]

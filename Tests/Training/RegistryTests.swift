@@ -8,7 +8,7 @@ import Training
   func registry(_ name: String) throws -> DatasetRegistry {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Datasets/\(name).yaml").standardizedFileURL.path
-    return try SettingDecoder().decode(DatasetRegistry.self, from: SettingsFile.read(path).setting)
+    return try DatasetRegistry(SettingsFile.read(path).setting)
   }
 
   @Test func hasRoboCasasTasks() throws {

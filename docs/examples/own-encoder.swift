@@ -3,22 +3,12 @@ import ImitationKit
 
 /// The vectors, then the mean colour of each camera through a linear layer. Hardly sees, but shows every part.
 struct MeanColour: ObservationEncoder {
-  struct Options: Codable, Sendable {
-    /// The width of a camera's features.
-    var width: Int = 16
-
-    enum CodingKeys: String, CodingKey { case width }
-
-    init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      width = try keys.decodeIfPresent(Int.self, forKey: .width) ?? 16
-      guard width > 0 else {
-        throw DecodingError.dataCorruptedError(forKey: .width, in: keys, debugDescription: "must be 1 or more")
-      }
-    }
+  struct Options: PluginOptions {
+    @Key("Width of a camera's features.", 1...) var width = 16
   }
 
   static let name = "mean-colour"
+  static let help = "The mean color of each camera, and a linear layer."
 
   let schema: ObservationSchema
   let projection: Linear

@@ -3,18 +3,12 @@ import ImitationKit
 
 /// A carriage on a rail that is to reach a mark: a simulator with nothing to see and one option of its own.
 final class Slider: Simulator {
-  struct Options: Codable, Sendable {
-    /// How far one step goes at most.
-    var speed: Double = 0.2
-
-    enum CodingKeys: String, CodingKey { case speed }
-
-    init(from decoder: any Decoder) throws {
-      speed = try decoder.container(keyedBy: CodingKeys.self).decodeIfPresent(Double.self, forKey: .speed) ?? 0.2
-    }
+  struct Options: PluginOptions {
+    @Key("How far one step goes at most.", .above(0)) var speed = 0.2
   }
 
   static let name = "slider"
+  static let help = "A carriage on a rail that is to reach a mark."
   static let tasks = [SimulatedTask(name: "ReachMark", group: "rails", horizon: 40)]
 
   let schema = ObservationSchema(images: [:], vectors: ["carriage": 1, "mark": 1])

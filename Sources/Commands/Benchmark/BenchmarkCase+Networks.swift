@@ -137,7 +137,7 @@ extension BenchmarkCase {
 
   private static func unet(_ random: inout Random) throws -> ConditionalUnet1D {
     try ConditionalUnet1D(
-      options: .init(widths: [256, 512, 1024]), horizon: 16, context: 2, features: 137, actionWidth: 10,
+      options: .init { $0.widths = [256, 512, 1024] }, horizon: 16, context: 2, features: 137, actionWidth: 10,
       random: &random)
   }
 
@@ -186,15 +186,12 @@ extension BenchmarkCase {
     defer { unlink(path) }  // open files stay readable
     let demonstrations = try Demonstrations(
       [.init(path: path)], images: cameras, vectors: vectors.keys.sorted(), memory: 1 << 30)
-    let decoder = JSONDecoder()
     var random = Random(seed: 1)
     let encoder = try ResNet18Encoder(
-      options: decoder.decode(
-        ResNet18Encoder.Options.self, from: Data(#"{"crop": 76, "instruction": {"kind": "none"}}"#.utf8)),
+      options: .init { ($0.crop, $0.instruction) = (76, .none) },
       context: EncoderContext(schema: demonstrations.schema, vocabulary: []), random: &random)
     let policy = try BCTransformer(
-      options: decoder.decode(BCTransformer.Options.self, from: Data(#"{"causal": true}"#.utf8)), encoder: encoder,
-      actionWidth: 12, random: &random)
+      options: .init { $0.causal = true }, encoder: encoder, actionWidth: 12, random: &random)
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
     let episodes = demonstrations.episodes.enumerated().map { (number: $0, length: $1.length) }

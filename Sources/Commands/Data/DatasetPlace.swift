@@ -35,7 +35,7 @@ struct DatasetPlace: ParsableArguments {
         reason: "no such registry; known in \(datasets): \(known.isEmpty ? "none" : known.joined(separator: ", "))")
     }
     do {
-      return try SettingDecoder().decode(DatasetRegistry.self, from: SettingsFile.read(path).setting)
+      return try DatasetRegistry(SettingsFile.read(path).setting)
     } catch let error as SettingError {
       if case .unreadable = error { throw error }
       if case .inFile = error { throw error }

@@ -24,6 +24,7 @@ struct Import: Verb {
 
   func run(in session: Session) throws {
     let recipe = try Recipe(path: recipe, changes: changes)
+    try recipe.check(session.catalog, files: true)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     guard folder.checkpointSteps.isEmpty else {
       throw CommandFailure("\(folder.path) has checkpoints already; give --run another folder")

@@ -37,6 +37,7 @@ struct Evaluate: Verb {
     let checkpoint = try folder.lastCheckpoint()
     let (recipe, note) = try folder.trained(checkpoint.recipe)
     if let note { tell("note: \(note)") }
+    try recipe.check(session.catalog)
     let blanks = try blanks(recipe)
     let trials = EvaluationTrials(
       folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers,

@@ -67,10 +67,10 @@ struct Ablation {
           let parts = try [
             Ablation.changes(
               for: encoder, part: "encoder", base: base.encoder, taking: ["encoder"],
-              known: catalog.encoderNames),
+              known: catalog.plugins(.encoder).map { $0.name }),
             Ablation.changes(
               for: policy, part: "policy", base: base.policy, taking: ["policy", "actions", "training"],
-              known: catalog.policyNames),
+              known: catalog.plugins(.policy).map { $0.name }),
           ]
           for seed in seeds ?? [base.seed] {
             let name = String(
@@ -86,6 +86,7 @@ struct Ablation {
               throw CommandFailure(
                 "two different cells would both be called '\(name)'; use recipes with names of their own")
             }
+            try recipe.check(catalog)
             cells.append(Cell(name: name, recipe: recipe, folder: RunFolder("\(folder)/\(name)")))
           }
         }

@@ -27,10 +27,10 @@ struct Train: Verb {
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let catalog = session.catalog
+    // A policy that was made before has in its checkpoint what it needs of other files.
+    try recipe.check(catalog, files: restart || folder.checkpointSteps.isEmpty)
     // A build without the simulator still trains for it.
-    if catalog.simulatorNames.contains(recipe.evaluation.simulator.kind) {
-      _ = try catalog.tasks(of: recipe.evaluation.simulator)
-    } else {
+    if !catalog.has(recipe.evaluation.simulator, as: .simulator) {
       tell(
         "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated")
     }

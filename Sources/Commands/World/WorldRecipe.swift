@@ -4,47 +4,34 @@ import Imitation
 import Training
 
 /// What a world model learns from and how: one short YAML file. `docs/gaussian-world-model.md` explains every key.
-struct WorldRecipe: Decodable, Sendable {
+struct WorldRecipe: PluginOptions {
   enum Stage: String, CaseIterable, Sendable { case lift, vae, dynamics }
 
-  struct Stages: Decodable, Sendable {
-    /// Nil for lifts that have nothing to learn.
-    var lift: TrainingSettings?
-    var vae: TrainingSettings?
-    var dynamics: TrainingSettings
-
-    enum CodingKeys: String, CodingKey, CaseIterable { case lift, vae, dynamics }
+  struct Stages: PluginOptions {
+    @Key("Of the lift; left out for lifts that have nothing to learn.") var lift: TrainingSettings?
+    @Key("Of the VAE; left out where the state has none.") var vae: TrainingSettings?
+    @Key("Of the dynamics.") var dynamics: TrainingSettings
   }
 
-  var name: String
-  var seed: UInt64
-  var data: DataSettings
-  var world: WorldModel.Options
-  var training: Stages
+  @Key("The run's name.") var name: String
+  @Key("Every random choice of training follows from it.") var seed: UInt64 = 1
+  @Key("Which demonstrations.") var data: DataSettings
+  @Key("The model.") var world: WorldModel.Options
+  @Key("How the weights of each stage are found.") var training: Stages
   var text = ""
   var path = ""
-  private var whole: Setting
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case name, seed, data, world, training }
+  init() {}
 
-  init(from decoder: any Decoder) throws {
-    whole = try Setting(from: decoder)
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    name = try keys.decode(String.self, forKey: .name)
-    seed = try keys.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1
-    data = try keys.decode(DataSettings.self, forKey: .data)
-    world = try keys.decode(WorldModel.Options.self, forKey: .world)
-    training = try keys.decode(Stages.self, forKey: .training)
-    guard world.state != .vae || training.vae != nil else {
-      throw keys.refused(.training, "lacks 'vae'")
-    }
+  func validate() throws {
+    try $training.refuse(unless: world.state != .vae || training.vae != nil, "lacks 'vae'")
   }
 
   /// - Throws: `SettingError`, naming file and line.
   init(path: String, changes: [String] = []) throws {
     let (setting, text) = try SettingsFile.read(path, changes: changes)
     do {
-      self = try SettingDecoder().decode(WorldRecipe.self, from: setting)
+      try self.init(setting)
     } catch let error as SettingError {
       throw SettingError.inFile(path, error)
     }
@@ -55,6 +42,7 @@ struct WorldRecipe: Decodable, Sendable {
   /// What a stage's weights depend on: its own settings and those of the stages before it.
   func identity(of stage: Stage) -> String {
     func json(_ setting: Setting?) -> String { setting?.json ?? "" }
+    let whole = setting
     var data = whole["data"]
     // How much is kept in memory changes nothing.
     if case .map(let entries) = data?.value {

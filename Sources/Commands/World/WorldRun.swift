@@ -22,6 +22,7 @@ struct WorldRun {
     self.recipe = recipe
     self.folder = folder
     do {
+      try catalog.check(recipe)
       let needsDepth = try recipe.world.state != .image && catalog.needsDepth(recipe.world.lift)
       (data, contents) = try recipe.frames(place: place, needsDepth: needsDepth)
       var random = Random(seed: recipe.seed).split("world")
