@@ -14,7 +14,8 @@ public struct ResNet18Encoder: ObservationEncoder {
     @Key("Features of a camera.", 1...8192) public var features = 64
     @Key("Rectify each camera's features, as Diffusion Policy's encoder does.") public var relu = false
     @Key("The range that the trunk sees pixels in: unit is 0...1, signed -1...1.") public var pixels = PixelRange.unit
-    @Key("How instructions modulate the trunk.") public var instruction = InstructionOptions.words(width: 64)
+    @Key("How instructions, which modulate the trunk, are encoded.", PluginKind.textEncoder)
+    public var instruction = Choice(kind: WordEncoder.name)
 
     public init() {}
   }
@@ -30,13 +31,14 @@ public struct ResNet18Encoder: ObservationEncoder {
     let projection: Linear
   }
 
-  let instruction: InstructionEmbedding
+  let instruction: any TextEncoder
   let cameras: [String: Camera]
   let row: CameraFeatures
   private let options: Options
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
-    instruction = try InstructionEmbedding(options.instruction, context: context, random: &random)
+    instruction = try context.parts.makeTextEncoder(
+      options.instruction, context: context, path: "encoder.instruction", random: &random)
     row = try CameraFeatures(
       context, crop: options.crop, width: options.features, condition: instruction.width, random: &random)
     let givesTokens = row.layout.tokens != nil

@@ -13,7 +13,8 @@ public struct SmallEncoder: ObservationEncoder {
     @Key("Channels after the stem; twice as many later.", .multiple(of: 16, upTo: 512)) public var channels = 32
     @Key("Keypoints of the spatial softmax.", 1...8192) public var keypoints = 32
     @Key("Features of a camera.", 1...8192) public var features = 64
-    @Key("How instructions modulate the trunk.") public var instruction = InstructionOptions.words(width: 64)
+    @Key("How instructions, which modulate the trunk, are encoded.", PluginKind.textEncoder)
+    public var instruction = Choice(kind: WordEncoder.name)
 
     public init() {}
   }
@@ -76,12 +77,13 @@ public struct SmallEncoder: ObservationEncoder {
     }
   }
 
-  let instruction: InstructionEmbedding
+  let instruction: any TextEncoder
   let cameras: [String: Camera]
   let row: CameraFeatures
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
-    instruction = try InstructionEmbedding(options.instruction, context: context, random: &random)
+    instruction = try context.parts.makeTextEncoder(
+      options.instruction, context: context, path: "encoder.instruction", random: &random)
     row = try CameraFeatures(
       context, crop: options.crop, width: options.features, condition: instruction.width, random: &random)
     let givesTokens = row.layout.tokens != nil

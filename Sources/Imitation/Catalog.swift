@@ -7,7 +7,7 @@ public struct Catalog: PartFactory {
   /// A catalog without plug-ins.
   public init() {}
 
-  /// This catalog and an encoder, a policy, a lift or a simulator.
+  /// This catalog and an encoder, a text encoder, a policy, a lift or a simulator.
   public func adding(_ type: any Plugin.Type) -> Catalog {
     var catalog = self
     catalog.plugins[type.pluginKind, default: [:]][type.name] = type
@@ -67,6 +67,18 @@ public struct Catalog: PartFactory {
     }
     return try placing(choice, path: path) {
       try make(find(choice, .encoder, path, as: (any ObservationEncoder.Type).self))
+    }
+  }
+
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makeTextEncoder(
+    _ choice: Choice, context: EncoderContext, path: String, random: inout Random
+  ) throws -> any TextEncoder {
+    func make<T: TextEncoder>(_ type: T.Type) throws -> any TextEncoder {
+      try type.init(options: T.Options(choice.options, path: path), context: context, random: &random)
+    }
+    return try placing(choice, path: path) {
+      try make(find(choice, .textEncoder, path, as: (any TextEncoder.Type).self))
     }
   }
 

@@ -11,6 +11,7 @@ public struct Features: Sendable {
   /// 1 where there is a token and 0 where there is none, `[batch, time, count]`; nil when there are tokens everywhere.
   public var mask: Tensor?
 
+  /// Features of one encoder.
   public init(pooled: Tensor, tokens: Tensor? = nil, positions: Tensor? = nil, mask: Tensor? = nil) {
     (self.pooled, self.tokens, self.positions, self.mask) = (pooled, tokens, positions, mask)
   }
@@ -18,23 +19,36 @@ public struct Features: Sendable {
 
 /// What the columns of an encoder's pooled features come from, and how large its tokens are.
 public struct FeatureLayout: Sendable, Equatable {
+  /// What kind of thing columns come from.
   public enum Source: Sendable {
-    case image, vector, instruction, world
+    /// A camera.
+    case image
+    /// A low-dimensional key.
+    case vector
+    /// The instruction.
+    case instruction
+    /// A world model's state.
+    case world
   }
 
   /// Neighboring columns that come from one key.
   public struct Part: Sendable, Equatable {
+    /// What kind of thing they come from.
     public let source: Source
     /// The observation's key; for an instruction or a world a word that names it.
     public let key: String
+    /// Where they are in a row.
     public let columns: Range<Int>
   }
 
+  /// How large tokens are.
   public struct Tokens: Sendable, Equatable {
+    /// How many numbers a token has.
     public let width: Int
     /// How many numbers say where a token is.
     public let dimensions: Int
 
+    /// Tokens of `width` numbers, each at a place of `dimensions` numbers.
     public init(width: Int, dimensions: Int) {
       (self.width, self.dimensions) = (width, dimensions)
     }
@@ -45,6 +59,7 @@ public struct FeatureLayout: Sendable, Equatable {
   /// Nil when the encoder gives no tokens.
   public let tokens: Tokens?
 
+  /// A layout of neighboring parts.
   /// - Parameter parts: what the columns come from, in order, and how many each has.
   public init(_ parts: [(source: Source, key: String, width: Int)], tokens: Tokens? = nil) {
     self.tokens = tokens

@@ -123,8 +123,17 @@ extension Key: AnyKey {
 
   func fill(_ setting: Setting, path: String) throws {
     // `key:` with nothing behind it is as good as no key.
-    let value = setting.value == .null && initial != nil ? initial : try Value(setting, path: path)
+    let value = setting.value == .null && initial != nil ? initial : try Value(completed(setting), path: path)
     slot.state.withLock { $0 = (value, setting) }
+  }
+
+  /// A group that does not say its kind changes the options of the default's: `instruction: {width: 32}`.
+  private func completed(_ setting: Setting) -> Setting {
+    guard let choice = initial as? Choice, case .map(let entries) = setting.value, setting["kind"] == nil else {
+      return setting
+    }
+    return Setting(
+      .map([.init(key: "kind", line: setting.line, setting: choice.kind.setting)] + entries), line: setting.line)
   }
 
   func check(path: String, line: Int) throws {

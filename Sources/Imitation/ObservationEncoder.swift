@@ -35,13 +35,17 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   }
 }
 
-/// Makes the parts that a plug-in's own options name: the encoder that another one joins, a world model's lift.
+/// Makes the parts that a plug-in's own options name: an encoder's text encoder or the one it joins, a world model's lift.
 public protocol PartFactory: Sendable {
   /// - Parameter path: where the choice stands in the recipe, for complaints.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   func makeEncoder(
     _ choice: Choice, context: EncoderContext, path: String, random: inout Random
   ) throws -> any ObservationEncoder
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  func makeTextEncoder(
+    _ choice: Choice, context: EncoderContext, path: String, random: inout Random
+  ) throws -> any TextEncoder
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   func makeLift(
     _ choice: Choice, context: LiftContext, path: String, random: inout Random

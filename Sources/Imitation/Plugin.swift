@@ -24,6 +24,8 @@ extension Plugin {
 public enum PluginKind: String, Sendable, CaseIterable, Codable {
   /// An `ObservationEncoder`.
   case encoder
+  /// A `TextEncoder`.
+  case textEncoder = "text-encoder"
   /// A `Policy`.
   case policy
   /// A `GaussianLift`.

@@ -49,6 +49,7 @@ extension Policy {
 public enum PolicyError: Error, Equatable, CustomStringConvertible {
   case horizon(Int, multipleOf: Int)
   case executes(Int, predicted: Int)
+  /// It attends to tokens, and its encoder gives none.
   case noTokens(encoder: String)
 
   public var description: String {

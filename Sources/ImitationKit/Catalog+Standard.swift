@@ -5,12 +5,15 @@ import Policies
 import Simulation
 
 extension Catalog {
-  /// Every encoder, lift, policy and simulator of the toolkit. A new one is one word here.
+  /// Every encoder, text encoder, lift, policy and simulator of the toolkit. A new one is one word here.
   public static var standard: Catalog {
     let catalog = Catalog()
       .adding(ResNet18Encoder.self)
       .adding(SmallEncoder.self)
       .adding(GaussianWorldEncoder.self)
+      .adding(WordEncoder.self)
+      .adding(TableEncoder.self)
+      .adding(NoTextEncoder.self)
       .adding(DepthLift.self)
       .adding(Splatter.self)
       .adding(BCTransformer.self)

@@ -9,6 +9,7 @@ public protocol Module {}
 
 /// A tensor that a module keeps and that is saved with it: a `Parameter` or a `Buffer`.
 public protocol ModuleTensor: AnyObject {
+  /// What it holds now; a new value has the old one's shape.
   var value: Tensor { get set }
 }
 
@@ -20,6 +21,7 @@ public final class Buffer: ModuleTensor {
     didSet { precondition(value.shape == oldValue.shape, "Buffer: shape \(value.shape) for \(oldValue.shape)") }
   }
 
+  /// A buffer that starts with `value`.
   public init(_ value: Tensor) { self.value = value }
 }
 

@@ -52,8 +52,8 @@ struct TokenReader: Module {
     func frames(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch * time, -1, tensor.shape[tensor.rank - 1]]) }
     let places = positions[1](positions[0](frames(features.positions!)).gelu())
     let memory = memoryNorm(embedding(frames(features.tokens!)) + places)
-    // Where there is no token, so much less than any score that nothing is left of it.
-    let mask = features.mask.map { ((1 - $0) * -1e9).reshaped([batch * time, 1, 1, -1]) }
+    // Minus infinity where there is no token.
+    let mask = features.mask.map { $0.log().reshaped([batch * time, 1, 1, -1]) }
     var x = start.value.broadcast(to: [batch * time, 1, width])
     if let query { x = x + query(features.pooled).reshaped([batch * time, 1, width]) }
     for block in blocks {

@@ -7,13 +7,21 @@ import Tensors
 import Testing
 
 @Suite struct EncoderTests {
-  static let context = EncoderContext(
-    schema: ObservationSchema(
-      images: [
-        "robot0_agentview_left_image": .init(height: 40, width: 40),
-        "robot0_eye_in_hand_image": .init(height: 40, width: 40),
-      ], vectors: ["robot0_base_to_eef_pos": 3, "robot0_gripper_qpos": 2]),
-    vocabulary: ["close", "drawer", "left", "open", "right", "the"])
+  static let context = with(
+    EncoderContext(
+      schema: ObservationSchema(
+        images: [
+          "robot0_agentview_left_image": .init(height: 40, width: 40),
+          "robot0_eye_in_hand_image": .init(height: 40, width: 40),
+        ], vectors: ["robot0_base_to_eef_pos": 3, "robot0_gripper_qpos": 2]),
+      vocabulary: ["close", "drawer", "left", "open", "right", "the"]))
+
+  /// With what makes an encoder's parts.
+  static func with(_ context: EncoderContext) -> EncoderContext {
+    var context = context
+    context.parts = Catalog().adding(WordEncoder.self).adding(TableEncoder.self).adding(NoTextEncoder.self)
+    return context
+  }
 
   func batch(_ count: Int, time: Int, instructions: [String]? = nil, seed: UInt64 = 1) -> ObservationBatch {
     var random = Random(seed: seed)
@@ -122,7 +130,8 @@ import Testing
   }
 
   /// A row has the same bits alone and among others.
-  @Test(arguments: ["", ", \"instruction\": {\"kind\": \"none\"}"]) func rowsDoNotDependOnEachOther(_ ending: String)
+  @Test(.enabled(if: hasVectorKernels), arguments: ["", ", \"instruction\": {\"kind\": \"none\"}"])
+  func rowsDoNotDependOnEachOther(_ ending: String)
     throws
   {
     func check(_ encoder: some ObservationEncoder) {
@@ -169,10 +178,46 @@ import Testing
     #expect(throws: InstructionError.notInTable("dance", file: path)) { try encoder.check(instruction: "dance") }
   }
 
+  /// Weights keep their names, a kind may be left out, and another text encoder is one more type.
+  @Test func textEncodersArePlugIns() throws {
+    let words = try encoder(SmallEncoder.self, "{\"instruction\": {\"width\": 32}}")
+    #expect(
+      words.parameters().map(\.name).filter { $0.hasPrefix("instruction") } == [
+        "instruction.words.weight", "instruction.projection.weight", "instruction.projection.bias",
+      ])
+    #expect(words.snapshot()["instruction.words.weight"]?.shape == [7, 32])
+    let none = try encoder(SmallEncoder.self, "{\"instruction\": {\"kind\": \"none\"}}")
+    #expect(!none.parameters().contains { $0.name.hasPrefix("instruction") || $0.name.contains("film") })
+    struct Length: TextEncoder {
+      struct Options: PluginOptions {}
+      static let name = "length"
+      static let help = "For tests."
+      let width: Int? = 1
+      let weight = Parameter(Tensor([0.5], shape: [1]))
+      init(options: Options, context: EncoderContext, random: inout Random) {}
+      func callAsFunction(_ instructions: [String]) -> Tensor? {
+        Tensor(instructions.map { Float($0.count) }, shape: [instructions.count, 1]) * weight.value
+      }
+    }
+    var (random, context) = (Random(seed: 1), Self.context)
+    let catalog = Catalog().adding(Length.self).adding(SmallEncoder.self)
+    let choice = try Choice(
+      Setting(json: "{\"kind\": \"small\", \"instruction\": {\"kind\": \"length\"}}"), path: "encoder")
+    context.parts = catalog
+    let made = try catalog.makeEncoder(choice, context: context, random: &random)
+    #expect(made.parameters().contains { $0.name == "instruction.weight" })
+    let (short, long) = (batch(1, time: 1, instructions: ["ab"]), batch(1, time: 1, instructions: ["abcd"]))
+    #expect(made(short).pooled.scalars != made(long).pooled.scalars)
+    #expect(made(short).pooled.scalars == made(batch(1, time: 1, instructions: ["ba"])).pooled.scalars)
+  }
+
   @Test func refusesACropLargerThanAPicture() {
     #expect(throws: EncoderError.self) { try encoder(SmallEncoder.self, "{\"crop\": 41}") }
     #expect(throws: SettingError.self) { try encoder(SmallEncoder.self, "{\"channels\": 20}") }
-    #expect(throws: SettingError.self) {
+    #expect(
+      throws: SettingError.invalid(
+        path: "encoder.instruction.kind", line: 1, reason: "unknown kind 'telepathy'; known: none, table, words")
+    ) {
       try encoder(SmallEncoder.self, "{\"instruction\": {\"kind\": \"telepathy\"}}")
     }
   }

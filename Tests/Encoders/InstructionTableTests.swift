@@ -15,11 +15,8 @@ import Testing
   }
 
   private func embedding(
-    _ path: String, _ context: EncoderContext, limit: Int = InstructionEmbedding.tableLimit
-  ) throws -> InstructionEmbedding {
-    var random = Random(seed: 1)
-    return try InstructionEmbedding(.table(file: path), context: context, limit: limit, random: &random)
-  }
+    _ path: String, _ context: EncoderContext, limit: Int = TableEncoder.limit
+  ) throws -> TableEncoder { try TableEncoder(file: path, context: context, limit: limit) }
 
   @Test func isMadeAgainWithoutItsFile() throws {
     let path = try table()

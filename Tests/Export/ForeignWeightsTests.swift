@@ -12,9 +12,11 @@ import Testing
 @Suite struct ForeignWeightsTests {
   func policy<P: Policy>(_ type: P.Type, _ options: String, _ foreign: ForeignWeights, actions: Int) throws -> P {
     var random = Random(seed: 1)
+    var context = EncoderContext(schema: foreign.schema, vocabulary: [])
+    context.parts = Catalog().adding(NoTextEncoder.self)
     let encoder = try ResNet18Encoder(
-      options: .init { ($0.instruction, $0.norm) = (.none, .group) },
-      context: EncoderContext(schema: foreign.schema, vocabulary: []), random: &random)
+      options: .init { ($0.instruction, $0.norm) = (Choice(kind: NoTextEncoder.name), .group) },
+      context: context, random: &random)
     return try P(
       options: P.Options(Setting(json: options)), encoder: encoder, actionWidth: actions,
       random: &random)

@@ -104,7 +104,7 @@ import Testing
   }
 
   /// A row has the same bits alone and among others.
-  @Test func rowsDoNotDependOnEachOther() throws {
+  @Test(.enabled(if: hasVectorKernels)) func rowsDoNotDependOnEachOther() throws {
     try written {
       let encoder = try encoder()
       let batch = observations(time: 2)

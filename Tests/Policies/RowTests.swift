@@ -6,7 +6,7 @@ import Tensors
 import Testing
 
 /// A row's actions have the same bits alone and among others, for every policy and head.
-@Suite struct RowTests {
+@Suite(.enabled(if: hasVectorKernels)) struct RowTests {
   private func policy<P: Policy>(_ type: P.Type, _ json: String, actions: Int) throws -> P {
     var random = Random(seed: 1)
     let policy = try P(

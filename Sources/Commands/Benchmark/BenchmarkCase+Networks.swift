@@ -2,6 +2,7 @@ import Demonstrations
 import Encoders
 import Foundation
 import Imitation
+import ImitationKit
 import Layers
 import Policies
 import Tensors
@@ -187,9 +188,11 @@ extension BenchmarkCase {
     let demonstrations = try Demonstrations(
       [.init(path: path)], images: cameras, vectors: vectors.keys.sorted(), memory: 1 << 30)
     var random = Random(seed: 1)
+    var context = EncoderContext(schema: demonstrations.schema, vocabulary: [])
+    context.parts = Catalog.standard
     let encoder = try ResNet18Encoder(
-      options: .init { ($0.crop, $0.instruction) = (76, .none) },
-      context: EncoderContext(schema: demonstrations.schema, vocabulary: []), random: &random)
+      options: .init { ($0.crop, $0.instruction) = (76, Choice(kind: NoTextEncoder.name)) }, context: context,
+      random: &random)
     let policy = try BCTransformer(
       options: .init { $0.causal = true }, encoder: encoder, actionWidth: 12, random: &random)
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }

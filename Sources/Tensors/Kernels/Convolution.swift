@@ -35,8 +35,8 @@ struct ConvolutionPlan: Sendable {
     if wide, paddingY <= 2, paddingX <= 2, inputs % 16 == 0, outputs % 16 == 0, outputPixels >= 16 {
       return .winograd
     }
-    // Where columns are left over, and without vector kernels, `positions` adds in another order than `patches`.
-    let isSame = outputs % 32 == 0 && ck_current_variant() != ck_baseline
+    // Where columns are left over, `positions` adds in another order than `patches`.
+    let isSame = outputs % 32 == 0
     return !point && images >= 8 && outputPixels <= 36 && (isRecorded || isSame) ? .positions : .patches
   }
 

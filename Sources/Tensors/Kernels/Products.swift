@@ -22,6 +22,9 @@ struct Matrix: @unchecked Sendable {
   }
 }
 
+/// Whether products have vector kernels of ours: then a row's bits do not depend on how many rows there are, as OpenBLAS's do.
+package var hasVectorKernels: Bool { ck_current_variant() != ck_baseline }
+
 /// OpenBLAS, set up once with one thread a call.
 ///
 /// It multiplies where there are no vector kernels of ours for the processor, and is what they are compared with.
