@@ -115,9 +115,10 @@ public struct MemoryEpisodes: EpisodeReader {
 public struct MemoryEpisodesError: Error, Equatable, CustomStringConvertible {
   /// Which one, counted from 0.
   public var episode: Int
+  /// What is counted.
   public var what: String
-  public var expected: Int
-  public var found: Int
+  /// How many there must be, and how many there are.
+  public var expected, found: Int
 
   public var description: String { "episode \(episode): \(found) \(what), not \(expected)" }
 }

@@ -2,6 +2,7 @@ import Foundation
 
 /// A file that could not be written; nothing is left behind, and what was there before still is.
 public enum WriteError: Error, Equatable, CustomStringConvertible {
+  /// Why the system did not write.
   case failed(path: String, reason: String)
 
   public var description: String {

@@ -2,12 +2,12 @@ import Foundation
 
 /// Which bytes a path leads to, told without reading them: two of equal identity hold the same.
 public struct FileIdentity: Codable, Sendable, Hashable {
-  public var device: UInt64
-  public var inode: UInt64
+  /// Where the bytes are.
+  public var device, inode: UInt64
+  /// How many they are.
   public var bytes: Int
   /// When the bytes, and when the entry, last changed, in nanoseconds since 1970.
-  public var modified: Int
-  public var changed: Int
+  public var modified, changed: Int
 
   /// Nil when there is no such file.
   public init?(_ path: String) {

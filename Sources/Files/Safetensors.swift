@@ -3,16 +3,27 @@ import Tensors
 
 /// What is wrong with a safetensors file.
 public enum SafetensorsError: Error, Equatable, CustomStringConvertible {
+  /// A file that cannot be read, or is something else.
   case unreadable(path: String, reason: String)
+  /// A file too short for a header.
   case headerTooShort(bytes: Int)
+  /// A header longer than any may be.
   case headerTooLong(bytes: UInt64)
+  /// A header longer than its file.
   case headerBeyondFile(header: UInt64, file: Int)
+  /// A header that is not the JSON it should be.
   case header(String)
+  /// A key that stands twice in the header.
   case duplicateKey(String)
+  /// A tensor whose entry is wrong.
   case entry(String, reason: String)
+  /// A tensor of a type that cannot be read.
   case unsupportedType(String, type: String)
+  /// Bytes before a tensor that belong to none.
   case hole(String)
+  /// More bytes, or fewer, than the tensors take.
   case trailing(expected: Int, found: Int)
+  /// One of the others, and the file it is in.
   indirect case inFile(String, SafetensorsError)
 
   public var description: String {

@@ -66,6 +66,7 @@ public struct ArchiveError: Error, Equatable {
   /// What it lacks, for example `format 'imitationkit-world-1'`.
   public var lacks: String
 
+  /// - Parameter lacks: what the archive should have.
   public init(path: String, lacks: String) {
     self.path = path
     self.lacks = lacks

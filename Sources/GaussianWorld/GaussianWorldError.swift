@@ -2,16 +2,27 @@ import Imitation
 
 /// A world model that does not fit what it is given.
 public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
+  /// Pictures that cannot be cut into squares.
   case pictureSize(ObservationSchema.ImageSize, multipleOf: Int)
+  /// Cameras whose pictures differ in size.
   case cameraSizes([String])
+  /// A camera that the demonstrations do not have.
   case missingCamera(String, available: [String])
+  /// Depths or calibrations that a lift needs.
   case missingGeometry(String, lift: String)
+  /// Depths or calibrations of another size.
   case geometrySize(String, found: Int, wanted: Int)
+  /// A file that is no world model.
   case notAWorld(path: String, lacks: String)
+  /// A path without a world model.
   case noWorld(path: String)
+  /// Pictures of another size than it was trained on.
   case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
+  /// An encoder that cannot be joined: it sees the past.
   case joinsHistory(String)
+  /// A number of points that no grid has.
   case gridOfPoints(Int, possible: [Int])
+  /// Less than one batch to learn from.
   case tooFewClips(Int, batch: Int)
 
   public var description: String {

@@ -36,7 +36,9 @@ public struct LatentDynamics: Module {
   public static let context = 2
   private static let waves = SinusoidalEmbedding(width: 128, sinesFirst: false)
 
+  /// What it was made with.
   public let options: Options
+  /// How noise is added and taken away.
   public let diffusion: ElucidatedDiffusion
   let embedding: Linear
   let noise: [Linear]
@@ -128,6 +130,7 @@ public struct LatentDynamics: Module {
     return known * keep + null * (1 - keep)
   }
 
+  /// Whether it predicts rewards.
   public var hasReward: Bool { !reward.isEmpty }
 
   /// The rewards that hidden tokens speak of, symlog: `[batch]`; nil without a reward head.

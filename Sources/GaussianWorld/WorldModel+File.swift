@@ -4,6 +4,7 @@ import Layers
 import Tensors
 
 extension WorldModel {
+  /// What its files say they are.
   public static let format = "imitationkit-world-1"
 
   /// What rebuilds it without its weights, as JSON.

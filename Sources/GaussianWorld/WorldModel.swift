@@ -8,7 +8,9 @@ import Tensors
 /// `state` says what dynamics works on: latent tokens (the whole pipeline), Gaussians without the VAE, or pixels without
 /// either; the last two are GWM's ablations (its table 4).
 public struct WorldModel: Module {
+  /// What dynamics works on.
   public enum State: String, CaseIterable, SettingValue {
+    /// Latent tokens, all Gaussians, or pixels.
     case vae, gaussians, image
   }
 
@@ -82,21 +84,27 @@ public struct WorldModel: Module {
 
   /// What a world model is built for, saved with its weights.
   public struct Blueprint: Codable, Sendable, Equatable {
+    /// The cameras.
     public var context: LiftContext
+    /// Numbers of an action.
     public var actionWidth: Int
 
+    /// - Parameter actionWidth: numbers of an action.
     public init(context: LiftContext, actionWidth: Int) {
       self.context = context
       self.actionWidth = actionWidth
     }
   }
 
+  /// What it was made with.
   public let options: Options
+  /// The cameras and actions it was made for.
   public let blueprint: Blueprint
   /// Nil where dynamics works on pixels.
   public let lift: (any GaussianLift)?
   /// Nil without latents.
   public let vae: GaussianVAE?
+  /// What comes next.
   public let dynamics: LatentDynamics
   /// The side of the squares of pixels whose means are the VAE's points; nil where they are chosen otherwise.
   private let gridSide: Int?
@@ -143,6 +151,7 @@ public struct WorldModel: Module {
     actionScale = fixed(1, blueprint.actionWidth)
   }
 
+  /// Whether views must have depths and calibrations.
   public var needsDepth: Bool { lift.map { type(of: $0).needsDepth } ?? false }
 
   // MARK: From pictures to states
@@ -183,6 +192,7 @@ public struct WorldModel: Module {
     even(state: rawState(sight, reference: reference))
   }
 
+  /// Makes a state of `rawState` even, as dynamics sees it.
   public func even(state raw: Tensor) -> Tensor { (raw - stateOffset.value) / stateScale.value }
 
   /// The same before it is evened out.

@@ -10,6 +10,7 @@ public struct ActionColumns: Sendable, Equatable {
   /// Where three columns are an axis times an angle, to be learned as six numbers.
   public var rotations: [Int]
 
+  /// Names the arrays and which of their columns are learned.
   public init(
     arrays: [String] = ["actions"], learned: [Int]? = nil, constants: [Float]? = nil, rotations: [Int] = []
   ) {

@@ -3,9 +3,9 @@ public struct SchemaDifference: Error, Equatable {
   /// What differs, for example "the unit of arm_x".
   public var what: String
   /// What the first and the second say.
-  public var first: String
-  public var second: String
+  public var first, second: String
 
+  /// - Parameter what: which fact.
   public init(what: String, first: String, second: String) {
     self.what = what
     self.first = first

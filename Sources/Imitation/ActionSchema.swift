@@ -3,13 +3,16 @@
 /// It is recorded with demonstrations and travels with what is trained on them, so that nobody has to guess what a policy's
 /// numbers do to a robot.
 public struct ActionSchema: Codable, Sendable, Equatable {
+  /// What one number of an action means; nil where nobody knows.
   public struct Dimension: Codable, Sendable, Equatable {
+    /// For example "x", "gripper".
     public var name: String?
     /// What +1 stands for, for example "0.05 m".
     public var unit: String?
-    public var low: Float?
-    public var high: Float?
+    /// The range; nil where nobody knows.
+    public var low, high: Float?
 
+    /// What is left out is unknown.
     public init(name: String? = nil, unit: String? = nil, low: Float? = nil, high: Float? = nil) {
       self.name = name
       self.unit = unit
@@ -42,6 +45,7 @@ public struct ActionSchema: Codable, Sendable, Equatable {
     }
   }
 
+  /// One for each number, in order.
   public var dimensions: [Dimension]
   /// How many actions a second of robot time takes.
   public var controlHertz: Double?
@@ -54,6 +58,7 @@ public struct ActionSchema: Codable, Sendable, Equatable {
     case controlHertz = "control_hertz"
   }
 
+  /// What is left out is unknown.
   public init(dimensions: [Dimension], controlHertz: Double? = nil, control: String? = nil) {
     self.dimensions = dimensions
     self.controlHertz = controlHertz
@@ -83,6 +88,7 @@ public struct ActionSchema: Codable, Sendable, Equatable {
     ActionSchema(dimensions: Array(repeating: Dimension(), count: width))
   }
 
+  /// Numbers of an action.
   public var count: Int { dimensions.count }
 
   /// What dimension `index` is called, by its place where it has no name.
@@ -114,6 +120,7 @@ public struct VectorSchema: Codable, Sendable, Equatable {
   /// The order of a quaternion's numbers: "xyzw" or "wxyz".
   public var quaternion: String?
 
+  /// What is left out is unknown.
   public init(unit: String? = nil, frame: String? = nil, quaternion: String? = nil) {
     self.unit = unit
     self.frame = frame
@@ -128,6 +135,9 @@ public struct DemonstrationSchema: Codable, Sendable, Equatable {
   /// By observation key.
   public var observations: [String: VectorSchema]
 
+  /// - Parameters:
+  ///   - actions: by the name of their array.
+  ///   - observations: by key.
   public init(actions: [String: ActionSchema] = [:], observations: [String: VectorSchema] = [:]) {
     self.actions = actions
     self.observations = observations

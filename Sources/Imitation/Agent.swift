@@ -3,10 +3,15 @@ import Tensors
 
 /// What an observation lacks for a policy.
 public enum AgentError: Error, Equatable, CustomStringConvertible {
+  /// A camera that is not there.
   case missingImage(key: String, available: [String])
+  /// A picture of another size.
   case imageSize(key: String, expected: ObservationSchema.ImageSize, width: Int, height: Int)
+  /// Readings that are not there.
   case missingVector(key: String, available: [String])
+  /// Readings of another width.
   case vectorWidth(key: String, expected: Int, found: Int)
+  /// An action that is not a number.
   case notFinite
 
   public var description: String {
@@ -32,12 +37,17 @@ public enum AgentError: Error, Equatable, CustomStringConvertible {
 /// With `ensemble` an action is the mean of all that was predicted for its moment, the i-th oldest prediction weighing
 /// `exp(-ensemble i)` (Zhao et al. 2023, ACT, with `execute` 1).
 public final class Agent: Behavior {
+  /// What predicts.
   public let policy: any Policy
+  /// What makes numbers even and back.
   public let normalizer: Normalizer
+  /// What an observation must have.
   public let schema: ObservationSchema
   /// Which numbers of the whole action the policy gives; nil for all.
   public let actions: ActionLayout?
+  /// How many actions of each prediction are carried out.
   public let execute: Int
+  /// How fast older predictions count more; nil to carry out the newest alone.
   public let ensemble: Float?
 
   private var history: [Observation] = []

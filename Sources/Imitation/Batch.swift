@@ -2,11 +2,14 @@ import Tensors
 
 /// Camera images of a batch of windows: `[batch, time, height, width, 3]`, still 8 bits; the encoder makes them numbers.
 public struct ImageBatch: Sendable {
-  public let batch: Int
-  public let time: Int
+  /// Windows, and frames of each.
+  public let batch, time: Int
+  /// Of every frame.
   public let size: ObservationSchema.ImageSize
+  /// Window by window, frame by frame, row by row, red first.
   public let pixels: [UInt8]
 
+  /// - Parameter pixels: `batch * time * height * width * 3` bytes.
   public init(batch: Int, time: Int, size: ObservationSchema.ImageSize, pixels: [UInt8]) {
     precondition(
       pixels.count == batch * time * size.height * size.width * 3,
@@ -20,15 +23,18 @@ public struct ImageBatch: Sendable {
 
 /// Observations of a batch of windows, low-dimensional values normalised: what an encoder sees.
 public struct ObservationBatch: Sendable {
+  /// By camera key.
   public var images: [String: ImageBatch]
   /// `[batch, time, width]` by key.
   public var vectors: [String: Tensor]
   /// One instruction per window.
   public var instructions: [String]
+  /// Frames of each window.
   public let time: Int
   /// `[batch, time - history, frozenCount]`: rows that a `FrozenEncoder` gave before; nil to have them worked out.
   public var frozen: Tensor?
 
+  /// - Parameter vectors: normalised, `[batch, time, width]` by key.
   public init(images: [String: ImageBatch], vectors: [String: Tensor], instructions: [String], time: Int) {
     self.images = images
     self.vectors = vectors
@@ -36,17 +42,20 @@ public struct ObservationBatch: Sendable {
     self.time = time
   }
 
+  /// Windows.
   public var count: Int { instructions.count }
 }
 
 /// Windows with the recorded actions, normalised: what a policy learns from.
 public struct Batch: Sendable {
+  /// What is known when acting.
   public var observations: ObservationBatch
   /// `[batch, actions, action]`.
   public var actions: Tensor
   /// `[batch, actions]`: 1 on recorded rows, 0 on rows that repeat the first or last.
   public var mask: Tensor
 
+  /// - Parameter mask: 1 on recorded rows, 0 on rows that fill a window up.
   public init(observations: ObservationBatch, actions: Tensor, mask: Tensor) {
     self.observations = observations
     self.actions = actions

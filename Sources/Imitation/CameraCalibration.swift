@@ -4,15 +4,16 @@ import Tensors
 /// A pinhole camera and where it is: x to the right, y down, z along the view (OpenCV's axes).
 public struct CameraCalibration: Sendable, Equatable {
   /// In pixels.
-  public var focal: SIMD2<Float>
-  public var centre: SIMD2<Float>
+  public var focal, centre: SIMD2<Float>
   /// The rows of the rotation from the camera to the robot's base.
   public var rotation: [SIMD3<Float>]
   /// The camera in the base's frame, metres.
   public var position: SIMD3<Float>
 
+  /// Numbers of a calibration as observed.
   public static let width = 16
 
+  /// - Parameter rotation: rows, from the camera to the robot's base.
   public init(focal: SIMD2<Float>, centre: SIMD2<Float>, rotation: [SIMD3<Float>], position: SIMD3<Float>) {
     self.focal = focal
     self.centre = centre

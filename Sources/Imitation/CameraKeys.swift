@@ -1,5 +1,6 @@
 /// What belongs to one camera, by the name that its keys share, for example `robot0_agentview_left`.
 public struct CameraKeys: Sendable, Hashable {
+  /// Without an ending, for example `robot0_agentview_left`.
   public let name: String
 
   /// - Parameter name: with or without `_image`.
@@ -7,6 +8,7 @@ public struct CameraKeys: Sendable, Hashable {
     self.name = name.hasSuffix("_image") ? String(name.dropLast(6)) : name
   }
 
+  /// The key of its pictures.
   public var image: String { name + "_image" }
   /// Metres along the viewing axis, one number a pixel, row by row; in files `[rows, height, width, 1]`, as robomimic has it.
   public var depth: String { name + "_depth" }
@@ -16,5 +18,6 @@ public struct CameraKeys: Sendable, Hashable {
   /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalised.
   public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix(calibrationEnding) }
   package static let calibrationEnding = "_calibration"
+  /// Whether a key is of depths.
   public static func isDepth(_ key: String) -> Bool { key.hasSuffix("_depth") }
 }

@@ -1,9 +1,9 @@
 /// Which demonstrations exactly.
 public struct DatasetFingerprint: Codable, Sendable, Equatable {
-  public var task: String
-  public var file: String
-  public var bytes: Int
-  public var sha256: String
+  /// What the demonstrations are of, and the file's name without its folder.
+  public var task, file: String
+  /// The file's size and contents.
+  public var bytes: Int, sha256: String
   /// The filter key and how many episodes it named.
   public var key: String
   public var episodes: Int

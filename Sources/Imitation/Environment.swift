@@ -1,17 +1,21 @@
 /// Scenes, styles and objects for training and for evaluation never overlap.
 public enum ScenePool: String, Codable, CaseIterable, SettingValue {
+  /// For demonstrations.
   case training
+  /// For judging policies.
   case evaluation
 }
 
 /// A task that a simulator offers.
 public struct SimulatedTask: Codable, Sendable, Hashable {
+  /// As recipes and files have it.
   public var name: String
   /// A word that groups tasks in a report: `drawers`, `knobs`, `pick-place`.
   public var group: String
   /// After how many steps an attempt counts as failed.
   public var horizon: Int
 
+  /// - Parameter horizon: steps after which an attempt has failed.
   public init(name: String, group: String, horizon: Int) {
     self.name = name
     self.group = group
@@ -21,10 +25,12 @@ public struct SimulatedTask: Codable, Sendable, Hashable {
 
 /// What one step brought.
 public struct EnvironmentStep: Sendable {
+  /// What is sensed after the step.
   public var observation: Observation
   /// The task's own test at this moment.
   public var success: Bool
 
+  /// - Parameter success: whether the task is solved.
   public init(observation: Observation, success: Bool) {
     self.observation = observation
     self.success = success
@@ -38,6 +44,7 @@ public struct EpisodeDescription: Sendable, Equatable {
   /// The model the episode ran in (MJCF), or "".
   public var model: String
 
+  /// - Parameter metadata: `ep_meta` as JSON.
   public init(metadata: String, model: String) {
     self.metadata = metadata
     self.model = model
@@ -46,7 +53,9 @@ public struct EpisodeDescription: Sendable, Equatable {
 
 /// A simulated world for one robot. One per process, used from one thread.
 public protocol Environment: AnyObject {
+  /// What every observation has.
   var schema: ObservationSchema { get }
+  /// What the numbers of an action mean.
   var actionSchema: ActionSchema { get }
   /// What is written of the numbers it records: of every array of actions that `recorded` gives, and of its observations.
   var recordedSchema: DemonstrationSchema { get }
@@ -76,7 +85,9 @@ extension Environment {
 
 /// A kind of environment that a recipe can name and a catalog can make.
 public protocol Simulator: Environment, Plugin {
+  /// What it offers.
   static var tasks: [SimulatedTask] { get }
+  /// Starts it.
   init(options: Options) throws
   /// The same world without images, for those who act without looking at any: drawing is what takes the time. The options
   /// as they are unless a simulator says otherwise.

@@ -1,5 +1,6 @@
 /// A kind of files that demonstrations are read from: `data: {reader: hdf5}`.
 public protocol EpisodeFormat: Plugin {
+  /// Takes the recipe's options.
   init(options: Options) throws
   /// Opens demonstrations and checks all of what will be read.
   ///
@@ -12,6 +13,7 @@ public protocol EpisodeFormat: Plugin {
 public struct EpisodeRequest: Sendable {
   /// One file or folder and which of its demos to take.
   public struct Selection: Sendable {
+    /// Where the file is.
     public var path: String
     /// The task it must hold, or nil for whatever it does.
     public var task: String?
@@ -20,6 +22,7 @@ public struct EpisodeRequest: Sendable {
     /// The filter key of demos to hold out; none when nil.
     public var heldOutKey: String?
 
+    /// - Parameter heldOutKey: the filter key of demos to hold out.
     public init(path: String, task: String? = nil, key: String? = nil, heldOutKey: String? = nil) {
       self.path = path
       self.task = task
@@ -28,16 +31,20 @@ public struct EpisodeRequest: Sendable {
     }
   }
 
+  /// The files, in order.
   public var selections: [Selection]
   /// Camera keys.
   public var images: [String]
   /// Low-dimensional keys.
   public var vectors: [String]
+  /// Which arrays and columns actions are.
   public var actions: ActionColumns
+  /// What files do not say of their frames.
   public var frames: FrameFormat
   /// How many bytes of observations to keep in memory.
   public var memory: Int
 
+  /// Asks for keys of some files.
   public init(
     _ selections: [Selection], images: [String], vectors: [String], actions: ActionColumns = .init(),
     frames: FrameFormat = .init(), memory: Int

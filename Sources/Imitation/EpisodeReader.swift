@@ -6,10 +6,14 @@ public struct Episode: Codable, Sendable, Hashable {
   public var name: String
   /// The file it is in.
   public var file: String
+  /// What it is of.
   public var task: String
+  /// What it was asked for.
   public var instruction: String
+  /// Steps.
   public var length: Int
 
+  /// - Parameter length: steps.
   public init(name: String, file: String, task: String, instruction: String, length: Int) {
     self.name = name
     self.file = file
@@ -21,9 +25,10 @@ public struct Episode: Codable, Sendable, Hashable {
 
 /// One step of one episode, both counted from 0.
 public struct EpisodeStep: Sendable, Hashable {
-  public var episode: Int
-  public var step: Int
+  /// Counted from 0.
+  public var episode, step: Int
 
+  /// Counts both from 0.
   public init(episode: Int, step: Int) {
     self.episode = episode
     self.step = step
@@ -39,6 +44,7 @@ public protocol EpisodeReader: Sendable {
   var schema: ObservationSchema { get }
   /// Which of the recorded numbers the actions are.
   var actionLayout: ActionLayout { get }
+  /// What there is, in order.
   var episodes: [Episode] { get }
   /// The episodes that whoever recorded them holds out of training.
   var heldOut: Set<Int> { get }
@@ -71,11 +77,13 @@ public protocol EpisodeReader: Sendable {
 
 /// What recorded numbers mean.
 public struct RecordedSchema: Sendable, Equatable {
+  /// Of the whole action.
   public var actions: ActionSchema
   /// By observation key.
   public var vectors: [String: VectorSchema]
   public var notes: [String]
 
+  /// - Parameter notes: a line each for people.
   public init(actions: ActionSchema, vectors: [String: VectorSchema] = [:], notes: [String] = []) {
     self.actions = actions
     self.vectors = vectors

@@ -6,6 +6,7 @@ public struct FrameFormat: Sendable, Equatable {
   /// Frames may be floats of 0 to 1.
   public var isUnitRange: Bool
 
+  /// What files leave unsaid may be otherwise than `[rows, height, width, 3]` bytes.
   public init(isChannelsFirst: Bool = false, isUnitRange: Bool = false) {
     self.isChannelsFirst = isChannelsFirst
     self.isUnitRange = isUnitRange

@@ -3,6 +3,7 @@ import Tensors
 
 /// What some cameras saw at some moments. The frame of the first camera is the world of all Gaussians.
 public struct CameraViews: Sendable {
+  /// Of every picture.
   public let size: ObservationSchema.ImageSize
   /// `[batch, height, width, 3]` in 0...1 by camera.
   public let images: [Tensor]
@@ -11,6 +12,7 @@ public struct CameraViews: Sendable {
   /// By camera and item, where they are known.
   public let calibrations: [[CameraCalibration]]?
 
+  /// By camera; depths in metres.
   public init(
     size: ObservationSchema.ImageSize, images: [Tensor], depths: [Tensor]? = nil,
     calibrations: [[CameraCalibration]]? = nil
@@ -21,6 +23,7 @@ public struct CameraViews: Sendable {
     self.calibrations = calibrations
   }
 
+  /// Moments.
   public var batch: Int { images[0].shape[0] }
 
   /// The recorded views from `camera`, in the frame of the first; nil where poses are not known.
@@ -33,10 +36,12 @@ public struct CameraViews: Sendable {
 public struct LiftContext: Codable, Sendable, Equatable {
   /// The cameras' names, without `_image`; the first one's frame is the world.
   public var cameras: [String]
+  /// Of every camera's pictures.
   public var size: ObservationSchema.ImageSize
   /// Each camera's vertical view angle where recordings do not tell, degrees.
   public var fieldsOfView: [Float]
 
+  /// - Parameter fieldsOfView: vertical, degrees, by camera.
   public init(cameras: [String], size: ObservationSchema.ImageSize, fieldsOfView: [Float]) {
     precondition(
       cameras.count == fieldsOfView.count, "LiftContext: \(cameras.count) cameras, \(fieldsOfView.count) angles")

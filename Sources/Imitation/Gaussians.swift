@@ -11,6 +11,7 @@ public struct Gaussians: Sendable {
   /// `[batch, count, 14]`.
   public let values: Tensor
 
+  /// - Parameter values: `[batch, count, 14]`.
   public init(_ values: Tensor) {
     precondition(
       values.rank == 3 && values.shape[2] == Gaussians.width,
@@ -18,11 +19,14 @@ public struct Gaussians: Sendable {
     self.values = values
   }
 
+  /// - Parameters: `[batch, count, numbers]` each.
   public init(means: Tensor, scales: Tensor, rotations: Tensor, colours: Tensor, opacities: Tensor) {
     self.init(Tensor.concatenated([means, scales, rotations, colours, opacities], axis: 2))
   }
 
+  /// Sets.
   public var batch: Int { values.shape[0] }
+  /// Gaussians of each set.
   public var count: Int { values.shape[1] }
   /// `[batch, count, 3]`.
   public var means: Tensor { values.sliced(axis: 2, 0..<3) }

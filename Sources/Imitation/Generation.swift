@@ -6,6 +6,7 @@ public struct Subtask: Sendable, Equatable {
   /// The signal whose first rise ends it; nil for the last one, which lasts to the end.
   public var signal: String?
 
+  /// - Parameter signal: what ends it; the episode's end when nil.
   public init(frame: String, until signal: String? = nil) {
     self.frame = frame
     self.signal = signal
@@ -21,6 +22,9 @@ public struct GenerationInfo: Sendable, Equatable {
   /// Which subtasks are over.
   public var signals: [String: Bool]
 
+  /// - Parameters:
+  ///   - frames: of things, by name.
+  ///   - signals: whether a subtask is done, by name.
   public init(gripper: Pose, frames: [String: Pose], signals: [String: Bool]) {
     self.gripper = gripper
     self.frames = frames

@@ -15,13 +15,16 @@ public enum Normalization: String, Codable, CaseIterable, SettingValue {
 
 /// What the recorded values of one key look like, dimension by dimension.
 public struct KeyStatistics: Codable, Sendable, Equatable {
+  /// Rows.
   public var count: Int
+  /// By number.
   public var mean: [Double]
   /// Population variance.
   public var variance: [Double]
-  public var minimum: [Double]
-  public var maximum: [Double]
+  /// By number.
+  public var minimum, maximum: [Double]
 
+  /// - Parameter variance: of the rows themselves, not a sample's.
   public init(count: Int, mean: [Double], variance: [Double], minimum: [Double], maximum: [Double]) {
     self.count = count
     self.mean = mean
@@ -33,8 +36,11 @@ public struct KeyStatistics: Codable, Sendable, Equatable {
 
 /// A statistic that a policy needs is absent or has another width.
 public enum NormalizerError: Error, Equatable, CustomStringConvertible {
+  /// A key without statistics.
   case missing(key: String)
+  /// Statistics of another width.
   case width(key: String, expected: Int, found: Int)
+  /// Statistics that are not numbers.
   case notFinite(key: String)
 
   public var description: String {
@@ -50,10 +56,12 @@ public enum NormalizerError: Error, Equatable, CustomStringConvertible {
 ///
 /// Its numbers are part of the weights. A key without statistics is an error, never a pass-through.
 public struct Normalizer: Sendable, Equatable {
+  /// `(x - offset) / scale`, number by number.
   public struct Affine: Sendable, Equatable {
-    public var scale: [Float]
-    public var offset: [Float]
+    /// By number.
+    public var scale, offset: [Float]
 
+    /// By number.
     public init(scale: [Float], offset: [Float]) {
       self.scale = scale
       self.offset = offset
@@ -85,12 +93,15 @@ public struct Normalizer: Sendable, Equatable {
   /// The key of the actions beside the observation keys.
   public static let actions = "actions"
 
+  /// By key.
   public private(set) var keys: [String: Affine]
 
+  /// - Parameter keys: by key; others stay as they are.
   public init(keys: [String: Affine] = [:]) {
     self.keys = keys
   }
 
+  /// Normalises `key` so from now on.
   public mutating func set(_ key: String, _ affine: Affine) {
     keys[key] = affine
   }

@@ -6,6 +6,7 @@ import Tensors
 /// The batch of a step is a function of the step and its random stream alone, so that a run that was killed and resumed ends
 /// with the bits of one that never stopped.
 public protocol Objective {
+  /// What a step learns from.
   associatedtype Batch
 
   /// What is trained and saved.
@@ -30,9 +31,11 @@ extension Objective {
 
 /// A mean loss over held-out batches, and the means of its parts by name.
 public struct ValidationLoss: Sendable, Equatable {
+  /// The mean.
   public var loss: Double
   public var parts: [String: Double]
 
+  /// - Parameter parts: by name.
   public init(loss: Double, parts: [String: Double]) {
     self.loss = loss
     self.parts = parts

@@ -9,6 +9,7 @@ public struct Observation: Sendable, Equatable {
   /// What the episode asks for, for example "open the left drawer".
   public var instruction: String
 
+  /// - Parameter vectors: in the units of the source.
   public init(images: [String: Image] = [:], vectors: [String: [Float]] = [:], instruction: String = "") {
     self.images = images
     self.vectors = vectors

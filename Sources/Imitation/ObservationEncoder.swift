@@ -3,6 +3,7 @@ import Tensors
 
 /// What an encoder is built for, fixed when training starts and saved with the weights.
 public struct EncoderContext: Codable, Sendable, Equatable {
+  /// What observations have.
   public var schema: ObservationSchema
   /// The words that the training instructions use, sorted: a learned embedding's vocabulary.
   public var vocabulary: [String]
@@ -29,6 +30,7 @@ public struct EncoderContext: Codable, Sendable, Equatable {
     a.schema == b.schema && a.vocabulary == b.vocabulary && a.attachments == b.attachments
   }
 
+  /// - Parameter vocabulary: sorted.
   public init(schema: ObservationSchema, vocabulary: [String]) {
     self.schema = schema
     self.vocabulary = vocabulary

@@ -3,9 +3,12 @@ import Tensors
 
 /// What a policy reports of one batch: the number to minimise, and others to log by name.
 public struct PolicyLoss {
+  /// A single number.
   public var loss: Tensor
+  /// By name; means are logged.
   public var metrics: [String: Tensor]
 
+  /// - Parameter metrics: by name.
   public init(_ loss: Tensor, metrics: [String: Tensor] = [:]) {
     self.loss = loss
     self.metrics = metrics
@@ -16,6 +19,7 @@ public struct PolicyLoss {
 public protocol Policy: Module, Plugin {
   /// - Throws: when the options do not fit each other, the encoder or the action width.
   init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) throws
+  /// What it sees with.
   var encoder: any ObservationEncoder { get }
   /// Whether the encoder is to give tokens; false unless a policy says so.
   static func wantsTokens(_ options: Options) -> Bool
@@ -25,6 +29,7 @@ public protocol Policy: Module, Plugin {
   var undecayed: Set<String> { get }
   /// What normalised actions it can give at all; nil when there is no limit. Training on others is refused.
   var reach: ClosedRange<Float>? { get }
+  /// The loss of a normalised batch.
   func loss(on batch: Batch) -> PolicyLoss
   /// `[batch, steps, actionWidth]`: what to do now and next, the present action first.
   ///
@@ -47,7 +52,9 @@ extension Policy {
 
 /// A policy whose parts do not fit each other.
 public enum PolicyError: Error, Equatable, CustomStringConvertible {
+  /// A horizon that the network cannot halve.
   case horizon(Int, multipleOf: Int)
+  /// More actions to carry out than are predicted.
   case executes(Int, predicted: Int)
   /// It attends to tokens, and its encoder gives none.
   case noTokens(encoder: String)

@@ -12,11 +12,15 @@ extension SIMD3<Double> {
 
 /// A rotation as a unit quaternion.
 public struct Rotation: Sendable, Equatable {
+  /// The cosine of half the angle.
   public var w: Double
+  /// The axis times the sine of half the angle.
   public var vector: SIMD3<Double>
 
+  /// No rotation.
   public static let identity = Rotation(w: 1, vector: .zero)
 
+  /// Takes a quaternion of length 1.
   public init(w: Double, vector: SIMD3<Double>) {
     self.w = w
     self.vector = vector
@@ -35,16 +39,19 @@ public struct Rotation: Sendable, Equatable {
   /// About the vertical, radians.
   public init(yaw: Double) { self.init(SIMD3(0, 0, yaw)) }
 
+  /// `b`, then `a`.
   public static func * (a: Rotation, b: Rotation) -> Rotation {
     Rotation(
       w: a.w * b.w - a.vector.dot(b.vector), vector: a.w * b.vector + b.w * a.vector + a.vector.cross(b.vector))
   }
 
+  /// `v` turned by `a`.
   public static func * (a: Rotation, v: SIMD3<Double>) -> SIMD3<Double> {
     let t = 2 * a.vector.cross(v)
     return v + a.w * t + a.vector.cross(t)
   }
 
+  /// The rotation back.
   public var inverse: Rotation { Rotation(w: w, vector: -vector) }
 
   /// The rotation vector, at most half a turn long.
@@ -58,11 +65,15 @@ public struct Rotation: Sendable, Equatable {
 
 /// A place, metres, and an orientation.
 public struct Pose: Sendable, Equatable {
+  /// Metres.
   public var position: SIMD3<Double>
+  /// From the pose's own axes to those of the frame it is given in.
   public var rotation: Rotation
 
+  /// The frame's own place.
   public static let identity = Pose(position: .zero, rotation: .identity)
 
+  /// - Parameter position: metres.
   public init(position: SIMD3<Double>, rotation: Rotation) {
     self.position = position
     self.rotation = rotation

@@ -1,21 +1,21 @@
 /// One value of a recipe with the line it stands on, so that every complaint can say where.
 public struct Setting: Sendable, Equatable {
+  /// What was written.
   public indirect enum Value: Sendable, Equatable {
-    case null
-    case bool(Bool)
-    case integer(Int)
-    case number(Double)
-    case text(String)
-    case list([Setting])
-    case map([Entry])
+    /// One of YAML's kinds of values.
+    case null, bool(Bool), integer(Int), number(Double), text(String), list([Setting]), map([Entry])
   }
 
+  /// A key of a group and what is under it.
   public struct Entry: Sendable, Equatable {
+    /// The key as written.
     public var key: String
     /// The line of the key.
     public var line: Int
+    /// The value under the key.
     public var setting: Setting
 
+    /// - Parameter line: the key's.
     public init(key: String, line: Int, setting: Setting) {
       self.key = key
       self.line = line
@@ -23,9 +23,12 @@ public struct Setting: Sendable, Equatable {
     }
   }
 
+  /// What was written.
   public var value: Value
+  /// Where it begins; 0 for what comes from no file.
   public var line: Int
 
+  /// - Parameter line: where it begins; 0 for what comes from no file.
   public init(_ value: Value, line: Int) {
     self.value = value
     self.line = line
@@ -59,12 +62,19 @@ public struct Setting: Sendable, Equatable {
 
 /// What is wrong with a recipe or another settings file, and where.
 public enum SettingError: Error, Equatable, CustomStringConvertible {
+  /// A file that cannot be read, and why.
   case unreadable(file: String, reason: String)
+  /// Text that is not YAML.
   case syntax(line: Int, reason: String)
+  /// A key that has no meaning there.
   case unknownKey(path: String, line: Int, allowed: [String])
+  /// A key without a default that is not given.
   case missingKey(path: String, line: Int)
+  /// A value of another type than its key has.
   case wrongType(path: String, line: Int, wanted: String, found: String)
+  /// A value that is out of range or does not fit the others.
   case invalid(path: String, line: Int, reason: String)
+  /// One of the others, and the file it is in.
   indirect case inFile(String, SettingError)
 
   public var description: String {

@@ -4,9 +4,10 @@
 /// Diffusion Policy with two frames and a horizon of sixteen is `observations: -1...0, actions: -1...14`.
 /// Rows before the first or after the last repeat it, as robomimic pads.
 public struct Window: Codable, Sendable, Hashable {
-  public var observations: ClosedRange<Int>
-  public var actions: ClosedRange<Int>
+  /// Rows, counted from the present one.
+  public var observations, actions: ClosedRange<Int>
 
+  /// Counts rows from the present one, which is 0.
   public init(observations: ClosedRange<Int>, actions: ClosedRange<Int>) {
     self.observations = observations
     self.actions = actions

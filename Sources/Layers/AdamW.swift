@@ -9,10 +9,12 @@ public protocol Optimizer {
     _ gradients: Gradients, learningRate: Float, gradientScale: Float, average: inout ExponentialMovingAverage?)
   /// Everything needed to go on with the same bits.
   func state() -> [String: Tensor]
+  /// Takes up what `state` gave.
   mutating func restore(_ state: [String: Tensor]) throws
 }
 
 extension Optimizer {
+  /// Moves the parameters against their gradients, times `gradientScale`.
   public mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float = 1) {
     var none: ExponentialMovingAverage?
     step(gradients, learningRate: learningRate, gradientScale: gradientScale, average: &none)
@@ -23,9 +25,10 @@ extension Optimizer {
 public struct AdamW: Optimizer {
   /// Parameters that share a decay.
   public struct Group {
-    public var parameters: [(name: String, parameter: Parameter)]
-    public var weightDecay: Float
+    package var parameters: [(name: String, parameter: Parameter)]
+    package var weightDecay: Float
 
+    /// Groups parameters, named as in the module they are of.
     public init(_ parameters: [(name: String, parameter: Parameter)], weightDecay: Float) {
       self.parameters = parameters
       self.weightDecay = weightDecay
@@ -38,6 +41,7 @@ public struct AdamW: Optimizer {
   private var moments: [String: (first: Tensor, second: Tensor)] = [:]
   private var steps = 0
 
+  /// Starts at step 0.
   public init(_ groups: [Group], betas: (Float, Float) = (0.9, 0.999), epsilon: Float = 1e-8) {
     self.groups = groups
     self.betas = betas

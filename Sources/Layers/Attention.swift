@@ -5,6 +5,7 @@ import Tensors
 public struct RotaryPositions: Sendable {
   let base: Double
 
+  /// - Parameter base: of the wavelengths, 10,000 in the paper.
   public init(base: Double = 10_000) {
     self.base = base
   }
@@ -34,13 +35,9 @@ public struct RotaryPositions: Sendable {
 
 /// Scaled dot-product attention over several heads (Vaswani et al. 2017).
 public struct MultiHeadAttention: Module {
-  public let query: Linear
-  public let key: Linear
-  public let value: Linear
-  public let output: Linear
+  let query, key, value, output: Linear
   /// Normalise each head's queries and keys, with a learned scale.
-  public let queryNorm: RMSNorm?
-  public let keyNorm: RMSNorm?
+  let queryNorm, keyNorm: RMSNorm?
   let heads: Int
   let dropout: Float
   let rotary: RotaryPositions?

@@ -4,10 +4,12 @@ import Tensors
 public struct Conv2d: Layer {
   /// `[kernel, kernel, inputs, outputs]`.
   public let weight: Parameter
+  /// `[outputs]`; nil without.
   public let bias: Parameter?
   let stride: Int
   let padding: Int
 
+  /// - Parameter padding: zeros on every side.
   public init(
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true,
     initialization: Initialization = .torch, random: inout Random
@@ -30,10 +32,12 @@ public struct Conv2d: Layer {
 public struct Conv1d: Layer {
   /// `[kernel, inputs, outputs]`.
   public let weight: Parameter
+  /// `[outputs]`; nil without.
   public let bias: Parameter?
   let stride: Int
   let padding: Int
 
+  /// - Parameter padding: zeros on every side.
   public init(
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true,
     initialization: Initialization = .torch, random: inout Random
@@ -55,10 +59,12 @@ public struct Conv1d: Layer {
 public struct ConvTransposed1d: Layer {
   /// `[kernel, inputs, outputs]`.
   public let weight: Parameter
+  /// `[outputs]`; nil without.
   public let bias: Parameter?
   let stride: Int
   let padding: Int
 
+  /// - Parameter padding: zeros on every side.
   public init(
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true,
     initialization: Initialization = .torch, random: inout Random

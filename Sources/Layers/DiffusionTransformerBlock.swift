@@ -3,10 +3,8 @@ import Tensors
 /// A transformer block whose norms are set by a condition and whose branches start closed: AdaLN-Zero (Peebles and Xie
 /// 2023, "Scalable Diffusion Models with Transformers"), with attention to a memory between attention and MLP.
 public struct DiffusionTransformerBlock: Module {
-  public let attention: MultiHeadAttention
-  public let crossAttention: MultiHeadAttention
-  public let expand: Linear
-  public let contract: Linear
+  let attention, crossAttention: MultiHeadAttention
+  let expand, contract: Linear
   /// To shift, scale and gate of each of the three branches; zero at first.
   public let modulation: Linear
   let width: Int

@@ -5,6 +5,7 @@ public struct Embedding: Module {
   /// `[count, width]`.
   public let weight: Parameter
 
+  /// Draws rows of standard deviation `deviation`.
   public init(count: Int, width: Int, deviation: Float = 1, random: inout Random) {
     weight = Parameter(.normal([count, width], deviation: deviation, random: &random))
   }

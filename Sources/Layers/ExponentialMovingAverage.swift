@@ -5,6 +5,7 @@ import Tensors
 public enum AverageDecay: Sendable, Equatable {
   /// `1 - (1 + s)^-power` with `s = n - 1` of `n` updates made before, within 0...0.9999 (Diffusion Policy's EMA).
   case power(Double)
+  /// The same at every step.
   case constant(Double)
 
   /// - Parameter updates: how many updates have been made, this one not counted.
@@ -30,6 +31,7 @@ public struct ExponentialMovingAverage {
   private var kept: Float = 0
   private var waiting: Set<String> = []
 
+  /// Begins with the present weights.
   public init(_ decay: AverageDecay, of module: some Module) {
     self.decay = decay
     weights = module.snapshot()
@@ -73,6 +75,7 @@ public struct ExponentialMovingAverage {
     waiting = []
   }
 
+  /// What `restore` takes.
   public func state() -> [String: Tensor] {
     weights.merging(["updates": .integer(updates)]) { tensor, _ in tensor }
   }

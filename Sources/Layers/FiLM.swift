@@ -6,6 +6,7 @@ public struct FiLM: Module {
   public let projection: Linear
   let channels: Int
 
+  /// Modulates `channels` by a condition of so many numbers.
   public init(condition: Int, channels: Int, random: inout Random) {
     projection = Linear(inputs: condition, outputs: 2 * channels, random: &random)
     self.channels = channels

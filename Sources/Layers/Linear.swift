@@ -8,6 +8,7 @@ public enum Initialization: Sendable {
   case normal(Float)
   /// Normal, √(2 / fan-out), biases 0: He et al. 2015, as torchvision starts a ResNet.
   case kaimingFanOut
+  /// All zero: the layer gives nothing at first.
   case zero
 
   func weight(_ shape: [Int], fanIn: Int, fanOut: Int, random: inout Random) -> Tensor {
@@ -32,8 +33,10 @@ public enum Initialization: Sendable {
 public struct Linear: Layer {
   /// `[inputs, outputs]`.
   public let weight: Parameter
+  /// `[outputs]`; nil without.
   public let bias: Parameter?
 
+  /// Draws the weights as `initialization` says.
   public init(
     inputs: Int, outputs: Int, bias: Bool = true, initialization: Initialization = .torch, random: inout Random
   ) {

@@ -27,13 +27,17 @@ public final class Buffer: ModuleTensor {
 
 /// A module that turns one tensor into one tensor.
 public protocol Layer: Module {
+  /// `[..., inputs]` to `[..., outputs]`.
   func callAsFunction(_ input: Tensor) -> Tensor
 }
 
 /// Weights that do not fit a module.
 public enum WeightError: Error, Equatable, CustomStringConvertible {
+  /// A parameter without a tensor.
   case missing(String)
+  /// A tensor without a parameter.
   case unknown(String)
+  /// A tensor of another shape.
   case shape(String, expected: [Int], found: [Int])
 
   public var description: String {

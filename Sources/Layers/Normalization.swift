@@ -2,10 +2,13 @@ import Tensors
 
 /// Mean 0 and variance 1 over the last axis.
 public struct LayerNorm: Layer {
+  /// By channel, 1 at first.
   public let scale: Parameter
+  /// By channel, 0 at first.
   public let bias: Parameter
   let epsilon: Float
 
+  /// - Parameter epsilon: what is added to the variance.
   public init(_ width: Int, epsilon: Float = 1e-5) {
     scale = Parameter(.ones([width]))
     bias = Parameter(.zeros([width]))
@@ -19,9 +22,11 @@ public struct LayerNorm: Layer {
 
 /// Root mean square 1 over the last axis.
 public struct RMSNorm: Layer {
+  /// By channel, 1 at first.
   public let scale: Parameter
   let epsilon: Float
 
+  /// - Parameter epsilon: what is added to the variance.
   public init(_ width: Int, epsilon: Float = 1e-6) {
     scale = Parameter(.ones([width]))
     self.epsilon = epsilon
@@ -39,16 +44,20 @@ public protocol ChannelNorm: Layer {
 }
 
 extension ChannelNorm {
+  /// The same with nothing added.
   public func callAsFunction(_ input: Tensor) -> Tensor { self(input, adding: nil, finish: .none) }
 }
 
 /// Mean 0 and variance 1 over each image and group of channels, channels last.
 public struct GroupNorm: ChannelNorm {
+  /// By channel, 1 at first.
   public let scale: Parameter
+  /// By channel, 0 at first.
   public let bias: Parameter
   let groups: Int
   let epsilon: Float
 
+  /// - Parameter epsilon: what is added to the variance.
   public init(groups: Int, channels: Int, epsilon: Float = 1e-5) {
     precondition(channels % groups == 0, "GroupNorm: \(groups) groups of \(channels) channels")
     scale = Parameter(.ones([channels]))
@@ -65,14 +74,18 @@ public struct GroupNorm: ChannelNorm {
 
 /// Mean 0 and variance 1 of each channel over the batch in the training phase; by the running statistics otherwise.
 public struct BatchNorm2d: ChannelNorm {
+  /// By channel, 1 at first.
   public let scale: Parameter
+  /// By channel, 0 at first.
   public let bias: Parameter
   /// The running statistics.
   public let mean: Buffer
+  /// By channel, 1 at first.
   public let variance: Buffer
   let momentum: Float
   let epsilon: Float
 
+  /// - Parameter epsilon: what is added to the variance.
   public init(_ channels: Int, momentum: Float = 0.1, epsilon: Float = 1e-5) {
     scale = Parameter(.ones([channels]))
     bias = Parameter(.zeros([channels]))

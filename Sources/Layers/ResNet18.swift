@@ -2,6 +2,7 @@ import Tensors
 
 /// The normalisation of a convolutional trunk.
 public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
+  /// torchvision's: by the statistics of the batch.
   case batch
   /// Groups of 16 channels: does not mix the images of a batch, and goes together with averaged weights.
   case group
@@ -16,13 +17,14 @@ public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
 
 /// Two 3x3 convolutions with a way around them (He et al. 2016).
 public struct BasicBlock: Module {
-  public let conv1: Conv2d
-  public let norm1: any ChannelNorm
-  public let conv2: Conv2d
-  public let norm2: any ChannelNorm
-  public let shortcut: Conv2d?
-  public let shortcutNorm: (any ChannelNorm)?
+  let conv1: Conv2d
+  let norm1: any ChannelNorm
+  let conv2: Conv2d
+  let norm2: any ChannelNorm
+  let shortcut: Conv2d?
+  let shortcutNorm: (any ChannelNorm)?
 
+  /// - Parameter stride: of the first convolution.
   public init(inputs: Int, outputs: Int, stride: Int, norm: TrunkNorm, random: inout Random) {
     conv1 = Conv2d(
       inputs: inputs, outputs: outputs, kernel: 3, stride: stride, padding: 1, bias: false,
@@ -41,6 +43,7 @@ public struct BasicBlock: Module {
     shortcutNorm = changes ? norm.layer(outputs) : nil
   }
 
+  /// `[images, height, width, inputs]` to `[images, height / stride, width / stride, outputs]`.
   public func callAsFunction(_ input: Tensor) -> Tensor {
     let around = shortcut.map { shortcutNorm!($0(input)) } ?? input
     return norm2(conv2(norm1(conv1(input), adding: nil, finish: .relu)), adding: around, finish: .relu)
@@ -51,10 +54,11 @@ public struct BasicBlock: Module {
 ///
 /// `[images, height, width, 3]` to `[images, height / 32, width / 32, 512]`, sizes rounded up.
 public struct ResNet18: Module {
+  /// What it gives of each place.
   public static let channels = 512
 
-  public let stem: Conv2d
-  public let stemNorm: any ChannelNorm
+  package let stem: Conv2d
+  package let stemNorm: any ChannelNorm
   /// Four stages of two blocks.
   public let blocks: [BasicBlock]
   /// One after each block, when there is a condition.

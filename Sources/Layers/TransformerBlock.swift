@@ -2,11 +2,10 @@ import Tensors
 
 /// A pre-norm transformer block: attention and a four times wider GELU layer, each with its own way around.
 public struct TransformerBlock: Module {
-  public let attentionNorm: LayerNorm
-  public let attention: MultiHeadAttention
-  public let mlpNorm: LayerNorm
-  public let expand: Linear
-  public let contract: Linear
+  let attentionNorm: LayerNorm
+  let attention: MultiHeadAttention
+  let mlpNorm: LayerNorm
+  let expand, contract: Linear
   let dropout: Float
   let activationDropout: Float
 

@@ -3,7 +3,9 @@ import Foundation
 
 /// A picture that cannot be read or written.
 public enum ImageError: Error, Equatable, CustomStringConvertible {
+  /// What libjpeg says.
   case jpeg(String)
+  /// More pixels than can be written.
   case tooLarge(width: Int, height: Int)
 
   public var description: String {

@@ -1,10 +1,11 @@
 /// An RGB picture: 8 bits a channel, rows from the top, `[height, width, 3]`.
 public struct Image: Sendable, Equatable {
-  public let width: Int
-  public let height: Int
+  /// Pixels.
+  public let width, height: Int
   /// `height * width * 3` bytes, row by row, red first.
   public var pixels: [UInt8]
 
+  /// - Parameter pixels: row by row, red first.
   public init(width: Int, height: Int, pixels: [UInt8]) {
     precondition(pixels.count == width * height * 3, "Image: \(pixels.count) bytes for \(width)x\(height) RGB pixels")
     self.width = width

@@ -6,8 +6,8 @@ public enum MemoryKind: String, Sendable, CaseIterable, Codable {
   /// Parameters, averaged weights, batches: what was made outside of a tape.
   case values
   /// What a tape that records holds for the way back.
-  case activations
-  case gradients
+  /// What operations gave, and what the way back gives.
+  case activations, gradients
   /// An optimiser's state.
   case optimizer
   /// Held within one operation.
@@ -48,6 +48,7 @@ public enum Memory {
     BufferPool.shared.withAccount { $0.restart() }
   }
 
+  /// What is held now, and the most since `startCounting`.
   public static var report: MemoryReport {
     BufferPool.shared.withAccount {
       MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh, reserved: $0.reserved)

@@ -5,6 +5,7 @@ import Synchronization
 /// Apart from the tape, which only records: gradients can be wanted of a network that acts, and a training pass of one that
 /// nothing is learned from.
 public enum Phase: Sendable, Equatable {
+  /// Acting or measuring, and learning.
   case inference, training
 
   private final class Stream: Sendable {

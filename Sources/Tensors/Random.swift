@@ -18,6 +18,7 @@ public struct Random: RandomNumberGenerator, Sendable, Codable, Equatable {
   /// How many 64-bit words have been drawn.
   public private(set) var counter: UInt64
 
+  /// The stream that `seed` names.
   public init(seed: UInt64) {
     self.init(key: Random.mixed(seed), counter: 0)
   }

@@ -1,10 +1,9 @@
 /// From where Gaussians are drawn: a pinhole camera that looks along its z axis, x to the right and y down.
 public struct SplattingView: Sendable, Equatable {
-  public var width: Int
-  public var height: Int
+  /// Of the picture, in pixels.
+  public var width, height: Int
   /// Focal lengths and the middle of the picture, in pixels.
-  public var focal: SIMD2<Float>
-  public var centre: SIMD2<Float>
+  public var focal, centre: SIMD2<Float>
   /// The rows of the rotation from the world to the camera.
   public var rotation: [SIMD3<Float>]
   /// What is added behind the rotation.
@@ -12,6 +11,7 @@ public struct SplattingView: Sendable, Equatable {
   /// Nothing nearer is drawn.
   public var near: Float
 
+  /// - Parameter rotation: the rows of the rotation from the world to the camera.
   public init(
     width: Int, height: Int, focal: SIMD2<Float>, centre: SIMD2<Float>,
     rotation: [SIMD3<Float>] = [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], translation: SIMD3<Float> = .zero,

@@ -152,19 +152,23 @@ public func withGradients(
 /// The gradients that one walk back found, by parameter.
 public struct Gradients {
   var values: [ObjectIdentifier: Tensor]
+  /// The gradient of a parameter; nil when the loss does not depend on it.
   public subscript(_ parameter: Parameter) -> Tensor? { values[ObjectIdentifier(parameter)] }
 }
 
 /// A tensor that training changes. Modules hold it; gradients are kept elsewhere.
 public final class Parameter {
   private var stored: Tensor
+  /// Whether training changes it.
   public var isTrainable: Bool
 
+  /// Begins with `value`.
   public init(_ value: Tensor, trainable: Bool = true) {
     stored = value.detached
     isTrainable = trainable
   }
 
+  /// The present numbers; reading them while a tape records makes them part of it.
   public var value: Tensor {
     get {
       guard isTrainable, let tape = Tape.current else { return stored }

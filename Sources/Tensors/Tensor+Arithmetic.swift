@@ -17,18 +17,21 @@ extension Tensor {
     Kernel.binary(kernel, self, other, shape: Tensor.broadcastShape(shape, other.shape, name))
   }
 
+  /// Sums of the numbers of two tensors, their shapes broadcast.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
     a.binary(b, ck_add, "add").recorded("add", from: [a, b]) { [x = a.shape, y = b.shape] upstream in
       [upstream.summed(to: x), upstream.summed(to: y)]
     }
   }
 
+  /// Differences of the numbers of two tensors, their shapes broadcast.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     a.binary(b, ck_subtract, "subtract").recorded("subtract", from: [a, b]) { [x = a.shape, y = b.shape] upstream in
       [upstream.summed(to: x), (-upstream).summed(to: y)]
     }
   }
 
+  /// Products of the numbers of two tensors, their shapes broadcast.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     let (wantsA, wantsB) = (a.isRecorded, b.isRecorded)
     return a.binary(b, ck_multiply, "multiply").recorded("multiply", from: [a, b]) { [a = a.detached, b = b.detached] in
@@ -36,6 +39,7 @@ extension Tensor {
     }
   }
 
+  /// Quotients of the numbers of two tensors, their shapes broadcast.
   public static func / (a: Tensor, b: Tensor) -> Tensor {
     let (wantsA, wantsB) = (a.isRecorded, b.isRecorded)
     return a.binary(b, ck_divide, "divide").recorded("divide", from: [a, b]) { [a = a.detached, b = b.detached] in
@@ -46,18 +50,27 @@ extension Tensor {
     }
   }
 
+  /// Sums of every number and one number.
   public static func + (a: Tensor, b: Float) -> Tensor {
     Kernel.binary(ck_add, a, b).recorded("add number", from: [a]) { [$0] }
   }
+  /// Sums of one number and every number.
   public static func + (a: Float, b: Tensor) -> Tensor { b + a }
+  /// Differences of every number and one number.
   public static func - (a: Tensor, b: Float) -> Tensor { a + -b }
+  /// Differences of one number and every number.
   public static func - (a: Float, b: Tensor) -> Tensor { -b + a }
+  /// Products of every number and one number.
   public static func * (a: Tensor, b: Float) -> Tensor {
     Kernel.binary(ck_multiply, a, b).recorded("multiply number", from: [a]) { [$0 * b] }
   }
+  /// Products of one number and every number.
   public static func * (a: Float, b: Tensor) -> Tensor { b * a }
+  /// Quotients of every number and one number.
   public static func / (a: Tensor, b: Float) -> Tensor { a * (1 / b) }
+  /// Quotients of one number and every number.
   public static func / (a: Float, b: Tensor) -> Tensor { b.reciprocal() * a }
+  /// Every number with the other sign.
   public static prefix func - (a: Tensor) -> Tensor { a * -1 }
 
   /// The larger of each pair; where they are equal the gradient goes to `self`.

@@ -30,6 +30,7 @@ extension Tensor {
     }
   }
 
+  /// The mean along `axes`, all of them when nil.
   public func mean(axes: [Int]? = nil, keepingDimensions: Bool = false) -> Tensor {
     let total = (axes ?? Array(shape.indices)).reduce(1) { $0 * shape[axis($1)] }
     return sum(axes: axes, keepingDimensions: keepingDimensions) / Float(total)

@@ -13,6 +13,7 @@ extension Tensor {
     }
   }
 
+  /// Without an axis of length 1.
   public func squeezed(_ axis: Int) -> Tensor {
     var shape = shape
     precondition(shape[self.axis(axis)] == 1, "squeezed: axis \(axis) of \(shape) is not 1")
@@ -20,6 +21,7 @@ extension Tensor {
     return reshaped(shape)
   }
 
+  /// With one more axis, of length 1.
   public func unsqueezed(_ axis: Int) -> Tensor {
     var shape = shape
     shape.insert(1, at: axis < 0 ? axis + rank + 1 : axis)
@@ -34,6 +36,7 @@ extension Tensor {
     return Kernel.permuted(self, axes).recorded("permuted", from: [self]) { [inverse] in [$0.permuted(inverse)] }
   }
 
+  /// With two axes in each other's place.
   public func transposed(_ a: Int, _ b: Int) -> Tensor {
     var axes = Array(shape.indices)
     axes.swapAt(axis(a), axis(b))
@@ -84,6 +87,7 @@ extension Tensor {
     return Kernel.broadcast(self, to: target).recorded("broadcast", from: [self]) { [shape] in [$0.summed(to: shape)] }
   }
 
+  /// Tensors behind one another along an axis; the other axes are equal.
   public static func concatenated(_ tensors: [Tensor], axis: Int) -> Tensor {
     precondition(!tensors.isEmpty, "concatenated: no tensors")
     let axis = tensors[0].axis(axis)
@@ -118,6 +122,7 @@ extension Tensor {
     }
   }
 
+  /// Tensors of one shape side by side along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int) -> Tensor {
     concatenated(tensors.map { $0.unsqueezed(axis) }, axis: axis)
   }

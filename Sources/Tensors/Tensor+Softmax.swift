@@ -7,6 +7,7 @@ extension Tensor {
     return axis == rank - 1 ? body(self) : body(transposed(axis, -1)).transposed(axis, -1)
   }
 
+  /// Shares along an axis: `exp(x)` divided by their sum.
   public func softmax(axis: Int = -1) -> Tensor {
     alongLast(axis) { x in
       let result = Kernel.softmax(x)
@@ -14,6 +15,7 @@ extension Tensor {
     }
   }
 
+  /// The logarithm of `softmax`.
   public func logSoftmax(axis: Int = -1) -> Tensor {
     self - logSumExp(axis: axis, keepingDimensions: true)
   }

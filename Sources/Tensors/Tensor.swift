@@ -3,6 +3,7 @@
 /// Operations make new tensors. While a tape records (`withGradients`), results that depend on parameters remember how
 /// they came about, so that gradients can be found.
 public struct Tensor: Sendable {
+  /// The length of every axis; empty for a single number.
   public let shape: [Int]
   var storage: Storage
   let slot: Tape.Slot?
@@ -13,9 +14,12 @@ public struct Tensor: Sendable {
     self.slot = slot
   }
 
+  /// How many axes there are.
   public var rank: Int { shape.count }
+  /// How many numbers there are.
   public var count: Int { storage.count }
 
+  /// Copies `values`, the last axis fastest.
   public init(_ values: [Float], shape: [Int]) {
     precondition(values.count == shape.reduce(1, *), "Tensor: \(values.count) values for shape \(shape)")
     let storage = Storage(count: values.count)
@@ -25,6 +29,7 @@ public struct Tensor: Sendable {
     self.init(shape: shape, storage: storage)
   }
 
+  /// A single number, without axes.
   public init(_ value: Float) { self.init([value], shape: []) }
 
   /// A tensor whose numbers `fill` writes, all of them.
@@ -34,12 +39,16 @@ public struct Tensor: Sendable {
     self.init(shape: shape, storage: storage)
   }
 
+  /// One value everywhere.
   public static func filled(_ shape: [Int], with value: Float) -> Tensor {
     Tensor(shape: shape) { $0.update(repeating: value) }
   }
+  /// 0 everywhere.
   public static func zeros(_ shape: [Int]) -> Tensor { filled(shape, with: 0) }
+  /// 1 everywhere.
   public static func ones(_ shape: [Int]) -> Tensor { filled(shape, with: 1) }
 
+  /// Normally distributed numbers, drawn in order.
   public static func normal(
     _ shape: [Int], mean: Float = 0, deviation: Float = 1, random: inout Random
   ) -> Tensor {
@@ -48,6 +57,7 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// Evenly distributed numbers, drawn in order.
   public static func uniform(_ shape: [Int], _ range: ClosedRange<Float>, random: inout Random) -> Tensor {
     Tensor(shape: shape) { buffer in
       for index in buffer.indices {
@@ -56,14 +66,17 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// Lends the numbers in order, without a copy.
   public func withUnsafeBufferPointer<Result>(
     _ body: (UnsafeBufferPointer<Float>) throws -> Result
   ) rethrows -> Result {
     try body(UnsafeBufferPointer(start: storage.pointer, count: storage.count))
   }
 
+  /// The numbers in order.
   public var scalars: [Float] { withUnsafeBufferPointer(Array.init) }
 
+  /// The only number.
   public var item: Float {
     precondition(count == 1, "Tensor.item: shape \(shape) holds \(count) values")
     return storage.pointer[0]

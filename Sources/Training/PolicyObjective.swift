@@ -3,11 +3,14 @@ import Layers
 import Tensors
 
 /// A policy's loss on recorded windows.
-package struct PolicyObjective: Objective {
-  package let recipe: Recipe
+public struct PolicyObjective: Objective {
+  /// What to train and how.
+  public let recipe: Recipe
   package let blueprint: PolicyBlueprint
-  package let normalizer: Normalizer
-  package let policy: any Policy
+  /// The statistics that make observations and actions even, from the training demonstrations.
+  public let normalizer: Normalizer
+  /// What is trained.
+  public let policy: any Policy
   /// The batch of a step, not normalized.
   private let batches: (Int) throws -> Batch
   /// The held-out windows, not normalized; empty without a held-out part.
@@ -25,10 +28,10 @@ package struct PolicyObjective: Objective {
     self.heldOut = heldOut
   }
 
-  package var module: any Module { policy }
+  public var module: any Module { policy }
 
   /// The encoder's parameters, what the policy exempts from decay, and the rest.
-  package func parameterGroups(weightDecay decay: Float) -> [AdamW.Group] {
+  public func parameterGroups(weightDecay decay: Float) -> [AdamW.Group] {
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     let inEncoder = Set(policy.encoder.parameters().map { ObjectIdentifier($0.parameter) })
     let exempt = policy.undecayed
@@ -41,19 +44,20 @@ package struct PolicyObjective: Objective {
     ]
   }
 
-  package func batch(_ step: Int, random: Random) throws -> Batch { try batches(step) }
+  public func batch(_ step: Int, random: Random) throws -> Batch { try batches(step) }
 
-  package func loss(on batch: Batch) throws -> PolicyLoss { policy.loss(on: try normalizer.normalized(batch)) }
+  public func loss(on batch: Batch) throws -> PolicyLoss { policy.loss(on: try normalizer.normalized(batch)) }
 
   /// The mean over the held-out windows; in the inference phase: there is no dropout and crops are centered.
-  package func validate() throws -> ValidationLoss? {
+  public func validate() throws -> ValidationLoss? {
     ValidationLoss(try heldOut().map { ($0.observations.count, try loss(on: $0)) })
   }
 }
 
 extension Trainer<PolicyObjective> {
   /// Trains a policy as its recipe says.
-  package init(_ objective: PolicyObjective) throws {
+  /// - Throws: when the blueprint cannot be written.
+  public init(_ objective: PolicyObjective) throws {
     self.init(
       objective, settings: objective.recipe.training, random: Random(seed: objective.recipe.seed).split("training"),
       header: try Checkpoint.header(

@@ -121,6 +121,13 @@ public struct RunFolder: Sendable {
     }
   }
 
+  /// - Throws: `CheckpointError.otherRecipe` when a checkpoint here was trained otherwise than `recipe` says.
+  package func refuseOther(_ recipe: Recipe, than checkpoint: Checkpoint) throws {
+    guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
+      throw CheckpointError.otherRecipe(path: path)
+    }
+  }
+
   /// Removes what a killed run left half-written.
   package func removeLeftovers() {
     let folder = path + "/checkpoints"

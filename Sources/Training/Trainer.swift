@@ -7,8 +7,9 @@ import Tensors
 ///
 /// Batch, dropout and crops of step `n` are functions of the seed and `n` alone: a run that was killed and resumed ends with
 /// the bits of one that never stopped.
-package struct Trainer<O: Objective> {
-  package let objective: O
+public struct Trainer<O: Objective> {
+  /// What is minimized.
+  public let objective: O
   package let settings: TrainingSettings
   /// The stream that the steps' streams are split from.
   private let random: Random

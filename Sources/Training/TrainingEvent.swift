@@ -6,26 +6,29 @@ package enum TrainingEvent: Sendable {
 }
 
 /// One row of `metrics.jsonl`.
-package struct TrainingMetrics: Codable, Sendable {
-  package var step: Int
-  package var loss: Double?
+public struct TrainingMetrics: Codable, Sendable {
+  /// Steps done.
+  public var step: Int
+  /// Of the batch of the last step; nil in rows of held-out episodes.
+  public var loss: Double?
   /// What the loss is made of, and what else was reported of it, by name: of the very batch that `loss` is of.
-  package var parts: [String: Double]?
-  package var gradientNorm: Double?
-  package var learningRate: Double?
+  public var parts: [String: Double]?
+  /// Of all gradients together, before it was clipped.
+  public var gradientNorm: Double?
+  /// Of the last step.
+  public var learningRate: Double?
   /// Over the time that went into training, waiting for data included; validation and checkpoints are left out.
-  package var samplesPerSecond: Double?
+  public var samplesPerSecond: Double?
   /// The share of the time since the last row that went into waiting for data.
-  package var waiting: Double?
+  public var waiting: Double?
   /// The averaged weights' loss on held-out episodes; that of the live ones without averaging.
-  package var heldOutLoss: Double? { averagedValidationLoss ?? validationLoss }
+  public var heldOutLoss: Double? { averagedValidationLoss ?? validationLoss }
   /// On held-out episodes, with the live weights and with the averaged ones.
-  package var validationLoss: Double?
-  package var averagedValidationLoss: Double?
+  public var validationLoss, averagedValidationLoss: Double?
   /// The parts of the validation loss: with the averaged weights where there are any.
-  package var validationParts: [String: Double]?
+  public var validationParts: [String: Double]?
   /// The most that tensors held during one step since the last row, in bytes: `peak`, and by kind what that was made of.
-  package var memoryBytes: [String: Int]?
+  public var memoryBytes: [String: Int]?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case step, loss, parts, waiting
@@ -40,14 +43,19 @@ package struct TrainingMetrics: Codable, Sendable {
 }
 
 /// Why training stopped early.
-package enum TrainingError: Error, Equatable, CustomStringConvertible {
+public enum TrainingError: Error, Equatable, CustomStringConvertible {
+  /// A loss or gradient that is not finite.
   case notANumber(step: Int, tensor: String, lastCheckpoint: String?)
+  /// Less than one batch to learn from.
   case tooFewWindows(windows: Int, batch: Int)
+  /// Actions that the policy could never give.
   case outOfReach(column: Int, low: Float, high: Float, reach: ClosedRange<Float>)
+  /// Other demonstrations than those the run began with.
   case demonstrationsChanged(run: String, change: String)
+  /// Demonstrations of other sizes than those the run began with.
   case otherShapes(run: String)
 
-  package var description: String {
+  public var description: String {
     switch self {
     case .notANumber(let step, let tensor, let checkpoint):
       "step \(step): '\(tensor)' is not a number; stopped. "

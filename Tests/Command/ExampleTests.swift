@@ -56,6 +56,24 @@
       #expect(printed.output == "\(action)\n" && action.count == policy.actionSchema.count)
       let missing = try runner.run("nowhere", executable: executable("load-and-act"))
       #expect(missing.status != 0 && missing.errors.contains("not a policy package"))
+    }
+
+    @Test func aPolicyIsTrainedInCode() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      let printed = try runner.run(executable: executable("train-in-code"))
+      #expect(printed.status == 0, "\(printed.errors)")
+      #expect(printed.output == "a mark at 0.8, a carriage at 0: drive right\n")
+      // The run is one that the verbs read, and it is finished: another time nothing is trained.
+      let weights = try #require(runner.bytes("runs/rails/checkpoints/step-0001000.safetensors"))
+      #expect(try runner.run("export", "runs/rails").status == 0)
+      #expect(try runner.run(executable: executable("train-in-code")).output == printed.output)
+      #expect(runner.bytes("runs/rails/checkpoints/step-0001000.safetensors") == weights)
+    }
+
+    @Test func theReadmeShowsTheFirstTwo() throws {
+      let readme = try String(contentsOfFile: CommandRunner.root + "/README.md", encoding: .utf8)
+      for name in ["load-and-act", "train-in-code"] { #expect(try readme.contains("```swift\n\(text(name))```\n")) }
       #expect(try text("load-and-act").split(separator: "\n").count <= 10)
     }
 

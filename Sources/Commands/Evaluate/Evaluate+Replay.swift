@@ -14,25 +14,12 @@ extension Evaluate {
     if let note { tell("note: \(note)") }
     let old = try folder.result(recipe)
     _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions, catalog: catalog)
-    let parts = text.split(separator: "/").map(String.init)
-    let found = old.episodes.filter { episode in
-      parts.count == 1
-        ? "\(episode.seed)" == text : parts.count == 2 && episode.task == parts[0] && "\(episode.episode)" == parts[1]
-    }.first { $0.policy == old.policies.first }
-    guard let found else {
+    guard let found = old.episode(text) else {
       throw CommandFailure("\(folder.evaluation): no episode '\(text)'; name one as TASK/NUMBER or by its seed")
     }
-    var blank = EpisodeResult(
-      task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
-    blank.instruction = found.instruction
-    let horizon = try recipe.simulatedTasks([found.task], catalog)[0].horizon
-    let written = try recipe.writtenForWorkers()
-    defer { try? FileManager.default.removeItem(atPath: written) }
-    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: 1, deadline: deadline)
-    let request = WorkerRequest.rollout(
-      RolloutRequest(blank: blank, horizon: horizon, step: old.step, film: folder.path + "/replays"))
-    let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
-    guard let again = outcome.result(of: blank) else { throw Interruption.failure }
+    let trials = EvaluationTrials(
+      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: catalog, workers: 1, deadline: deadline)
+    let again = try trials.again(found, step: old.step)
     let same =
       again.success == found.success && again.steps == found.steps && (found.trace == nil || again.trace == found.trace)
     if format == .json {
@@ -54,5 +41,14 @@ extension Evaluate {
     guard same else { return "NOT as in evaluation.json: another machine, or another version of the toolkit?" }
     return actions
       ? "the same actions as in evaluation.json" : "the same outcome; evaluation.json does not tell the actions"
+  }
+}
+
+extension EvaluationResult {
+  /// The first policy's episode of this name: TASK/NUMBER, or a seed.
+  fileprivate func episode(_ name: String) -> EpisodeResult? {
+    let policy = policies.first
+    let mine = episodes.filter { $0.policy == policy }
+    return mine.first { name == "\($0.task)/\($0.episode)" || name == "\($0.seed)" }
   }
 }

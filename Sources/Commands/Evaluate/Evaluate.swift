@@ -60,14 +60,7 @@ struct Evaluate: Verb {
     let tasks = try tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? recipe.data.tasks
     guard !tasks.isEmpty else { throw CommandFailure("--tasks names no task") }
     for task in tasks where !recipe.data.tasks.contains(task) { tell("note: the policy was not trained on \(task)") }
-    return ([recipe.policy.kind] + companions).flatMap { policy in
-      tasks.flatMap { task in
-        (0..<(episodes ?? recipe.evaluation.episodes)).map { episode in
-          EpisodeResult(
-            task: task, split: recipe.data.split, policy: policy, episode: episode,
-            seed: EpisodeResult.seed(recipe.evaluation.seed, task: task, episode: episode))
-        }
-      }
-    }
+    return recipe.blanks(
+      policies: [recipe.policy.kind] + companions, tasks: tasks, episodes: episodes ?? recipe.evaluation.episodes)
   }
 }

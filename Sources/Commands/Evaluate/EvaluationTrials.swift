@@ -81,6 +81,39 @@ struct EvaluationTrials {
     try interruption.check()
     return result(blanks.compactMap { tried[$0] })
   }
+
+  /// Tries an episode once more, filmed into the run's `replays`; `evaluation.json` stays as it is.
+  ///
+  /// - Parameter step: the checkpoint that it was tried with.
+  func again(_ found: EpisodeResult, step: Int) throws -> EpisodeResult {
+    var blank = EpisodeResult(
+      task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
+    blank.instruction = found.instruction
+    let horizon = try recipe.simulatedTasks([found.task], catalog)[0].horizon
+    let written = try recipe.writtenForWorkers()
+    defer { try? FileManager.default.removeItem(atPath: written) }
+    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers, deadline: deadline)
+    let request = WorkerRequest.rollout(
+      RolloutRequest(blank: blank, horizon: horizon, step: step, film: folder.path + "/replays"))
+    let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
+    guard let again = outcome.result(of: blank) else { throw Interruption.failure }
+    return again
+  }
+}
+
+extension Recipe {
+  /// Episodes that have not begun, those of a task in the same scenes for every policy.
+  func blanks(policies: [String], tasks: [String], episodes: Int) -> [EpisodeResult] {
+    policies.flatMap { policy in
+      tasks.flatMap { task in
+        (0..<episodes).map { episode in
+          EpisodeResult(
+            task: task, split: data.split, policy: policy, episode: episode,
+            seed: EpisodeResult.seed(evaluation.seed, task: task, episode: episode))
+        }
+      }
+    }
+  }
 }
 
 extension WorkerOutcome<WorkerResponse> {

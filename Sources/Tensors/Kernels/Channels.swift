@@ -2,6 +2,7 @@ import CKernels
 
 /// What is done to each number just before it is written.
 public enum Finish: Sendable {
+  /// `x` as it is, `max(x, 0)`, `x tanh(softplus(x))`, `x sigmoid(x)`.
   case none, relu, mish, silu
 
   var kernel: ck_finish {

@@ -1,0 +1,57 @@
+import Imitation
+import Layers
+import Training
+
+extension PolicyObjective {
+  /// Builds the policy of a recipe, untrained, and checks that it and the demonstrations fit each other.
+  ///
+  /// - Parameters:
+  ///   - episodes: what it learns from; the recipe's `data` says what is held out of them, its files are not opened.
+  ///   - catalog: the plug-ins that the recipe may name.
+  /// - Throws: `SettingError`, `PolicyError`, `TrainingError`, or what the encoder or the episodes threw.
+  public init(_ recipe: Recipe, _ episodes: any EpisodeReader, catalog: Catalog = .standard) throws {
+    let data = try TrainingData(recipe, episodes)
+    try self.init(recipe, data, blueprint: data.blueprint, catalog: catalog)
+  }
+
+  /// - Parameter checkpoint: what training goes on from.
+  package init(
+    _ recipe: Recipe, _ data: TrainingData, blueprint: PolicyBlueprint, from checkpoint: Checkpoint? = nil,
+    catalog: Catalog
+  ) throws {
+    let built = try TrainedPolicy(
+      recipe: recipe, blueprint: blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(), catalog: catalog)
+    let (policy, history) = (built.policy, built.policy.encoder.history)
+    for text in Set(data.reader.episodes.map(\.instruction)).sorted() { try policy.encoder.check(instruction: text) }
+    try data.check(policy.reach, built.normalizer)
+    if let checkpoint { try policy.load(checkpoint.state.weights) }
+    self.init(
+      recipe: recipe, blueprint: built.blueprint, normalizer: built.normalizer, policy: policy,
+      batches: try data.batches(window: policy.view, history: history),
+      heldOut: data.validation(window: policy.view, history: history))
+  }
+}
+
+extension Trainer<PolicyObjective> {
+  /// Trains to the recipe's last step in a run folder, from its newest checkpoint if it has one: a run that was stopped ends
+  /// with the bits of one that never was.
+  ///
+  /// - Parameter report: called with each row of the log.
+  /// - Throws: `RunError`, `CheckpointError`, `TrainingError`, or what the episodes or the files threw.
+  public func run(in folder: RunFolder, report: (TrainingMetrics) -> Void = { _ in }) throws {
+    let lock = try folder.lock(creating: true)
+    defer { lock.release() }
+    let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
+    if let checkpoint {
+      try folder.refuseOther(objective.recipe, than: checkpoint)
+      guard checkpoint.blueprint.datasets == objective.blueprint.datasets else {
+        throw TrainingError.demonstrationsChanged(run: folder.path, change: "they are other ones")
+      }
+      try objective.policy.load(checkpoint.state.weights)
+    } else {
+      try folder.create(recipe: objective.recipe.text)
+    }
+    folder.removeLeftovers()
+    try run(in: folder, from: checkpoint?.state, report: { if case .logged(let row) = $0 { report(row) } })
+  }
+}
