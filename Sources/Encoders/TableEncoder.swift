@@ -7,11 +7,17 @@ import Tensors
 
 /// An instruction that a table of embeddings does not have.
 public enum InstructionError: Error, Equatable, CustomStringConvertible {
+  /// An instruction without a row.
   case notInTable(String, file: String)
+  /// A row of another width than the others.
   case widths(file: String, name: String)
+  /// A table without rows.
   case empty(file: String)
+  /// A file that is not there.
   case absent(file: String)
+  /// A file that a trained policy needs and that is no longer there.
   case gone(file: String)
+  /// A file that is another one than it was trained with.
   case changed(file: String, sha256: String)
 
   public var description: String {

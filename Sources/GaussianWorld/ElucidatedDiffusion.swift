@@ -5,24 +5,35 @@ import Tensors
 /// Preconditioning, noise levels and samplers of Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based
 /// Generative Models" (EDM), for data of standard deviation `dataDeviation`.
 public struct ElucidatedDiffusion: Sendable, Equatable {
-  public enum Solver: String, CaseIterable, SettingValue { case euler, heun }
+  /// How a step is taken.
+  public enum Solver: String, CaseIterable, SettingValue {
+    /// Once, or corrected by a second look.
+    case euler, heun
+  }
 
+  /// The standard deviation of the data.
   public var dataDeviation: Float = 0.5
+  /// The least noise, and the most, that is ever added while sampling.
   public var smallest: Float = 0.002
+  /// The most.
   public var largest: Float = 5
   /// How noise levels are spread (rho).
   public var bend: Float = 7
   /// Mean and standard deviation of the logarithm of the levels that training draws.
   public var logMean: Float = -0.4
+  /// The standard deviation of ln sigma while training.
   public var logDeviation: Float = 1.2
 
+  /// The settings that GWM has.
   public init() {}
 
   /// What a level does to the network F of `D(x) = skip x + out F(in x, noise)` (table 1).
   public struct Coefficients: Sendable, Equatable {
+    /// Factors of the input, of the network's output and of its input, and what it is told of the noise.
     public var skip, out, input, noise: Float
   }
 
+  /// What holds at a noise of standard deviation `sigma`.
   public func coefficients(_ sigma: Float) -> Coefficients {
     let (s, d) = (Double(sigma), Double(dataDeviation))
     let root = (s * s + d * d).squareRoot()

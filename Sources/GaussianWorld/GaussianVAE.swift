@@ -23,6 +23,7 @@ public struct GaussianVAE: Module {
     case farthest
   }
 
+  /// What a recipe may set.
   public struct Options: PluginOptions {
     @Key("Points that it looks at.", 1...65_536) public var points = 1024
     @Key("Which points: means of squares of neighboring pixels, or the farthest from each other.")
@@ -75,6 +76,7 @@ public struct GaussianVAE: Module {
 
   private static let octaves = 8
 
+  /// What it was made with.
   public let options: Options
   /// The middle of the scenes, how far they reach, and how far anchors are from each other, metres: `[5]`, found before
   /// training.
@@ -90,6 +92,7 @@ public struct GaussianVAE: Module {
   /// The short ways around the encoder's and the decoder's blocks.
   let localShortcut, anchorShortcut, headShortcut: Linear
 
+  /// Draws the first weights.
   public init(options: Options, random: inout Random) {
     self.options = options
     placement = Buffer(Tensor([0, 0, 1, 1, 0.2], shape: [5]))

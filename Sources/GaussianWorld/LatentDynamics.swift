@@ -11,6 +11,7 @@ import Tensors
 /// AdaLN-Zero, the action by cross-attention. One action in `actionDrop` is hidden behind a learned null action, so that the
 /// model can also be asked without one.
 public struct LatentDynamics: Module {
+  /// What a recipe may set.
   public struct Options: PluginOptions {
     @Key("Width of the tokens; even for each head.", 1...8192) public var width = 192
     @Key("Transformer blocks.", 1...200) public var layers = 4

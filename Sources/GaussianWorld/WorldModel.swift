@@ -14,6 +14,7 @@ public struct WorldModel: Module {
     case vae, gaussians, image
   }
 
+  /// What a recipe may set.
   public struct Options: PluginOptions {
     @Key("The cameras' names; the first one's frame is the world, and its images are predicted.", name: "cameras")
     private var names: [String]

@@ -6,10 +6,12 @@ public struct DatasetFingerprint: Codable, Sendable, Equatable {
   public var bytes: Int, sha256: String
   /// The filter key and how many episodes it named.
   public var key: String
+  /// How many were used.
   public var episodes: Int
   /// SHA-256 of the other files that its values come from; nil when there are none.
   public var linked: [String]?
 
+  /// - Parameter linked: SHA-256 of other files that values come from.
   public init(
     task: String, file: String, bytes: Int, sha256: String, key: String, episodes: Int, linked: [String] = []
   ) {

@@ -81,6 +81,7 @@ public struct RecordedSchema: Sendable, Equatable {
   public var actions: ActionSchema
   /// By observation key.
   public var vectors: [String: VectorSchema]
+  /// A line each for people.
   public var notes: [String]
 
   /// - Parameter notes: a line each for people.

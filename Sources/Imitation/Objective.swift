@@ -33,6 +33,7 @@ extension Objective {
 public struct ValidationLoss: Sendable, Equatable {
   /// The mean.
   public var loss: Double
+  /// Their means by name.
   public var parts: [String: Double]
 
   /// - Parameter parts: by name.

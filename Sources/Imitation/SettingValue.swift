@@ -75,6 +75,7 @@ extension SettingValue where Self: FixedWidthInteger {
     guard let whole = Self(exactly: value) else { throw setting.wrongType(path, wanted: "a whole number of 0 or more") }
     self = whole
   }
+  /// The number as it is written.
   public var setting: Setting { Setting(.integer(Int(self))) }
 }
 
@@ -109,6 +110,7 @@ extension SettingValue where Self: RawRepresentable & CaseIterable, RawValue == 
     }
     self = value
   }
+  /// The word as it is written.
   public var setting: Setting { Setting(.text(rawValue)) }
 }
 

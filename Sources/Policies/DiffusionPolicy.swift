@@ -4,6 +4,7 @@ import Tensors
 
 /// A network that says how noisy actions should change, given what is seen.
 public protocol DenoisingNetwork: Module {
+  /// What a recipe may set of it.
   associatedtype Options: PluginOptions
   /// The word a recipe uses for the policy around it.
   static var name: String { get }
@@ -41,6 +42,7 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
   public static var help: String { Network.help }
 
   public let encoder: any ObservationEncoder
+  /// What predicts.
   public let network: Network
   private let options: DiffusionOptions
   private let sampler: DiffusionSampler

@@ -8,6 +8,7 @@ import Tensors
 /// than the schedule has, DDPM takes the variance between the steps it visits, which the version that Diffusion Policy pinned
 /// (0.11.1) did not.
 public struct DiffusionSampler: Sendable {
+  /// Which sampler.
   public enum Kind: String, CaseIterable, SettingValue {
     /// Ho et al. 2020: noise is added back at every step.
     case ddpm
@@ -15,6 +16,7 @@ public struct DiffusionSampler: Sendable {
     case ddim
   }
 
+  /// How much noise a step holds.
   public let schedule: NoiseSchedule
   let kind: Kind
   let prediction: NoiseSchedule.Prediction

@@ -8,6 +8,7 @@ import Tensors
 /// It knows nothing of networks: what a network predicts, and how steps are walked back, are `Prediction` and
 /// `DiffusionSampler`.
 public struct NoiseSchedule: Sendable {
+  /// How noise grows.
   public enum Shape: String, CaseIterable, SettingValue {
     /// `squaredcos_cap_v2`: `A(u) = cos²((u + 0.008) / 1.008 · π/2)`, no beta above 0.999.
     case squaredCosine = "squared_cosine"
@@ -30,6 +31,7 @@ public struct NoiseSchedule: Sendable {
   /// `A_t`, the product of `1 - beta` up to t: the share of the signal's variance that is left.
   public let remaining: [Double]
 
+  /// - Parameter steps: of training.
   public init(_ shape: Shape, steps: Int) {
     precondition(steps > 0, "NoiseSchedule: \(steps) steps")
     let exact: [Double]
@@ -54,6 +56,7 @@ public struct NoiseSchedule: Sendable {
     }
   }
 
+  /// Steps of training.
   public var steps: Int { betas.count }
 
   /// `A_t` before step `step`; 1 when that is before the first.

@@ -4,8 +4,11 @@
   extension Kitchenette {
     /// A camera of the robot.
     public enum Camera: String, CaseIterable, SettingValue {
+      /// Over the left shoulder.
       case left = "robot0_agentview_left"
+      /// Over the right shoulder.
       case right = "robot0_agentview_right"
+      /// On the hand.
       case hand = "robot0_eye_in_hand"
 
       /// Its key in an observation.
@@ -39,6 +42,7 @@
       @Key("Images are drawn so many times larger and averaged, as a camera's pixels do.", 1...4) public var smoothing =
         1
 
+      /// What the arm's numbers are.
       public enum Control: String, CaseIterable, SettingValue {
         /// A step, -1...1 of what one step can be (`actions`).
         case relative
