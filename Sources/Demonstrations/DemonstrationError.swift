@@ -77,7 +77,7 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
     case .columnMoves(let column, let low, let high):
       "action \(column) is left out but moves from \(low) to \(high) in the demonstrations; learn it, or give actions.constants"
     case .noRotation(let column):
-      "actions \(column) to \(column + 2) are to be learned as a rotation, so actions.learned must name them in a row"
+      "actions \(column) to \(column + 2) are to be learned as a rotation, so actions.active_dimensions must name them in a row"
     case .noEpisodes: "no demonstrations were chosen"
     case .inBoth(let file, let demo, let key, let heldOut):
       "\(file): \(demo) is in filter key '\(key)', to be trained on, and in '\(heldOut)', to be held out; choose others"

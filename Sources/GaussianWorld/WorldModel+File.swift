@@ -53,7 +53,7 @@ extension WorldModel {
     }
     var random = Random(seed: 0)
     try self.init(
-      options: Options(Setting(json: found.options), path: "world"),
+      options: Options(Setting(json: RenamedKeys.current(json: found.options)), path: "world"),
       blueprint: found.blueprint, parts: parts, random: &random)
   }
 }

@@ -118,6 +118,14 @@ public struct Catalog: PartFactory {
     return try placing(choice, path: "policy") { try make(find(choice, .policy, "policy", as: (any Policy.Type).self)) }
   }
 
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makeReader(_ choice: Choice, path: String = "data.reader") throws -> any EpisodeFormat {
+    func make<F: EpisodeFormat>(_ type: F.Type) throws -> any EpisodeFormat {
+      try type.init(options: F.Options(choice.options, path: path))
+    }
+    return try placing(choice, path: path) { try make(find(choice, .reader, path, as: (any EpisodeFormat.Type).self)) }
+  }
+
   /// - Parameter drawing: whether anyone looks at images; a simulator that can do without is faster then.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit, or the simulator's own error.
   public func makeSimulator(_ choice: Choice, drawing: Bool = true) throws -> any Environment {

@@ -64,7 +64,7 @@ public enum PolicyError: Error, Equatable, CustomStringConvertible {
     case .horizon(let horizon, let factor):
       "policy.horizon is \(horizon); the network halves it, so it must be a multiple of \(factor)"
     case .executes(let count, let predicted):
-      "actions.execute is \(count), but the policy predicts \(predicted) actions from the present one on"
+      "actions.n_action_steps is \(count), but the policy predicts \(predicted) actions from the present one on"
     case .noTokens(let encoder):
       "policy.observe is tokens, and encoder '\(encoder)' gives none; give the policy another encoder, or observe: pooled"
     }

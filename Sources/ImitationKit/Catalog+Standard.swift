@@ -1,3 +1,4 @@
+import Demonstrations
 import Encoders
 import GaussianWorld
 import Imitation
@@ -14,6 +15,8 @@ extension Catalog {
       .adding(WordEncoder.self)
       .adding(TableEncoder.self)
       .adding(NoTextEncoder.self)
+      .adding(HDF5Format.self)
+      .adding(ALOHAFormat.self)
       .adding(DepthLift.self)
       .adding(Splatter.self)
       .adding(BCTransformer.self)

@@ -25,7 +25,7 @@ extension PolicyPackage {
         },
         steps: steps),
       action: .init(
-        schema: blueprint.wholeAction, predicted: golden.actions.shape[0], executed: recipe.actions.execute,
+        schema: blueprint.wholeAction, predicted: golden.actions.shape[0], executed: recipe.actions.nActionSteps,
         layout: blueprint.actions, ensemble: recipe.actions.ensemble),
       vocabulary: context.vocabulary,
       datasets: blueprint.datasets.map {

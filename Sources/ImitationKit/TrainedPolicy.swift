@@ -38,8 +38,8 @@ public struct TrainedPolicy {
       throw SettingError.inFile(recipe.path, error)
     }
     let predicted = policy.window.actions.upperBound + 1
-    guard recipe.actions.execute <= predicted else {
-      throw PolicyError.executes(recipe.actions.execute, predicted: predicted)
+    guard recipe.actions.nActionSteps <= predicted else {
+      throw PolicyError.executes(recipe.actions.nActionSteps, predicted: predicted)
     }
     self.recipe = recipe
     var blueprint = blueprint
@@ -119,7 +119,7 @@ public struct TrainedPolicy {
   public func agent(seed: UInt64 = 0) -> Agent {
     let agent = Agent(
       policy: policy, normalizer: normalizer, schema: schema, actions: blueprint.actions,
-      execute: recipe.actions.execute, ensemble: recipe.actions.ensemble)
+      execute: recipe.actions.nActionSteps, ensemble: recipe.actions.ensemble)
     agent.begin(seed: seed)
     return agent
   }

@@ -17,10 +17,31 @@ public struct Recipe: PluginOptions {
   @Key("What predicts actions.", PluginKind.policy) public package(set) var policy: Choice
   @Key("How the weights are found.") package var training: TrainingSettings
   @Key("How the policy is judged.") package var evaluation: EvaluationSettings
+  @Key("What is trained: this recipe's policy, or with another set of keys a world model.")
+  package private(set) var trains = Trained.policy
   /// The text it was read from, stored with every run.
   public package(set) var text = ""
   /// The file it was read from, for complaints.
   public package(set) var path = ""
+
+  /// What a recipe trains.
+  package enum Trained: String, CaseIterable, SettingValue {
+    case policy, world
+
+    /// What the recipe at a path says, `policy` when it says nothing.
+    /// - Throws: `SettingError`.
+    package init(path: String) throws {
+      guard let word = try SettingsFile.read(path).setting["trains"] else {
+        self = .policy
+        return
+      }
+      do {
+        try self.init(word, path: "trains")
+      } catch let error as SettingError {
+        throw SettingError.inFile(path, error)
+      }
+    }
+  }
 
   /// Reads a recipe's file.
   ///
@@ -59,7 +80,7 @@ public struct Recipe: PluginOptions {
   /// - Throws: `SettingError` when the text is no recipe.
   package static func trainingIdentity(of text: String) throws -> String {
     guard case .map(var entries) = try SettingsFile.parse(text).value else { return text }
-    entries.removeAll { $0.key == "evaluation" }
+    entries.removeAll { ["evaluation", "trains"].contains($0.key) }
     for place in entries.indices where entries[place].key == "training" {
       entries[place].setting = entries[place].setting.without("steps")
     }
@@ -68,6 +89,11 @@ public struct Recipe: PluginOptions {
 
   /// Without its required keys, which are set next.
   public init() {}
+
+  /// Refuses a world model's recipe.
+  public func validate() throws {
+    try $trains.refuse(unless: trains == .policy, "is a world model here; a policy's recipe is needed")
+  }
 
   /// Refuses plug-ins that the catalog does not have and options that they do not take, before anything is opened.
   /// - Parameter files: whether files that they name have to be there.
@@ -96,6 +122,7 @@ package struct DataSettings: PluginOptions {
   private var holdout = Holdout.share(0.05)
   @Key("How often windows of a task are drawn against the others; every window alike when left out.")
   package var weights: SampleWeights?
+  @Key("What reads the files.", PluginKind.reader) package var reader = Choice(kind: "hdf5")
   @Key("Whether windows may reach over the ends of an episode.") package var padding = WindowPadding.both
   @Key("Where the registry's files are, when not next to it.") package var root: String?
   @Key("Decoded images and depths kept in memory, GB; what does not fit is read by window.", 0..<1e6)
@@ -234,9 +261,9 @@ package struct ObservationSettings: PluginOptions {
 package struct ActionSettings: PluginOptions {
   @Key("How actions are normalized.") package var normalization = Normalization.none
   @Key("How many actions of each prediction are carried out before the policy looks again.", 1...)
-  package var execute = 1
+  package var nActionSteps = 1
   @Key("The arrays of a demo that hold them, put side by side.") package var from = ["actions"]
-  @Key("The columns that the policy learns, from 0; all when left out.") package var learned: [Int]?
+  @Key("The columns that the policy learns, from 0; all when left out.") package var activeDimensions: [Int]?
   @Key("What the columns left out are when the policy acts; what they are in every demonstration when left out.")
   package var constants: [Float]?
   @Key("Where three columns are an axis times an angle, to be learned as six values.") package var rotations: [Int] = []
@@ -252,13 +279,15 @@ package struct ActionSettings: PluginOptions {
       "must list where rotations begin, from 0, each once")
     try $ensemble.refuse(unless: (ensemble ?? 0).isFinite, "must be a number, 0.01 for example")
     try $from.refuse(unless: !from.isEmpty && Set(from).count == from.count, "names no array, or one twice")
-    if let learned {
-      try $learned.refuse(
-        unless: !learned.isEmpty && Set(learned).count == learned.count && learned.allSatisfy { $0 >= 0 },
+    if let activeDimensions {
+      try $activeDimensions.refuse(
+        unless: !activeDimensions.isEmpty && Set(activeDimensions).count == activeDimensions.count
+          && activeDimensions.allSatisfy { $0 >= 0 },
         "must list actions by their place from 0, each once")
     }
     try $constants.refuse(
-      unless: constants == nil || learned != nil, "nothing is left out: 'actions.learned' is missing")
+      unless: constants == nil || activeDimensions != nil, "nothing is left out: 'actions.active_dimensions' is missing"
+    )
   }
 }
 

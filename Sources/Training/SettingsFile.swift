@@ -24,11 +24,12 @@ package enum SettingsFile {
       if changes.isEmpty { return (try parse(text), text) }
       var node = try compose(text)
       for change in changes { try apply(change, to: &node) }
+      node = renamed(node, under: []) { _, _, _ in }
       // Lines are those of the file; what was changed has none.
       var room = mostValues
       var setting = try setting(from: node, depth: 0, room: &room)
       for change in changes {
-        setting.forgetLine(at: change.prefix { $0 != "=" }.split(separator: ".").map(String.init)[...])
+        setting.forgetLine(at: keys(of: change)[...])
       }
       return (setting, try Yams.serialize(node: node))
     } catch let error as SettingError {
@@ -68,7 +69,41 @@ package enum SettingsFile {
     }
   }
 
+  /// The keys of a recipe that have other names today, a line each.
+  /// - Throws: `SettingError`.
+  package static func oldKeys(_ path: String) throws -> [String] {
+    var found: [String] = []
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
+    _ = renamed(try composeAsWritten(text), under: []) { old, new, line in
+      found.append("\(path), line \(line): '\(old)' is called '\(new)' now; the old name is still read")
+    }
+    return found
+  }
+
+  /// A tree with today's names of keys, lines as they are.
+  private static func renamed(
+    _ node: Node, under path: [String], depth: Int = 0, _ report: (_ old: String, _ new: String, _ line: Int) -> Void
+  ) -> Node {
+    guard case .mapping(let mapping) = node, depth < 32 else { return node }
+    let pairs = mapping.map { key, value -> (Node, Node) in
+      guard let old = key.string else { return (key, value) }
+      let value = renamed(value, under: path + [old], depth: depth + 1, report)
+      let new = RenamedKeys.current(old, under: path)
+      guard new != old, case .scalar(var scalar) = key else { return (key, value) }
+      report(old, new, key.mark?.line ?? 0)
+      scalar.string = new
+      return (.scalar(scalar), value)
+    }
+    // A key that is there by both names stays as it is written, to be refused.
+    guard Set(pairs.map(\.0)).count == pairs.count else { return node }
+    return .mapping(.init(pairs, mapping.tag, mapping.style, mapping.mark, mapping.anchor))
+  }
+
   private static func compose(_ text: String) throws -> Node {
+    renamed(try composeAsWritten(text), under: []) { _, _, _ in }
+  }
+
+  private static func composeAsWritten(_ text: String) throws -> Node {
     guard aliases(in: text) <= mostAliases else {
       throw SettingError.syntax(line: 1, reason: "more than \(mostAliases) aliases (*name)")
     }
@@ -129,11 +164,18 @@ package enum SettingsFile {
     }
   }
 
+  /// The keys that `path.to.key=value` leads through, by today's names.
+  private static func keys(of change: String) -> [String] {
+    change.prefix { $0 != "=" }.split(separator: ".").reduce(into: []) { path, key in
+      path.append(RenamedKeys.current(String(key), under: path))
+    }
+  }
+
   private static func apply(_ change: String, to node: inout Node) throws {
     guard let equals = change.firstIndex(of: "="), equals != change.startIndex else {
       throw SettingError.invalid(path: "", line: 0, reason: "--set takes path.to.key=value, not '\(change)'")
     }
-    let path = change[..<equals].split(separator: ".").map(String.init)
+    let path = keys(of: change)
     let value: Node
     do {
       value = try compose(String(change[change.index(after: equals)...]))

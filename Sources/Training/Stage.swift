@@ -87,7 +87,7 @@ package struct Stage {
   }
 
   private func belongs(_ other: String) -> Bool {
-    let (mine, theirs) = (Stage.lines(identity), Stage.lines(other))
+    let (mine, theirs) = (Stage.lines(identity), Stage.lines(RenamedKeys.current(json: other)))
     func settings(_ text: String) -> String? { try? SettingsFile.parse(text).without("steps").json }
     return mine.before == theirs.before && (mine.last == theirs.last || settings(mine.last) == settings(theirs.last))
   }

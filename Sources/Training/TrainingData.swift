@@ -29,7 +29,7 @@ package final class TrainingData {
       try recipe.data.selections(registry, root: root), images: recipe.observations.images,
       vectors: recipe.observations.vectors,
       actions: ActionColumns(
-        arrays: recipe.actions.from, learned: recipe.actions.learned, constants: recipe.actions.constants,
+        arrays: recipe.actions.from, learned: recipe.actions.activeDimensions, constants: recipe.actions.constants,
         rotations: recipe.actions.rotations),
       frames: recipe.observations.frames, memory: Int(recipe.data.memoryGigabytes * 1e9))
     let count = try registry.split(recipe.data.split).count

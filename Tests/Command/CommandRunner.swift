@@ -199,7 +199,7 @@ struct CommandRunner {
       images: [robot0_agentview_left_image]
       vectors: [robot0_base_to_eef_pos]
       normalization: gaussian
-    actions: {normalization: min_max, execute: 2}
+    actions: {normalization: min_max, n_action_steps: 2}
     encoder: {kind: small, crop: 18, channels: 16}
     policy: {kind: bc-transformer, context: 2, horizon: 4, width: 16, layers: 1, heads: 2}
     training:

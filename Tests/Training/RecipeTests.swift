@@ -44,7 +44,7 @@ let rightRecipe = """
     let weights = try #require(recipe.data.weights)
     #expect(weights.bySize && weights.weight(of: "B") == 2.5 && weights.weight(of: "A") == 1)
     #expect(recipe.data.padding.start && recipe.data.padding.endRows == 0)
-    #expect(recipe.actions.learned == [0, 1] && recipe.actions.constants == [0.5])
+    #expect(recipe.actions.activeDimensions == [0, 1] && recipe.actions.constants == [0.5])
     #expect(recipe.actions.from == ["action_dict/rel_pos"])
   }
 

@@ -77,12 +77,12 @@ struct Import: Verb {
   private func layout(_ actions: ActionSettings, width: Int) throws -> ActionLayout {
     let constants = actions.constants ?? []
     let total = width - 3 * actions.rotations.count + constants.count
-    let learned = actions.learned ?? Array(0..<max(0, total))
+    let learned = actions.activeDimensions ?? Array(0..<max(0, total))
     guard total > 0, learned.count + constants.count == total, learned.allSatisfy({ (0..<total).contains($0) }),
       actions.rotations.allSatisfy({ ActionLayout.holds(rotation: $0, learned) })
     else {
       throw CommandFailure(
-        "the weights give \(width) numbers an action; actions.learned, constants and rotations of the recipe do not add up to that"
+        "the weights give \(width) numbers an action; actions.active_dimensions, constants and rotations of the recipe do not add up to that"
       )
     }
     var template = [Float](repeating: 0, count: total)

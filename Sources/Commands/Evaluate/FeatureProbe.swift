@@ -10,6 +10,7 @@ struct FeatureProbe {
   let path: String
   let policy: TrainedPolicy
   let place: DatasetPlace
+  let catalog: Catalog
   /// How many to regress on.
   let frames: Int
 
@@ -27,12 +28,13 @@ struct FeatureProbe {
     let recipe = policy.recipe
     let registry = try place.registry(recipe.data.registry)
     let root = place.root(of: registry, recipe: recipe.data.root)
-    let data = try TrainingData(recipe, registry: registry, root: root, format: HDF5Format(options: .init()))
+    let format = try catalog.makeReader(recipe.data.reader)
+    let data = try TrainingData(recipe, registry: registry, root: root, format: format)
     // The readings are often none that the policy sees.
     var asked = recipe
     asked.observations.images = []
     asked.observations.vectors = keys
-    let readings = try TrainingData(asked, registry: registry, root: root, format: HDF5Format(options: .init())).reader
+    let readings = try TrainingData(asked, registry: registry, root: root, format: format).reader
     guard !data.heldOut.isEmpty else {
       throw CommandFailure("\(path): no demonstration was held out; data.validation is 0")
     }

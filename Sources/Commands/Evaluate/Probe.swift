@@ -27,7 +27,8 @@ struct Probe: Verb {
     var findings: [FeatureProbe.Finding] = []
     for path in runs {
       let probe = FeatureProbe(
-        path: path, policy: try TrainedPolicy(run: path, catalog: session.catalog), place: place, frames: frames)
+        path: path, policy: try TrainedPolicy(run: path, catalog: session.catalog), place: place,
+        catalog: session.catalog, frames: frames)
       if let note = try RunFolder(path).trainedRecipe().note { tell("note: \(note)") }
       findings.append(try probe.finding(keys))
     }

@@ -33,7 +33,7 @@ struct TaskChoice: ParsableArguments {
       return try Recipe(path: path, changes: changes)
     } catch SettingError.inFile(let file, .unknownKey("world", _, _)) {
       throw CommandFailure(
-        "\(file): a recipe of a world model, for `imitate world train \(file)`; a policy's recipe is needed here")
+        "\(file): a world model's recipe, for `imitate world train \(file)`; a policy's recipe is needed here")
     }
   }
 }

@@ -89,7 +89,8 @@ struct PolicyRun {
   func open(_ registry: DatasetRegistry, _ root: String) throws -> TrainingData {
     let bar = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let data = try TrainingData(recipe, registry: registry, root: root, format: HDF5Format(options: .init())) {
+    let data = try TrainingData(recipe, registry: registry, root: root, format: catalog.makeReader(recipe.data.reader))
+    {
       done, total in
       opened = total
       bar.update(done, of: total)

@@ -6,7 +6,7 @@ import Training
 /// `imitate train`: from a recipe to a run folder.
 struct Train: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Train a policy from a recipe.",
+    abstract: "Train a policy, or a world model, from a recipe.",
     discussion: "Goes on from the newest checkpoint when the run folder has one of the same recipe.")
 
   @Argument(help: "The recipe.") var recipe: String
@@ -19,6 +19,14 @@ struct Train: Verb {
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
+    if try Recipe.Trained(path: recipe) == .world {
+      guard choice.tasks == nil, choice.split == nil, !acceptChanges else {
+        throw CommandFailure(
+          "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead")
+      }
+      return try WorldTrain.train(recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, place, session)
+    }
+    for note in try SettingsFile.oldKeys(recipe) { tell("note: \(note)") }
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let catalog = session.catalog

@@ -31,7 +31,17 @@ struct WorldTrain: Verb {
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
-    let recipe = try WorldRecipe(path: recipe, changes: changes)
+    try WorldTrain.train(
+      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, place, session)
+  }
+
+  /// Trains a world model; `imitate train` does it too where a recipe says `trains: world`.
+  static func train(
+    _ path: String, changes: [String], _ runFolder: String?, from other: String? = nil, dryRun: Bool, restart: Bool,
+    _ place: DatasetPlace, _ session: Session
+  ) throws {
+    for note in try SettingsFile.oldKeys(path) { tell("note: \(note)") }
+    let recipe = try WorldRecipe(path: path, changes: changes)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let interruption = Interruption()
     var run = try WorldRun(recipe: recipe, folder: folder, place: place, catalog: session.catalog)

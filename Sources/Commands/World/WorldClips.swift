@@ -25,7 +25,7 @@ struct TrainedWorld {
       throw CommandFailure("\(folder.path): no finished world model yet; run `imitate world train` to its end")
     }
     model = try WorldModel(path: WorldRun.file(folder), parts: catalog)
-    (data, contents) = try recipe.frames(place: place, needsDepth: model.needsDepth)
+    (data, contents) = try recipe.frames(place: place, catalog: catalog, needsDepth: model.needsDepth)
     let last = RunFolder("\(folder.path)/\(WorldRecipe.Stage.dynamics.rawValue)")
     do {
       _ = try Stage(last, identity: recipe.identity(of: .dynamics, contents)).state()

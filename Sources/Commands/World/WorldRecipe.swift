@@ -16,6 +16,7 @@ struct WorldRecipe: PluginOptions {
   @Key("The run's name.") var name: String
   @Key("Every random choice of training follows from it.") var seed: UInt64 = 1
   @Key("Which demonstrations.") var data: DataSettings
+  @Key("What is trained; imitate train needs it.") private(set) var trains = Recipe.Trained.world
   @Key("The model.") var world: WorldModel.Options
   @Key("How the weights of each stage are found.") var training: Stages
   var text = ""
@@ -24,6 +25,7 @@ struct WorldRecipe: PluginOptions {
   init() {}
 
   func validate() throws {
+    try $trains.refuse(unless: trains == .world, "must be world: this is a world model's recipe")
     try $training.refuse(unless: world.state != .vae || training.vae != nil, "lacks 'vae'")
   }
 

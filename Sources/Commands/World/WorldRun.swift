@@ -24,7 +24,7 @@ struct WorldRun {
     do {
       try catalog.check(recipe)
       let needsDepth = try recipe.world.state != .image && catalog.needsDepth(recipe.world.lift)
-      (data, contents) = try recipe.frames(place: place, needsDepth: needsDepth)
+      (data, contents) = try recipe.frames(place: place, catalog: catalog, needsDepth: needsDepth)
       var random = Random(seed: recipe.seed).split("world")
       model = try WorldModel(
         options: recipe.world, blueprint: data.blueprint, parts: catalog, random: &random)
@@ -135,7 +135,9 @@ struct WorldRun {
 extension WorldRecipe {
   /// Its demonstrations, and what their files hold.
   /// - Throws: `RegistryError`, `GaussianWorldError`, or what opening them threw.
-  func frames(place: DatasetPlace, needsDepth: Bool) throws -> (frames: WorldFrames, contents: [String]) {
+  func frames(
+    place: DatasetPlace, catalog: Catalog, needsDepth: Bool
+  ) throws -> (frames: WorldFrames, contents: [String]) {
     let registry = try place.registry(data.registry)
     let keys = WorldFrames.keys(world, needsDepth: needsDepth)
     let request = EpisodeRequest(
@@ -143,7 +145,7 @@ extension WorldRecipe {
       vectors: keys.vectors, memory: Int(data.memoryGigabytes * 1e9))
     let bar = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let reader = try HDF5Format(options: .init()).open(request) { done, total in
+    let reader = try catalog.makeReader(data.reader).open(request) { done, total in
       opened = total
       bar.update(done, of: total)
     }
