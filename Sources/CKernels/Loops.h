@@ -224,7 +224,7 @@ void VARIANT(ck_channel_sums)(const float *restrict x, size_t pixels, size_t c, 
 void VARIANT(ck_channel_squares)(const float *restrict x, const float *restrict mean, size_t pixels, size_t c, float *restrict sums) {
   for (size_t p = 0; p < pixels; p++) for (size_t i = 0; i < c; i++) { float d = x[p * c + i] - mean[i]; sums[i] += d * d; }
 }
-// Applies to z and, on the way back, to z and the gradient above it.
+// Applies to z and, in the backward pass, to z and the gradient above it.
 INLINE float finished(ck_finish finish, float z) {
   switch (finish) {
     case ck_no_finish: return z;
@@ -331,10 +331,10 @@ void VARIANT(ck_row_normalize)(const float *restrict x, float mean, float factor
   else if (bias) for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor + bias[i];
   else for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor;
 }
-void VARIANT(ck_row_normalize_gradient)(const float *restrict x, float mean, float factor, const float *restrict scale, const float *restrict dy, int centred, float *restrict dx, size_t n) {
+void VARIANT(ck_row_normalize_gradient)(const float *restrict x, float mean, float factor, const float *restrict scale, const float *restrict dy, int centered, float *restrict dx, size_t n) {
   for (size_t i = 0; i < n; i++) dx[i] = scale ? dy[i] * scale[i] : dy[i];
   float shift = 0, slope;
-  if (centred) { REDUCE(float, dx[j]) shift = lanes[0] / (float)n; }
+  if (centered) { REDUCE(float, dx[j]) shift = lanes[0] / (float)n; }
   { REDUCE(float, dx[j] * ((x[j] - mean) * factor)) slope = lanes[0] / (float)n; }
   for (size_t i = 0; i < n; i++) dx[i] = factor * (dx[i] - shift - (x[i] - mean) * factor * slope);
 }

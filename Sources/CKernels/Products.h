@@ -1,4 +1,4 @@
-// Products of matrices. C is worked out in tiles of ROWS x PANEL numbers that stay in registers: each step of `k` loads
+// Products of matrices. C is computed in tiles of ROWS x PANEL numbers that stay in registers: each step of `k` loads
 // one row of a panel of B (PANEL numbers), and multiplies it with one number of each row of A. A is read where it lies,
 // or, when it is transposed, from blocks of ROWS numbers.
 

@@ -1,4 +1,4 @@
-// Gaussian splats blended into a tile of 16 x 16 pixels, front to back, and the way back (Kerbl et al. 2023). Constants as
+// Gaussian splats blended into a tile of 16 x 16 pixels, front to back, and the backward pass (Kerbl et al. 2023). Constants as
 // gsplat's: nothing below 1/255, no more than 0.99, and a ray ends before less than 1e-4 of it would be left.
 
 INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
@@ -88,7 +88,7 @@ void VARIANT(ck_splat_blend)(const ck_splat *splats, const int32_t *list, size_t
         }
         weight = positive_part(takes, weight);
         store(remaining + at, now - weight);
-        for (int c = 0; c < CK_SPLAT_COLOURS; c++) store(sums + c * PIXELS + at, load(sums + c * PIXELS + at) + weight * s->colour[c]);
+        for (int c = 0; c < CK_SPLAT_COLOURS; c++) store(sums + c * PIXELS + at, load(sums + c * PIXELS + at) + weight * s->color[c]);
         ivec *place = (ivec *)(last + at);
         *place = __builtin_elementwise_max(*place, takes & ((int32_t)n + 1));
       }
@@ -96,22 +96,22 @@ void VARIANT(ck_splat_blend)(const ck_splat *splats, const int32_t *list, size_t
   }
 }
 
-void VARIANT(ck_splat_blend_gradient)(const ck_splat *splats, const int32_t *list, size_t count, int left, int top, const float *remaining, const int32_t *last, const float *upstream, const float *background, float *gradients) {
+void VARIANT(ck_splat_blend_gradient)(const ck_splat *splats, const int32_t *list, size_t count, int left, int top, const float *remaining, const int32_t *last, const float *output_gradient, const float *background, float *gradients) {
   enum { PIXELS = CK_TILE * CK_TILE };
   float behind[CK_SPLAT_COLOURS * PIXELS], through[PIXELS], rest[PIXELS];
   for (int i = 0; i < CK_SPLAT_COLOURS * PIXELS; i++) behind[i] = 0;
   for (int i = 0; i < PIXELS; i++) {
     through[i] = remaining[i];
     // What the light that is left at the end is worth: alpha less the background.
-    float worth = upstream[CK_SPLAT_COLOURS * PIXELS + i];
-    for (int c = 0; c < 3; c++) worth -= background[c] * upstream[c * PIXELS + i];
+    float worth = output_gradient[CK_SPLAT_COLOURS * PIXELS + i];
+    for (int c = 0; c < 3; c++) worth -= background[c] * output_gradient[c * PIXELS + i];
     rest[i] = remaining[i] * worth;
   }
   vec lanes = lane_numbers();
   for (size_t n = count; n-- > 0;) {
     const ck_splat *s = &splats[list[n]];
     VARIANT(box) box = covered(s, left, top);
-    vec vx = {0}, vy = {0}, va = {0}, vb = {0}, vc = {0}, vo = {0}, colours[CK_SPLAT_COLOURS] = {{0}};
+    vec vx = {0}, vy = {0}, va = {0}, vb = {0}, vc = {0}, vo = {0}, colors[CK_SPLAT_COLOURS] = {{0}};
     for (int row = box.top; row < box.bottom; row++) {
       float dy = s->y - ((float)(top + row) + 0.5f);
       for (int column = box.left; column < box.right; column += WIDTH) {
@@ -124,10 +124,10 @@ void VARIANT(ck_splat_blend_gradient)(const ck_splat *splats, const int32_t *lis
         vec weight = positive_part(takes, o.alpha * now);
         vec v_alpha = load(rest + at) * again;
         for (int c = 0; c < CK_SPLAT_COLOURS; c++) {
-          vec g = load(upstream + c * PIXELS + at), hidden = load(behind + c * PIXELS + at);
-          colours[c] += weight * g;
-          v_alpha += (s->colour[c] * now - hidden * again) * g;
-          store(behind + c * PIXELS + at, hidden + weight * s->colour[c]);
+          vec g = load(output_gradient + c * PIXELS + at), hidden = load(behind + c * PIXELS + at);
+          colors[c] += weight * g;
+          v_alpha += (s->color[c] * now - hidden * again) * g;
+          store(behind + c * PIXELS + at, hidden + weight * s->color[c]);
         }
         // Where the cap bites nothing flows through the opacity.
         v_alpha = positive_part(takes & (o.raw <= 0.99f), v_alpha);
@@ -142,6 +142,6 @@ void VARIANT(ck_splat_blend_gradient)(const ck_splat *splats, const int32_t *lis
     }
     float *g = gradients + n * CK_SPLAT_GRADIENTS;
     g[0] = across(vx); g[1] = across(vy); g[2] = across(va); g[3] = across(vb); g[4] = across(vc); g[5] = across(vo);
-    for (int c = 0; c < CK_SPLAT_COLOURS; c++) g[6 + c] = across(colours[c]);
+    for (int c = 0; c < CK_SPLAT_COLOURS; c++) g[6 + c] = across(colors[c]);
   }
 }

@@ -42,7 +42,7 @@ static void explain(char *message, int size, const char *reason) {
 }
 
 OffscreenContext *offscreen_create(char *message, int message_size) {
-  // One drawing thread: for small pictures it is faster than several, and work is spread over processes.
+  // One drawing thread: for small images it is faster than several, and work is spread over processes.
   setenv("LP_NUM_THREADS", "1", 1);
   if (load_mesa() != 0) {
     explain(message, message_size, "OSMesa is not installed (libosmesa6)");

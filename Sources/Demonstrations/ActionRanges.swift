@@ -18,7 +18,7 @@ struct ActionRanges {
     }
   }
 
-  /// A column counts as standing still below robomimic's threshold of normalisation, 1e-4.
+  /// A column counts as standing still below robomimic's threshold of normalization, 1e-4.
   func varies(_ column: Int) -> Bool { high[column] - low[column] >= 1e-4 }
 }
 

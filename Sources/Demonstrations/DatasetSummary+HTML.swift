@@ -3,7 +3,7 @@ import Imitation
 
 extension DatasetSummary {
   /// A self-contained page about some files: their tables, problems and contact sheets.
-  /// - Parameter sheets: a picture for each summary, or nil.
+  /// - Parameter sheets: a image for each summary, or nil.
   /// - Throws: `ImageError`.
   package static func page(_ summaries: [DatasetSummary], sheets: [Image?], title: String) throws -> String {
     let overview = summaries.map { summary in
@@ -29,8 +29,8 @@ extension DatasetSummary {
       parts.append("<ul class=bad>" + problems.map { "<li>\(HTMLPage.escaped($0))</li>" }.joined() + "</ul>")
     }
     if let sheet {
-      let picture = Data(try sheet.jpeg(quality: 85)).base64EncodedString()
-      parts.append("<img alt=\"Frames of the first demos\" src=\"data:image/jpeg;base64,\(picture)\">")
+      let image = Data(try sheet.jpeg(quality: 85)).base64EncodedString()
+      parts.append("<img alt=\"Frames of the first demos\" src=\"data:image/jpeg;base64,\(image)\">")
     }
     parts.append(
       table(
@@ -48,7 +48,7 @@ extension DatasetSummary {
     if !cameras.isEmpty {
       parts.append(
         table(
-          ["camera", "frames looked at", "mean", "deviation", "of one colour", "repeated"],
+          ["camera", "frames looked at", "mean", "deviation", "of one color", "repeated"],
           cameras.map { camera in
             [
               camera.name, "\(camera.frames)", camera.mean.map { String(format: "%.0f", $0) }.joined(separator: " "),

@@ -24,7 +24,7 @@ private struct Inspection {
   private var actionWidths: [Int: [String]] = [:]
   private var readable: [String] = []
   private var nested: Set<String> = []
-  private var cameras: [String: PictureStatistics] = [:]
+  private var cameras: [String: ImageStatistics] = [:]
   private var seen: [[Double]: String] = [:]
   private var texts: [String: Int] = [:]
   private var table: [DatasetSummary.Demo] = []
@@ -112,7 +112,7 @@ private struct Inspection {
     let (hdf5, path) = (file.file(of: demo), file.observation(key, of: demo))
     let shape = try hdf5.shape(path)
     if let rows, shape.first != rows {
-      // Told by name below; its shape counts all the same.
+      // Reported by name below; its shape counts all the same.
       shapes[key, default: [:]][Array(shape.dropFirst()), default: []].append(demo)
       throw DemonstrationError.rows(file: file.path, demo: demo, key: key, expected: rows, found: shape.first ?? 0)
     }
@@ -120,7 +120,7 @@ private struct Inspection {
     _ = try file.linkedFiles(of: demo, path)
     if let frame = try file.frameShape(key, of: demo) {
       shapes[key, default: [:]][[frame.height, frame.width, 3], default: []].append(demo)
-      var statistics = cameras[key] ?? PictureStatistics()
+      var statistics = cameras[key] ?? ImageStatistics()
       problems += try statistics.look(at: file, demo, key, count, quick: quick)
       cameras[key] = statistics
       return

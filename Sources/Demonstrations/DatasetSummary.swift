@@ -52,7 +52,7 @@ package struct DatasetSummary: Codable, Sendable {
     package var mean: [Double]
     /// Standard deviation over all pixels and channels.
     package var deviation: Double
-    /// Frames of one colour, black ones among them.
+    /// Frames of one color, black ones among them.
     package var plain: Int
     /// Frames equal to the one looked at before.
     package var repeated: Int
@@ -86,7 +86,7 @@ package struct DatasetSummary: Codable, Sendable {
   /// The summary for a terminal.
   package var text: String {
     var lines = [
-      "\(file)", "task          \(task.isEmpty ? "not told by the file" : task)",
+      "\(file)", "task          \(task.isEmpty ? "not stated by the file" : task)",
       "demos         \(demos), \(steps) steps, \(shortest) to \(longest) a demo",
       "layouts       \(layouts.map(String.init).joined(separator: ", "))",
       "styles        \(styles.map(String.init).joined(separator: ", "))",
@@ -106,7 +106,7 @@ package struct DatasetSummary: Codable, Sendable {
       lines.append(
         "  " + camera.name.padding(toLength: 34, withPad: " ", startingAt: 0)
           + String(
-            format: " mean %3.0f %3.0f %3.0f, deviation %3.0f; of %d frames %d of one colour, %d repeated",
+            format: " mean %3.0f %3.0f %3.0f, deviation %3.0f; of %d frames %d of one color, %d repeated",
             camera.mean[0], camera.mean[1], camera.mean[2], camera.deviation, camera.frames, camera.plain,
             camera.repeated))
     }

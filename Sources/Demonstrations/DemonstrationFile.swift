@@ -37,7 +37,7 @@ package struct DemonstrationFile: Sendable {
       facts = TaskFacts()
       return
     }
-    hdf5 = try HDF5File(reading: path)
+    hdf5 = try HDF5File(forReading: path)
     if DemonstrationFile.isEpisode(hdf5) {
       layout = .act
       let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
@@ -82,7 +82,7 @@ package struct DemonstrationFile: Sendable {
         folder, reason: "two of its episodes are called '\(stems[twice])', which nothing else tells apart; rename one")
     }
     return try names.map { name in
-      let file = try HDF5File(reading: "\(folder)/\(name)")
+      let file = try HDF5File(forReading: "\(folder)/\(name)")
       guard isEpisode(file) else {
         throw HDF5Error.notOpened(
           folder, reason: "it is a folder, and '\(name)' is no episode in ACT's layout; name a file of it instead")
@@ -175,7 +175,7 @@ extension DemonstrationFile {
   /// Frames of a camera, `[rows, height, width, 3]`.
   /// - Throws: `HDF5Error`.
   package func images(_ key: String, of demo: String, rows: Range<Int>? = nil) throws -> [UInt8] {
-    try file(of: demo).pictures(observation(key, of: demo), rows: rows, format)
+    try file(of: demo).images(observation(key, of: demo), rows: rows, format)
   }
 
   /// A demo's cameras, and its rows of numbers.

@@ -111,7 +111,7 @@ package struct EpisodeStore: Sendable {
       try file.createGroup("data")
       var total = 0
       for (number, index) in indices.enumerated() {
-        let part = try HDF5File(reading: self.path(index))
+        let part = try HDF5File(forReading: self.path(index))
         try file.copy("episode", from: part, as: "data/demo_\(number)")
         total += try part.integer(of: "episode", "num_samples")
       }
@@ -150,7 +150,7 @@ package enum EpisodeStoreError: Error, Equatable, CustomStringConvertible {
     case .notOurs(let folder):
       "\(folder): is in the way, and holds other things than unfinished work; move it, or name another output"
     case .otherParts(let folder):
-      "\(folder): holds unfinished work of other settings; go on with those, or begin anew with --replace"
+      "\(folder): holds unfinished work of other settings; go on with those, or start over with --replace"
     }
   }
 }
@@ -163,7 +163,7 @@ extension HDF5File {
 
   /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
   /// - Parameter room: how many bytes copies from other files will need, as far as that is known: a disk too full for them
-  ///   is told before anything is copied.
+  ///   is reported before anything is copied.
   /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
   package static func atomically(_ path: String, room: Int = 0, _ body: (HDF5File) throws -> Void) throws {
     // A worker of a killed recording may still be writing the same episode: each process has a name of its own.

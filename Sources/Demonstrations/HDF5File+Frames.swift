@@ -141,7 +141,7 @@ extension HDF5File {
       parallel(count: total / lanes, grain: max(1, 65_536 / size)) { range in
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (longest + size) * lanes) { buffer in
           let inflater = Inflater()
-          withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>.self, capacity: lanes) { colours in
+          withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>.self, capacity: lanes) { colors in
             for number in range {
               for lane in 0..<lanes {
                 let offset = offset(number * lanes + lane)
@@ -151,9 +151,9 @@ extension HDF5File {
                     dataset, offset, into: stored, longest: longest, stored + longest, size: size, deflated: deflated,
                     fill: fill, inflater)
                 else { return isDamaged.store(true, ordering: .relaxed) }
-                colours.initializeElement(at: lane, to: values)
+                colors.initializeElement(at: lane, to: values)
               }
-              HDF5File.place(UnsafeBufferPointer(colours), offset(number * lanes), chunk, into: target, shape, rows)
+              HDF5File.place(UnsafeBufferPointer(colors), offset(number * lanes), chunk, into: target, shape, rows)
             }
           }
         }
@@ -190,7 +190,7 @@ extension HDF5File {
     return inflater.inflate(stored, count: Int(count), into: inflated, length: size) ? UnsafePointer(inflated) : nil
   }
 
-  /// Copies the part of a chunk that lies inside the array and `rows`; of three chunks when each holds one colour.
+  /// Copies the part of a chunk that lies inside the array and `rows`; of three chunks when each holds one color.
   private static func place(
     _ sources: UnsafeBufferPointer<UnsafePointer<UInt8>>, _ offset: [Int], _ chunk: [Int],
     into target: UnsafeMutablePointer<UInt8>,
@@ -203,7 +203,7 @@ extension HDF5File {
     }
     let counts = zip(from, to).map { $1 - $0 }
     guard counts.allSatisfy({ $0 > 0 }) else { return }
-    // How far apart neighbours of an axis lie in the array and in the chunk.
+    // How far apart neighbors of an axis lie in the array and in the chunk.
     func distances(_ sizes: [Int]) -> [Int] {
       sizes.indices.map { sizes[($0 + 1)...].reduce(1, *) }
     }
@@ -242,7 +242,7 @@ extension HDF5File {
     }
   }
 
-  /// Three colours become pixels.
+  /// Three colors become pixels.
   @inline(__always) private static func interleave(
     _ red: UnsafePointer<UInt8>, _ green: UnsafePointer<UInt8>, _ blue: UnsafePointer<UInt8>,
     into pixels: UnsafeMutablePointer<UInt8>, count: Int

@@ -13,7 +13,7 @@ extension HDF5File {
   }
 
   /// Whether there is something of this name. A link to nothing counts, and so does what cannot be read: who reads it is
-  /// told.
+  /// reported.
   package func exists(_ path: String) -> Bool {
     HDF5.locked {
       switch absence(of: path) {
@@ -60,7 +60,7 @@ extension HDF5File {
         return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)': links that lead in a circle")
       }
       do {
-        let other = try HDF5File(reading: found)
+        let other = try HDF5File(forReading: found)
         guard other.absence(of: target, depth: depth + 1) == nil else {
           return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)', which is not there")
         }
@@ -72,7 +72,7 @@ extension HDF5File {
     }
   }
 
-  /// How the last part of `path` is linked; nil when it cannot be told.
+  /// How the last part of `path` is linked; nil when it is not known.
   func link(_ path: String) -> Link? {
     HDF5.locked {
       var info = H5L_info_t()
@@ -137,7 +137,7 @@ extension HDF5File {
   }
 
   /// The datasets in a group, those below its own groups left out; links that lead nowhere are among them, so that who reads
-  /// one is told.
+  /// one is reported.
   package func arrays(_ path: String) throws -> [String] {
     try children(path).filter { name in
       switch kind(of: "\(path)/\(name)") {
@@ -163,7 +163,7 @@ extension HDF5File {
       for source in HDF5File.sources(of: dataset, in: file) where source.file != file {
         found.insert(source.file)
         // What it is put together from may be put together itself.
-        if let name = source.dataset, let other = try? HDF5File(reading: source.file) {
+        if let name = source.dataset, let other = try? HDF5File(forReading: source.file) {
           found.formUnion((try? other.linkedFiles(name)) ?? [])
         }
       }
@@ -231,7 +231,7 @@ extension HDF5File {
       }
       guard let name = source.dataset else { continue }
       do {
-        let other = source.file == self.path ? self : try HDF5File(reading: source.file)
+        let other = source.file == self.path ? self : try HDF5File(forReading: source.file)
         try other.withDataset(name) { try other.refuseMissingSources($0, name, depth: depth + 1) }
       } catch {
         throw refusal("values of it are elsewhere: \(error)")

@@ -9,7 +9,7 @@ package final class HDF5File: @unchecked Sendable {
 
   /// Opens an existing file to read, shared with other readers.
   /// - Throws: `HDF5Error`.
-  package init(reading path: String) throws {
+  package init(forReading path: String) throws {
     self.path = path
     try HDF5File.checkReadable(path)
     let superblock = HDF5File.superblock(path)
@@ -100,7 +100,7 @@ package final class HDF5File: @unchecked Sendable {
       reason: "the file is damaged or truncated" + (reason.isEmpty ? "" : " (HDF5: \(reason))"))
   }
 
-  /// Opens a dataset; why it cannot be is told by name.
+  /// Opens a dataset; why it cannot be is reported by name.
   func withDataset<Result>(_ path: String, _ body: (hid_t) throws -> Result) throws -> Result {
     try HDF5.locked {
       let dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
@@ -118,7 +118,7 @@ package final class HDF5File: @unchecked Sendable {
     }
   }
 
-  /// Why reading an open dataset failed, from its own description where that tells more than the library.
+  /// Why an open dataset cannot be read, from its own description where that tells more than the library.
   func failure(_ path: String, of dataset: hid_t) -> HDF5Error {
     let failure = failure(path)
     let list = H5Dget_create_plist(dataset)

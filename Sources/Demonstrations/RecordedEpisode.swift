@@ -70,7 +70,7 @@ package struct RecordedEpisode: Sendable {
 extension HDF5File {
   /// Writes an episode as the group `name`, RoboCasa's layout.
   ///
-  /// A frame is one chunk, so that reading a row inflates that row only; h5py's automatic chunks would inflate thirty.
+  /// A frame is one chunk, so that one row inflates that row only; h5py's automatic chunks would inflate thirty.
   package func write(_ episode: RecordedEpisode, as name: String) throws {
     let rows = episode.length
     let width = episode.actionWidth
@@ -102,7 +102,7 @@ extension HDF5File {
       try write(camera.pixels, shape: shape, to: "\(name)/obs/\(key)", chunk: [1] + shape.dropFirst())
     }
     for (key, vector) in episode.vectors.sorted(by: { $0.key < $1.key }) {
-      // Depths belong to a camera and keep the form of its pictures.
+      // Depths belong to a camera and keep the form of its images.
       if CameraKeys.isDepth(key), let size = episode.cameras[CameraKeys(String(key.dropLast(6))).image]?.size {
         let shape = [rows, size.height, size.width, 1]
         try write(vector.values, shape: shape, to: "\(name)/obs/\(key)", chunk: [1] + shape.dropFirst())

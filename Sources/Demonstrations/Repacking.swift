@@ -5,7 +5,7 @@ import Imitation
 
 /// Rewriting a file of demonstrations with its frames stored so that a window reads what it needs and no more.
 ///
-/// RoboCasa's files keep tiles of one colour of many frames together: one frame inflates 30 to 125 times its bytes. Every
+/// RoboCasa's files keep tiles of one color of many frames together: one frame inflates 30 to 125 times its bytes. Every
 /// demo becomes a part of its own first, read back and compared; a killed repacking goes on with the parts that are there.
 /// Everything but the frames is copied as it is and compared: attributes, groups, links, what is no demo. What cannot be copied
 /// is an error.
@@ -77,7 +77,7 @@ package struct Repacking {
       for name in try old.children("/") {
         try file.copyTree(name, from: old, as: name) { places.contains($0) }
       }
-      for demo in objects { try file.copy("episode", from: HDF5File(reading: part(demo)), as: "data/\(demo)") }
+      for demo in objects { try file.copy("episode", from: HDF5File(forReading: part(demo)), as: "data/\(demo)") }
     }
     var report = try check(objects, whole)
     guard rename(whole, destination) == 0 else {
@@ -115,11 +115,11 @@ package struct Repacking {
         let pixels = try source.images(key, of: demo)
         seconds += (ContinuousClock.now - start) / .seconds(1)
         bytes += pixels.count
-        try file.writePictures(
+        try file.writeFrames(
           pixels, count: shape.count, height: shape.height, width: shape.width, to: to, as: storage)
         try file.copyAttributes(of: to, from: old, from)
         try file.flush()
-        let again = try file.pictures(to)
+        let again = try file.images(to)
         if case .jpeg = storage {
           let worst = Repacking.worstPSNR(pixels, again, frame: shape.height * shape.width * 3)
           try file.setText(String(worst), of: "/", "worst_psnr/\(key)")
@@ -140,7 +140,7 @@ package struct Repacking {
     let new = try DemonstrationFile(path: whole)
     var frames: Set<String> = []
     for demo in demos {
-      let part = try HDF5File(reading: part(demo))
+      let part = try HDF5File(forReading: part(demo))
       for key in try cameras(demo) {
         let path = "data/\(demo)/obs/\(key)"
         frames.insert(path)

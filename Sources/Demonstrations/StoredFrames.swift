@@ -65,7 +65,7 @@ extension HDF5File {
 
   /// Frames of a camera, however they are stored: `[rows, height, width, 3]`.
   /// - Throws: `HDF5Error`.
-  package func pictures(
+  package func images(
     _ path: String, rows: Range<Int>? = nil, _ format: FrameFormat = FrameFormat()
   ) throws -> [UInt8] {
     guard let camera = try camera(path, format) else {
@@ -147,7 +147,7 @@ extension HDF5File {
 
   /// Writes frames `[count, height, width, 3]`.
   /// - Throws: `HDF5Error`, or `ImageError`.
-  package func writePictures(
+  package func writeFrames(
     _ pixels: [UInt8], count: Int, height: Int, width: Int, to path: String, as storage: FrameStorage
   ) throws {
     let size = height * width * 3

@@ -5,7 +5,7 @@ package struct Superblock: Equatable {
   /// Open for one writer and many readers (SWMR).
   package private(set) var isShared = false
   package let version: UInt8
-  /// The file's end, if it is told.
+  /// The file's end, if it is stated.
   package private(set) var end: UInt64?
 
   private static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]

@@ -1,7 +1,7 @@
 import Imitation
 import Tensors
 
-/// Which window to take when: each once an epoch, shuffled anew; or, with weights, each as often as its weight says, drawn
+/// Which window to take when: each once an epoch, shuffled each time; or, with weights, each as often as its weight says, drawn
 /// with replacement (robomimic samples so, with `SubsetRandomSampler` and `WeightedRandomSampler`).
 ///
 /// Batch number `n` is a function of the seed and `n` alone, so a checkpoint needs no more than the step to go on in the

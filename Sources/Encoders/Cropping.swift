@@ -40,7 +40,7 @@ public enum PixelRange: String, CaseIterable, SettingValue {
 
 /// An encoder that does not fit what there is to see.
 public enum EncoderError: Error, Equatable, CustomStringConvertible {
-  /// A crop that does not fit into a camera's pictures.
+  /// A crop that does not fit into a camera's images.
   case cropTooLarge(crop: Int, camera: String, size: ObservationSchema.ImageSize)
 
   public var description: String {

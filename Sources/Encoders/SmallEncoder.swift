@@ -23,23 +23,23 @@ public struct SmallEncoder: ObservationEncoder {
   public static let help =
     "For laptops: a patch stem, three convolutions modulated by the instruction, spatial softmax."
 
-  /// A 3x3 convolution, normalised, modulated and rectified.
+  /// A 3x3 convolution, normalized, modulated and rectified.
   struct Stage: Module {
     let convolution: Conv2d
     let norm: GroupNorm
-    let film: FiLM?
+    let film: FiLM?  // terms: ok, FiLM
 
     init(inputs: Int, outputs: Int, stride: Int, condition: Int?, random: inout Random) {
       convolution = Conv2d(
         inputs: inputs, outputs: outputs, kernel: 3, stride: stride, padding: 1, bias: false,
         initialization: .kaimingFanOut, random: &random)
       norm = GroupNorm(groups: outputs / 16, channels: outputs)
-      film = condition.map { FiLM(condition: $0, channels: outputs, random: &random) }
+      film = condition.map { FiLM(condition: $0, channels: outputs, random: &random) }  // terms: ok, FiLM
     }
 
     func callAsFunction(_ input: Tensor, condition: Tensor?) -> Tensor {
-      guard let film, let condition else { return norm(convolution(input), finish: .relu) }
-      return film(norm(convolution(input)), condition: condition)
+      guard let film, let condition else { return norm(convolution(input), finish: .relu) }  // terms: ok, FiLM
+      return film(norm(convolution(input)), condition: condition)  // terms: ok, FiLM
     }
   }
 

@@ -1,7 +1,7 @@
 import Foundation
 import Layers
 
-/// Finished episodes, one a line, each on the disk before the next is told of: a killed evaluation loses none.
+/// Finished episodes, one a line, each on the disk before the next is reported: a killed evaluation loses none.
 package final class EpisodeJournal: Sendable {
   private struct Line: Codable {
     /// The checkpoint's step.

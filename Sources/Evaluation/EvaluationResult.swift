@@ -15,7 +15,7 @@ public struct EvaluationResult: Codable, Sendable {
     public var rate, low, high: Double
     /// Of the successful episodes.
     public var meanSteps: Double?
-    /// Episodes that broke off; they count as failed.
+    /// Episodes that crashed; they count as failed.
     public var errors: Int
 
     enum CodingKeys: String, CodingKey {

@@ -20,7 +20,7 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   public var success: Bool
   /// Steps taken.
   public var steps: Int
-  /// Why it broke off, if it did: then it counts as failed.
+  /// Why it crashed, if it did: then it counts as failed.
   public var error: String?
   /// How long each prediction took that actions were then taken from, in milliseconds.
   public var latencies: [Double]?
@@ -59,7 +59,7 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   }
 }
 
-/// Drives an environment with a behaviour until success or the horizon.
+/// Drives an environment with a behavior until success or the horizon.
 public struct Rollout {
   /// Steps after which an attempt has failed.
   public var horizon: Int
@@ -78,9 +78,9 @@ public struct Rollout {
   ///
   /// - Parameters:
   ///   - blank: which episode: task, policy, number and seed.
-  ///   - begin: makes the behaviour once the environment has been reset (an expert reads it).
+  ///   - begin: makes the behavior once the environment has been reset (an expert reads it).
   ///   - watch: sees every observation, the first included.
-  /// - Returns: the result; an error of the environment or the behaviour is in it, and the episode has failed.
+  /// - Returns: the result; an error of the environment or the behavior is in it, and the episode has failed.
   public func run(
     _ blank: EpisodeResult, in environment: any Environment, begin: () throws -> any Behavior,
     watch: (Observation) -> Void = { _ in }

@@ -22,8 +22,8 @@ public struct SuccessRate: Sendable, Equatable {
     guard episodes > 0 else { return 0...1 }
     let z = 1.959963984540054
     let n = Double(episodes)
-    let centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    let center = (rate + z * z / (2 * n)) / (1 + z * z / n)
     let half = z / (1 + z * z / n) * (rate * (1 - rate) / n + z * z / (4 * n * n)).squareRoot()
-    return max(0, centre - half)...min(1, centre + half)
+    return max(0, center - half)...min(1, center + half)
   }
 }

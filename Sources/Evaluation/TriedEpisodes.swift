@@ -18,7 +18,7 @@ package struct TriedEpisodes {
 
   private static func key(_ episode: EpisodeResult) -> String { "\(episode.policy)/\(episode.task)/\(episode.seed)" }
 
-  /// The first result of an episode stays, unless it broke off then.
+  /// The first result of an episode stays, unless it crashed then.
   package mutating func add(_ episode: EpisodeResult) {
     let key = TriedEpisodes.key(episode)
     guard let old = known[key] else {
@@ -32,7 +32,7 @@ package struct TriedEpisodes {
   /// What became of an episode; nil when it was not tried.
   package subscript(_ blank: EpisodeResult) -> EpisodeResult? { known[TriedEpisodes.key(blank)] }
 
-  /// Whether it has still to be tried: what broke off is, in case it was the machine's fault.
+  /// Whether it has still to be tried: what crashed is, in case it was the machine's fault.
   package func isOpen(_ blank: EpisodeResult) -> Bool { self[blank].map { $0.error != nil } ?? true }
 
   /// All of them: the learned policy's first, then by task and number, the order of a table.

@@ -75,7 +75,7 @@ package struct WorkerPool: Sendable {
               outcome = try .init(WorkerReply<Response>(line: line))
               break
             } catch {
-              outcome = child.map { .crashed($0.epitaph(error)) } ?? .failure("\(error)")
+              outcome = child.map { .crashed($0.terminationMessage(error)) } ?? .failure("\(error)")
               child?.end()
               child = nil
               if shouldStop() && attempt < WorkerPool.attempts { outcome = .notStarted }

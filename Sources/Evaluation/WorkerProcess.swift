@@ -17,7 +17,7 @@ final class WorkerProcess {
   private static let longestAnswer = 1 << 26
 
   init(_ pool: WorkerPool) throws {
-    // Standard error goes to a file, so that a chatty child cannot block and its last words can be told.
+    // Standard error goes to a file, so that a chatty child cannot block and its last words can be reported.
     errors = NSTemporaryDirectory() + "/imitate-worker-\(UUID().uuidString).log"
     let errors = errors
     (process, input, output) = try WorkerProcess.starting.withLock { _ in
@@ -80,7 +80,7 @@ final class WorkerProcess {
   }
 
   /// What went wrong, with how the child ended and its last line.
-  func epitaph(_ error: any Error) -> String {
+  func terminationMessage(_ error: any Error) -> String {
     // One that talks nonsense, or nothing, may not listen either.
     let how = process.ending ?? process.kill()
     let words =

@@ -98,7 +98,7 @@ package struct ForeignNames: Sendable {
       add("\(ours).\(name).convolution", "\(theirs).blocks.\(index).block.0")
       add("\(ours).\(name).norm", "\(theirs).blocks.\(index).block.1")
     }
-    add("\(ours).film", "\(theirs).cond_encoder.1")
+    add("\(ours).film", "\(theirs).cond_encoder.1")  // terms: ok, FiLM
     add("\(ours).around", "\(theirs).residual_conv")
   }
 

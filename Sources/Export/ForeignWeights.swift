@@ -159,7 +159,7 @@ package struct ForeignWeights {
   private func inputOrder(of name: String, count: Int, features: [Int]) -> [Int]? {
     guard features != Array(features.indices) else { return nil }
     if ["embedding.weight", "network.observationEmbedding.weight"].contains(name) { return features }
-    guard name.hasSuffix(".film.weight") else { return nil }
+    guard name.hasSuffix(".film.weight") else { return nil }  // terms: ok, FiLM
     // Behind the diffusion step's embedding, the features of each frame.
     let frames = tensors["model.diffusion_step_encoder.3.bias"].map { (count - $0.count) / features.count } ?? 0
     let first = count - frames * features.count

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Which bytes a path leads to, told without reading them: two of equal identity hold the same.
+/// Which bytes a path leads to, known without opening them: two of equal identity hold the same.
 public struct FileIdentity: Codable, Sendable, Hashable {
   /// Where the bytes are.
   public var device, inode: UInt64

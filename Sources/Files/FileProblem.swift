@@ -22,7 +22,7 @@ package enum FileProblem {
     return kind(of: Array(head[..<count]))
   }
 
-  /// - Parameter code: the `errno` of opening or reading.
+  /// - Parameter code: the `errno` of the failed call.
   package static func reason(_ code: Int32) -> String {
     switch code {
     case ENOENT: "no such file"

@@ -66,7 +66,7 @@ public enum Safetensors {
     }
   }
 
-  /// What a file says beside its tensors, without reading them.
+  /// What a file says beside its tensors, without opening them.
   /// - Throws: `SafetensorsError`.
   public static func metadata(of path: String) throws -> [String: String] {
     if let problem = FileProblem.found(in: path) { throw SafetensorsError.unreadable(path: path, reason: problem) }

@@ -23,7 +23,7 @@ public struct DepthLift: GaussianLift {
 
   public static var needsDepth: Bool { true }
 
-  /// Metres.
+  /// Meters.
   private static let unknownDepth: Float = 10
 
   public func callAsFunction(_ views: CameraViews) -> Gaussians {
@@ -44,7 +44,7 @@ public struct DepthLift: GaussianLift {
         let local = Gaussians(
           means: pixels.rays * depth, scales: (depth * pixels.width * options.pixels).broadcast(to: pixels.shape(3)),
           rotations: PixelRays.upright.broadcast(to: pixels.shape(4)),
-          colours: views.images[camera].reshaped(pixels.shape(3)).colourCoefficients,
+          colors: views.images[camera].reshaped(pixels.shape(3)).colorCoefficients,
           opacities: opacity)
         return camera == 0 ? local : RigidMotion(calibrations[camera], to: calibrations[0])(local)
       })

@@ -7,15 +7,15 @@ import Tensors
 extension GaussianVAE {
   /// Sets the short ways so that a token carries what lies around its anchor, and its Gaussians draw that.
   func startAsLocalCodec() {
-    // Latents in the order of local features as far as they go: place, colours by head, depths by head, the rest.
+    // Latents in the order of local features as far as they go: place, colors by head, depths by head, the rest.
     localShortcut.weight.value = GaussianVAE.ones(
       (0..<min(options.latent, 3 + 6 * options.heads)).map { ($0, $0) }, shape: [3 + 6 * options.heads, options.latent])
     anchorShortcut.weight.value = GaussianVAE.ones((0..<3).map { ($0, $0) }, shape: [options.latent, 3])
     headShortcut.weight.value = GaussianVAE.ones(
       GaussianVAE.nearestHeads(options).enumerated().flatMap { gaussian, head -> [(Int, Int)] in
         let column = gaussian * Gaussians.width
-        let colours = (0..<3).map { (3 + 3 * head + $0, column + 10 + $0) }
-        return colours + [(3 + 3 * options.heads + head, column + 2)]
+        let colors = (0..<3).map { (3 + 3 * head + $0, column + 10 + $0) }
+        return colors + [(3 + 3 * options.heads + head, column + 2)]
       }, shape: [options.latent, options.perToken * Gaussians.width])
   }
 
@@ -52,7 +52,7 @@ extension GaussianVAE {
   /// jump whenever another becomes it.
   func bias(anchors: Tensor, points: Tensor) -> Tensor {
     let places = GaussianVAE.disc(options.heads).flatMap { place -> [Float] in [place.x * own, place.y * own, 0] }
-    // A place is a little narrower than its share of the disc; along the view the whole neighbourhood counts.
+    // A place is a little narrower than its share of the disc; along the view the whole neighborhood counts.
     let width = own / Float(options.heads).squareRoot() * 0.6
     let scale = Tensor([1 / width, 1 / width, 1 / own], shape: [3])
     let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
@@ -67,12 +67,12 @@ extension GaussianVAE {
     return (distances.log() * -2).reshaped([batch, heads, tokens, points.shape[1]])
   }
 
-  /// What lies around each anchor: its place, then the mean colour, depth and sideways offset at each head's place beside it,
+  /// What lies around each anchor: its place, then the mean color, depth and sideways offset at each head's place beside it,
   /// `[batch, tokens, 3 + 6 heads]`.
   func local(anchors: Tensor, points: Gaussians, bias: Tensor) -> Tensor {
     let (batch, heads, tokens) = (anchors.shape[0], options.heads, anchors.shape[1])
     let weights = bias.softmax(axis: 3).reshaped([batch, heads * tokens, points.count])
-    let values = Tensor.concatenated([points.colours, points.means], axis: 2)
+    let values = Tensor.concatenated([points.colors, points.means], axis: 2)
     let means = weights.matmul(values).reshaped([batch, heads, tokens, 6]).permuted([0, 2, 1, 3])
     let offsets = (means.sliced(axis: 3, 3..<6) - anchors.unsqueezed(2)) / own
     let disc = Tensor(

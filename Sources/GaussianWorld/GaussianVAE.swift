@@ -11,15 +11,15 @@ import Tensors
 /// the decoder but the latents.
 ///
 /// It starts as a plain local codec and learns what that leaves out. Each head of the cross-attention looks at one place
-/// beside its anchor (a bias on its scores); the latents begin as the anchor's place and the mean colour and depth at each of
+/// beside its anchor (a bias on its scores); the latents begin as the anchor's place and the mean color and depth at each of
 /// those, the decoded Gaussians lie there and have them, and all other layers add to that, zero at first. From random weights
-/// the same network finds the colours of a scene's parts only after thousands of steps.
+/// the same network finds the colors of a scene's parts only after thousands of steps.
 public struct GaussianVAE: Module {
   /// Which points stand for a set of Gaussians.
   public enum Sampling: String, CaseIterable, SettingValue {
-    /// The means of squares of neighbouring pixels: the same squares at every moment, so that points move as things do.
+    /// The means of squares of neighboring pixels: the same squares at every moment, so that points move as things do.
     case grid
-    /// The farthest from each other, chosen anew at every moment.
+    /// The farthest from each other, chosen again at every moment.
     case farthest
   }
 
@@ -39,11 +39,11 @@ public struct GaussianVAE: Module {
     @Key("Gaussians that a token decodes to.", 1...256) public var perToken = 16
     @Key("Weight of the Kullback-Leibler divergence.", 0...) public var klWeight: Float = 1e-4
     @Key("Weight of the Chamfer distance of the centers.", 0...) public var chamferWeight: Float = 1
-    @Key("Weight of the L1 error of the images.", 0...) public var pictureWeight: Float = 1
+    @Key("Weight of the L1 error of the images.", 0...) public var imageWeight: Float = 1
     @Key("Weight of the L1 error of each decoded Gaussian's color from the nearest point's.", 0...)
-    public var colourWeight: Float = 0.2
+    public var colorWeight: Float = 0.2
     @Key("Weight of how much latents change from one time step to the next, by how much they differ at all.", 0...)
-    public var steadyWeight: Float = 0.1
+    public var consistencyWeight: Float = 0.1
 
     public init() {}
 
@@ -78,7 +78,7 @@ public struct GaussianVAE: Module {
 
   /// What it was made with.
   public let options: Options
-  /// The middle of the scenes, how far they reach, and how far anchors are from each other, metres: `[5]`, found before
+  /// The middle of the scenes, how far they reach, and how far anchors are from each other, meters: `[5]`, found before
   /// training.
   let placement: Buffer
   let embedding: Linear
@@ -89,7 +89,7 @@ public struct GaussianVAE: Module {
   let decoder: [TransformerBlock]
   let norm: LayerNorm
   let anchor, head: Linear
-  /// The short ways around the encoder's and the decoder's blocks.
+  /// The skip connections around the encoder's and the decoder's blocks.
   let localShortcut, anchorShortcut, headShortcut: Linear
 
   /// Draws the first weights.
@@ -124,7 +124,7 @@ public struct GaussianVAE: Module {
     startAsLocalCodec()
   }
 
-  /// Sets where the scenes are: the mean of the centres, twice their standard deviation, and the mean distance of an anchor
+  /// Sets where the scenes are: the mean of the centers, twice their standard deviation, and the mean distance of an anchor
   /// to the next.
   public func place(over points: Gaussians) {
     let means = points.means.detached
@@ -132,7 +132,7 @@ public struct GaussianVAE: Module {
     let spread = (means - middle).square().mean().sqrt() * 2
     let anchors = anchors(of: points).means.detached
     let between = (anchors.unsqueezed(1) - anchors.unsqueezed(2)).square().sum(axes: [3])
-    // An anchor is no neighbour of itself.
+    // An anchor is no neighbor of itself.
     let others =
       between
       + Tensor(
@@ -144,7 +144,7 @@ public struct GaussianVAE: Module {
 
   var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
   var reach: Tensor { placement.value.sliced(axis: 0, 3..<4) }
-  /// How much around an anchor is its own, metres.
+  /// How much around an anchor is its own, meters.
   var own: Float { placement.value.scalars[4] * 0.7 }
 
   /// The Gaussians that stand for a set, the farthest from each other in the order they are found.
@@ -157,10 +157,10 @@ public struct GaussianVAE: Module {
     points.chosen(points.means.farthestPoints(options.tokens))
   }
 
-  /// Fourier features of the centres and all fourteen numbers, evened out: `[batch, count, width]`.
+  /// Fourier features of the centers and all fourteen numbers, standardized: `[batch, count, width]`.
   private func embed(_ set: Gaussians) -> Tensor {
     let places = (set.means - middle) / reach
-    // Each octave is half as loud as the one before: all equally loud, the fine ones drown places and colours.
+    // Each octave is half as loud as the one before: all equally loud, the fine ones drown places and colors.
     func waves(_ wave: (Tensor) -> Tensor) -> [Tensor] {
       (0..<GaussianVAE.octaves).map { wave(places * (Float(1 << $0) * .pi)) / Float(1 << $0) }
     }
@@ -168,7 +168,7 @@ public struct GaussianVAE: Module {
     return embedding(
       Tensor.concatenated(
         waves { $0.sin() } + waves { $0.cos() } + [
-          places, set.scales.maximum(Tensor(1e-6)).log() * 0.5 + 2, set.rotations / length, set.colours, set.opacities,
+          places, set.scales.maximum(Tensor(1e-6)).log() * 0.5 + 2, set.rotations / length, set.colors, set.opacities,
         ], axis: 2))
   }
 
@@ -198,7 +198,7 @@ public struct GaussianVAE: Module {
     let values = Tensor.concatenated(
       [
         (anchor(x) + anchorShortcut(latents)).unsqueezed(2) * reach + middle + offsets,
-        // As wide as its share of the neighbourhood at first.
+        // As wide as its share of the neighborhood at first.
         part(3..<6).clamped(to: -5...4).exp() * (own / Float(options.perToken).squareRoot() * 0.6),
         part(6..<10) + PixelRays.upright.unsqueezed(1), part(10..<13), (part(13..<14) + 1).sigmoid(),
       ], axis: 3)
@@ -209,11 +209,11 @@ public struct GaussianVAE: Module {
   ///   - points: `[batch, points]` Gaussians; where `isPaired`, the second half of the batch shows what followed one moment after
   ///     the first half.
   ///   - anchors: `[batch, tokens]` Gaussians, those of a pair the same.
-  ///   - pictures: `[batch, height, width, 3]` what the first camera saw.
+  ///   - images: `[batch, height, width, 3]` what the first camera saw.
   ///   - views: where it stood.
   ///   - noise: `[batch, tokens, latent]` standard normal; nil for the means themselves.
   public func loss(
-    _ points: Gaussians, anchors: Gaussians, pictures: Tensor, views: [SplattingView], isPaired: Bool = false,
+    _ points: Gaussians, anchors: Gaussians, images: Tensor, views: [SplattingView], isPaired: Bool = false,
     noise: Tensor?
   ) -> PolicyLoss {
     let (mean, logVariance) = encode(points, anchors: anchors)
@@ -221,25 +221,25 @@ public struct GaussianVAE: Module {
     let decoded = decode(latents)
     let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
     let chamfer = ((decoded.means - middle) / reach).chamferDistance(to: (points.means - middle) / reach).mean()
-    let picture = (decoded.rendered(from: views).sliced(axis: 3, 0..<3) - pictures).abs().mean()
-    let near = points.chosen(decoded.means.detached.nearest(in: points.means)).colours
-    let colour = (decoded.colours - near).abs().mean() * Gaussians.harmonic
+    let imageLoss = (decoded.rendered(from: views).sliced(axis: 3, 0..<3) - images).abs().mean()
+    let near = points.chosen(decoded.means.detached.nearest(in: points.means)).colors
+    let color = (decoded.colors - near).abs().mean() * Gaussians.harmonic
     var loss =
-      colour * options.colourWeight + picture * options.pictureWeight + chamfer * options.chamferWeight + divergence
+      color * options.colorWeight + imageLoss * options.imageWeight + chamfer * options.chamferWeight + divergence
       * options.klWeight
     var metrics = [
-      "picture": picture.detached, "chamfer": chamfer.detached, "colour": colour.detached, "kl": divergence.detached,
+      "image": imageLoss.detached, "chamfer": chamfer.detached, "color": color.detached, "kl": divergence.detached,
     ]
     if isPaired {
-      let unrest = GaussianVAE.unrest(mean)
-      loss = loss + unrest * options.steadyWeight
-      metrics["unrest"] = unrest.detached
+      let motionScore = GaussianVAE.motionScore(mean)
+      loss = loss + motionScore * options.consistencyWeight
+      metrics["motion"] = motionScore.detached
     }
     return PolicyLoss(loss, metrics: metrics)
   }
 
   /// The mean over the numbers of a token of the squared change between the halves of a batch over the variance in it.
-  package static func unrest(_ latents: Tensor) -> Tensor {
+  package static func motionScore(_ latents: Tensor) -> Tensor {
     let half = latents.shape[0] / 2
     let change = latents.sliced(axis: 0, half..<2 * half) - latents.sliced(axis: 0, 0..<half)
     let variance = (latents - latents.mean(axes: [0, 1])).square().mean(axes: [0, 1])

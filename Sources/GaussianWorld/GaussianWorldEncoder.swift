@@ -3,7 +3,7 @@ import Imitation
 import Layers
 import Tensors
 
-/// GWM's features for a policy: pictures to Gaussians to latents, one denoising step of the dynamics from pure noise with the
+/// GWM's features for a policy: images to Gaussians to latents, one denoising step of the dynamics from pure noise with the
 /// action unknown, and its hidden tokens pooled (Lu et al. 2025, section 3.4).
 ///
 /// The world model is frozen unless `fine_tune` says otherwise; the pooling always learns. With `join` another encoder's
@@ -74,7 +74,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       pools
       ? Linear(inputs: options.pools * GaussianWorldEncoder.poolWidth, outputs: options.features, random: &random)
       : nil
-    var others = schema.readings
+    var others = schema.proprioception
     if let choice = options.join {
       var inner = context
       inner.schema.vectors = schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
@@ -111,7 +111,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     let (batch, time) = (observations.count, observations.time - history)
     let width = world.dynamics.options.width
     let present = observations.dropping(first: history)
-    let others = joined.map { [$0(present).pooled] } ?? schema.readings.map { present.vectors[$0.key]! }
+    let others = joined.map { [$0(present).pooled] } ?? schema.proprioception.map { present.vectors[$0.key]! }
     let rows = (observations.frozen ?? frozen(observations)).reshaped([batch * time, world.tokenCount, -1])
     guard let attention, let values, let projection else {
       func part(_ columns: Range<Int>) -> Tensor {
@@ -154,12 +154,12 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   public func frozen(_ observations: ObservationBatch) -> Tensor {
     let (batch, time) = (observations.count, observations.time)
-    let sights = world.sight(views(observations)).detachedUnless(options.fineTune)
+    let encodings = world.encoding(views(observations)).detachedUnless(options.fineTune)
     // Each moment with the ones before it, which give the anchors.
     let rows = (0..<batch).flatMap { item in (history..<time).map { item * time + $0 } }
-    let first = sights.gathered(rows.map { $0 - history })
+    let first = encodings.gathered(rows.map { $0 - history })
     let states = (0...history).map { past in
-      world.state(sights.gathered(rows.map { $0 - history + past }), reference: first)
+      world.state(encodings.gathered(rows.map { $0 - history + past }), reference: first)
     }
     var hidden = world.dynamics.firstStepHidden(history: Tensor.stacked(states, axis: 1))
     // Where a token is stands behind what it says.

@@ -2,9 +2,9 @@ import Imitation
 
 /// A world model that does not fit what it is given.
 public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
-  /// Pictures that cannot be cut into squares.
-  case pictureSize(ObservationSchema.ImageSize, multipleOf: Int)
-  /// Cameras whose pictures differ in size.
+  /// Images that cannot be cut into squares.
+  case imageSize(ObservationSchema.ImageSize, multipleOf: Int)
+  /// Cameras whose images differ in size.
   case cameraSizes([String])
   /// A camera that the demonstrations do not have.
   case missingCamera(String, available: [String])
@@ -16,7 +16,7 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case notAWorld(path: String, lacks: String)
   /// A path without a world model.
   case noWorld(path: String)
-  /// Pictures of another size than it was trained on.
+  /// Images of another size than it was trained on.
   case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
   /// An encoder that cannot be joined: it sees the past.
   case joinsHistory(String)
@@ -27,15 +27,15 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .pictureSize(let size, let factor):
-      "pictures of \(size.width)x\(size.height) cannot be cut evenly: both sides must be multiples of \(factor)"
-    case .cameraSizes(let cameras): "the cameras \(cameras.joined(separator: ", ")) have pictures of different sizes"
+    case .imageSize(let size, let factor):
+      "images of \(size.width)x\(size.height) cannot be cut evenly: both sides must be multiples of \(factor)"
+    case .cameraSizes(let cameras): "the cameras \(cameras.joined(separator: ", ")) have images of different sizes"
     case .missingCamera(let camera, let available):
       "the world model looks through '\(camera)', the observations have: \(available.joined(separator: ", "))"
     case .missingGeometry(let key, let lift):
       "'\(lift)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
     case .geometrySize(let key, let found, let wanted):
-      "'\(key)' has \(found) numbers a row, these pictures need \(wanted)"
+      "'\(key)' has \(found) numbers a row, these images need \(wanted)"
     case .notAWorld(let path, let lacks):
       "\(path): not a world model: it has no \(lacks); `imitate world train` writes one"
     case .noWorld(let path): "\(path): no world model there; `imitate world train` writes one"
@@ -45,7 +45,7 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
     case .tooFewClips(let clips, let batch):
       "the split holds \(clips) clips to train the dynamics on, fewer than one batch of \(batch); lower training.dynamics.batch"
     case .gridOfPoints(let points, let possible):
-      "\(points) points are no grid of squares of these pictures; possible: "
+      "\(points) points are no grid of squares of these images; possible: "
         + "\(possible.map(String.init).joined(separator: ", ")), or sampling: farthest"
     }
   }

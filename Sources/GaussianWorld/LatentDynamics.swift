@@ -7,7 +7,7 @@ import Tensors
 /// past states and the action, in EDM's preconditioning.
 ///
 /// It predicts the change from the present state, scaled to EDM's standard deviation, so that knowing nothing means standing
-/// still. Attention has rotary positions and normalised queries and keys; the noise level and a summary of the past enter by
+/// still. Attention has rotary positions and normalized queries and keys; the noise level and a summary of the past enter by
 /// AdaLN-Zero, the action by cross-attention. One action in `actionDrop` is hidden behind a learned null action, so that the
 /// model can also be asked without one.
 public struct LatentDynamics: Module {

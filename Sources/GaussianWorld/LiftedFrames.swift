@@ -74,19 +74,19 @@ package struct LiftedFrames {
   private let store: TensorStore?
   private let indices: [EpisodeStep: Int]
 
-  /// - Throws: what reading threw, or `precomputation` to stop.
+  /// - Throws: what the reader threw, or `precomputation` to stop.
   package init(_ data: WorldFrames, _ model: WorldModel, _ precomputation: Precomputation) throws {
     (self.data, self.model) = (data, model)
     let frames = data.frames(of: data.training + data.heldOut)
-    store = try precomputation.stored("lifted frames", count: frames.count, shape: model.sightShape, batch: 32) {
-      model.sight(try data.views(Array(frames[$0])))
+    store = try precomputation.stored("lifted frames", count: frames.count, shape: model.encodingShape, batch: 32) {
+      model.encoding(try data.views(Array(frames[$0])))
     }
     indices = store == nil ? [:] : Dictionary(uniqueKeysWithValues: frames.enumerated().map { ($1, $0) })
   }
 
-  /// See `WorldModel.sight`: `[frames.count, rows, width]`.
+  /// See `WorldModel.encoding`: `[frames.count, rows, width]`.
   package func callAsFunction(_ frames: [EpisodeStep]) throws -> Tensor {
     if let store { return store.rows(frames.map { indices[$0]! }) }
-    return model.sight(try data.views(frames))
+    return model.encoding(try data.views(frames))
   }
 }

@@ -17,8 +17,8 @@ struct PixelRays {
       for camera in calibrations {
         for v in 0..<size.height {
           for u in 0..<size.width {
-            buffer[place] = (Float(u) + 0.5 - camera.centre.x) / camera.focal.x
-            buffer[place + 1] = (Float(v) + 0.5 - camera.centre.y) / camera.focal.y
+            buffer[place] = (Float(u) + 0.5 - camera.center.x) / camera.focal.x
+            buffer[place + 1] = (Float(v) + 0.5 - camera.center.y) / camera.focal.y
             buffer[place + 2] = 1
             place += 3
           }
@@ -32,8 +32,8 @@ struct PixelRays {
 }
 
 extension Tensor {
-  /// Colours in 0...1 as coefficients of the spherical harmonic of degree 0.
-  var colourCoefficients: Tensor { (self - 0.5) / Gaussians.harmonic }
+  /// Colors in 0...1 as coefficients of the spherical harmonic of degree 0.
+  var colorCoefficients: Tensor { (self - 0.5) / Gaussians.harmonic }
 }
 
 /// Turns and shifts sets of Gaussians, each item by its own rotation `[batch, 4]` (unit quaternions w, x, y, z) and shift
@@ -65,10 +65,10 @@ struct RigidMotion {
     let imaginary = ownV * w + ownW * v + cross(v, ownV)
     return Gaussians(
       means: moved(set.means), scales: set.scales, rotations: Tensor.concatenated([real, imaginary], axis: 2),
-      colours: set.colours, opacities: set.opacities)
+      colors: set.colors, opacities: set.opacities)
   }
 
-  /// The way back.
+  /// The backward pass.
   var inverse: RigidMotion {
     let turned = Tensor.concatenated([rotation.sliced(axis: 1, 0..<1), -rotation.sliced(axis: 1, 1..<4)], axis: 1)
     let back = RigidMotion(rotation: turned, shift: .zeros(shift.shape))

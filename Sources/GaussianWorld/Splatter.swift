@@ -3,13 +3,13 @@ import Imitation
 import Layers
 import Tensors
 
-/// Gaussians from colours alone, of one or two cameras whose poses need not be known: a small U-Net gives every pixel a
-/// depth, an offset, a scale, a rotation, an opacity and a correction of its colour (after Szymanowicz et al. 2024,
+/// Gaussians from colors alone, of one or two cameras whose poses need not be known: a small U-Net gives every pixel a
+/// depth, an offset, a scale, a rotation, an opacity and a correction of its color (after Szymanowicz et al. 2024,
 /// "Splatter Image"), and the cameras beside the first a pose in its frame.
 ///
-/// It stands where GWM has Splatt3R, whose weights may not be used freely. It learns from what it would draw: the pictures
+/// It stands where GWM has Splatt3R, whose weights may not be used freely. It learns from what it would draw: the images
 /// it saw, from where they were taken, and with recorded depths and poses from those too. Without any recording of depth
-/// the pictures come out right, but nothing ties the depths to metres.
+/// the images come out right, but nothing ties the depths to meters.
 public struct Splatter: GaussianLift {
   public struct Options: PluginOptions {
     @Key("Channels at half the images' size; twice and four times as many further down.", .multiple(of: 8, upTo: 512))
@@ -50,12 +50,12 @@ public struct Splatter: GaussianLift {
     }
   }
 
-  /// Depth 1, offset 3, scale 3, rotation 4, opacity 1, colour 3.
+  /// Depth 1, offset 3, scale 3, rotation 4, opacity 1, color 3.
   private static let outputs = 15
 
   let down: [Stage]
   let up: [Stage]
-  /// To four pixels each; zero at first, so that training starts from the picture itself on a plane.
+  /// To four pixels each; zero at first, so that training starts from the image itself on a plane.
   let head: Conv2d
   /// To the quaternion and the place of a camera beside the first, from the deepest features of both; nil with one camera.
   let pose: [Linear]
@@ -64,7 +64,7 @@ public struct Splatter: GaussianLift {
 
   public init(options: Options, context: LiftContext, random: inout Random) throws {
     guard context.size.height % 8 == 0, context.size.width % 8 == 0 else {
-      throw GaussianWorldError.pictureSize(context.size, multipleOf: 8)
+      throw GaussianWorldError.imageSize(context.size, multipleOf: 8)
     }
     let c = options.channels
     // A block of four pixels is one place, with twelve numbers.
@@ -87,7 +87,7 @@ public struct Splatter: GaussianLift {
     self.context = context
   }
 
-  /// What one camera's pictures give.
+  /// What one camera's images give.
   private struct Local {
     var gaussians: Gaussians
     /// `[batch, pixels, 1]`, its logarithm.
@@ -108,13 +108,13 @@ public struct Splatter: GaussianLift {
     let locals = locals(views)
     var loss = Tensor(0)
     var metrics: [String: Tensor] = [:]
-    // Each camera's Gaussians must draw its own picture.
+    // Each camera's Gaussians must draw its own image.
     for (camera, local) in locals.enumerated() {
       let own = calibrations(views, camera).map { $0.view(views.size, from: $0) }
       let drawn = local.gaussians.rendered(from: own).sliced(axis: 3, 0..<3)
       let error = (drawn - views.images[camera]).abs().mean()
       loss = loss + error
-      metrics["picture"] = (metrics["picture"] ?? Tensor(0)) + error.detached / Float(locals.count)
+      metrics["image"] = (metrics["image"] ?? Tensor(0)) + error.detached / Float(locals.count)
       guard let depths = views.depths, options.depthWeight > 0 else { continue }
       let target = depths[camera].clamped(to: options.near...options.far).log().reshaped(local.logDepth.shape)
       let depthError = (local.logDepth - target).abs().mean()
@@ -123,7 +123,7 @@ public struct Splatter: GaussianLift {
     }
     guard locals.count > 1, options.poseWeight > 0 else { return PolicyLoss(loss, metrics: metrics) }
     // And all together must draw what each camera sees, the cameras beside the first where they are recorded to have stood;
-    // where that is not known, where they are found to have stood, which then has only the pictures to learn from.
+    // where that is not known, where they are found to have stood, which then has only the images to learn from.
     var motions: [RigidMotion?] = [nil]
     for camera in 1..<locals.count {
       let found = motion(locals[0], locals[camera])
@@ -181,7 +181,7 @@ public struct Splatter: GaussianLift {
         means: pixels.rays * depth + part(1..<4).tanh() * unit * 10,
         scales: unit * 0.3 * part(4..<7).clamped(to: -4...4).exp(),
         rotations: part(7..<11) + PixelRays.upright,
-        colours: images.reshaped(pixels.shape(3)).colourCoefficients + part(12..<15),
+        colors: images.reshaped(pixels.shape(3)).colorCoefficients + part(12..<15),
         opacities: (part(11..<12) + 4).sigmoid()),
       logDepth: logDepth, deepest: third.mean(axes: [1, 2]))
   }

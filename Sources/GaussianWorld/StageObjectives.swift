@@ -19,7 +19,7 @@ package struct LiftObjective: Objective {
   }
 
   /// Whether the lift has something to learn.
-  /// - Throws: what reading a frame threw.
+  /// - Throws: what the reader threw.
   package var isTrained: Bool {
     get throws { try frames.first.map { lift.loss(on: try data.views([$0])) != nil } ?? false }
   }
@@ -60,7 +60,7 @@ package struct CodecObjective: Objective {
   /// Sets the VAE's volume from the training frames, too.
   ///
   /// - Parameter batch: frames a step, two for each pair.
-  /// - Throws: what reading frames threw.
+  /// - Throws: what the reader threw.
   package init(_ vae: GaussianVAE, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int) throws {
     (self.vae, self.data, self.lifted, self.batch) = (vae, data, lifted, batch)
     frames = data.frames(of: data.training)
@@ -96,7 +96,7 @@ package struct CodecObjective: Objective {
     let shape = [pairs.frames.count, vae.options.tokens, vae.options.latent]
     return vae.loss(
       Gaussians(try lifted(pairs.frames)), anchors: vae.anchors(of: Gaussians(try lifted(pairs.anchors))),
-      pictures: views.images[0],
+      images: views.images[0],
       views: from ?? Array(repeating: data.blueprint.context.view, count: pairs.frames.count), isPaired: true,
       noise: pairs.isNoisy ? .normal(shape, random: &random) : nil)
   }
@@ -139,7 +139,7 @@ package struct DynamicsObjective: Objective {
   /// - Parameters:
   ///   - batch: clips a step.
   ///   - seed: of the choice of anchors.
-  /// - Throws: `GaussianWorldError.tooFewClips`, what reading frames threw, or `precomputation` to stop.
+  /// - Throws: `GaussianWorldError.tooFewClips`, what the reader threw, or `precomputation` to stop.
   package init(
     _ model: WorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int, seed: UInt64,
     _ precomputation: Precomputation
@@ -168,7 +168,7 @@ package struct DynamicsObjective: Objective {
 
   /// The part of a world model that this stage trains and saves.
   package static func saved(of model: WorldModel) -> any Module {
-    Saved(dynamics: model.dynamics, even: model.evenings)
+    Saved(dynamics: model.dynamics, even: model.statistics)
   }
 
   private func clips(_ chosen: [Int], of encoded: EncodedClips, heldOut: Bool, random: Random) throws -> Clips {

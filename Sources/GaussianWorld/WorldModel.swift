@@ -3,7 +3,7 @@ import Imitation
 import Layers
 import Tensors
 
-/// A Gaussian World Model: pictures to Gaussians (lift), Gaussians to latent tokens (VAE), and what comes next (dynamics).
+/// A Gaussian World Model: images to Gaussians (lift), Gaussians to latent tokens (VAE), and what comes next (dynamics).
 ///
 /// `state` says what dynamics works on: latent tokens (the whole pipeline), Gaussians without the VAE, or pixels without
 /// either; the last two are GWM's ablations (its table 4).
@@ -137,7 +137,7 @@ public struct WorldModel: Module {
       }
     case .gaussians, .image:
       guard size.height % options.patch == 0, size.width % options.patch == 0 else {
-        throw GaussianWorldError.pictureSize(size, multipleOf: options.patch)
+        throw GaussianWorldError.imageSize(size, multipleOf: options.patch)
       }
       numbers = options.patch * options.patch * (options.state == .image ? 3 : Gaussians.width)
     }
@@ -155,10 +155,10 @@ public struct WorldModel: Module {
   /// Whether views must have depths and calibrations.
   public var needsDepth: Bool { lift.map { type(of: $0).needsDepth } ?? false }
 
-  // MARK: From pictures to states
+  // MARK: From images to states
 
   /// What is kept of frames between stages: `[batch, rows, width]`; the VAE's points, all Gaussians, or pixels.
-  public func sight(_ views: CameraViews) -> Tensor {
+  public func encoding(_ views: CameraViews) -> Tensor {
     guard let lift else { return views.images[0].reshaped([views.batch, -1, 3]) }
     let set = lift(views)
     guard let vae else { return set.values }
@@ -168,8 +168,8 @@ public struct WorldModel: Module {
     return set.meansOfSquares(side: gridSide, width: views.size.width)
   }
 
-  /// How large a sight of one moment is.
-  public var sightShape: [Int] {
+  /// How large a encoding of one moment is.
+  public var encodingShape: [Int] {
     let pixels = blueprint.context.size.height * blueprint.context.size.width
     switch options.state {
     case .vae: return [min(options.vae.points, pixels * blueprint.context.cameras.count), Gaussians.width]
@@ -181,27 +181,27 @@ public struct WorldModel: Module {
   /// How many tokens a state has.
   public var tokenCount: Int {
     if let vae { return vae.options.tokens }
-    return sightShape[0] / (options.patch * options.patch)
+    return encodingShape[0] / (options.patch * options.patch)
   }
 
   /// Tokens as dynamics sees them, `[batch, tokens, numbers]`, of standard deviation EDM's.
   ///
   /// - Parameters:
-  ///   - sight: see `sight(_:)`.
-  ///   - reference: the sight of the moment whose anchors count.
-  public func state(_ sight: Tensor, reference: Tensor) -> Tensor {
-    even(state: rawState(sight, reference: reference))
+  ///   - encoding: see `encoding(_:)`.
+  ///   - reference: the encoding of the moment whose anchors count.
+  public func state(_ encoding: Tensor, reference: Tensor) -> Tensor {
+    even(state: rawState(encoding, reference: reference))
   }
 
   /// Makes a state of `rawState` even, as dynamics sees it.
   public func even(state raw: Tensor) -> Tensor { (raw - stateOffset.value) / stateScale.value }
 
-  /// The same before it is evened out.
-  public func rawState(_ sight: Tensor, reference: Tensor) -> Tensor {
-    if let vae { return vae.encode(Gaussians(sight), anchors: vae.anchors(of: Gaussians(reference))).mean }
+  /// The same before it is standardized.
+  public func rawState(_ encoding: Tensor, reference: Tensor) -> Tensor {
+    if let vae { return vae.encode(Gaussians(encoding), anchors: vae.anchors(of: Gaussians(reference))).mean }
     let size = blueprint.context.size
-    let rows = options.state == .image ? sight : Gaussians(sight).unbounded
-    // Cameras below one another are one tall picture.
+    let rows = options.state == .image ? encoding : Gaussians(encoding).unbounded
+    // Cameras below one another are one tall image.
     let map = rows.reshaped([rows.shape[0], -1, size.width, rows.shape[2]]).blocks(of: options.patch)
     return map.reshaped([map.shape[0], -1, map.shape[3]])
   }
@@ -237,7 +237,7 @@ public struct WorldModel: Module {
   /// What the first camera would see: `[batch, height, width, 3]` in 0...1.
   ///
   /// - Parameter views: where it stands; nil for its own place.
-  public func picture(_ state: Tensor, from views: [SplattingView]? = nil) -> Tensor {
+  public func image(_ state: Tensor, from views: [SplattingView]? = nil) -> Tensor {
     let size = blueprint.context.size
     guard let set = gaussians(state) else {
       let raw = state * stateScale.value + stateOffset.value
@@ -249,10 +249,10 @@ public struct WorldModel: Module {
     .clamped(to: 0...1)
   }
 
-  // MARK: Evening out
+  // MARK: Standardization
 
   /// What evens out states, their changes and actions: belongs to dynamics.
-  public var evenings: [Buffer] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
+  public var statistics: [Buffer] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
 
   /// Makes states of standard deviation EDM's, number by number.
   public func standardize(rawStates: [Tensor]) {
@@ -284,18 +284,19 @@ public struct WorldModel: Module {
 
   // MARK: Dynamics
 
-  private func evened(actions: Tensor) -> Tensor { (actions - actionOffset.value) / actionScale.value }
+  private func standardized(actions: Tensor) -> Tensor { (actions - actionOffset.value) / actionScale.value }
 
   /// See `LatentDynamics.loss`; actions in recorded units.
   public func dynamicsLoss(states: Tensor, actions: Tensor, rewards: Tensor, random: inout Random) -> PolicyLoss {
     dynamics.loss(
-      states: states, actions: evened(actions: actions), rewards: rewards, scale: changeScale.value, random: &random)
+      states: states, actions: standardized(actions: actions), rewards: rewards, scale: changeScale.value,
+      random: &random)
   }
 
   /// What `actions` lead to, `[batch, actionWidth]` in recorded units; nil for an action not known.
   public func next(history: Tensor, actions: Tensor?, random: inout Random) -> LatentDynamics.Outcome {
     dynamics.next(
-      history: history, actions: actions.map { evened(actions: $0) }, scale: changeScale.value, random: &random)
+      history: history, actions: actions.map { standardized(actions: $0) }, scale: changeScale.value, random: &random)
   }
 
   /// What follows from a history by its own predictions: a state and its reward for each of the `actions`.
@@ -328,13 +329,13 @@ extension Gaussians {
   var unbounded: Tensor {
     let opacity = opacities.clamped(to: 0.001...0.999)
     return Tensor.concatenated(
-      [means, scales.maximum(Tensor(1e-6)).log(), rotations, colours, (opacity / (1 - opacity)).log()], axis: 2)
+      [means, scales.maximum(Tensor(1e-6)).log(), rotations, colors, (opacity / (1 - opacity)).log()], axis: 2)
   }
 
   init(unbounded values: Tensor) {
     func part(_ range: Range<Int>) -> Tensor { values.sliced(axis: 2, range) }
     self.init(
       means: part(0..<3), scales: part(3..<6).clamped(to: -12...2).exp(), rotations: part(6..<10),
-      colours: part(10..<13), opacities: part(13..<14).sigmoid())
+      colors: part(10..<13), opacities: part(13..<14).sigmoid())
   }
 }

@@ -1,15 +1,15 @@
 import Foundation
 import Tensors
 
-/// How close a picture is to the one it should be, by its pixels alone.
+/// How close a image is to the one it should be, by its pixels alone.
 ///
 /// Both are `[height, width, 3]`. Values are clipped to 0...1 and not rounded to 8 bits; where one is not a number,
 /// neither is the result.
 package enum ImageMetrics {
   /// Peak signal-to-noise ratio in decibels: `10 log₁₀(1 / (e + 1e-8))`, with `e` the mean squared error of all pixels
-  /// and channels. The 1e-8 is piqa's; it gives equal pictures 80 dB instead of infinity.
+  /// and channels. The 1e-8 is piqa's; it gives equal images 80 dB instead of infinity.
   ///
-  /// A film's is the mean of its frames' ratios, not the ratio of their mean error.
+  /// A video's is the mean of its frames' ratios, not the ratio of their mean error.
   package static func psnr(_ a: Tensor, _ b: Tensor) -> Double {
     check(a, b, "psnr")
     let error = a.withUnsafeBufferPointer { a in
@@ -26,14 +26,14 @@ package enum ImageMetrics {
   }
 
   /// Structural similarity (Wang et al. 2004), as piqa has it: means, variances and covariance under a Gaussian window
-  /// of 11x11 pixels and deviation 1.5, wherever it lies wholly inside the picture; population moments, not samples';
+  /// of 11x11 pixels and deviation 1.5, wherever it lies wholly inside the image; population moments, not samples';
   /// K₁ = 0.01, K₂ = 0.03 and a range of 1; the mean over all places and the three channels.
   ///
   /// Toolkits that pad the border or take the samples' moments give other numbers.
   package static func ssim(_ a: Tensor, _ b: Tensor) -> Double {
     check(a, b, "ssim")
     let (height, width) = (a.shape[0], a.shape[1])
-    precondition(height >= taps.count && width >= taps.count, "ssim: a picture of \(width)x\(height) holds no window")
+    precondition(height >= taps.count && width >= taps.count, "ssim: a image of \(width)x\(height) holds no window")
     let (row, valid) = (width * 3, (width - taps.count + 1) * 3)
     // Of each value: a, b, a² + b², ab. The variances are only needed as a sum, so four maps do.
     var columns = [SIMD4<Double>](repeating: .zero, count: row)

@@ -32,7 +32,7 @@ package struct InflatedInception: Sendable {
     func tensor(_ name: String) throws -> Tensor { try weights.tensor(name, shapes[name]!) }
     var units: [String: Unit] = [:]
     for unit in InflatedInception.plan {
-      // A normalisation by fixed statistics is a scale and a shift, which the convolution takes over.
+      // A normalization by fixed statistics is a scale and a shift, which the convolution takes over.
       let scale = try tensor("\(unit.name).bn.weight") / (tensor("\(unit.name).bn.running_var") + 1e-3).sqrt()
       let shift = try tensor("\(unit.name).bn.bias") - tensor("\(unit.name).bn.running_mean") * scale
       let kernel = try tensor("\(unit.name).conv3d.weight").permuted([3, 4, 2, 1, 0])
@@ -47,7 +47,7 @@ package struct InflatedInception: Sendable {
   /// The 400 numbers before the softmax, averaged over time.
   ///
   /// - Parameter clip: `[frames, height, width, 3]` in -1...1; the released network is made for 224x224 pixels.
-  ///   Whatever the size, the last pooling spans the picture.
+  ///   Whatever the size, the last pooling spans the image.
   package func logits(_ clip: Tensor) -> Tensor {
     precondition(
       clip.rank == 4 && clip.shape[3] == 3 && clip.shape[0] >= InflatedInception.fewestFrames,
@@ -102,7 +102,7 @@ extension InflatedInception {
     }
   }
 
-  /// A convolution, its normalisation and a ReLU.
+  /// A convolution, its normalization and a ReLU.
   private struct Unit: Sendable {
     var kernel: Int
     var stride: Int

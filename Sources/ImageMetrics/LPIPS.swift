@@ -17,7 +17,7 @@ package enum MetricWeightsError: Error, Equatable, CustomStringConvertible {
     case .shape(let name, let network, let file, let expected, let found):
       "\(file): '\(name)' has shape \(found), \(network) needs \(expected); \(MetricWeightsError.help)"
     case .notFinite(let name, let network, let file):
-      "\(file): '\(name)' of \(network) holds values that are not numbers; write the file anew"
+      "\(file): '\(name)' of \(network) holds values that are not numbers; write the file again"
     }
   }
 
@@ -43,7 +43,7 @@ struct MetricWeights {
   }
 }
 
-/// How different two pictures look to a network (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as
+/// How different two images look to a network (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as
 /// a Perceptual Metric"), version 0.1. 0 is equal.
 ///
 /// Five of the trunk's layers are compared: each place's channels divided by their length, squared differences weighted
@@ -174,7 +174,7 @@ extension LPIPS.Trunk {
 
   var pool: Int { self == .alexNet ? 3 : 2 }
 
-  /// The shortest side of a picture that reaches the last layer.
+  /// The shortest side of a image that reaches the last layer.
   package var smallestSide: Int {
     steps.reversed().reduce(1) { side, step in
       let before = (side - 1) * step.stride + step.kernel - 2 * step.padding

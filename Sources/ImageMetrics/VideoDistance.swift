@@ -48,11 +48,11 @@ package struct VideoDistance: Sendable {
     var covariance = [Double](repeating: 0, count: width * width)
     covariance.withUnsafeMutableBufferPointer { covariance in
       for row in features {
-        let centred = zip(row, mean).map(-)
-        centred.withUnsafeBufferPointer { centred in
+        let centered = zip(row, mean).map(-)
+        centered.withUnsafeBufferPointer { centered in
           for i in 0..<width {
-            let factor = centred[i] / Double(features.count)
-            for j in 0..<width { covariance[i * width + j] += factor * centred[j] }
+            let factor = centered[i] / Double(features.count)
+            for j in 0..<width { covariance[i * width + j] += factor * centered[j] }
           }
         }
       }
@@ -113,12 +113,12 @@ package struct VideoDistance: Sendable {
     return result
   }
 
-  /// Frames of `[frames, height, width, channels]` as squares: bilinear between pixel centres, nothing smoothed before.
+  /// Frames of `[frames, height, width, channels]` as squares: bilinear between pixel centers, nothing smoothed before.
   package static func resized(_ frames: Tensor, to side: Int) -> Tensor {
     precondition(frames.rank == 4 && side > 0 && frames.count > 0, "resized: shape \(frames.shape) to \(side)")
     let (count, height, width, channels) = (frames.shape[0], frames.shape[1], frames.shape[2], frames.shape[3])
     guard height != side || width != side else { return frames }
-    let (rows, columns) = (neighbours(from: height, to: side), neighbours(from: width, to: side))
+    let (rows, columns) = (neighbors(from: height, to: side), neighbors(from: width, to: side))
     return Tensor(shape: [count, side, side, channels]) { target in
       frames.withUnsafeBufferPointer { source in
         var to = 0
@@ -141,11 +141,11 @@ package struct VideoDistance: Sendable {
   }
 
   /// For each place of the new axis the two of the old one around it, and the share of the second.
-  private static func neighbours(from old: Int, to new: Int) -> [(low: Int, high: Int, share: Float)] {
+  private static func neighbors(from old: Int, to new: Int) -> [(low: Int, high: Int, share: Float)] {
     (0..<new).map { place in
-      let centre = max(0, (Double(place) + 0.5) * Double(old) / Double(new) - 0.5)
-      let low = min(Int(centre), old - 1)
-      return (low, min(low + 1, old - 1), Float(centre - Double(low)))
+      let center = max(0, (Double(place) + 0.5) * Double(old) / Double(new) - 0.5)
+      let low = min(Int(center), old - 1)
+      return (low, min(low + 1, old - 1), Float(center - Double(low)))
     }
   }
 }

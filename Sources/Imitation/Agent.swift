@@ -5,11 +5,11 @@ import Tensors
 public enum AgentError: Error, Equatable, CustomStringConvertible {
   /// A camera that is not there.
   case missingImage(key: String, available: [String])
-  /// A picture of another size.
+  /// A image of another size.
   case imageSize(key: String, expected: ObservationSchema.ImageSize, width: Int, height: Int)
-  /// Readings that are not there.
+  /// Proprioception that are not there.
   case missingVector(key: String, available: [String])
-  /// Readings of another width.
+  /// Proprioception of another width.
   case vectorWidth(key: String, expected: Int, found: Int)
   /// An action that is not a number.
   case notFinite
@@ -29,7 +29,7 @@ public enum AgentError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// A policy at work in the world: keeps the history, normalises, predicts, and hands out one action at a time.
+/// A policy at work in the world: keeps the history, normalizes, predicts, and hands out one action at a time.
 ///
 /// It predicts a chunk of actions and executes the first `execute` of them before it looks again. At the start of an
 /// episode the first observation stands for the ones before it, as recorded windows are padded.
@@ -169,7 +169,7 @@ public final class Agent: Behavior {
     return observation
   }
 
-  /// Observations `[batch][time]` as tensors, only the keys of `schema`, nothing normalised.
+  /// Observations `[batch][time]` as tensors, only the keys of `schema`, nothing normalized.
   public static func batch(_ windows: [[Observation]], schema: ObservationSchema) -> ObservationBatch {
     let time = windows.first?.count ?? 0
     var images: [String: ImageBatch] = [:]

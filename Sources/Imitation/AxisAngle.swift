@@ -25,7 +25,7 @@ package enum AxisAngle {
     guard let a = normalized(SIMD3(six[0], six[1], six[2])), let b = normalized(second - a * (a * second).sum())
     else { return [0, 0, 0] }
     let c = SIMD3(a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x)
-    // By way of a quaternion whose largest component is worked out first: exact near half a turn, too.
+    // By way of a quaternion whose largest component is computed first: exact near half a turn, too.
     let squares = [1 + a.x + b.y + c.z, 1 + a.x - b.y - c.z, 1 - a.x + b.y - c.z, 1 - a.x - b.y + c.z]
     var (w, x, y, z): (Double, Double, Double, Double)
     switch squares.firstIndex(of: squares.max()!)! {

@@ -21,7 +21,7 @@ public struct ImageBatch: Sendable {
   }
 }
 
-/// Observations of a batch of windows, low-dimensional values normalised: what an encoder sees.
+/// Observations of a batch of windows, low-dimensional values normalized: what an encoder sees.
 public struct ObservationBatch: Sendable {
   /// By camera key.
   public var images: [String: ImageBatch]
@@ -31,10 +31,10 @@ public struct ObservationBatch: Sendable {
   public var instructions: [String]
   /// Frames of each window.
   public let time: Int
-  /// `[batch, time - history, frozenCount]`: rows that a `FrozenEncoder` gave before; nil to have them worked out.
+  /// `[batch, time - history, frozenCount]`: rows that a `FrozenEncoder` gave before; nil to have them computed.
   public var frozen: Tensor?
 
-  /// - Parameter vectors: normalised, `[batch, time, width]` by key.
+  /// - Parameter vectors: normalized, `[batch, time, width]` by key.
   public init(images: [String: ImageBatch], vectors: [String: Tensor], instructions: [String], time: Int) {
     self.images = images
     self.vectors = vectors
@@ -46,7 +46,7 @@ public struct ObservationBatch: Sendable {
   public var count: Int { instructions.count }
 }
 
-/// Windows with the recorded actions, normalised: what a policy learns from.
+/// Windows with the recorded actions, normalized: what a policy learns from.
 public struct Batch: Sendable {
   /// What is known when acting.
   public var observations: ObservationBatch

@@ -4,36 +4,36 @@ import Tensors
 /// A pinhole camera and where it is: x to the right, y down, z along the view (OpenCV's axes).
 public struct CameraCalibration: Sendable, Equatable {
   /// In pixels.
-  public var focal, centre: SIMD2<Float>
+  public var focal, center: SIMD2<Float>
   /// The rows of the rotation from the camera to the robot's base.
   public var rotation: [SIMD3<Float>]
-  /// The camera in the base's frame, metres.
+  /// The camera in the base's frame, meters.
   public var position: SIMD3<Float>
 
   /// Numbers of a calibration as observed.
   public static let width = 16
 
   /// - Parameter rotation: rows, from the camera to the robot's base.
-  public init(focal: SIMD2<Float>, centre: SIMD2<Float>, rotation: [SIMD3<Float>], position: SIMD3<Float>) {
+  public init(focal: SIMD2<Float>, center: SIMD2<Float>, rotation: [SIMD3<Float>], position: SIMD3<Float>) {
     self.focal = focal
-    self.centre = centre
+    self.center = center
     self.rotation = rotation
     self.position = position
   }
 
-  /// A camera of which only the picture's size and the vertical angle of view are known, at the origin.
+  /// A camera of which only the image's size and the vertical angle of view are known, at the origin.
   ///
   /// - Parameter fieldOfView: degrees.
   public init(fieldOfView: Float, size: ObservationSchema.ImageSize) {
     let focal = Float(size.height) / 2 / tan(fieldOfView * .pi / 360)
     self.init(
-      focal: SIMD2(focal, focal), centre: SIMD2(Float(size.width) / 2, Float(size.height) / 2),
+      focal: SIMD2(focal, focal), center: SIMD2(Float(size.width) / 2, Float(size.height) / 2),
       rotation: [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], position: .zero)
   }
 
   /// fx, fy, cx, cy, then the 3x4 matrix from the camera to the base, row by row.
   public var numbers: [Float] {
-    [focal.x, focal.y, centre.x, centre.y]
+    [focal.x, focal.y, center.x, center.y]
       + (0..<3).flatMap { [rotation[$0].x, rotation[$0].y, rotation[$0].z, position[$0]] }
   }
 
@@ -44,7 +44,7 @@ public struct CameraCalibration: Sendable, Equatable {
       SIMD3(numbers[4 + 4 * index], numbers[5 + 4 * index], numbers[6 + 4 * index])
     }
     self.init(
-      focal: SIMD2(numbers[0], numbers[1]), centre: SIMD2(numbers[2], numbers[3]), rotation: (0..<3).map(row),
+      focal: SIMD2(numbers[0], numbers[1]), center: SIMD2(numbers[2], numbers[3]), rotation: (0..<3).map(row),
       position: SIMD3(numbers[7], numbers[11], numbers[15]))
   }
 
@@ -72,7 +72,7 @@ public struct CameraCalibration: Sendable, Equatable {
         (axis * column(reference.rotation, 2)).sum())
     }
     return SplattingView(
-      width: size.width, height: size.height, focal: focal, centre: centre, rotation: turned,
+      width: size.width, height: size.height, focal: focal, center: center, rotation: turned,
       translation: SIMD3(
         (column(rotation, 0) * offset).sum(), (column(rotation, 1) * offset).sum(), (column(rotation, 2) * offset).sum()
       ))

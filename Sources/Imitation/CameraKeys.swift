@@ -8,14 +8,14 @@ public struct CameraKeys: Sendable, Hashable {
     self.name = name.hasSuffix("_image") ? String(name.dropLast(6)) : name
   }
 
-  /// The key of its pictures.
+  /// The key of its images.
   public var image: String { name + "_image" }
-  /// Metres along the viewing axis, one number a pixel, row by row; in files `[rows, height, width, 1]`, as robomimic has it.
+  /// Meters along the viewing axis, one number a pixel, row by row; in files `[rows, height, width, 1]`, as robomimic has it.
   public var depth: String { name + "_depth" }
   /// `CameraCalibration.numbers`.
   public var calibration: String { name + "_calibration" }
 
-  /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalised.
+  /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalized.
   public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix(calibrationEnding) }
   package static let calibrationEnding = "_calibration"
   /// Whether a key is of depths.

@@ -1,7 +1,7 @@
 import Tensors
 
 extension EpisodeReader {
-  /// Windows of some steps as a batch, nothing normalised. Rows beyond an episode repeat its first or last, as robomimic
+  /// Windows of some steps as a batch, nothing normalized. Rows beyond an episode repeat its first or last, as robomimic
   /// pads; `mask` is 0 on repeated actions.
   ///
   /// - Parameter history: how many of the window's first observations only the encoder's frozen part looks at.

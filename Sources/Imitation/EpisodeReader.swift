@@ -1,6 +1,6 @@
 import Tensors
 
-/// One recorded episode: where it is and what is known of it without reading its rows.
+/// One recorded episode: where it is and what is known of it without its rows.
 public struct Episode: Codable, Sendable, Hashable {
   /// The name in its file, for example `demo_12`.
   public var name: String

@@ -6,7 +6,7 @@ public struct Features: Sendable {
   public var pooled: Tensor
   /// What a policy can attend to, `[batch, time, count, width]`; nil unless the encoder was built to give it.
   public var tokens: Tensor?
-  /// Where each token is, `[batch, time, count, dimensions]`: in a picture from -1 to 1, in a world in meters.
+  /// Where each token is, `[batch, time, count, dimensions]`: in a image from -1 to 1, in a world in meters.
   public var positions: Tensor?
   /// 1 where there is a token and 0 where there is none, `[batch, time, count]`; nil when there are tokens everywhere.
   public var mask: Tensor?
@@ -83,14 +83,14 @@ public struct FeatureLayout: Sendable, Equatable {
 }
 
 extension FeatureLayout {
-  /// What comes from pictures.
-  package static let pictures: Set<Source> = [.image, .world]
+  /// What comes from images.
+  package static let images: Set<Source> = [.image, .world]
 }
 
 extension ObservationEncoder {
-  /// What it makes of the pictures of each window's last frame.
-  package func pictureRows(_ observations: ObservationBatch) -> [[Double]] {
-    let (columns, pooled) = (layout.columns(from: FeatureLayout.pictures), self(observations).pooled)
+  /// What it makes of the images of each window's last frame.
+  package func imageRows(_ observations: ObservationBatch) -> [[Double]] {
+    let (columns, pooled) = (layout.columns(from: FeatureLayout.images), self(observations).pooled)
     let (count, time) = (pooled.shape[0], pooled.shape[1])
     let values = pooled.sliced(axis: 1, time - 1..<time).gathered(columns, axis: 2).scalars.map(Double.init)
     return (0..<count).map { Array(values[$0 * columns.count..<($0 + 1) * columns.count]) }
@@ -99,7 +99,7 @@ extension ObservationEncoder {
 
 extension ObservationSchema {
   /// The low-dimensional keys as parts of a layout, in their order; depths and calibrations are none.
-  public var readings: [(source: FeatureLayout.Source, key: String, width: Int)] {
+  public var proprioception: [(source: FeatureLayout.Source, key: String, width: Int)] {
     vectorKeys.filter { !CameraKeys.isGeometry($0) }.map { (.vector, $0, vectors[$0]!) }
   }
 }

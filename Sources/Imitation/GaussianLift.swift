@@ -3,16 +3,16 @@ import Tensors
 
 /// What some cameras saw at some moments. The frame of the first camera is the world of all Gaussians.
 public struct CameraViews: Sendable {
-  /// Of every picture.
+  /// Of every image.
   public let size: ObservationSchema.ImageSize
   /// `[batch, height, width, 3]` in 0...1 by camera.
   public let images: [Tensor]
-  /// `[batch, height, width]` in metres by camera, where they are known.
+  /// `[batch, height, width]` in meters by camera, where they are known.
   public let depths: [Tensor]?
   /// By camera and item, where they are known.
   public let calibrations: [[CameraCalibration]]?
 
-  /// By camera; depths in metres.
+  /// By camera; depths in meters.
   public init(
     size: ObservationSchema.ImageSize, images: [Tensor], depths: [Tensor]? = nil,
     calibrations: [[CameraCalibration]]? = nil
@@ -36,7 +36,7 @@ public struct CameraViews: Sendable {
 public struct LiftContext: Codable, Sendable, Equatable {
   /// The cameras' names, without `_image`; the first one's frame is the world.
   public var cameras: [String]
-  /// Of every camera's pictures.
+  /// Of every camera's images.
   public var size: ObservationSchema.ImageSize
   /// Each camera's vertical view angle where recordings do not tell, degrees.
   public var fieldsOfView: [Float]
@@ -59,7 +59,7 @@ public struct LiftContext: Codable, Sendable, Equatable {
   public var view: SplattingView { calibration(of: 0).view(size, from: calibration(of: 0)) }
 }
 
-/// Turns pictures into Gaussians, one a pixel.
+/// Turns images into Gaussians, one a pixel.
 public protocol GaussianLift: Module, Plugin {
   /// - Throws: when the options and the cameras do not fit each other.
   init(options: Options, context: LiftContext, random: inout Random) throws

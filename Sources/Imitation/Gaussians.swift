@@ -1,11 +1,11 @@
 import Tensors
 
-/// Sets of coloured 3D Gaussians, as many in each: rows of 14 numbers, in GWM's order.
+/// Sets of colored 3D Gaussians, as many in each: rows of 14 numbers, in GWM's order.
 public struct Gaussians: Sendable {
-  /// Mean 3 (metres), scale 3 (standard deviations along its own axes, metres), rotation 4 (quaternion w, x, y, z of any
-  /// length), colour 3 (coefficients of the spherical harmonic of degree 0), opacity 1 (0...1).
+  /// Mean 3 (meters), scale 3 (standard deviations along its own axes, meters), rotation 4 (quaternion w, x, y, z of any
+  /// length), color 3 (coefficients of the spherical harmonic of degree 0), opacity 1 (0...1).
   public static let width = 14
-  /// The spherical harmonic of degree 0: red, green and blue are `harmonic * colour + 0.5`.
+  /// The spherical harmonic of degree 0: red, green and blue are `harmonic * color + 0.5`.
   public static let harmonic: Float = 0.28209479177387814
 
   /// `[batch, count, 14]`.
@@ -20,8 +20,8 @@ public struct Gaussians: Sendable {
   }
 
   /// - Parameters: `[batch, count, numbers]` each.
-  public init(means: Tensor, scales: Tensor, rotations: Tensor, colours: Tensor, opacities: Tensor) {
-    self.init(Tensor.concatenated([means, scales, rotations, colours, opacities], axis: 2))
+  public init(means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, opacities: Tensor) {
+    self.init(Tensor.concatenated([means, scales, rotations, colors, opacities], axis: 2))
   }
 
   /// Sets.
@@ -35,7 +35,7 @@ public struct Gaussians: Sendable {
   /// `[batch, count, 4]`.
   public var rotations: Tensor { values.sliced(axis: 2, 6..<10) }
   /// `[batch, count, 3]`.
-  public var colours: Tensor { values.sliced(axis: 2, 10..<13) }
+  public var colors: Tensor { values.sliced(axis: 2, 10..<13) }
   /// `[batch, count, 1]`.
   public var opacities: Tensor { values.sliced(axis: 2, 13..<14) }
 
@@ -53,13 +53,13 @@ public struct Gaussians: Sendable {
   /// Each set from its own view: `[batch, height, width, 5]` of red, green, blue, depth and alpha, see `Tensor.splatted`.
   public func rendered(from views: [SplattingView], background: SIMD3<Float> = .zero) -> Tensor {
     precondition(views.count == batch, "Gaussians: \(views.count) views for \(batch) sets")
-    let rgb = (colours * Gaussians.harmonic + 0.5).relu()
-    let pictures = (0..<batch).map { item in
+    let rgb = (colors * Gaussians.harmonic + 0.5).relu()
+    let images = (0..<batch).map { item in
       func part(_ tensor: Tensor) -> Tensor { tensor.sliced(axis: 0, item..<item + 1).squeezed(0) }
       return Tensor.splatted(
-        means: part(means), scales: part(scales), rotations: part(rotations), colours: part(rgb),
+        means: part(means), scales: part(scales), rotations: part(rotations), colors: part(rgb),
         opacities: part(opacities).squeezed(1), view: views[item], background: background)
     }
-    return Tensor.stacked(pictures, axis: 0)
+    return Tensor.stacked(images, axis: 0)
   }
 }

@@ -47,7 +47,7 @@ public protocol GenerativeEnvironment: Environment {
   ///   - action: has the rest: the gripper's opening, the base.
   ///   - disturbance: added to the robot's step, of its full scale; along x, y, z and about them.
   func action(towards target: Pose, like action: [Float], disturbance: [Float]) -> [Float]
-  /// What is seen in a state that `state` told in the same episode.
+  /// What is seen in a state that `state` returned in the same episode.
   /// - Throws: when it is no state of this episode.
   func observation(of state: [Double]) throws -> Observation
 }

@@ -9,7 +9,7 @@ import Synchronization
 /// ```
 ///
 /// The name in a file is the property's in snake case, unless one is given. A range, or a `KeyRule`, limits the value.
-/// Reading a required value that nobody set stops the program.
+/// Use of a required value that nobody set stops the program.
 @propertyWrapper
 public struct Key<Value: SettingValue>: Sendable {
   /// Where the value is. Only decoding writes into one, of options that nobody else has yet; setting the property makes a new

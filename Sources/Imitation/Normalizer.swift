@@ -52,7 +52,7 @@ public enum NormalizerError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// The one place where values are normalised: `(x - offset) / scale` per dimension, and back.
+/// The one place where values are normalized: `(x - offset) / scale` per dimension, and back.
 ///
 /// Its numbers are part of the weights. A key without statistics is an error, never a pass-through.
 public struct Normalizer: Sendable, Equatable {
@@ -101,12 +101,12 @@ public struct Normalizer: Sendable, Equatable {
     self.keys = keys
   }
 
-  /// Normalises `key` so from now on.
+  /// Normalizes `key` so from now on.
   public mutating func set(_ key: String, _ affine: Affine) {
     keys[key] = affine
   }
 
-  /// Normalises rows of `key`, `[..., width]`.
+  /// Normalizes rows of `key`, `[..., width]`.
   public func normalized(_ values: Tensor, key: String) throws -> Tensor {
     let affine = try affine(key, width: values.shape.last ?? 0)
     return (values - Tensor(affine.offset, shape: [affine.offset.count]))
@@ -119,14 +119,14 @@ public struct Normalizer: Sendable, Equatable {
     return values.indices.map { values[$0] * affine.scale[$0] + affine.offset[$0] }
   }
 
-  /// Normalises the low-dimensional keys of an observation batch.
+  /// Normalizes the low-dimensional keys of an observation batch.
   public func normalized(_ observations: ObservationBatch) throws -> ObservationBatch {
     var result = observations
     for (key, values) in observations.vectors { result.vectors[key] = try normalized(values, key: key) }
     return result
   }
 
-  /// Normalises a recorded batch, actions included.
+  /// Normalizes a recorded batch, actions included.
   public func normalized(_ batch: Batch) throws -> Batch {
     Batch(
       observations: try normalized(batch.observations), actions: try normalized(batch.actions, key: Normalizer.actions),

@@ -84,9 +84,9 @@ extension ObservationEncoder {
   public func check(instruction: String) throws {}
 }
 
-/// An encoder part of which is frozen: what that part makes of a frame never changes, so it can be worked out once and kept.
+/// An encoder part of which is frozen: what that part makes of a frame never changes, so it can be computed once and kept.
 ///
-/// Whoever makes batches may put those rows into `ObservationBatch.frozen`; the encoder then need not look at the pictures
+/// Whoever makes batches may put those rows into `ObservationBatch.frozen`; the encoder then need not look at the images
 /// again.
 public protocol FrozenEncoder: ObservationEncoder {
   /// Numbers of a frozen row; nil when everything is trained.

@@ -12,7 +12,7 @@ public struct ObservationSchema: Codable, Sendable, Equatable {
     }
   }
 
-  /// The size of each camera's pictures, by key.
+  /// The size of each camera's images, by key.
   public var images: [String: ImageSize]
   /// The number of values under each low-dimensional key.
   public var vectors: [String: Int]

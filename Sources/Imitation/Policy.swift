@@ -15,7 +15,7 @@ public struct PolicyLoss {
   }
 }
 
-/// Predicts actions from encoded observations. Sees normalised values only; `Agent` normalises and undoes it.
+/// Predicts actions from encoded observations. Sees normalized values only; `Agent` normalizes and undoes it.
 public protocol Policy: Module, Plugin {
   /// - Throws: when the options do not fit each other, the encoder or the action width.
   init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) throws
@@ -26,10 +26,10 @@ public protocol Policy: Module, Plugin {
   /// The rows of an episode that `loss(on:)` needs.
   var window: Window { get }
   /// The names of parameters that weight decay leaves alone; none unless a policy says so.
-  var undecayed: Set<String> { get }
-  /// What normalised actions it can give at all; nil when there is no limit. Training on others is refused.
+  var noWeightDecay: Set<String> { get }
+  /// What normalized actions it can give at all; nil when there is no limit. Training on others is refused.
   var reach: ClosedRange<Float>? { get }
-  /// The loss of a normalised batch.
+  /// The loss of a normalized batch.
   func loss(on batch: Batch) -> PolicyLoss
   /// `[batch, steps, actionWidth]`: what to do now and next, the present action first.
   ///
@@ -40,7 +40,7 @@ public protocol Policy: Module, Plugin {
 extension Policy {
   public static var pluginKind: PluginKind { .policy }
   public static func wantsTokens(_ options: Options) -> Bool { false }
-  public var undecayed: Set<String> { [] }
+  public var noWeightDecay: Set<String> { [] }
   public var reach: ClosedRange<Float>? { nil }
 
   /// The rows that a batch for this policy holds: the window, and before it what the encoder sees of the past.

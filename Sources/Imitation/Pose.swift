@@ -63,9 +63,9 @@ public struct Rotation: Sendable, Equatable {
   }
 }
 
-/// A place, metres, and an orientation.
+/// A place, meters, and an orientation.
 public struct Pose: Sendable, Equatable {
-  /// Metres.
+  /// Meters.
   public var position: SIMD3<Double>
   /// From the pose's own axes to those of the frame it is given in.
   public var rotation: Rotation
@@ -73,7 +73,7 @@ public struct Pose: Sendable, Equatable {
   /// The frame's own place.
   public static let identity = Pose(position: .zero, rotation: .identity)
 
-  /// - Parameter position: metres.
+  /// - Parameter position: meters.
   public init(position: SIMD3<Double>, rotation: Rotation) {
     self.position = position
     self.rotation = rotation

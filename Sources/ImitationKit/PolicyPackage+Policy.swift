@@ -6,7 +6,7 @@ import Training
 extension PolicyPackage {
   /// Packs a policy, with an example of what it answers.
   ///
-  /// - Parameter evaluation: how often it solved its tasks; only rows of this policy are told.
+  /// - Parameter evaluation: how often it solved its tasks; only rows of this policy are reported.
   /// - Throws: what the example's prediction threw.
   public init(_ trained: TrainedPolicy, evaluation: EvaluationResult? = nil) throws {
     let (recipe, policy, blueprint) = (trained.recipe, trained.policy, trained.blueprint)

@@ -36,7 +36,7 @@ public struct RotaryPositions: Sendable {
 /// Scaled dot-product attention over several heads (Vaswani et al. 2017).
 public struct MultiHeadAttention: Module {
   let query, key, value, output: Linear
-  /// Normalise each head's queries and keys, with a learned scale.
+  /// Normalize each head's queries and keys, with a learned scale.
   let queryNorm, keyNorm: RMSNorm?
   let heads: Int
   let dropout: Float
@@ -80,7 +80,7 @@ public struct MultiHeadAttention: Module {
   }
 
   /// Attention to one token, `[batch, 1, memoryWidth]`: a softmax over one key is 1 whatever the query, so the queries are
-  /// not worked out, and get no gradient (it would be zero).
+  /// not computed, and get no gradient (it would be zero).
   func sole(_ memory: Tensor, tokens: Int) -> Tensor {
     let row = output(value(memory))
     return row.broadcast(to: [row.shape[0], tokens, row.shape[2]])

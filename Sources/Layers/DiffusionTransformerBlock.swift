@@ -12,7 +12,7 @@ public struct DiffusionTransformerBlock: Module {
   /// - Parameters:
   ///   - condition: the width of the condition.
   ///   - memoryWidth: the width of the memory's tokens.
-  ///   - normalized: normalise each head's queries and keys.
+  ///   - normalized: normalize each head's queries and keys.
   public init(
     width: Int, heads: Int, condition: Int, memoryWidth: Int, expansion: Int = 4, rotary: RotaryPositions? = nil,
     normalized: Bool = false, random: inout Random

@@ -19,7 +19,7 @@ public enum AverageDecay: Sendable, Equatable {
   }
 }
 
-/// A slowly moving copy of a module's parameters, updated once per optimiser step; buffers and frozen parameters are copied.
+/// A slowly moving copy of a module's parameters, updated once per optimizer step; buffers and frozen parameters are copied.
 public struct ExponentialMovingAverage {
   private let decay: AverageDecay
   /// The averaged values by parameter name.
@@ -44,7 +44,7 @@ public struct ExponentialMovingAverage {
     finish()
   }
 
-  // An optimiser opens the update, takes out the weights that it moves in its own pass, and closes it.
+  // An optimizer opens the update, takes out the weights that it moves in its own pass, and closes it.
 
   mutating func begin() {
     kept = Float(decay.value(updates: updates))

@@ -37,9 +37,9 @@ public struct RMSNorm: Layer {
   }
 }
 
-/// A normalisation by channel, channels last, that takes what follows it along: one pass instead of three.
+/// A normalization by channel, channels last, that takes what follows it along: one pass instead of three.
 public protocol ChannelNorm: Layer {
-  /// `finish(normalised + adding)`.
+  /// `finish(normalized + adding)`.
   func callAsFunction(_ input: Tensor, adding: Tensor?, finish: Finish) -> Tensor
 }
 

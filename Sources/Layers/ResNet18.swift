@@ -1,6 +1,6 @@
 import Tensors
 
-/// The normalisation of a convolutional trunk.
+/// The normalization of a convolutional trunk.
 public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
   /// torchvision's: by the statistics of the batch.
   case batch
@@ -15,7 +15,7 @@ public enum TrunkNorm: String, Codable, Sendable, CaseIterable {
   }
 }
 
-/// Two 3x3 convolutions with a way around them (He et al. 2016).
+/// Two 3x3 convolutions with a skip connection (He et al. 2016).
 public struct BasicBlock: Module {
   let conv1: Conv2d
   let norm1: any ChannelNorm
@@ -62,7 +62,7 @@ public struct ResNet18: Module {
   /// Four stages of two blocks.
   public let blocks: [BasicBlock]
   /// One after each block, when there is a condition.
-  public let films: [FiLM]
+  public let films: [FiLM]  // terms: ok, FiLM
 
   /// - Parameter condition: the width of the condition that modulates every block; nil for none.
   public init(norm: TrunkNorm, condition: Int? = nil, random: inout Random) {
@@ -71,19 +71,19 @@ public struct ResNet18: Module {
       random: &random)
     stemNorm = norm.layer(64)
     var blocks: [BasicBlock] = []
-    var films: [FiLM] = []
+    var films: [FiLM] = []  // terms: ok, FiLM
     var inputs = 64
     for (stage, outputs) in [64, 128, 256, 512].enumerated() {
       for index in 0..<2 {
         blocks.append(
           BasicBlock(
             inputs: inputs, outputs: outputs, stride: stage > 0 && index == 0 ? 2 : 1, norm: norm, random: &random))
-        if let condition { films.append(FiLM(condition: condition, channels: outputs, random: &random)) }
+        if let condition { films.append(FiLM(condition: condition, channels: outputs, random: &random)) }  // terms: ok, FiLM
         inputs = outputs
       }
     }
     self.blocks = blocks
-    self.films = films
+    self.films = films  // terms: ok, FiLM
   }
 
   /// - Parameter condition: `[images, condition]` when built with one.
@@ -91,7 +91,7 @@ public struct ResNet18: Module {
     var x = stemNorm(stem(input), adding: nil, finish: .relu).maxPool2d(size: 3, stride: 2, padding: 1)
     for (index, block) in blocks.enumerated() {
       x = block(x)
-      if !films.isEmpty, let condition { x = films[index](x, condition: condition) }
+      if !films.isEmpty, let condition { x = films[index](x, condition: condition) }  // terms: ok, FiLM
     }
     return x
   }

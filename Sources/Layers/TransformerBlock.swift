@@ -1,6 +1,6 @@
 import Tensors
 
-/// A pre-norm transformer block: attention and a four times wider GELU layer, each with its own way around.
+/// A pre-norm transformer block: attention and a four times wider GELU layer, each with a skip connection of its own.
 public struct TransformerBlock: Module {
   let attentionNorm: LayerNorm
   let attention: MultiHeadAttention

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A page that stands alone: styles and pictures are inside, nothing is fetched. Dark and light follow the reader's choice.
+/// A page that stands alone: styles and images are inside, nothing is fetched. Dark and light follow the reader's choice.
 package enum HTMLPage {
   /// - Parameters:
   ///   - style: rules beside those that all pages share.

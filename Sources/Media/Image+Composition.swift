@@ -1,10 +1,10 @@
 extension Image {
-  /// Pictures side by side, `gap` white pixels between them, the tallest setting the height.
+  /// Images side by side, `gap` white pixels between them, the tallest setting the height.
   public static func beside(_ images: [Image], gap: Int = 0) -> Image {
     composed(images, columns: max(images.count, 1), gap: gap)
   }
 
-  /// Pictures in rows of `columns`, each cell as large as the largest.
+  /// Images in rows of `columns`, each cell as large as the largest.
   public static func composed(_ images: [Image], columns: Int, gap: Int = 2) -> Image {
     let cellWidth = images.map(\.width).max() ?? 1
     let cellHeight = images.map(\.height).max() ?? 1

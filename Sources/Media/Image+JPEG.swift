@@ -1,7 +1,7 @@
 import CJPEG
 import Foundation
 
-/// A picture that cannot be read or written.
+/// A image that cannot be read or written.
 public enum ImageError: Error, Equatable, CustomStringConvertible {
   /// What libjpeg says.
   case jpeg(String)
@@ -10,8 +10,8 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .jpeg(let reason): "not a JPEG picture that can be read: \(reason)"
-    case .tooLarge(let width, let height): "a picture of \(width)x\(height) pixels is too large"
+    case .jpeg(let reason): "not a JPEG image that can be read: \(reason)"
+    case .tooLarge(let width, let height): "a image of \(width)x\(height) pixels is too large"
     }
   }
 }
@@ -33,7 +33,7 @@ extension Image {
     self.init(width: Int(width), height: Int(height), pixels: pixels)
   }
 
-  /// Decodes a picture whose size is known to `target`, `height * width * 3` bytes: one pass over the header less.
+  /// Decodes a image whose size is known to `target`, `height * width * 3` bytes: one pass over the header less.
   /// - Throws: `ImageError`, also when its size is another one.
   package static func decode(
     jpeg data: [UInt8], width: Int, height: Int, to target: UnsafeMutablePointer<UInt8>
@@ -45,7 +45,7 @@ extension Image {
     }
   }
 
-  /// The picture as a JPEG file at `quality` 1...100.
+  /// The image as a JPEG file at `quality` 1...100.
   public func jpeg(quality: Int = 85) throws -> [UInt8] {
     var data: UnsafeMutablePointer<UInt8>?
     var length = 0

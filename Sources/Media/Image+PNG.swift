@@ -5,7 +5,7 @@ import Tensors
 extension Image {
   fileprivate static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
-  /// The picture as a PNG file: each row as differences from the one above, deflated.
+  /// The image as a PNG file: each row as differences from the one above, deflated.
   public func png() -> [UInt8] {
     Image.signature + header + Image.chunk("IDAT", deflated(level: 6)) + Image.chunk("IEND", [])
   }

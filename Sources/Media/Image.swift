@@ -1,4 +1,4 @@
-/// An RGB picture: 8 bits a channel, rows from the top, `[height, width, 3]`.
+/// An RGB image: 8 bits a channel, rows from the top, `[height, width, 3]`.
 public struct Image: Sendable, Equatable {
   /// Pixels.
   public let width, height: Int
@@ -13,7 +13,7 @@ public struct Image: Sendable, Equatable {
     self.pixels = pixels
   }
 
-  /// A picture of one colour.
+  /// A image of one color.
   public init(width: Int, height: Int, red: UInt8 = 0, green: UInt8 = 0, blue: UInt8 = 0) {
     var pixels = [UInt8](repeating: 0, count: width * height * 3)
     for pixel in 0..<width * height {

@@ -19,10 +19,10 @@ public struct BCTransformer: Policy {
     @Key("Whether a frame may not attend to later ones; needs horizon equal to context.") public var causal = false
     @Key("A mixture of Gaussians learned by its likelihood, or tanh and squared error.") public var head = Head.gmm
     @Key("Components of the mixture.", 1...100) public var modes = 5
-    @Key("Added to every predicted standard deviation.", .above(0)) public var minimumDeviation: Float = 0.005
+    @Key("Added to every predicted standard deviation.", .above(0)) public var minStd: Float = 0.005
     @Key("The component to act by: drawn by its weight, as the original does, or the heaviest.")
     public var mode = Mode.sample
-    @Key("Standard deviation while acting (low_noise_eval).", 0...) public var actingDeviation: Float = 1e-4
+    @Key("Standard deviation while acting (low_noise_eval).", 0...) public var lowNoiseStd: Float = 1e-4
     @Key("Leave actions that repeat an episode's last one out of the loss; the original learns them.")
     public var maskPadding = false
     @Key("Keep only each block's input for the backward pass: less memory, one more pass through the blocks.")
@@ -128,7 +128,7 @@ public struct BCTransformer: Policy {
     let each: Tensor  // [batch, horizon]
     if let deviations, let logits {
       let mixture = GaussianMixture(
-        means: means(tokens).tanh(), deviations: deviations(tokens).softplus() + options.minimumDeviation,
+        means: means(tokens).tanh(), deviations: deviations(tokens).softplus() + options.minStd,
         logits: logits(tokens), modes: options.modes)
       each = -mixture.logProbability(of: batch.actions)
     } else {
@@ -142,7 +142,7 @@ public struct BCTransformer: Policy {
     let tokens = tokens(observations)
     guard let logits else { return means(tokens).tanh() }
     let mixture = GaussianMixture(
-      means: means(tokens).tanh(), deviations: Tensor(options.actingDeviation), logits: logits(tokens),
+      means: means(tokens).tanh(), deviations: Tensor(options.lowNoiseStd), logits: logits(tokens),
       modes: options.modes)
     return mixture.sample(best: options.mode == .best, randoms: &randoms)
   }

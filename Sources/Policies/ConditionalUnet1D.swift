@@ -17,13 +17,13 @@ struct ConvolutionBlock: Module {
   }
 }
 
-/// Two such blocks with a way around; between them the condition scales and shifts (FiLM: `scale h + bias`, not `1 + scale`),
+/// Two such blocks with a skip connection; between them the condition scales and shifts (FiLM: `scale h + bias`, not `1 + scale`),
 /// or shifts alone.
 struct ConditionalResidualBlock: Module {
   let first: ConvolutionBlock
   let second: ConvolutionBlock
   /// To `[scale, bias]`, or to the bias.
-  let film: Linear
+  let film: Linear  // terms: ok, FiLM
   let around: Conv1d?
   private let outputs: Int
   private let scales: Bool
@@ -33,7 +33,7 @@ struct ConditionalResidualBlock: Module {
   ) {
     first = ConvolutionBlock(inputs: inputs, outputs: outputs, kernel: kernel, groups: groups, random: &random)
     second = ConvolutionBlock(inputs: outputs, outputs: outputs, kernel: kernel, groups: groups, random: &random)
-    film = Linear(inputs: condition, outputs: (scales ? 2 : 1) * outputs, random: &random)
+    film = Linear(inputs: condition, outputs: (scales ? 2 : 1) * outputs, random: &random)  // terms: ok, FiLM
     around = inputs == outputs ? nil : Conv1d(inputs: inputs, outputs: outputs, kernel: 1, random: &random)
     self.outputs = outputs
     self.scales = scales
@@ -41,7 +41,7 @@ struct ConditionalResidualBlock: Module {
 
   /// - Parameter condition: after its Mish, which all blocks share.
   func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
-    let both = film(condition)
+    let both = film(condition)  // terms: ok, FiLM
     let x = first(input)
     let changed =
       scales
@@ -61,7 +61,7 @@ public struct ConditionalUnet1D: DenoisingNetwork {
     @Key("Width of the diffusion step's embedding; even.", 4...8192) public var stepWidth = 128
     @Key("Size of the convolutions; odd.", 1..<100) public var kernel = 5
     @Key("Groups of the norms.", 1...1024) public var groups = 8
-    @Key("Whether the condition scales channels, or only shifts them.") public var filmScale = true
+    @Key("Whether the condition scales channels, or only shifts them.") public var condPredictScale = true
 
     public init() {}
 
@@ -107,7 +107,7 @@ public struct ConditionalUnet1D: DenoisingNetwork {
     func block(_ inputs: Int, _ outputs: Int, _ random: inout Random) -> ConditionalResidualBlock {
       ConditionalResidualBlock(
         inputs: inputs, outputs: outputs, condition: embedding + context * features, kernel: kernel,
-        groups: options.groups, scales: options.filmScale, random: &random)
+        groups: options.groups, scales: options.condPredictScale, random: &random)
     }
     steps = SinusoidalEmbedding(width: embedding, sinesFirst: true)
     stepExpand = Linear(inputs: embedding, outputs: 4 * embedding, random: &random)
@@ -154,5 +154,5 @@ public struct ConditionalUnet1D: DenoisingNetwork {
   }
 
   /// All of it decays, as in the reference.
-  public var undecayed: Set<String> { [] }
+  public var noWeightDecay: Set<String> { [] }
 }

@@ -23,7 +23,7 @@ public protocol DenoisingNetwork: Module {
   /// - Returns: the input's shape.
   func callAsFunction(_ input: Tensor, step: [Float], observations: Tensor) -> Tensor
   /// The names of parameters that weight decay leaves alone.
-  var undecayed: Set<String> { get }
+  var noWeightDecay: Set<String> { get }
 }
 
 /// Diffusion Policy (Chi et al. 2023): actions of a window are drawn by denoising, conditioned on the last few frames.
@@ -63,7 +63,7 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
       observations: (1 - options.context)...0, actions: (1 - options.context)...(options.horizon - options.context))
   }
 
-  public var undecayed: Set<String> { Set(network.undecayed.map { "network.\($0)" }) }
+  public var noWeightDecay: Set<String> { Set(network.noWeightDecay.map { "network.\($0)" }) }
 
   /// Clipping would cut off, silently, what lies outside.
   public var reach: ClosedRange<Float>? { options.clipSample ? -1...1 : nil }

@@ -7,7 +7,7 @@ struct GaussianMixture {
   let means: Tensor
   /// `[batch, steps, modes, action]`, or one number.
   let deviations: Tensor
-  /// `[batch, steps, modes]`, not normalised.
+  /// `[batch, steps, modes]`, not normalized.
   let logits: Tensor
 
   /// - Parameter means: `[batch, steps, modes * action]`, and `deviations` alike.
@@ -33,7 +33,7 @@ struct GaussianMixture {
   func sample(best: Bool, randoms: inout [Random]) -> Tensor {
     let (steps, modes, width) = (means.shape[1], means.shape[2], means.shape[3])
     let weights = logits.softmax().scalars
-    let centres = means.scalars
+    let centers = means.scalars
     let deviation = deviations.scalars
     var values: [Float] = []
     values.reserveCapacity(weights.count / modes * width)
@@ -60,7 +60,7 @@ struct GaussianMixture {
       let start = (row * modes + mode) * width
       for place in start..<start + width {
         values.append(
-          centres[place] + (deviation.count == 1 ? deviation[0] : deviation[place]) * Float(randoms[item].normal()))
+          centers[place] + (deviation.count == 1 ? deviation[0] : deviation[place]) * Float(randoms[item].normal()))
       }
     }
     return Tensor(values, shape: [means.shape[0], means.shape[1], width])

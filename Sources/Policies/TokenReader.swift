@@ -2,10 +2,10 @@ import Imitation
 import Layers
 import Tensors
 
-/// A row for each frame out of an encoder's tokens: a query made of the readings and the instruction attends to them, knowing
+/// A row for each frame out of an encoder's tokens: a query made of proprioception and the instruction attends to them, knowing
 /// where each is.
 struct TokenReader: Module {
-  /// Attention to the tokens and a layer of its own, pre-norm, each with its way around.
+  /// Attention to the tokens and a layer of its own, pre-norm, each with its skip connection.
   struct Block: Module {
     let norm: LayerNorm
     let attention: MultiHeadAttention

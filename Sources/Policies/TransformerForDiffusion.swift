@@ -134,7 +134,7 @@ public struct TransformerForDiffusion: DenoisingNetwork {
   }
 
   /// Decay is for matrices: not for biases, norms and tables of positions.
-  public var undecayed: Set<String> {
+  public var noWeightDecay: Set<String> {
     let tables = [positions, memoryPositions]
     return Set(
       parameters().filter { found in found.parameter.value.rank == 1 || tables.contains { $0 === found.parameter } }

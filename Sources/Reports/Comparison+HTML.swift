@@ -2,10 +2,10 @@ import Foundation
 import Media
 
 extension Comparison {
-  /// One self-contained page: styles, charts and pictures inside, nothing fetched.
+  /// One self-contained page: styles, charts and images inside, nothing fetched.
   ///
   /// - Parameters:
-  ///   - runs: those it was made of, for their films.
+  ///   - runs: those it was made of, for their videos.
   ///   - link: where a file of a run's folder lies, seen from the page; nil when there is none.
   package func html(runs: [Run], link: (_ run: Run, _ file: String) -> String?) -> String {
     HTMLPage.text(
@@ -15,9 +15,9 @@ extension Comparison {
         <section><h2>Success</h2>\(table)</section>
         <section><h2>By task</h2>\(chart)</section>
         \(differenceSection)
-        \(foresightSection)
+        \(predictionSection)
         \(seedSection)
-        <section><h2>Episodes</h2>\(filmList(runs, link))</section>
+        <section><h2>Episodes</h2>\(videoList(runs, link))</section>
         <section><h2>Failures</h2>\(failureList(runs, link))</section>
         <section><h2>How to read it</h2><ul>\(notes.map { "<li>\(HTMLPage.escaped($0))</li>" }.joined(separator: "\n"))
         <li>ImitationKit \(HTMLPage.escaped(toolkit)), \(HTMLPage.escaped(date))</li></ul></section>
@@ -35,8 +35,8 @@ extension Comparison {
     .dense { font-size: .9rem; } .dense th, .dense td { padding: .35rem .3rem; } td small { color: var(--dim); } tr.group td, tr.mean td { font-weight: 600; } .published { color: var(--dim); font-style: italic; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
-    .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .films figure { margin: 0; }
-    @media (max-width: 30rem) { .films { grid-template-columns: 1fr; } main { padding: 1rem .7rem 3rem; } }
+    .videos { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; } .videos figure { margin: 0; }
+    @media (max-width: 30rem) { .videos { grid-template-columns: 1fr; } main { padding: 1rem .7rem 3rem; } }
     svg.chart { min-width: 32rem; } a { color: var(--c0); } .least { opacity: .75; } th:first-child, td:first-child { position: sticky; left: 0;
     background: var(--page); }
     """
@@ -143,14 +143,14 @@ extension Comparison {
       for (index, cell) in row.cells.enumerated() {
         guard let cell else { continue }
         let y = top + (Double(index) + 0.5) * step
-        let colour = "var(--c\(index % 8))"
+        let color = "var(--c\(index % 8))"
         if let low = cell.low, let high = cell.high {
           shapes += """
-            <line x1="\(left + width * low)" x2="\(left + width * high)" y1="\(y)" y2="\(y)" stroke="\(colour)" stroke-width="2"/>
+            <line x1="\(left + width * low)" x2="\(left + width * high)" y1="\(y)" y2="\(y)" stroke="\(color)" stroke-width="2"/>
             """
         }
         shapes += """
-          <circle cx="\(left + width * cell.rate)" cy="\(y)" r="4" fill="\(colour)"><title>\(HTMLPage.escaped(columns[index].label)): \
+          <circle cx="\(left + width * cell.rate)" cy="\(y)" r="4" fill="\(color)"><title>\(HTMLPage.escaped(columns[index].label)): \
           \(HTMLPage.escaped(Comparison.text(cell)))</title></circle>
           """
       }
@@ -202,21 +202,21 @@ extension Comparison {
       """
   }
 
-  private var foresightSection: String {
-    guard let foresights else { return "" }
+  private var predictionSection: String {
+    guard let predictions else { return "" }
     func cell(_ text: String, _ place: Int, _ tag: String) -> String {
       // The last one is a sentence of numbers, which may be broken.
-      let style = place == 0 ? "label" : place == foresights.head.count - 1 ? "n rate" : "n"
+      let style = place == 0 ? "label" : place == predictions.head.count - 1 ? "n rate" : "n"
       return "<\(tag) class=\"\(style)\">\(HTMLPage.breakable(text))</\(tag)>"
     }
     func line(_ cells: [String], _ tag: String) -> String {
       cells.enumerated().map { cell($1, $0, tag) }.joined()
     }
-    let lines = foresights.rows.map { row in
+    let lines = predictions.rows.map { row in
       "<tr><td class=\"label\">\(swatch(row.column))\(HTMLPage.breakable(columns[row.column].label))</td>\(line(row.cells, "td"))</tr>"
     }
     return """
-      <section><h2>World models</h2><div class="wide"><table><thead><tr><th>column</th>\(line(foresights.head, "th"))</tr></thead>
+      <section><h2>World models</h2><div class="wide"><table><thead><tr><th>column</th>\(line(predictions.head, "th"))</tr></thead>
       <tbody>\(lines.joined(separator: "\n"))</tbody></table></div></section>
       """
   }
@@ -239,37 +239,38 @@ extension Comparison {
 
   // MARK: Episodes
 
-  /// At most so many bytes of pictures: a page stays small enough to send.
-  private static let filmBytes = 2_500_000
+  /// At most so many bytes of images: a page stays small enough to send.
+  private static let videoBytes = 2_500_000
 
-  private func filmList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {
+  private func videoList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {
     // In turns, so that every run has its share.
-    var waiting = runs.map { run in run.films.map { (run: run, film: $0) } }
-    var chosen: [(run: Run, film: Report.Film)] = []
+    var waiting = runs.map { run in run.videos.map { (run: run, video: $0) } }
+    var chosen: [(run: Run, video: Report.Video)] = []
     var bytes = 0
     while waiting.contains(where: { !$0.isEmpty }) {
       for index in waiting.indices where !waiting[index].isEmpty {
         let next = waiting[index].removeFirst()
-        guard bytes + next.film.jpeg.count <= Comparison.filmBytes else { continue }
-        bytes += next.film.jpeg.count
+        guard bytes + next.video.jpeg.count <= Comparison.videoBytes else { continue }
+        bytes += next.video.jpeg.count
         chosen.append(next)
       }
     }
-    guard !chosen.isEmpty else { return "<p class=\"note\">No pictures were kept.</p>" }
-    return "<div class=\"films\">"
-      + chosen.map { run, film in
-        let episode = film.episode
+    guard !chosen.isEmpty else { return "<p class=\"note\">No images were kept.</p>" }
+    return "<div class=\"videos\">"
+      + chosen.map { run, strip in
+        let episode = strip.episode
         let outcome =
           episode.success
           ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
           : "<span class=\"no\">failed after \(episode.steps) steps</span>"
         let video =
-          link(run, "videos/\(FilmStrip.video(episode))").map { " <a href=\"\(HTMLPage.escaped($0))\">video</a>" } ?? ""
+          link(run, "videos/\(VideoStrip.video(episode))").map { " <a href=\"\(HTMLPage.escaped($0))\">video</a>" }
+          ?? ""
         return """
           <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \(outcome)\(video)<br>\
           <span class="note">\(HTMLPage.escaped(run.name)), scene \(episode.seed)</span></figcaption>
           <img loading="lazy" alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
-          src="data:image/jpeg;base64,\(film.jpeg.base64EncodedString())"></figure>
+          src="data:image/jpeg;base64,\(strip.jpeg.base64EncodedString())"></figure>
           """
       }.joined(separator: "\n") + "</div>"
   }
@@ -280,7 +281,7 @@ extension Comparison {
       let items = failed.map { episode -> String in
         let text = "\(HTMLPage.escaped(episode.task))/\(episode.episode)"
         let cause = episode.error.map { " <small>\(HTMLPage.escaped($0))</small>" } ?? ""
-        guard let file = link(run, "videos/\(FilmStrip.video(episode))") else { return "<span>\(text)\(cause)</span>" }
+        guard let file = link(run, "videos/\(VideoStrip.video(episode))") else { return "<span>\(text)\(cause)</span>" }
         return
           "<a href=\"\(HTMLPage.escaped(file))\" title=\"\(HTMLPage.escaped(episode.instruction))\">\(text)</a>\(cause)"
       }

@@ -22,27 +22,27 @@ extension Comparison {
   }
 
   /// A line of the table of world models.
-  struct ForesightRow {
+  struct PredictionRow {
     var column: Int
     var cells: [String]
   }
 
-  /// What world models foretell beside what policies that look through them solve, a row for each column that has one; over as
+  /// What world models predict beside what policies that look through them solve, a row for each column that has one; over as
   /// many steps as all of them were measured.
-  var foresights: (head: [String], rows: [ForesightRow])? {
+  var predictions: (head: [String], rows: [PredictionRow])? {
     func number(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
-    guard let steps = columns.compactMap(\.foresight?.psnrByStep.count).min() else { return nil }
+    guard let steps = columns.compactMap(\.prediction?.psnrByStep.count).min() else { return nil }
     let shown = Comparison.unique([1, steps])
-    var rows: [ForesightRow] = []
+    var rows: [PredictionRow] = []
     for (place, column) in columns.enumerated() {
-      guard let foresight = column.foresight else { continue }
-      let all = foresight.psnrByStep.prefix(steps)
-      var cells = [foresight.world]
+      guard let prediction = column.prediction else { continue }
+      let all = prediction.psnrByStep.prefix(steps)
+      var cells = [prediction.world]
       cells += shown.map { number(all[$0 - 1], 2) }
       cells.append(number(all.reduce(0, +) / Double(steps), 2))
-      cells.append(foresight.psnrByStep.count == steps ? number(foresight.ssim, 3) : "–")
-      cells += [String(foresight.clips), Comparison.text(self.rows.last?.cells[place])]
-      rows.append(ForesightRow(column: place, cells: cells))
+      cells.append(prediction.psnrByStep.count == steps ? number(prediction.ssim, 3) : "–")
+      cells += [String(prediction.clips), Comparison.text(self.rows.last?.cells[place])]
+      rows.append(PredictionRow(column: place, cells: cells))
     }
     return (["world model"] + shown.map { "PSNR after \($0)" } + ["PSNR", "SSIM", "clips", "success"], rows)
   }
@@ -59,14 +59,14 @@ extension Comparison {
     if !shared.isEmpty { notes.insert("All columns: \(shared.joined(separator: ", ")).", at: 0) }
     let broken = rows.filter { $0.kind == .task }.flatMap(\.cells).reduce(0) { $0 + ($1?.errors ?? 0) }
     if broken > 0 {
-      notes.append("\(broken) episodes broke off and count as failed; `imitate evaluate` tries them again.")
+      notes.append("\(broken) episodes crashed and count as failed; `imitate evaluate` tries them again.")
     }
     if rows.last.map({ $0.tasks.count < taskCount }) ?? false {
       notes.append("Not every column has every task: means are over those that all have.")
     }
-    if foresights != nil {
+    if predictions != nil {
       notes.append(
-        "World models: pictures foretold by their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
+        "World models: images predicted by their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
           + "as `imitate world evaluate` last found them; success is the policy's mean.")
     }
     if columns.contains(where: { $0.seeds.count > 1 }) {
@@ -119,12 +119,12 @@ extension Comparison {
             + "\(test.onlySecond) | \(String(format: "%+.1f", test.difference * 100)) | \(Comparison.chance(test.p)) |")
       }
     }
-    if let foresights {
+    if let predictions {
       lines += [
-        "", "| column | \(foresights.head.joined(separator: " | ")) |",
-        "|---|" + foresights.head.map { _ in "---|" }.joined(),
+        "", "| column | \(predictions.head.joined(separator: " | ")) |",
+        "|---|" + predictions.head.map { _ in "---|" }.joined(),
       ]
-      for row in foresights.rows {
+      for row in predictions.rows {
         lines.append("| \(columns[row.column].label) | \(row.cells.joined(separator: " | ")) |")
       }
     }

@@ -14,12 +14,12 @@ package struct Comparison: Codable, Sendable {
     package var policy: String
     package var trainingSeed: UInt64
     package var result: EvaluationResult
-    package var films: [Report.Film]
-    package var foresight: Foresight?
+    package var videos: [Report.Video]
+    package var prediction: Prediction?
 
     package init(
       path: String, name: String, registry: String, split: String, encoder: String, policy: String,
-      trainingSeed: UInt64, result: EvaluationResult, films: [Report.Film] = [], foresight: Foresight? = nil
+      trainingSeed: UInt64, result: EvaluationResult, videos: [Report.Video] = [], prediction: Prediction? = nil
     ) {
       self.path = path
       self.name = name
@@ -29,16 +29,16 @@ package struct Comparison: Codable, Sendable {
       self.policy = policy
       self.trainingSeed = trainingSeed
       self.result = result
-      self.films = films
-      self.foresight = foresight
+      self.videos = videos
+      self.prediction = prediction
     }
 
     /// The episodes of the policy that was trained, without those of experts and random policies beside it.
     var episodes: [EpisodeResult] { result.episodes.filter { $0.policy == result.policies.first } }
   }
 
-  /// How well the world model that a policy's encoder looks through foretells pictures (`imitate world evaluate`).
-  package struct Foresight: Codable, Sendable, Equatable {
+  /// How well the world model that a policy's encoder looks through predicts images (`imitate world evaluate`).
+  package struct Prediction: Codable, Sendable, Equatable {
     package var world: String
     package var clips: Int
     /// After each step of its own predictions, dB; means over the clips.
@@ -69,13 +69,13 @@ package struct Comparison: Codable, Sendable {
     /// Of the seeds' means; nil for one seed.
     package var seedDeviation: Double?
     /// Nil without a world model, or while it is not measured.
-    package var foresight: Foresight?
+    package var prediction: Prediction?
 
     /// What it is called in tables: of its split, encoder and policy those that the others do not share.
     package var label: String
 
     enum CodingKeys: String, CodingKey {
-      case label, split, encoder, policy, runs, seeds, foresight
+      case label, split, encoder, policy, runs, seeds, prediction
       case seedDeviation = "seed_deviation"
     }
   }
@@ -92,7 +92,7 @@ package struct Comparison: Codable, Sendable {
     /// Wilson's 95 % interval; nil for a mean of tasks with different numbers of episodes.
     package var low: Double?
     package var high: Double?
-    /// Episodes that broke off; they count as failed.
+    /// Episodes that crashed; they count as failed.
     package var errors: Int
   }
 
@@ -164,7 +164,7 @@ package struct Comparison: Codable, Sendable {
       let seeds = runs.map { SeedMean(seed: $0.trainingSeed, mean: Comparison.mean(of: $0.episodes, common)) }
       return Column(
         split: key[0], encoder: key[1], policy: key[2], runs: runs.map(\.path), seeds: seeds,
-        seedDeviation: Comparison.deviation(seeds.map(\.mean)), foresight: runs.compactMap(\.foresight).first,
+        seedDeviation: Comparison.deviation(seeds.map(\.mean)), prediction: runs.compactMap(\.prediction).first,
         label: differing.map { key[$0] }.joined(separator: " · "))
     }
     let episodes = byColumn.map { $0.flatMap(\.episodes) }

@@ -7,16 +7,16 @@ extension GaussianViewer {
     const frameCount = Math.max(1, ...data.tracks.map((track) => track.frames.length));
     const limited = (value, limit) => Math.min(limit, Math.max(-limit, value));
     const REACH = 3.33; // standard deviations, beyond which even an opaque Gaussian is below 1/255
-    const NEAR = 0.01; // metres
+    const NEAR = 0.01; // meters
 
     // Unpacks the planes that GaussianViewer.swift describes into, of each Gaussian, the mean, the three axes of one
-    // deviation, the colour and the opacity.
+    // deviation, the color and the opacity.
     const STRIDE = 16;
     function decode(track, text) {
       const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0)), count = bytes.length / 17;
       const means = new Uint16Array(bytes.buffer, 0, 3 * count), scales = bytes.subarray(6 * count);
       const rotations = new Int8Array(bytes.buffer, 9 * count, 4 * count);
-      const colours = bytes.subarray(13 * count), opacities = bytes.subarray(16 * count);
+      const colors = bytes.subarray(13 * count), opacities = bytes.subarray(16 * count);
       const set = new Float32Array(count * STRIDE);
       for (let i = 0; i < count; i++) {
         const length = Math.hypot(...rotations.subarray(4 * i, 4 * i + 4));
@@ -30,7 +30,7 @@ extension GaussianViewer {
           const scale = Math.exp(track.scaleLow + track.scaleStep * scales[3 * i + k]);
           set[STRIDE * i + k] = track.low[k] + track.step[k] * means[3 * i + k];
           axes[k].forEach((value, row) => { set[STRIDE * i + 3 + 3 * k + row] = value * scale; });
-          set[STRIDE * i + 12 + k] = colours[3 * i + k] / 255;
+          set[STRIDE * i + 12 + k] = colors[3 * i + k] / 255;
         }
         set[STRIDE * i + 15] = opacities[i] / 255;
       }
@@ -50,8 +50,8 @@ extension GaussianViewer {
     const pivot = depths[depths.length >> 1] ?? 1;
     const recorded = { yaw: 0, pitch: 0, zoom: 1, turns: false };
 
-    // A set on a pane of pixels, farthest first: the centre, two axes of one deviation, the colour and the opacity.
-    // The pane's shorter side spans the field of view, as pictures for policies are mostly square.
+    // A set on a pane of pixels, farthest first: the center, two axes of one deviation, the color and the opacity.
+    // The pane's shorter side spans the field of view, as images for policies are mostly square.
     function project(set, width, height) {
       const focal = Math.min(width, height) / 2 / Math.tan(data.verticalFieldOfView * Math.PI / 360);
       const { yaw, pitch } = state, [sy, cy, sp, cp] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
@@ -67,7 +67,7 @@ extension GaussianViewer {
         const x = (along(right, at) - pivot * right[2]) / depth[i], y = (along(down, at) - pivot * down[2]) / depth[i];
         // Far beside the pane the projection is no longer like a straight one: there it is taken from its edge.
         const keptX = limited(x, 0.65 * width / focal), keptY = limited(y, 0.65 * height / focal);
-        // As in the toolkit's own pictures, 0.3 square pixels more, so that nothing slips between the pixels.
+        // As in the toolkit's own images, 0.3 square pixels more, so that nothing slips between the pixels.
         let [a, b, c] = [0.3, 0, 0.3];
         for (let axis = at + 3; axis < at + 12; axis += 3) {
           const away = along(forward, axis);
@@ -88,11 +88,11 @@ extension GaussianViewer {
       const gl = canvas.getContext("webgl2", { antialias: false, depth: false }), program = gl?.createProgram();
       if (!program) return null;
       const vertex = `
-        layout(location = 0) in vec2 centre; layout(location = 1) in vec4 axes; layout(location = 2) in vec4 colour;
+        layout(location = 0) in vec2 center; layout(location = 1) in vec4 axes; layout(location = 2) in vec4 color;
         uniform vec2 size; out vec2 place; out vec4 tint;
         void main() {
-          place = (vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0) * ${REACH}; tint = colour;
-          vec2 pixel = centre + axes.xy * place.x + axes.zw * place.y;
+          place = (vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0) * ${REACH}; tint = color;
+          vec2 pixel = center + axes.xy * place.x + axes.zw * place.y;
           gl_Position = vec4(pixel / size * vec2(2, -2) + vec2(-1, 1), 0, 1);
         }`;
       const fragment = `
@@ -117,7 +117,7 @@ extension GaussianViewer {
         gl.vertexAttribDivisor(location, 1);
       });
       gl.enable(gl.BLEND);
-      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA); // colours come multiplied by their alpha
+      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA); // colors come multiplied by their alpha
       // A browser keeps only so many contexts: the oldest viewer of a long page goes on without.
       canvas.addEventListener("webglcontextlost", () => start([flat]));
       return {
@@ -134,9 +134,9 @@ extension GaussianViewer {
     function flat(canvas) {
       const context = canvas.getContext("2d"), fills = {};
       const falloff = [...Array(13).keys()].map((k) => (k < 12 ? Math.exp(-0.5 * (REACH * k / 12) ** 2) : 0));
-      const fill = (colour) => {
+      const fill = (color) => {
         const gradient = context.createRadialGradient(0, 0, 0, 0, 0, REACH);
-        falloff.forEach((alpha, k) => gradient.addColorStop(k / 12, `rgba(${colour},${alpha})`));
+        falloff.forEach((alpha, k) => gradient.addColorStop(k / 12, `rgba(${color},${alpha})`));
         return gradient;
       };
       return {
@@ -148,10 +148,10 @@ extension GaussianViewer {
           context.clip();
           for (let i = 0; i < splats.length; i += 10) {
             const [x, y, a, b, c, d, red, green, blue, opacity] = splats.subarray(i, i + 10);
-            const colour = [red, green, blue].map((value) => Math.round(255 * value)).join();
+            const color = [red, green, blue].map((value) => Math.round(255 * value)).join();
             context.setTransform(a, b, c, d, left + x, top + y);
             context.globalAlpha = Math.min(0.99, opacity);
-            context.fillStyle = fills[colour] ??= fill(colour);
+            context.fillStyle = fills[color] ??= fill(color);
             context.fillRect(-REACH, -REACH, 2 * REACH, 2 * REACH);
           }
           context.restore();

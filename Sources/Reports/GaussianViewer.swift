@@ -3,20 +3,20 @@ import Foundation
 /// A small interactive viewer of sets of Gaussians, as a fragment of a page that fetches nothing.
 ///
 /// A set takes 17 bytes a Gaussian, in planes: the means (3 x UInt16, little endian), scales (3 x UInt8), rotations
-/// (4 x Int8), colours (3 x UInt8) and opacities (UInt8). 1024 Gaussians are 23.2 kB of base64. How far what is shown
+/// (4 x Int8), colors (3 x UInt8) and opacities (UInt8). 1024 Gaussians are 23.2 kB of base64. How far what is shown
 /// may be off:
-/// - means: half of 1/65535 of the track's extent along the axis, 8 micrometres a metre;
+/// - means: half of 1/65535 of the track's extent along the axis, 8 micrometers a meter;
 /// - scales: even in their logarithm between the track's smallest and largest, a factor of
 ///   exp(log(largest / smallest) / 510), which is 0.9 % where the two are a factor of 100 apart; nothing is smaller
-///   than 10 micrometres;
+///   than 10 micrometers;
 /// - rotations: 1/254 in every part of the unit quaternion, at most a degree;
-/// - colours and opacities: 1/510, of what a screen can show: red, green and blue from 0 to 1.
+/// - colors and opacities: 1/510, of what a screen can show: red, green and blue from 0 to 1.
 package struct GaussianViewer: Sendable {
   /// One set of Gaussians a moment.
   package struct Track: Sendable {
     package var name: String
-    /// Of each Gaussian 14 numbers: the mean (metres; x right, y down, z forward from the recorded camera), the scale
-    /// (standard deviations, metres), the rotation (w, x, y, z), the colour (coefficients of degree 0) and the opacity.
+    /// Of each Gaussian 14 numbers: the mean (meters; x right, y down, z forward from the recorded camera), the scale
+    /// (standard deviations, meters), the rotation (w, x, y, z), the color (coefficients of degree 0) and the opacity.
     package var frames: [[Float]]
 
     package init(name: String, frames: [[Float]]) {
@@ -76,7 +76,7 @@ private struct PackedTrack {
     var mean: [Double]
     var logScale: [Double]
     var rotation: [Double]
-    var colour: [Double]
+    var color: [Double]
     var opacity: Double
 
     /// Nil for what cannot be drawn.
@@ -87,7 +87,7 @@ private struct PackedTrack {
       mean = Array(all[0..<3])
       logScale = all[3..<6].map { log(max($0, 1e-5)) }
       rotation = all[6..<10].map { $0 / length }
-      colour = all[10..<13].map { min(max(0.28209479177387814 * $0 + 0.5, 0), 1) }
+      color = all[10..<13].map { min(max(0.28209479177387814 * $0 + 0.5, 0), 1) }
       opacity = min(all[13], 1)
     }
   }
@@ -106,13 +106,13 @@ private struct PackedTrack {
 
   /// What cannot be drawn keeps its place, with an opacity of 0.
   private static func packed(_ gaussians: [Gaussian?], _ axes: [Range], _ scale: Range) -> Data {
-    var (means, scales, rotations, colours, opacities) = (Data(), Data(), Data(), Data(), Data())
+    var (means, scales, rotations, colors, opacities) = (Data(), Data(), Data(), Data(), Data())
     for gaussian in gaussians {
       for axis in 0..<3 {
         let level = UInt16(gaussian.map { axes[axis].level($0.mean[axis]) } ?? 0)
         means.append(contentsOf: [UInt8(level & 255), UInt8(level >> 8)])
         scales.append(UInt8(gaussian.map { scale.level($0.logScale[axis]) } ?? 0))
-        colours.append(UInt8(gaussian.map { ($0.colour[axis] * 255).rounded() } ?? 0))
+        colors.append(UInt8(gaussian.map { ($0.color[axis] * 255).rounded() } ?? 0))
       }
       for part in 0..<4 {
         let level = Int8(gaussian.map { ($0.rotation[part] * 127).rounded() } ?? (part == 0 ? 127 : 0))
@@ -120,15 +120,15 @@ private struct PackedTrack {
       }
       opacities.append(UInt8(gaussian.map { ($0.opacity * 255).rounded() } ?? 0))
     }
-    return means + scales + rotations + colours + opacities
+    return means + scales + rotations + colors + opacities
   }
 
   var json: String {
-    let pictures = frames.map { "\"\($0.base64EncodedString())\"" }.joined(separator: ",\n")
+    let images = frames.map { "\"\($0.base64EncodedString())\"" }.joined(separator: ",\n")
     return """
       {"low": \(axes.map(\.low)), "step": \(axes.map(\.step)),
       "scaleLow": \(scale.low), "scaleStep": \(scale.step), "frames": [
-      \(pictures)]}
+      \(images)]}
       """
   }
 }

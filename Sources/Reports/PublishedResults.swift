@@ -37,7 +37,8 @@ package struct PublishedResults: Codable, Sendable, Equatable {
       let rates = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.rates[place]) })
       return PublishedResults(
         name: "BC-Transformer", split: split, source: roboCasaPaper, rates: rates,
-        mean: rates.values.reduce(0, +) / Double(rates.count), note: "50 episodes a task, no seeds or intervals told")
+        mean: rates.values.reduce(0, +) / Double(rates.count),
+        note: "50 episodes a task, no seeds or intervals published")
     } + [
       PublishedResults(
         name: "GWM", split: "human-50", source: worldModelPaper, rates: [:], mean: 0.288 + 0.105,

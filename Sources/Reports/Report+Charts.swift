@@ -22,11 +22,11 @@ extension Report {
       for (index, policy) in policies.enumerated() {
         guard let row = row(task, policy) else { continue }
         let y = top + Double(index) * bar
-        let centre = y + bar / 2 - 1
+        let center = y + bar / 2 - 1
         shapes += """
           <rect x="\(left)" y="\(y)" width="\(max(1, width * row.rate))" height="\(bar - 3)" rx="2" fill="var(--c\(min(index, 2)))">\
           <title>\(HTMLPage.escaped(policy)): \(row.successes) of \(row.episodes)</title></rect>\
-          <line class="whisker" x1="\(left + width * row.low)" x2="\(left + width * row.high)" y1="\(centre)" y2="\(centre)"/>
+          <line class="whisker" x1="\(left + width * row.low)" x2="\(left + width * row.high)" y1="\(center)" y2="\(center)"/>
           """
       }
     }

@@ -3,7 +3,7 @@ import Foundation
 import Media
 
 extension Report {
-  /// One self-contained page: styles, charts and pictures inside, nothing fetched.
+  /// One self-contained page: styles, charts and images inside, nothing fetched.
   package var html: String {
     HTMLPage.text(
       title: title,
@@ -16,8 +16,8 @@ extension Report {
         </header>
         <section><h2>Success by task</h2>\(chart)\(table)
         <p class="note">Bars and whiskers: success rate and Wilson 95 % interval. All policies met the same scenes. An episode that
-        broke off counts as failed.</p></section>
-        <section><h2>Episodes</h2>\(filmList)</section>
+        crashed counts as failed.</p></section>
+        <section><h2>Episodes</h2>\(videoList)</section>
         <section><h2>Training</h2>\(curve)</section>
         <section><h2>How it was made</h2>\(factList)
         <h3>Recipe</h3><pre>\(HTMLPage.escaped(recipe))</pre></section>
@@ -48,7 +48,7 @@ extension Report {
     }
     return """
       <div class="wide"><table><thead><tr><th>policy</th><th>task</th><th>split</th><th class="n">solved</th>\
-      <th class="n">rate</th><th class="n">95 % interval</th><th class="n">mean steps</th><th class="n">broke off</th></tr></thead>
+      <th class="n">rate</th><th class="n">95 % interval</th><th class="n">mean steps</th><th class="n">crashed</th></tr></thead>
       <tbody>\(rows)</tbody></table></div>
       """
   }
@@ -58,7 +58,7 @@ extension Report {
       let outcome =
         episode.success
         ? "<span class=\"yes\">solved</span>"
-        : "<span class=\"no\">\(episode.error == nil ? "failed" : "broke off")</span>"
+        : "<span class=\"no\">\(episode.error == nil ? "failed" : "crashed")</span>"
       return """
         <tr><td>\(HTMLPage.breakable(episode.task))</td><td class="n">\(episode.episode)</td><td class="n">\(episode.seed)</td>\
         <td>\(outcome)</td><td class="n">\(episode.steps)</td><td>\(HTMLPage.breakable(episode.instruction))</td>\
@@ -83,10 +83,10 @@ extension Report {
     return "<dl>\(items.joined(separator: "\n"))</dl>"
   }
 
-  private var filmList: String {
-    guard !films.isEmpty else { return "<p class=\"note\">No pictures were kept.</p>" }
-    return films.map { film in
-      let episode = film.episode
+  private var videoList: String {
+    guard !videos.isEmpty else { return "<p class=\"note\">No images were kept.</p>" }
+    return videos.map { video in
+      let episode = video.episode
       let outcome =
         episode.success
         ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
@@ -95,7 +95,7 @@ extension Report {
         <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \(outcome) \
         <span class="note">(seed \(episode.seed))</span></figcaption>
         <img alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
-        src="data:image/jpeg;base64,\(film.jpeg.base64EncodedString())"></figure>
+        src="data:image/jpeg;base64,\(video.jpeg.base64EncodedString())"></figure>
         """
     }.joined(separator: "\n")
   }

@@ -14,8 +14,8 @@ package struct Report: Sendable {
     }
   }
 
-  /// A picture of an episode.
-  package struct Film: Sendable {
+  /// A image of an episode.
+  package struct Video: Sendable {
     package var episode: EpisodeResult
     /// A JPEG file.
     package var jpeg: Data
@@ -33,11 +33,11 @@ package struct Report: Sendable {
   package var validationLoss: [Point]
   /// Facts by name: demonstrations, parameters, ...
   package var facts: [(name: String, value: String)]
-  package var films: [Film]
+  package var videos: [Video]
 
   package init(
     title: String, result: EvaluationResult, recipe: String, trainingLoss: [Point], validationLoss: [Point],
-    facts: [(name: String, value: String)], films: [Film]
+    facts: [(name: String, value: String)], videos: [Video]
   ) {
     self.title = title
     self.result = result
@@ -45,7 +45,7 @@ package struct Report: Sendable {
     self.trainingLoss = trainingLoss
     self.validationLoss = validationLoss
     self.facts = facts
-    self.films = films
+    self.videos = videos
   }
 
   /// The learned policy: the first in the table.

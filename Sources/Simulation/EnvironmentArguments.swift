@@ -10,7 +10,7 @@
       let cameraHeights: Int
       let cameraWidths: Int
       let cameraDepths: Bool
-      /// Ours; only there when pictures are drawn larger first.
+      /// Ours; only there when images are drawn larger first.
       let smoothing: Int?
       let controlFreq: Int
       let horizon: Int

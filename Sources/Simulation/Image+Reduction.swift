@@ -2,7 +2,7 @@
   import Imitation
 
   extension Image {
-    /// The picture `factor` times smaller, each pixel the mean of a square.
+    /// The image `factor` times smaller, each pixel the mean of a square.
     func reduced(by factor: Int) -> Image {
       let (columns, rows) = (width / factor, height / factor)
       var means = [UInt8]()

@@ -58,7 +58,7 @@
       var random = Random(seed: seed).split("kitchenette").split(task.summary.name).split(pool.rawValue)
       var scene = Scene(pool: pool, random: &random)
       task.stage(&scene, pool: pool, random: &random)
-      let world = try World(task: task, scene: scene, pictureSize: options.imageSize * options.smoothing)
+      let world = try World(task: task, scene: scene, imageSize: options.imageSize * options.smoothing)
       self.world = world
       if !options.cameras.isEmpty { try prepareRenderer().show(world) }
       return try observe(world)
@@ -111,14 +111,14 @@
       return EpisodeDescription(metadata: EpisodeMetadata(world: world).json, model: world.mjcf)
     }
 
-    /// A picture of the running episode at any size, for example for a page about it.
+    /// A image of the running episode at any size, for example for a page about it.
     ///
-    /// - Parameter smoothing: draws so many times larger and averages; 2 or 3 for pictures that people look at. What
+    /// - Parameter smoothing: draws so many times larger and averages; 2 or 3 for images that people look at. What
     ///   policies see is drawn with 1.
-    package func picture(from viewpoint: Viewpoint, width: Int, height: Int, smoothing: Int = 1) throws -> Image {
+    package func image(from viewpoint: Viewpoint, width: Int, height: Int, smoothing: Int = 1) throws -> Image {
       let world = try running
       if renderer == nil { try prepareRenderer().show(world) }
-      let large = try prepareRenderer().pictures(
+      let large = try prepareRenderer().renderings(
         from: [viewpoint], width: width * smoothing, height: height * smoothing)[0].image
       return smoothing == 1 ? large : large.reduced(by: smoothing)
     }
@@ -148,18 +148,18 @@
     }
 
     func observe(_ world: World) throws -> Observation {
-      var vectors = world.robot.readings
+      var vectors = world.robot.proprioception
       vectors["object"] = world.objectReading
       var images: [String: Image] = [:]
       if !options.cameras.isEmpty {
         let side = options.imageSize * options.smoothing
-        let pictures = try prepareRenderer().pictures(
+        let renderings = try prepareRenderer().renderings(
           from: options.cameras.map { .robot($0.rawValue) }, width: side, height: side, depth: options.depth)
-        for (camera, picture) in zip(options.cameras, pictures) {
-          images[camera.key] = options.smoothing == 1 ? picture.image : picture.image.reduced(by: options.smoothing)
+        for (camera, rendering) in zip(options.cameras, renderings) {
+          images[camera.key] = options.smoothing == 1 ? rendering.image : rendering.image.reduced(by: options.smoothing)
           guard options.depth else { continue }
           let keys = CameraKeys(camera.rawValue)
-          vectors[keys.depth] = sampled(picture.depth)
+          vectors[keys.depth] = sampled(rendering.depth)
           vectors[keys.calibration] = world.calibration(of: camera.rawValue, size: options.imageSize).numbers
         }
       }

@@ -3,11 +3,11 @@
   import COffscreen
   import Imitation
 
-  /// Where a picture is taken from.
+  /// Where a image is taken from.
   package enum Viewpoint: Sendable, Equatable {
     /// One of the robot's cameras, without `_image`.
     case robot(String)
-    /// `distance` metres from `target`, `azimuth` and `elevation` in degrees; azimuth 0 looks along +x, at the wall.
+    /// `distance` meters from `target`, `azimuth` and `elevation` in degrees; azimuth 0 looks along +x, at the wall.
     case free(target: SIMD3<Double>, distance: Double, azimuth: Double, elevation: Double)
   }
 
@@ -66,16 +66,16 @@
       }
     }
 
-    /// What one viewpoint shows: the image, and metres along the viewing axis a pixel, when asked for.
-    struct Picture {
+    /// What one viewpoint shows: the image, and meters along the viewing axis a pixel, when asked for.
+    struct Rendering {
       var image: Image
       var depth: [Float]
     }
 
-    /// One picture per viewpoint of the world as it is now.
-    func pictures(
+    /// One image per viewpoint of the world as it is now.
+    func renderings(
       from viewpoints: [Viewpoint], width: Int, height: Int, depth: Bool = false
-    ) throws -> [Picture] {
+    ) throws -> [Rendering] {
       guard let world else { throw KitchenetteError.notStarted }
       try activate()
       let model = world.physics.model
@@ -85,19 +85,19 @@
         try show(world)
       }
       world.paint()
-      let pictures = viewpoints.enumerated().map { index, viewpoint in
+      let renderings = viewpoints.enumerated().map { index, viewpoint in
         point(at: viewpoint, isFirst: index == 0, world)
         return draw(width: width, height: height, depth: depth, world)
       }
-      // A lost context draws one colour and reports nothing. A camera close before a flat front sees one colour too, but then
+      // A lost context draws one color and reports nothing. A camera close before a flat front sees one color too, but then
       // another one does not.
-      if !pictures.isEmpty, pictures.allSatisfy(\.image.isOneColour) {
+      if !renderings.isEmpty, renderings.allSatisfy(\.image.isOneColor) {
         point(at: .free(target: .zero, distance: 8, azimuth: 45, elevation: -30), isFirst: false, world)
-        guard !draw(width: width, height: height, depth: false, world).image.isOneColour else {
-          throw KitchenetteError.rendering("the picture is empty; use one environment per process")
+        guard !draw(width: width, height: height, depth: false, world).image.isOneColor else {
+          throw KitchenetteError.rendering("the image is empty; use one environment per process")
         }
       }
-      return pictures
+      return renderings
     }
 
     private func point(at viewpoint: Viewpoint, isFirst: Bool, _ world: World) {
@@ -123,7 +123,7 @@
       }
     }
 
-    private func draw(width: Int, height: Int, depth: Bool, _ world: World) -> Picture {
+    private func draw(width: Int, height: Int, depth: Bool, _ world: World) -> Rendering {
       let view = mjrRect(left: 0, bottom: 0, width: Int32(width), height: Int32(height))
       mjr_render(view, &drawing, &context)
       var rows = [UInt8](repeating: 0, count: width * height * 3)
@@ -133,14 +133,14 @@
       func upright<Value>(_ rows: [Value], stride: Int) -> [Value] {
         (0..<height).reversed().flatMap { rows[$0 * stride..<($0 + 1) * stride] }
       }
-      return Picture(
+      return Rendering(
         image: Image(width: width, height: height, pixels: upright(rows, stride: width * 3)),
-        depth: upright(world.physics.metres(buffer), stride: depth ? width : 0))
+        depth: upright(world.physics.meters(buffer), stride: depth ? width : 0))
     }
   }
 
   extension Image {
-    fileprivate var isOneColour: Bool {
+    fileprivate var isOneColor: Bool {
       pixels.indices.allSatisfy { pixels[$0] == pixels[$0 % 3] }
     }
   }

@@ -21,10 +21,10 @@
     let sinkCenter: Double
 
     /// - Throws: `KitchenetteError` when MuJoCo refuses the scene.
-    init(task: any KitchenTask, scene: Scene, pictureSize: Int) throws {
+    init(task: any KitchenTask, scene: Scene, imageSize: Int) throws {
       self.task = task
       self.scene = scene
-      mjcf = Kitchen(scene: scene, pictureSize: (pictureSize, pictureSize)).mjcf
+      mjcf = Kitchen(scene: scene, imageSize: (imageSize, imageSize)).mjcf
       physics = try Physics(mjcf: mjcf)
       robot = Robot(physics: physics)
       let physics = physics
@@ -99,7 +99,7 @@
       return pose.position.floats + pose.rotation.xyzw + relative.position.floats + relative.rotation.xyzw
     }
 
-    /// One of the robot's cameras, seen from its base, for square pictures of `size` pixels.
+    /// One of the robot's cameras, seen from its base, for square images of `size` pixels.
     func calibration(of camera: String, size: Int) -> CameraCalibration {
       let index = physics.camera(camera)
       let (position, axes) = physics.pose(ofCamera: index)
@@ -125,7 +125,7 @@
       }
     }
 
-    /// Puts the world into a state that `state` told.
+    /// Puts the world into a state that `state` returned.
     /// - Throws: `KitchenetteError.stateSize`.
     func restore(_ state: [Double]) throws {
       let (positions, velocities) = (Int(physics.model.pointee.nq), Int(physics.model.pointee.nv))

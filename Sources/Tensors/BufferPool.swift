@@ -3,7 +3,7 @@ import Synchronization
 
 /// Memory for large buffers, never given back to the system: what one step has touched, the next one uses again.
 ///
-/// Free stretches are kept by address and joined with their neighbours, so that many small activations make room for a
+/// Free stretches are kept by address and joined with their neighbors, so that many small activations make room for a
 /// few large gradients; the smallest stretch that fits is taken.
 final class BufferPool: Sendable {
   static let shared = BufferPool()

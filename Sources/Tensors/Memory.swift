@@ -5,10 +5,10 @@ import Synchronization
 public enum MemoryKind: String, Sendable, CaseIterable, Codable {
   /// Parameters, averaged weights, batches: what was made outside of a tape.
   case values
-  /// What a tape that records holds for the way back.
-  /// What operations gave, and what the way back gives.
+  /// What a tape that records holds for the backward pass.
+  /// What operations gave, and what the backward pass gives.
   case activations, gradients
-  /// An optimiser's state.
+  /// An optimizer's state.
   case optimizer
   /// Held within one operation.
   case scratch
@@ -39,7 +39,7 @@ public enum Memory {
     return try body()
   }
 
-  /// Lets the C library keep what is freed, for the whole process. Batches of pictures are allocated and freed many times
+  /// Lets the C library keep what is freed, for the whole process. Batches of images are allocated and freed many times
   /// a second; it would give such blocks back to the system and pay for every page again.
   package static func keepFreed() { ck_keep_freed_memory() }
 

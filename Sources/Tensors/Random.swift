@@ -116,7 +116,7 @@ public struct Random: RandomNumberGenerator, Sendable, Codable, Equatable {
     }
     let q = p - 0.5
     if abs(q) <= 0.425 {
-      return q * ratio(0.180625 - q * q, Random.centre.above, Random.centre.below)
+      return q * ratio(0.180625 - q * q, Random.center.above, Random.center.below)
     }
     let tail = (-Random.log(q < 0 ? p : 1 - p)).squareRoot()
     let size =
@@ -142,7 +142,7 @@ public struct Random: RandomNumberGenerator, Sendable, Codable, Equatable {
   }
 
   // Coefficients of AS 241 (PPND16).
-  private static let centre = (
+  private static let center = (
     above: [
       3.3871328727963666080, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
       4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3,

@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// What has been computed from parameters, in order: the way back to their gradients.
+/// What has been computed from parameters, in order: what the backward pass walks.
 ///
 /// One flat array of records whose order is topological, so the walk back is one loop: no recursion, no cycles, freed in one
 /// go. Pullbacks run after the scope has closed and never record: there are no second derivatives.
@@ -33,7 +33,7 @@ public final class Tape: Sendable {
   let id = Tape.ids.add(1, ordering: .relaxed).newValue
   private let state = Mutex(State())
 
-  /// Whether ways back are kept; without them the tape only learns which parameters are read.
+  /// Whether pullbacks are kept; without them the tape only learns which parameters are read.
   private let keepsPullbacks: Bool
 
   init(keepsPullbacks: Bool = true) { self.keepsPullbacks = keepsPullbacks }
@@ -73,34 +73,34 @@ public final class Tape: Sendable {
 
   func gradients(of value: Tensor) -> Gradients {
     Memory.counting(as: .gradients) {
-      let (upstream, parameters) = walk(from: value, upstream: .filled(value.shape, with: 1))
-      return Gradients(values: parameters.compactMapValues { upstream[$0.index] })
+      let (outputGradient, parameters) = walk(from: value, outputGradient: .filled(value.shape, with: 1))
+      return Gradients(values: parameters.compactMapValues { outputGradient[$0.index] })
     }
   }
 
   /// Walks back from `value`; each record is let go as soon as it has been passed.
   /// - Returns: the gradients that arrived at parameters and leaves, by index.
   private func walk(
-    from value: Tensor, upstream seed: Tensor
-  ) -> (upstream: [Tensor?], parameters: [ObjectIdentifier: Entry]) {
+    from value: Tensor, outputGradient seed: Tensor
+  ) -> (outputGradient: [Tensor?], parameters: [ObjectIdentifier: Entry]) {
     var (records, parameters) = state.withLock { state in
       defer { state.records = [] }
       return (state.records, state.parameters)
     }
-    var upstream = [Tensor?](repeating: nil, count: records.count)
-    guard let slot = value.slot, slot.tape == id else { return (upstream, parameters) }
-    upstream[slot.index] = seed
+    var outputGradient = [Tensor?](repeating: nil, count: records.count)
+    guard let slot = value.slot, slot.tape == id else { return (outputGradient, parameters) }
+    outputGradient[slot.index] = seed
     for index in stride(from: slot.index, through: 0, by: -1) {
-      guard let pullback = records[index].pullback, !records[index].inputs.isEmpty, let gradient = upstream[index]
+      guard let pullback = records[index].pullback, !records[index].inputs.isEmpty, let gradient = outputGradient[index]
       else { continue }
-      upstream[index] = nil
+      outputGradient[index] = nil
       for (input, part) in zip(records[index].inputs, pullback(gradient)) {
         guard let input, let part else { continue }
-        upstream[input].accumulate(part)
+        outputGradient[input].accumulate(part)
       }
       records[index].pullback = nil
     }
-    return (upstream, parameters)
+    return (outputGradient, parameters)
   }
 
   /// See `recomputed(_:_:)`.
@@ -111,13 +111,13 @@ public final class Tape: Sendable {
     let value = Phase.with(random) { $current.withValue(probe) { body(probe.leaf(input)) } }
     let used = probe.state.withLock { state in state.order.map { state.parameters[$0]! } }
     let result = value.detached.recorded("recomputed", from: [input] + used.map { $0.parameter.value }) {
-      [input = input.detached] upstream in
+      [input = input.detached] outputGradient in
       let tape = Tape()
       let leaf = tape.leaf(input)
       let value = Memory.counting(as: .activations) {
         Phase.with(random) { $current.withValue(tape) { body(leaf) } }
       }
-      let (found, parameters) = tape.walk(from: value, upstream: upstream)
+      let (found, parameters) = tape.walk(from: value, outputGradient: outputGradient)
       return [found[leaf.slot!.index]]
         + used.map { parameters[ObjectIdentifier($0.parameter)].flatMap { found[$0.index] } }
     }
@@ -125,7 +125,7 @@ public final class Tape: Sendable {
   }
 }
 
-/// `body(input)` of which a tape keeps the input only: what lies between is worked out again on the way back, for the
+/// `body(input)` of which a tape keeps the input only: what lies between is computed again in the backward pass, for the
 /// price of a second forward pass through it. Dropout falls the same way both times.
 ///
 /// - Parameter body: reads parameters, changes nothing (no running statistics).
@@ -168,7 +168,7 @@ public final class Parameter {
     isTrainable = trainable
   }
 
-  /// The present numbers; reading them while a tape records makes them part of it.
+  /// The present values; access while a tape records makes them part of it.
   public var value: Tensor {
     get {
       guard isTrainable, let tape = Tape.current else { return stored }

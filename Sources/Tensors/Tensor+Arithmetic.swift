@@ -19,15 +19,16 @@ extension Tensor {
 
   /// Sums of the numbers of two tensors, their shapes broadcast.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
-    a.binary(b, ck_add, "add").recorded("add", from: [a, b]) { [x = a.shape, y = b.shape] upstream in
-      [upstream.summed(to: x), upstream.summed(to: y)]
+    a.binary(b, ck_add, "add").recorded("add", from: [a, b]) { [x = a.shape, y = b.shape] outputGradient in
+      [outputGradient.summed(to: x), outputGradient.summed(to: y)]
     }
   }
 
   /// Differences of the numbers of two tensors, their shapes broadcast.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
-    a.binary(b, ck_subtract, "subtract").recorded("subtract", from: [a, b]) { [x = a.shape, y = b.shape] upstream in
-      [upstream.summed(to: x), (-upstream).summed(to: y)]
+    a.binary(b, ck_subtract, "subtract").recorded("subtract", from: [a, b]) {
+      [x = a.shape, y = b.shape] outputGradient in
+      [outputGradient.summed(to: x), (-outputGradient).summed(to: y)]
     }
   }
 
@@ -96,12 +97,12 @@ extension Tensor {
   public func clamped(to range: ClosedRange<Float>) -> Tensor {
     let (low, high) = (range.lowerBound, range.upperBound)
     let result = Kernel.binary(ck_minimum, Kernel.binary(ck_maximum, self, low), high)
-    return result.recorded("clamped", from: [self]) { [x = detached] upstream in
+    return result.recorded("clamped", from: [self]) { [x = detached] outputGradient in
       [
         Tensor(shape: x.shape) { buffer in
           for i in buffer.indices {
             let value = x.storage.pointer[i]
-            buffer[i] = value >= low && value <= high ? upstream.storage.pointer[i] : 0
+            buffer[i] = value >= low && value <= high ? outputGradient.storage.pointer[i] : 0
           }
         }
       ]

@@ -15,8 +15,8 @@ extension Tensor {
       dropout: dropout > 0 ? Phase.withRandom { (key: $0.next(), rate: dropout) } : nil)
     let (output, totals) = Kernel.attention(plan, self, keys, values)
     return output.recorded("attention", from: [self, keys, values]) {
-      [q = detached, k = keys.detached, v = values.detached] upstream in
-      let gradient = Kernel.attentionGradient(plan, q, k, v, output: output, totals: totals, upstream)
+      [q = detached, k = keys.detached, v = values.detached] outputGradient in
+      let gradient = Kernel.attentionGradient(plan, q, k, v, output: output, totals: totals, outputGradient)
       return [gradient.q, gradient.k, gradient.v]
     }
   }

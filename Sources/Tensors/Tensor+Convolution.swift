@@ -33,11 +33,11 @@ extension Tensor {
       [
         x = detached, weight = weight.detached, wantsX = isRecorded, wantsWeight = weight.isRecorded,
         wantsBias = bias?.isRecorded ?? false
-      ] upstream in
+      ] outputGradient in
       [
-        wantsX ? Kernel.convolutionInputGradient(plan, upstream, weight) : nil,
-        wantsWeight ? Kernel.convolutionWeightGradient(plan, x, upstream) : nil,
-        wantsBias ? upstream.sum(axes: [0, 1, 2]) : nil,
+        wantsX ? Kernel.convolutionInputGradient(plan, outputGradient, weight) : nil,
+        wantsWeight ? Kernel.convolutionWeightGradient(plan, x, outputGradient) : nil,
+        wantsBias ? outputGradient.sum(axes: [0, 1, 2]) : nil,
       ]
     }
   }
@@ -58,8 +58,8 @@ extension Tensor {
     let turned = weight.detached.permuted([0, 2, 1]).unsqueezed(0)
     let result = Kernel.convolutionInputGradient(plan, self, turned).squeezed(1)
     let raw = result.recorded("convTransposed1d", from: [self, weight]) {
-      [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] upstream in
-      let long = upstream.unsqueezed(1)
+      [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] outputGradient in
+      let long = outputGradient.unsqueezed(1)
       return [
         wantsX ? Kernel.convolution(plan, long, turned, bias: nil).squeezed(1) : nil,
         wantsWeight

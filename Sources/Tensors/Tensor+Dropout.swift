@@ -5,7 +5,7 @@ extension Tensor {
   public func dropout(_ rate: Float) -> Tensor {
     precondition(rate >= 0 && rate < 1, "dropout: rate \(rate) is not in 0..<1")
     guard rate > 0, let key = Phase.withRandom({ $0.next() }) else { return self }
-    // The mask is made again on the way back rather than kept.
+    // The mask is made again in the backward pass rather than kept.
     return Kernel.dropout(self, key: key, rate: rate).recorded("dropout", from: [self]) {
       [Kernel.dropout($0, key: key, rate: rate)]
     }

@@ -21,8 +21,8 @@ extension Tensor {
         }
       }
     }
-    // Where the largest lay is found again on the way back rather than kept.
-    return result.recorded("maxPool2d", from: [self]) { [x = detached] upstream in
+    // Where the largest lay is found again in the backward pass rather than kept.
+    return result.recorded("maxPool2d", from: [self]) { [x = detached] outputGradient in
       [
         Tensor(shape: x.shape) { buffer in
           guard buffer.count > 0 else { return }
@@ -34,7 +34,7 @@ extension Tensor {
                 for row in 0..<rows {
                   let start = (image * rows + row) * rowSize
                   ck_max_pool_gradient(
-                    from + image * imageSize, result.storage.pointer + start, upstream.storage.pointer + start,
+                    from + image * imageSize, result.storage.pointer + start, outputGradient.storage.pointer + start,
                     Int32(height), Int32(width), channels, size32, stride32, padding32, Int32(row), Int32(columns),
                     rest, to + image * imageSize)
                 }
@@ -61,12 +61,12 @@ extension Tensor {
         for c in 0..<channels { buffer[to + c] += share * storage.pointer[from + c] }
       }
     }
-    return result.recorded("averagePool2d", from: [self]) { [shape] upstream in
+    return result.recorded("averagePool2d", from: [self]) { [shape] outputGradient in
       [
         Tensor(shape: shape) { buffer in
           buffer.update(repeating: 0)
           Kernel.poolPairs(plan) { from, to in
-            for c in 0..<channels { buffer[from + c] += share * upstream.storage.pointer[to + c] }
+            for c in 0..<channels { buffer[from + c] += share * outputGradient.storage.pointer[to + c] }
           }
         }
       ]

@@ -18,17 +18,17 @@ extension Tensor {
     let result = Kernel.products(
       batch: batch, m, n, k, self, transposingSelf, other, transposingOther, shape: leading + [m, n])
     let (wantsA, wantsB) = (isRecorded, other.isRecorded)
-    return result.recorded("matmul", from: [self, other]) { [a = detached, b = other.detached] upstream in
+    return result.recorded("matmul", from: [self, other]) { [a = detached, b = other.detached] outputGradient in
       // Only what is asked for is computed.
       func left() -> Tensor {
         transposingSelf
-          ? b.matmul(upstream, transposingSelf: transposingOther, transposingOther: true)
-          : upstream.matmul(b, transposingOther: !transposingOther)
+          ? b.matmul(outputGradient, transposingSelf: transposingOther, transposingOther: true)
+          : outputGradient.matmul(b, transposingOther: !transposingOther)
       }
       func right() -> Tensor {
         transposingOther
-          ? upstream.matmul(a, transposingSelf: true, transposingOther: transposingSelf)
-          : a.matmul(upstream, transposingSelf: !transposingSelf)
+          ? outputGradient.matmul(a, transposingSelf: true, transposingOther: transposingSelf)
+          : a.matmul(outputGradient, transposingSelf: !transposingSelf)
       }
       return [wantsA ? left() : nil, wantsB ? right() : nil]
     }
@@ -48,8 +48,8 @@ extension Tensor {
       [
         x = detached.reshaped([m, k]), weight = weight.detached, shape = shape, wantsX = isRecorded,
         wantsWeight = weight.isRecorded, wantsBias = bias.isRecorded
-      ] upstream in
-      let rows = upstream.reshaped([m, n])
+      ] outputGradient in
+      let rows = outputGradient.reshaped([m, n])
       return [
         wantsX ? rows.matmul(weight, transposingOther: true).reshaped(shape) : nil,
         wantsWeight ? x.matmul(rows, transposingSelf: true) : nil, wantsBias ? rows.sum(axes: [0]) : nil,

@@ -11,7 +11,7 @@ extension Tensor {
   public func sum(axes: [Int]? = nil, keepingDimensions: Bool = false) -> Tensor {
     let chosen = Set((axes ?? Array(shape.indices)).map(axis))
     var result = self.detached
-    // Neighbouring axes are summed at once, the innermost group first.
+    // Neighboring axes are summed at once, the innermost group first.
     var last = rank - 1
     while last >= 0 {
       guard chosen.contains(last) else {
@@ -71,11 +71,11 @@ extension Tensor {
     let result = Tensor(shape: final) { buffer in
       for (cell, index) in indices.enumerated() { buffer[cell] = storage.pointer[index] }
     }
-    return result.recorded("maximum", from: [self]) { [shape] upstream in
+    return result.recorded("maximum", from: [self]) { [shape] outputGradient in
       [
         Tensor(shape: shape) { buffer in
           buffer.update(repeating: 0)
-          for (cell, index) in indices.enumerated() { buffer[index] = upstream.storage.pointer[cell] }
+          for (cell, index) in indices.enumerated() { buffer[index] = outputGradient.storage.pointer[cell] }
         }
       ]
     }

@@ -113,11 +113,11 @@ extension Tensor {
     }
     let sizes = tensors.map { $0.shape[axis] }
     let wanted = tensors.map(\.isRecorded)
-    return result.recorded("concatenated", from: tensors) { upstream in
+    return result.recorded("concatenated", from: tensors) { outputGradient in
       var start = 0
       return zip(sizes, wanted).map { size, wanted in
         defer { start += size }
-        return wanted ? upstream.sliced(axis: axis, start..<start + size) : nil
+        return wanted ? outputGradient.sliced(axis: axis, start..<start + size) : nil
       }
     }
   }
@@ -142,8 +142,8 @@ extension Tensor {
         }
       }
     }
-    return result.recorded("gathered", from: [self]) { [shape] upstream in
-      [Kernel.scattered(upstream, indices, shape: shape, axis: axis)]
+    return result.recorded("gathered", from: [self]) { [shape] outputGradient in
+      [Kernel.scattered(outputGradient, indices, shape: shape, axis: axis)]
     }
   }
 }

@@ -24,8 +24,8 @@ extension Tensor {
   public func logSumExp(axis: Int, keepingDimensions: Bool = false) -> Tensor {
     let place = self.axis(axis)
     let last = place == rank - 1 ? self : transposed(place, -1)
-    let reduced = Kernel.logSumExp(last).recorded("logSumExp", from: [last]) { [x = last.detached] upstream in
-      [Kernel.softmax(x) * upstream]
+    let reduced = Kernel.logSumExp(last).recorded("logSumExp", from: [last]) { [x = last.detached] outputGradient in
+      [Kernel.softmax(x) * outputGradient]
     }
     let kept = place == rank - 1 ? reduced : reduced.transposed(place, -1)
     return keepingDimensions ? kept : kept.squeezed(place)
@@ -56,9 +56,9 @@ extension Kernel {
   }
 
   /// `dx = y (dy - Σ y dy)`.
-  static func softmaxGradient(_ y: Tensor, _ upstream: Tensor) -> Tensor {
+  static func softmaxGradient(_ y: Tensor, _ outputGradient: Tensor) -> Tensor {
     rows(y) { row, from, width, to in
-      let above = upstream.storage.pointer + row * width
+      let above = outputGradient.storage.pointer + row * width
       ck_softmax_gradient(from, above, ck_dot(from, above, width), to + row * width, width)
     }
   }

@@ -1,30 +1,30 @@
 extension Tensor {
-  /// Gaussians as a picture (Zwicker et al. 2001, EWA splatting; Kerbl et al. 2023): `[height, width, 5]` of red, green,
-  /// blue over `background`, the depth summed like a colour, and alpha. Divide the depth by alpha for what lies there.
+  /// Gaussians as a image (Zwicker et al. 2001, EWA splatting; Kerbl et al. 2023): `[height, width, 5]` of red, green,
+  /// blue over `background`, the depth summed like a color, and alpha. Divide the depth by alpha for what lies there.
   ///
   /// - Parameters:
   ///   - means: `[count, 3]`, in the world.
   ///   - scales: `[count, 3]`, standard deviations along the Gaussian's own axes.
   ///   - rotations: `[count, 4]`, quaternions w, x, y, z of any length.
-  ///   - colours: `[count, 3]`.
+  ///   - colors: `[count, 3]`.
   ///   - opacities: `[count]`, 0...1.
   ///   - background: red, green and blue; it gets no gradient.
   public static func splatted(
-    means: Tensor, scales: Tensor, rotations: Tensor, colours: Tensor, opacities: Tensor, view: SplattingView,
+    means: Tensor, scales: Tensor, rotations: Tensor, colors: Tensor, opacities: Tensor, view: SplattingView,
     background: SIMD3<Float> = .zero
   ) -> Tensor {
     let count = opacities.count
     for (name, tensor, width) in [
-      ("means", means, 3), ("scales", scales, 3), ("rotations", rotations, 4), ("colours", colours, 3),
+      ("means", means, 3), ("scales", scales, 3), ("rotations", rotations, 4), ("colors", colors, 3),
     ] {
       precondition(
         tensor.shape == [count, width], "splatted: \(name) have shape \(tensor.shape), not [\(count), \(width)]")
     }
     precondition(opacities.rank == 1, "splatted: opacities have shape \(opacities.shape)")
-    let inputs = [means, scales, rotations, colours, opacities]
-    let (picture, state) = Kernel.splat(inputs, view: view, background: background)
-    return picture.recorded("splatted", from: inputs) { [inputs = inputs.map(\.detached)] upstream in
-      Kernel.splatGradient(inputs, state, view: view, background: background, upstream)
+    let inputs = [means, scales, rotations, colors, opacities]
+    let (image, state) = Kernel.splat(inputs, view: view, background: background)
+    return image.recorded("splatted", from: inputs) { [inputs = inputs.map(\.detached)] outputGradient in
+      Kernel.splatGradient(inputs, state, view: view, background: background, outputGradient)
     }
   }
 }

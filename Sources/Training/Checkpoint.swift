@@ -45,7 +45,7 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .notACheckpoint(let path, let lacks): "\(path): not a training checkpoint: it has no \(lacks)"
     case .otherRecipe(let path):
-      "\(path) belongs to another recipe; give this one another --run folder, or --restart to begin anew"
+      "\(path) belongs to another recipe; give this one another --run folder, or --restart to start over"
     }
   }
 }
@@ -87,7 +87,7 @@ package struct Checkpoint {
     try state.added(to: header).write(to: path)
   }
 
-  /// The recipe in a checkpoint, without reading its weights.
+  /// The recipe in a checkpoint, without loading its weights.
   /// - Throws: `CheckpointError`, `SafetensorsError`.
   package static func recipe(in path: String) throws -> String {
     try naming {

@@ -20,7 +20,7 @@ package final class FeatureCache: EpisodeReader {
   /// The rows of an encoder, read if they are there and made otherwise.
   ///
   /// - Returns: nil when the encoder has nothing frozen, or when its rows would be larger than its limit.
-  /// - Throws: what reading demonstrations or writing the file threw; `CancellationError` when `shouldStop` asked.
+  /// - Throws: what the reader or the file threw; `CancellationError` when `shouldStop` asked.
   package static func open(
     _ encoder: any FrozenEncoder, _ base: any EpisodeReader, fingerprints: [DatasetFingerprint], folder: String,
     shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }

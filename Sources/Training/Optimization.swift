@@ -52,7 +52,7 @@ struct Optimization {
     let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
     guard value.item.isFinite, norm.isFinite else {
       throw TrainingError.notANumber(
-        step: index + 1, tensor: culprit(loss: value, gradients), lastCheckpoint: lastCheckpoint())
+        step: index + 1, tensor: cause(loss: value, gradients), lastCheckpoint: lastCheckpoint())
     }
     optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
     return Outcome(loss: Double(value.item), gradientNorm: Double(norm), learningRate: rate)
@@ -68,7 +68,7 @@ struct Optimization {
   }
 
   /// The first tensor that went wrong, for the message.
-  private func culprit(loss: Tensor, _ gradients: Gradients) -> String {
+  private func cause(loss: Tensor, _ gradients: Gradients) -> String {
     for (name, parameter) in parameters where !parameter.value.isFinite { return name }
     guard loss.item.isFinite else { return "loss" }
     for (name, parameter) in parameters where gradients[parameter].map({ !$0.isFinite }) ?? false {

@@ -34,7 +34,7 @@ public struct PolicyObjective: Objective {
   public func parameterGroups(weightDecay decay: Float) -> [AdamW.Group] {
     let parameters = policy.parameters().filter { $0.parameter.isTrainable }
     let inEncoder = Set(policy.encoder.parameters().map { ObjectIdentifier($0.parameter) })
-    let exempt = policy.undecayed
+    let exempt = policy.noWeightDecay
     let encoder = parameters.filter { inEncoder.contains(ObjectIdentifier($0.parameter)) }
     let others = parameters.filter { !inEncoder.contains(ObjectIdentifier($0.parameter)) }
     return [

@@ -8,7 +8,7 @@ package struct Stage {
   package static let format = "imitationkit-stage-1"
 
   package var folder: RunFolder
-  /// What checkpoints of another recipe are told apart by: lines, the last of which are the stage's own training settings as
+  /// What checkpoints of another recipe are distinguished by: lines, the last of which are the stage's own training settings as
   /// JSON. How many steps those ask for makes no other recipe.
   package var identity: String
 

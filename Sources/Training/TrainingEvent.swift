@@ -66,10 +66,10 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
     case .otherShapes(let run):
       "\(run): the demonstrations have other image sizes or widths than those it began with; train a new run"
     case .demonstrationsChanged(let run, let change):
-      "\(run): the demonstrations changed since this run began: \(change); give the old ones back, begin anew with --restart or "
+      "\(run): the demonstrations changed since this run began: \(change); give the old ones back, start over with --restart or "
         + "another --run, or go on with --accept-changes"
     case .outOfReach(let column, let low, let high, let reach):
-      "normalised, action \(column) of those learned goes from \(low) to \(high), the policy only from "
+      "normalized, action \(column) of those learned goes from \(low) to \(high), the policy only from "
         + "\(reach.lowerBound) to \(reach.upperBound): use 'actions: {normalization: limits}'"
     }
   }

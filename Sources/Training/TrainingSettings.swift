@@ -1,7 +1,7 @@
 import Imitation
 import Layers
 
-/// How the weights are found: steps, batch, optimiser, schedule, averaging, and when to look.
+/// How the weights are found: steps, batch, optimizer, schedule, averaging, and when to look.
 package struct TrainingSettings: PluginOptions {
   @Key("Training steps.", 1...) package var steps: Int
   @Key("Windows a step.", 1...65_536) package var batch = 16

@@ -57,7 +57,7 @@
       let comparison = try JSONDecoder().decode(
         Comparison.self, from: #require(runner.bytes("grid/report/report.json")))
       #expect(comparison.columns.count == 4 && comparison.missing.isEmpty)
-      // What is called the same is told apart by what differs.
+      // What is called the same is distinguished by what differs.
       let names = ["small (channels: 16, crop: 18)", "small (channels: 32, crop: 16)"]
       #expect(Set(comparison.columns.map(\.encoder)) == Set(names))
       for column in comparison.columns {
@@ -121,7 +121,7 @@
       let other = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
       #expect(other.pool == "training" && other.episodes.count == 2)
       #expect(EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions).count == 24)
-      // And the way back: all are known.
+      // And the backward pass: all are known.
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
       #expect(try runner.run(arguments).status == 0)
       let back = try EvaluationResult.read(runner.folder + "/run/evaluation.json")

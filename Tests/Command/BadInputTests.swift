@@ -51,7 +51,7 @@ import Testing
     let small = "policy={kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8}"
     let arguments = ["train", "recipe.yaml", "--run", "run", "--set", small]
     let line = try complaint(arguments + ["--set", "actions.normalization=gaussian"]) { _ in }
-    #expect(line.contains("normalised, action") && line.contains("limits"))
+    #expect(line.contains("normalized, action") && line.contains("limits"))
     let tooMany = try complaint(arguments + ["--set", "actions.execute=5"]) { _ in }
     #expect(tooMany.contains("predicts 4 actions"))
   }
@@ -64,7 +64,7 @@ import Testing
   @Test func emptyFilterKey() throws {
     let line = try complaint { runner in
       let path = runner.folder + "/" + Self.file
-      let old = try HDF5File(reading: path)
+      let old = try HDF5File(forReading: path)
       try HDF5File.atomically(path) { file in
         try file.copy("data", from: old, as: "data")
         try file.createGroup("mask")
@@ -111,10 +111,10 @@ import Testing
     #expect(line.contains("policy.heads") && line.contains("line"))
   }
 
-  /// Whatever can be told without the demonstrations is told before they are opened: here there are none.
+  /// Whatever can be reported without the demonstrations is reported before they are opened: here there are none.
   @Test(arguments: [
     ("policy.kind=bc-transfromer", "'policy.kind': unknown kind 'bc-transfromer'; known: bc-transformer"),
-    ("policy.wdith=64", "unknown key 'policy.wdith'; allowed here: acting_deviation"),
+    ("policy.wdith=64", "unknown key 'policy.wdith'; allowed here: causal"),
     ("policy.modes=0", "'policy.modes': must be from 1 to 100"),
     ("encoder.keypoints=many", "'encoder.keypoints' must be a whole number"),
     ("encoder={kind: gaussian-world, world: nowhere}", "nowhere"),
@@ -160,7 +160,7 @@ import Testing
   @Test func otherTaskInTheFile() throws {
     let line = try complaint { runner in
       let path = runner.folder + "/" + Self.file
-      let old = try HDF5File(reading: path)
+      let old = try HDF5File(forReading: path)
       try HDF5File.atomically(path) { file in
         try file.createGroup("data")
         for demo in 0..<4 { try file.copy("data/demo_\(demo)", from: old, as: "data/demo_\(demo)") }

@@ -55,14 +55,14 @@
         let instruction = try file.instruction(demo)
         #expect(seen.instruction == instruction)
         let actions = try file.hdf5.floats("data/\(demo)/actions")
-        let pictures = try file.hdf5.frames("data/\(demo)/obs/robot0_agentview_left_image")
+        let images = try file.hdf5.frames("data/\(demo)/obs/robot0_agentview_left_image")
         let grips = try file.hdf5.floats("data/\(demo)/obs/robot0_base_to_eef_pos")
         let (rows, frame) = (actions.count / 12, 20 * 20 * 3)
         var solved = false
         for row in 0..<rows {
           #expect(!solved, "rows after the one that solves it")
-          let picture = try #require(seen.images["robot0_agentview_left_image"])
-          #expect(picture.pixels == Array(pictures[row * frame..<(row + 1) * frame]), "row \(row) of \(demo)")
+          let image = try #require(seen.images["robot0_agentview_left_image"])
+          #expect(image.pixels == Array(images[row * frame..<(row + 1) * frame]), "row \(row) of \(demo)")
           #expect(seen.vectors["robot0_base_to_eef_pos"] == Array(grips[row * 3..<row * 3 + 3]))
           let step = try kitchen.step(Array(actions[row * 12..<row * 12 + 12]))
           (seen, solved) = (step.observation, step.success)
@@ -108,12 +108,12 @@
       }
       #expect(try runner.run(GenerateTests.generate + ["--episodes", "3"]).complaint.contains("no split of 3"))
       #expect(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5") == states)
-      // Replaced when asked for; then the pictures are of other states.
+      // Replaced when asked for; then the images are of other states.
       #expect(try runner.run(noisy + ["--replace"]).status == 0)
       let others = try #require(runner.bytes("Datasets/small/generated/OpenDrawer.states.hdf5"))
       #expect(others != states)
       #expect(try runner.run(Array(noisy.dropLast())).complaint.contains("--draw-again"))
-      // States that are as they are asked for stay; their pictures replace the others.
+      // States that are as they are asked for stay; their images replace the others.
       let date = try runner.changed("Datasets/small/generated/OpenDrawer.states.hdf5")
       #expect(try runner.run(noisy.dropLast() + ["--replace"]).status == 0)
       #expect(try runner.changed("Datasets/small/generated/OpenDrawer.states.hdf5") == date)

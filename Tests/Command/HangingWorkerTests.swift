@@ -18,7 +18,7 @@
       process.waitUntilExit()
       let errors = String(decoding: try #require(runner.bytes("evaluate.err")), as: UTF8.self)
       #expect(process.terminationStatus == 0, "\(errors)")
-      #expect(errors.contains("1 of 3 episodes broke off"), "\(errors)")
+      #expect(errors.contains("1 of 3 episodes crashed"), "\(errors)")
       let result = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
       #expect(result.episodes.map(\.episode) == [0, 1, 2])
       #expect(result.rows.map(\.errors) == [1] && result.rows.map(\.episodes) == [3])

@@ -60,7 +60,7 @@ import Testing
   #if Kitchenette
     @Test func documentationSaysTheSame() throws {
       let page = try String(contentsOfFile: CommandRunner.root + "/docs/reference.md", encoding: .utf8)
-      #expect(try output("--markdown") == page, "docs/reference.md is old: ./run docs writes it anew")
+      #expect(try output("--markdown") == page, "docs/reference.md is old: ./run docs writes it again")
     }
   #endif
 }

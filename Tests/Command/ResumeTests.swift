@@ -64,7 +64,7 @@
         try killed.kill(arguments, attempt, after: random.uniform(0.02...0.6))
         let parts = killed.folder + "/Datasets/small/files/OpenDrawer.hdf5.parts"
         for name in (try? FileManager.default.contentsOfDirectory(atPath: parts)) ?? [] where name.hasSuffix(".hdf5") {
-          _ = try HDF5File(reading: parts + "/" + name).shape("episode/actions")
+          _ = try HDF5File(forReading: parts + "/" + name).shape("episode/actions")
         }
       }
       #expect(try killed.run(arguments).status == 0)

@@ -20,7 +20,7 @@
       return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
-    /// A real robot's file, absolute metres, and no simulator: no unit, no range, no rate in the package.
+    /// A real robot's file, absolute meters, and no simulator: no unit, no range, no rate in the package.
     @Test func unknownActionsAreExportedAsUnknown() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }
@@ -175,7 +175,7 @@
       other.controlHertz = 10
       try runner.writeSmallProject(schema: .init(actions: ["actions": other]))
       let files = runner.folder + "/Datasets/small/files"
-      let source = try HDF5File(reading: files + "/OpenDrawer.hdf5")
+      let source = try HDF5File(forReading: files + "/OpenDrawer.hdf5")
       try HDF5File.atomically(files + "/CloseDrawer.hdf5") { file in
         try file.createGroup("data")
         for demo in try source.children("data") { try file.copy("data/\(demo)", from: source, as: "data/\(demo)") }

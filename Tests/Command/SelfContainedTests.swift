@@ -32,7 +32,7 @@ import Training
     try exportAndVerify(runner, "run")
     #if Kitchenette
       let evaluated = try runner.run("evaluate", "run")
-      #expect(evaluated.status == 0 && !evaluated.errors.contains("broke off"), "\(evaluated.errors)")
+      #expect(evaluated.status == 0 && !evaluated.errors.contains("crashed"), "\(evaluated.errors)")
     #endif
     // And it can be trained on.
     let more = try runner.run(arguments + ["training.steps=6"])
@@ -58,10 +58,10 @@ import Training
     try exportAndVerify(runner, "run")
     #if Kitchenette
       let evaluated = try runner.run("evaluate", "run")
-      #expect(evaluated.status == 0 && !evaluated.errors.contains("broke off"), "\(evaluated.errors)")
+      #expect(evaluated.status == 0 && !evaluated.errors.contains("crashed"), "\(evaluated.errors)")
     #endif
     let probed = try runner.run("probe", "run", "--targets", "robot0_base_to_eef_pos")
-    #expect(probed.status != 0 && probed.complaint.contains("'small' gives no pooled features of pictures"))
+    #expect(probed.status != 0 && probed.complaint.contains("'small' gives no pooled features of images"))
   }
 
   @Test func theWorldModelIsInside() throws {
@@ -87,7 +87,7 @@ import Training
     #endif
   }
 
-  /// An edited recipe.yaml is told; the policy is built as it was trained. How it is judged may change.
+  /// An edited recipe.yaml is reported; the policy is built as it was trained. How it is judged may change.
   @Test func theRecipeInTheCheckpointCounts() throws {
     let runner = try CommandRunner()
     defer { runner.remove() }
@@ -112,7 +112,7 @@ import Training
       try FileManager.default.removeItem(atPath: runner.folder + "/run/recipe.yaml")
       let alone = try runner.run("evaluate", "run", "--episodes", "2")
       #expect(alone.status == 0 && !alone.errors.contains("note:"), "\(alone.errors)")
-      // Judged otherwise: that is taken from it, and nothing is told.
+      // Judged otherwise: that is taken from it, and nothing is reported.
       try runner.write(text.replacingOccurrences(of: "episodes: 1", with: "episodes: 3"), to: "run/recipe.yaml")
       let otherwise = try runner.run("evaluate", "run")
       #expect(otherwise.output.contains("/3") && !otherwise.errors.contains("note:"), "\(otherwise)")

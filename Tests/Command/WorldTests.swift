@@ -68,10 +68,11 @@ import Testing
     let clash = try whole.run("world", "train", "world.yaml", "--run", "run", "--set", "world.dynamics.layers=2")
     #expect(clash.status == 1 && clash.complaint.contains("belongs to another recipe"))
     #expect(whole.bytes("run/recipe.yaml") == kept && kept != nil, "a refused recipe must not take the run's place")
-    // What is trained is not worked out again.
+    // What is trained is not computed again.
     let again = try whole.run(arguments)
-    #expect(again.status == 0 && again.errors.contains("run: trained") && !again.errors.contains("compute lifted frames"))
-    // The other kind of recipe, and a lift that learns without being told how.
+    #expect(
+      again.status == 0 && again.errors.contains("run: trained") && !again.errors.contains("compute lifted frames"))
+    // The other kind of recipe, and a lift that learns without being reported how.
     let mistaken = try whole.run("train", "world.yaml")
     #expect(mistaken.status == 1 && mistaken.complaint.contains("imitate world train world.yaml"))
     try whole.write(
@@ -183,7 +184,7 @@ import Testing
     #expect(half.status == 1 && half.complaint.contains("looks through 'robot0_eye_in_hand_image'"))
   }
 
-  /// What has no room in memory is worked out again and again, and the model is the same.
+  /// What has no room in memory is computed again and again, and the model is the same.
   @Test func trainsWithoutMemory() throws {
     let runner = try project()
     defer { runner.remove() }
@@ -191,7 +192,8 @@ import Testing
     let small = ["world", "train", "world.yaml", "--run", "not-kept", "--set", "data.memory_gigabytes=1e-6"]
     let result = try runner.run(small)
     #expect(result.status == 0, "\(result.errors)")
-    #expect(result.errors.contains("note: lifted frames would take") && !result.errors.contains("compute lifted frames"))
+    #expect(
+      result.errors.contains("note: lifted frames would take") && !result.errors.contains("compute lifted frames"))
     #expect(result.errors.contains("note: clips would take"))
     let worlds = try ["kept", "not-kept"].map {
       try Safetensors.read("\(runner.folder)/\($0)/world.safetensors").tensors
@@ -213,7 +215,7 @@ import Testing
     #expect(trained.status == 0, "\(trained.errors)")
     let (_, rows) = try found(
       runner.run("world", "evaluate", "world", "--steps", "4", "--clips", "3", "--format", "json"))
-    // Frames of one colour, each drawn by Gaussians that stand where the depths say.
+    // Frames of one color, each drawn by Gaussians that stand where the depths say.
     let lifted = try #require(rows.first { ($0["name"] as? String)?.hasSuffix("lift drawn") == true })
     #expect(try #require(lifted["psnr"] as? Double) > 25)
     let keys = "robot0_agentview_left_depth, robot0_agentview_left_calibration"
@@ -260,7 +262,7 @@ import Testing
     #expect(left.count == 1 && left != kept)
     // Without room nothing is kept, and it is said.
     let none = try train("three", "encoder={kind: gaussian-world, world: world, cache_gigabytes: 0}")
-    #expect(none.status == 0 && none.errors.contains("worked out as they are needed"))
+    #expect(none.status == 0 && none.errors.contains("computed as they are needed"))
     // Joined by image features; and exported, without the world model's own file.
     let both = try train(
       "four", "encoder={kind: gaussian-world, world: world, join: {kind: small, crop: 18, channels: 16}}")

@@ -13,7 +13,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: path) }
     let values = (0..<shape.reduce(1, *)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
     try HDF5File.atomically(path) { try $0.write(values, shape: shape, to: "x", chunk: chunk) }
-    let file = try HDF5File(reading: path)
+    let file = try HDF5File(forReading: path)
     #expect(try file.frames("x") == values)
     for rows in [0..<1, 1..<min(3, shape[0]), shape[0] - 1..<shape[0], 0..<0] {
       #expect(try file.frames("x", rows: rows) == file.bytes("x", rows: rows), "\(rows)")
@@ -38,7 +38,7 @@ import Testing
       if place % 3 == 0 { bytes.removeLast(bytes.count - place) }
       try Data(bytes).write(to: URL(fileURLWithPath: path))
       do {
-        let file = try HDF5File(reading: path)
+        let file = try HDF5File(forReading: path)
         for name in ["x", "plain"] { _ = try file.frames(name) }
       } catch is HDF5Error {
         refused += 1

@@ -168,9 +168,9 @@ import Testing
     #expect(odd.problems.contains { $0.contains("demo_7") })
     #expect(odd.actions.filter(\.isConstant).map(\.index) == [7, 8, 9, 10, 11])
     // Two grey frames and one black one: mean and deviation by hand.
-    let pictures = temporary("pictures")
-    defer { try? FileManager.default.removeItem(atPath: pictures) }
-    try HDF5File.atomically(pictures) { file in
+    let images = temporary("images")
+    defer { try? FileManager.default.removeItem(atPath: images) }
+    try HDF5File.atomically(images) { file in
       try file.createGroup("data")
       var episode = RecordedEpisode(actionWidth: 7, description: .init(metadata: "{}", model: ""))
       for grey in [UInt8(90), 90, 0] {
@@ -181,7 +181,7 @@ import Testing
       }
       try file.write(episode, as: "data/demo_0")
     }
-    let summary = try DatasetSummary(DemonstrationFile(path: pictures))
+    let summary = try DatasetSummary(DemonstrationFile(path: images))
     let camera = try #require(summary.cameras.first)
     #expect(camera.frames == 3 && camera.plain == 1 && camera.repeated == 1)
     #expect(camera.mean == [65, 60, 60])

@@ -52,12 +52,12 @@ import Testing
       for name in ["actions", "action_dict/gripper", "obs/position"] {
         #expect(try file.hdf5.doubles("data/\(demo)/\(name)") == source.hdf5.doubles("data/\(demo)/\(name)"))
       }
-      let found = try file.hdf5.pictures("data/\(demo)/obs/camera")
+      let found = try file.hdf5.images("data/\(demo)/obs/camera")
       if case .jpeg = storage {
         let largest = zip(found, pixels).map { abs(Int($0) - Int($1)) }.max()!
         #expect(largest < 60)
         #expect(try #require(report.worstPSNR) > 25)
-        let middle = try file.hdf5.pictures("data/\(demo)/obs/camera", rows: 2..<4)
+        let middle = try file.hdf5.images("data/\(demo)/obs/camera", rows: 2..<4)
         #expect(middle == Array(found[2 * 2304..<4 * 2304]))
       } else {
         #expect(found == pixels && report.worstPSNR == nil)
@@ -70,7 +70,7 @@ import Testing
       #expect(read.schema.images["camera"] == .init(height: 24, width: 32))
       let rows = [0, 0, 1, 5, 5]
       let window = try read.images("camera", episode: 1, rows: rows)
-      let whole = try file.hdf5.pictures("data/demo_2/obs/camera")
+      let whole = try file.hdf5.images("data/demo_2/obs/camera")
       let expected = rows.flatMap { Array(whole[$0 * 2304..<($0 + 1) * 2304]) }
       #expect(window == expected)
     }

@@ -40,11 +40,11 @@ private func numbered(lengths: [Int]) throws -> MemoryEpisodes {
   @Test(arguments: [(1, 1), (10, 10), (2, 15), (3, 1), (1, 8)]) func equalsRobomimic(_ stack: Int, _ sequence: Int)
     throws
   {
-    let told = try numbered(lengths: [1, 4, 23])
+    let reported = try numbered(lengths: [1, 4, 23])
     let window = Window(observations: (1 - stack)...0, actions: 0...(sequence - 1))
     for (episode, length) in [1, 4, 23].enumerated() {
       for t in 0..<length {
-        let batch = try told.batch([.init(episode: episode, step: t)], window: window)
+        let batch = try reported.batch([.init(episode: episode, step: t)], window: window)
         let expected = robomimic(length: length, t: t, stack: stack, sequence: sequence)
         let seen = Array(expected.rows.prefix(stack))
         let done = Array(expected.rows.suffix(sequence))
@@ -137,8 +137,8 @@ private func numbered(lengths: [Int]) throws -> MemoryEpisodes {
   }
 
   @Test func statisticsAreThoseOfAllSteps() throws {
-    let told = try numbered(lengths: [2, 3])
-    let statistics = try told.statistics(of: Normalizer.actions, episodes: [0, 1])
+    let reported = try numbered(lengths: [2, 3])
+    let statistics = try reported.statistics(of: Normalizer.actions, episodes: [0, 1])
     #expect(statistics.count == 5)
     #expect(statistics.mean == [0.8, -0.8, 0.6])  // rows 0 1 0 1 2, episodes 0 0 1 1 1
     #expect(zip(statistics.variance, [0.56, 0.56, 0.24]).allSatisfy { abs($0 - $1) < 1e-12 })

@@ -3,7 +3,7 @@ import Imitation
 import Tensors
 import Testing
 
-/// Doubles pictures' brightness and hands a reading through, before or behind it.
+/// Doubles images' brightness and hands a reading through, before or behind it.
 private struct Brightness: ObservationEncoder {
   struct Options: PluginOptions {}
   static let name = "brightness"
@@ -13,8 +13,8 @@ private struct Brightness: ObservationEncoder {
 
   init(options: Options, context: EncoderContext, random: inout Random) { self.init(readsFirst: false) }
   init(readsFirst: Bool) {
-    let (picture, reading) = ((FeatureLayout.Source.image, "camera", 3), (FeatureLayout.Source.vector, "x", 2))
-    layout = FeatureLayout(readsFirst ? [reading, picture] : [picture, reading])
+    let (image, reading) = ((FeatureLayout.Source.image, "camera", 3), (FeatureLayout.Source.vector, "x", 2))
+    layout = FeatureLayout(readsFirst ? [reading, image] : [image, reading])
     self.readsFirst = readsFirst
   }
 
@@ -27,22 +27,22 @@ private struct Brightness: ObservationEncoder {
 }
 
 @Suite struct RidgeRegressionTests {
-  /// Where an encoder puts the readings makes no difference, and they are not among what is regressed on.
+  /// Where an encoder puts the proprioception makes no difference, and they are not among what is regressed on.
   @Test func readingsMayStandAnywhere() {
     var random = Random(seed: 1)
     let pixels = (0..<20 * 2 * 3).map { _ in UInt8(random.below(256)) }
     let seen = ObservationBatch(
       images: ["camera": ImageBatch(batch: 20, time: 2, size: .init(height: 1, width: 1), pixels: pixels)],
       vectors: ["x": .normal([20, 2, 2], random: &random)], instructions: Array(repeating: "", count: 20), time: 2)
-    let rows = [false, true].map { Brightness(readsFirst: $0).pictureRows(seen) }
+    let rows = [false, true].map { Brightness(readsFirst: $0).imageRows(seen) }
     #expect(rows[0] == rows[1])
-    // The last frame's three colours, and nothing else.
+    // The last frame's three colors, and nothing else.
     let expected: [[Double]] = (0..<20).map { item in pixels[item * 6 + 3..<item * 6 + 6].map { 2 * Double($0) } }
     #expect(rows[0] == expected)
     let values = seen.vectors["x"]!.sliced(axis: 1, 1..<2).squeezed(1).scalars.map(Double.init)
-    let readings: [[Double]] = (0..<20).map { [values[2 * $0], values[2 * $0 + 1]] }
-    let found = rows.map { RidgeRegression.explained($0, readings, $0, readings) }
-    #expect(found[0] == found[1] && found[0] < 0.8, "readings would explain themselves")
+    let proprioception: [[Double]] = (0..<20).map { [values[2 * $0], values[2 * $0 + 1]] }
+    let found = rows.map { RidgeRegression.explained($0, proprioception, $0, proprioception) }
+    #expect(found[0] == found[1] && found[0] < 0.8, "proprioception would explain themselves")
   }
 
   /// What is linear is found whole, what is noise is not.

@@ -38,7 +38,7 @@ import Testing
     #expect(try foreign.actionWidth == 5)
     let policy = try policy(
       BCTransformer.self,
-      "{\"context\": 4, \"horizon\": 4, \"width\": 24, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"dropout\": 0, \"causal\": true, \"minimum_deviation\": 1e-4, \"mode\": \"best\", \"acting_deviation\": 0}",
+      "{\"context\": 4, \"horizon\": 4, \"width\": 24, \"layers\": 2, \"heads\": 4, \"modes\": 3, \"dropout\": 0, \"causal\": true, \"min_std\": 1e-4, \"mode\": \"best\", \"low_noise_std\": 0}",
       foreign, actions: 5)
     try policy.load(foreign.weights(for: policy))
     let seen = observations([
@@ -114,7 +114,7 @@ import Testing
     let normalizer = try foreign.normalizer(actionWidth: 4)
     #expect(normalizer.keys["actions"] == .init(scale: [0.25, 0.25, 0.25, 0.25], offset: [0.25, 0.25, 0.25, 0.25]))
 
-    // What is missing, of another size, or left over is told by name.
+    // What is missing, of another size, or left over is reported by name.
     let name = kind == "unet" ? "model.final_conv.1.weight" : "model.head.weight"
     var broken = theirs
     broken[name] = nil

@@ -6,20 +6,20 @@ import Tensors
 import Testing
 
 @Suite struct LiftTests {
-  /// A wall of smoothly changing colour, two metres away and parallel to the picture of a camera moved sideways by `shift`.
+  /// A wall of smoothly changing color, two meters away and parallel to the image of a camera moved sideways by `shift`.
   static func wall(shift: Float) -> (image: Tensor, depth: Tensor, calibration: CameraCalibration) {
     let size = ObservationSchema.ImageSize(height: 32, width: 32)
     var camera = CameraCalibration(fieldOfView: 50, size: size)
     camera.position = SIMD3(shift, 0, 0)
-    var colours: [Float] = []
+    var colors: [Float] = []
     for v in 0..<32 {
       for u in 0..<32 {
         let x = (Float(u) + 0.5 - 16) / camera.focal.x * 2 + shift
         let y = (Float(v) + 0.5 - 16) / camera.focal.y * 2
-        colours += [0.5 + 0.4 * sin(2 * x), 0.5 + 0.4 * cos(3 * y), 0.5 + 0.3 * sin(x + y)]
+        colors += [0.5 + 0.4 * sin(2 * x), 0.5 + 0.4 * cos(3 * y), 0.5 + 0.3 * sin(x + y)]
       }
     }
-    return (Tensor(colours, shape: [1, 32, 32, 3]), .filled([1, 32, 32], with: 2), camera)
+    return (Tensor(colors, shape: [1, 32, 32, 3]), .filled([1, 32, 32], with: 2), camera)
   }
 
   static func psnr(_ a: Tensor, _ b: Tensor) -> Float { -10 * log10((a - b).square().mean().item) }

@@ -33,7 +33,7 @@ enum Small {
       options: options, blueprint: .init(context: context(), actionWidth: 3), parts: catalog, random: &random)
   }
 
-  /// Colours that vary smoothly over a surface between one and two metres away.
+  /// Colors that vary smoothly over a surface between one and two meters away.
   static func views(batch: Int, cameras: Int = 1, geometry: Bool = true) -> CameraViews {
     var random = Random(seed: 9)
     let calibration = CameraCalibration(fieldOfView: 50, size: size)
@@ -190,7 +190,7 @@ enum Small {
     let noise = Tensor.normal([2, 8, 6], random: &random)
     let left = Small.untouched(vae) {
       vae.loss(
-        points, anchors: vae.anchors(of: points), pictures: views.images[0],
+        points, anchors: vae.anchors(of: points), images: views.images[0],
         views: [Small.context().view, Small.context().view], isPaired: true, noise: noise
       ).loss
     }
@@ -215,13 +215,13 @@ enum Small {
     let set = vae.decode(vae.encode(points, anchors: vae.anchors(of: points)).mean)
     #expect(set.count == 512)
     let drawn = set.rendered(from: [views.views(from: 0)![0]]).sliced(axis: 3, 0..<3)
-    // Nothing reaches past the edges, where the picture fades into the background.
+    // Nothing reaches past the edges, where the image fades into the background.
     let inner = [4..<28, 4..<28]
     func middle(_ tensor: Tensor) -> Tensor { tensor.sliced(axis: 1, inner[0]).sliced(axis: 2, inner[1]) }
     let quality = LiftTests.psnr(middle(drawn), middle(wall.image))
     let plain = middle(wall.image).mean(axes: [0, 1, 2], keepingDimensions: true).broadcast(to: [1, 24, 24, 3])
     let blank = LiftTests.psnr(plain, middle(wall.image))
-    #expect(quality > blank + 1.5, "\(quality) dB, the mean colour \(blank) dB")
+    #expect(quality > blank + 1.5, "\(quality) dB, the mean color \(blank) dB")
     #expect(set.means.sliced(axis: 2, 2..<3).scalars.allSatisfy { abs($0 - 2) < 0.05 }, "on the wall")
   }
 
@@ -255,15 +255,15 @@ enum Small {
     }
   }
 
-  /// Latents that stand still cost nothing, whatever their size; those that are drawn anew cost twice their variance.
+  /// Latents that stand still cost nothing, whatever their size; those that are drawn again cost twice their variance.
   @Test func unrestIsMeasuredByTheSpread() {
     var random = Random(seed: 3)
     let one = Tensor.normal([40, 16, 5], random: &random)
     let other = Tensor.normal([40, 16, 5], random: &random)
-    #expect(GaussianVAE.unrest(Tensor.concatenated([one, one], axis: 0)).item == 0)
+    #expect(GaussianVAE.motionScore(Tensor.concatenated([one, one], axis: 0)).item == 0)
     for size in [0.1, 30] as [Float] {
-      let unrest = GaussianVAE.unrest(Tensor.concatenated([one * size, other * size], axis: 0)).item
-      #expect(abs(unrest - 2) < 0.15, "\(unrest)")
+      let motionScore = GaussianVAE.motionScore(Tensor.concatenated([one * size, other * size], axis: 0)).item
+      #expect(abs(motionScore - 2) < 0.15, "\(motionScore)")
     }
   }
 
@@ -317,37 +317,37 @@ enum Small {
     try world.write(to: path)
     let again = try WorldModel(path: path, parts: Small.catalog)
     let views = Small.views(batch: 3, geometry: false)
-    func picture(_ world: WorldModel) -> [Float] {
-      let sight = world.sight(views)
-      #expect(sight.shape == [3] + world.sightShape)
-      let state = world.state(sight, reference: sight)
+    func image(_ world: WorldModel) -> [Float] {
+      let encoding = world.encoding(views)
+      #expect(encoding.shape == [3] + world.encodingShape)
+      let state = world.state(encoding, reference: encoding)
       #expect(state.shape[1] == world.tokenCount)
-      return world.picture(state).scalars
+      return world.image(state).scalars
     }
-    #expect(picture(world) == picture(again))
+    #expect(image(world) == image(again))
     #expect(throws: GaussianWorldError.self) {
       try Safetensors.write([:], metadata: [:], to: path)
       _ = try WorldModel(path: path, parts: Small.catalog)
     }
   }
 
-  /// Without a VAE nothing is lost: the states draw what the pictures were.
+  /// Without a VAE nothing is lost: the states draw what the images were.
   @Test func patchesKeepEverything() throws {
     let views = Small.views(batch: 2, geometry: false)
     let pixels = try Small.world("image")
-    let sight = pixels.sight(views)
-    pixels.standardize(rawStates: [pixels.rawState(sight, reference: sight)])
-    let back = pixels.picture(pixels.state(sight, reference: sight)).scalars
+    let encoding = pixels.encoding(views)
+    pixels.standardize(rawStates: [pixels.rawState(encoding, reference: encoding)])
+    let back = pixels.image(pixels.state(encoding, reference: encoding)).scalars
     #expect(zip(back, views.images[0].scalars).allSatisfy { abs($0 - $1) < 1e-4 })
 
     let dense = try Small.world("gaussians")
-    let set = dense.sight(views)
+    let set = dense.encoding(views)
     dense.standardize(rawStates: [dense.rawState(set, reference: set)])
     let gaussians = try #require(dense.gaussians(dense.state(set, reference: set)))
     let error = (gaussians.values - set).abs().mean().item
     #expect(error < 1e-3, "\(error)")
-    let spread = pixels.state(sight, reference: sight).square().mean().item.squareRoot()
-    #expect(abs(spread - 0.5) < 0.05, "standardised to EDM's deviation: \(spread)")
+    let spread = pixels.state(encoding, reference: encoding).square().mean().item.squareRoot()
+    #expect(abs(spread - 0.5) < 0.05, "standardized to EDM's deviation: \(spread)")
   }
 
   @Test func imaginesOneStateAnAction() throws {

@@ -31,7 +31,7 @@ private func zeros(_ shapes: [String: [Int]]) -> [String: Tensor] { shapes.mapVa
     golden = try Golden("metrics")
   }
 
-  private func pictures(_ name: String) -> (Tensor, Tensor) {
+  private func images(_ name: String) -> (Tensor, Tensor) {
     switch name {
     case "noise":
       let a = wave([24, 31, 3], 1, scale: 0.5, offset: 0.5)
@@ -46,7 +46,7 @@ private func zeros(_ shapes: [String: [Int]]) -> [String: Tensor] { shapes.mapVa
   }
 
   @Test(arguments: ["noise", "smooth", "window", "equal"]) func equalTheirDefinitions(_ name: String) {
-    let (a, b) = pictures(name)
+    let (a, b) = images(name)
     for (a, b) in [(a, b), (b, a)] {
       let (psnr, ssim) = (ImageMetrics.psnr(a, b), ImageMetrics.ssim(a, b))
       #expect(abs(psnr - Double(golden["\(name)/psnr"].item)) < 1e-5)
@@ -54,7 +54,7 @@ private func zeros(_ shapes: [String: [Int]]) -> [String: Tensor] { shapes.mapVa
     }
   }
 
-  /// What can be worked out by hand: one value off everywhere.
+  /// What can be computed by hand: one value off everywhere.
   @Test func flatPicturesHaveTheFormulasValues() {
     let (a, b) = (Tensor.filled([12, 13, 3], with: 0.25), Tensor.filled([12, 13, 3], with: 0.75))
     #expect(abs(ImageMetrics.psnr(a, b) - 10 * log10(1 / (0.25 + 1e-8))) < 1e-9)
@@ -88,8 +88,8 @@ private func zeros(_ shapes: [String: [Int]]) -> [String: Tensor] { shapes.mapVa
     // Only the last layer counts.
     var tensors = weights(trunk.shapes)
     for layer in 0..<4 { tensors["lin\(layer).model.1.weight"]! = .zeros(trunk.shapes["lin\(layer).model.1.weight"]!) }
-    let picture = wave([1, side, side, 3], 300, scale: 0.5, offset: 0.5)
-    #expect(try LPIPS(tensors, file: "waves").distances(picture, 1 - picture)[0] > 0.001)
+    let image = wave([1, side, side, 3], 300, scale: 0.5, offset: 0.5)
+    #expect(try LPIPS(tensors, file: "waves").distances(image, 1 - image)[0] > 0.001)
   }
 
   @Test func saysWhatAFileLacks() throws {

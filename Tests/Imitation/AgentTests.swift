@@ -135,7 +135,7 @@ private struct Echo: Policy {
     #expect(thought == [true, false, true, false, true])
   }
 
-  @Test func normalisesOnTheWayInAndOut() throws {
+  @Test func normalizesOnTheWayInAndOut() throws {
     let agent = try agent(
       execute: 1,
       normalizer: Normalizer(keys: [

@@ -7,7 +7,7 @@ import Testing
     count: 4, mean: [2, 5, -1], variance: [4, 0, 0.25], minimum: [-2, 5, -2], maximum: [6, 5, 0])
 
   @Test(arguments: Normalization.allCases)
-  func restoresWhatItNormalised(_ normalization: Normalization) throws {
+  func restoresWhatItNormalized(_ normalization: Normalization) throws {
     let normalizer = Normalizer(keys: ["actions": .init(normalization, statistics: statistics)])
     let row: [Float] = [1.5, 5, -0.25]
     let normalized = try normalizer.normalized(Tensor(row, shape: [1, 1, 3]), key: "actions")

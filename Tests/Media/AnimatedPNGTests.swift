@@ -19,10 +19,10 @@ import Testing
     return found
   }
 
-  /// Each frame holds what the plain PNG file of its picture holds; numbers count up over control and data chunks.
+  /// Each frame holds what the plain PNG file of its image holds; numbers count up over control and data chunks.
   @Test func framesAreThoseOfPlainPictures() throws {
-    let pictures = (0..<3).map { Image(width: 5, height: 4, red: UInt8(80 * $0), green: 7, blue: 9) }
-    let found = chunks(Image.animatedPNG(pictures, framesPerSecond: 20))
+    let images = (0..<3).map { Image(width: 5, height: 4, red: UInt8(80 * $0), green: 7, blue: 9) }
+    let found = chunks(Image.animatedPNG(images, framesPerSecond: 20))
     #expect(found.map(\.name) == ["IHDR", "acTL", "fcTL", "IDAT", "fcTL", "fdAT", "fcTL", "fdAT", "IEND"])
     #expect(found[1].data == [0, 0, 0, 3, 0, 0, 0, 0])
     var numbers: [UInt8] = []
@@ -31,8 +31,8 @@ import Testing
     let data = found.filter { $0.name == "IDAT" || $0.name == "fdAT" }.map {
       $0.name == "IDAT" ? $0.data : Array($0.data.dropFirst(4))
     }
-    for (picture, data) in zip(pictures, data) {
-      #expect(chunks(picture.png()).first { $0.name == "IDAT" }?.data == data)
+    for (image, data) in zip(images, data) {
+      #expect(chunks(image.png()).first { $0.name == "IDAT" }?.data == data)
     }
     // Width, height, no offset, 1/20 s.
     #expect(Array(found[2].data[4..<24]) == [0, 0, 0, 5, 0, 0, 0, 4] + Array(repeating: 0, count: 8) + [0, 1, 0, 20])

@@ -2,7 +2,7 @@ import Media
 import Testing
 
 @Suite struct MotionJPEGTests {
-  /// Walks the file as a reader does: every chunk where the index says, every frame a picture.
+  /// Walks the file as a reader does: every chunk where the index says, every frame a image.
   @Test func everyFrameIsWhereTheIndexSays() throws {
     let frames = (0..<5).map { Image(width: 24, height: 16, red: UInt8($0 * 50), green: 90, blue: 10) }
     let file = try Image.motionJPEG(frames, framesPerSecond: 20)
@@ -25,9 +25,9 @@ import Testing
       let entry = index + 8 + 16 * number
       let start = movie + 8 + word(entry + 8)
       #expect(name(entry) == "00dc" && name(start) == "00dc" && word(start + 4) == word(entry + 12))
-      let picture = try Image(jpeg: Array(file[start + 8..<start + 8 + word(start + 4)]))
-      #expect(picture.width == 24 && picture.height == 16)
-      #expect(abs(Int(picture.pixels[0]) - Int(frame.pixels[0])) < 6)
+      let image = try Image(jpeg: Array(file[start + 8..<start + 8 + word(start + 4)]))
+      #expect(image.width == 24 && image.height == 16)
+      #expect(abs(Int(image.pixels[0]) - Int(frame.pixels[0])) < 6)
     }
   }
 }

@@ -149,7 +149,7 @@ struct FiveTokens: ObservationEncoder {
       instructions: Array(repeating: "", count: count), time: 2)
   }
 
-  /// Everything gets a gradient and one batch is learned, with readings and without.
+  /// Everything gets a gradient and one batch is learned, with proprioception and without.
   @Test(arguments: [4, 0]) func learnsFromTokens(_ width: Int) throws {
     let policy = try observer(width)
     var random = Random(seed: 5)

@@ -26,7 +26,7 @@ import Testing
     #expect(relativeError(velocity, golden["\(shape.rawValue)/velocity"]) < 1e-6)
   }
 
-  /// The reference's values, worked out in 64 bits.
+  /// The reference's values, computed in 64 bits.
   @Test func hasTheReferencesValues() {
     let schedule = NoiseSchedule(.squaredCosine, steps: 100)
     for (step, beta) in [
@@ -120,27 +120,29 @@ import Testing
   func unetHasTheReferencesParameters(_ json: String, _ features: Int, _ actions: Int, _ count: Int) throws {
     let network = try unet(json, horizon: 16, context: 2, features: features, actions: actions)
     #expect(network.parameterCount == count)
-    #expect(network.undecayed.isEmpty)
+    #expect(network.noWeightDecay.isEmpty)
   }
 
   @Test func transformerHasTheReferencesParameters() throws {
     let network = try transformer("{}", horizon: 10, context: 2, features: 137, actions: 10)
     #expect(network.parameterCount == 8_997_642)
     // Of these, what decays: all matrices, and nothing else.
-    let undecayed = network.undecayed
+    let noWeightDecay = network.noWeightDecay
     for (name, parameter) in network.parameters() {
-      #expect(undecayed.contains(name) == (parameter.value.rank != 2), "\(name)")
+      #expect(noWeightDecay.contains(name) == (parameter.value.rank != 2), "\(name)")
     }
   }
 
-  /// The numbers that the reference's own optimiser groups hold, with and without blocks over the memory.
+  /// The numbers that the reference's own optimizer groups hold, with and without blocks over the memory.
   @Test(arguments: [(0, 58_272, 2538), (2, 74_656, 3210)])
   func transformerDecaysWhatTheReferenceDecays(_ conditionLayers: Int, _ decayed: Int, _ exempt: Int) throws {
     let network = try transformer(
       "{\"width\": 32, \"layers\": 3, \"condition_layers\": \(conditionLayers)}", horizon: 10, context: 2, features: 9,
       actions: 10)
-    let undecayed = network.undecayed
-    let count = network.parameters().filter { undecayed.contains($0.name) }.reduce(0) { $0 + $1.parameter.value.count }
+    let noWeightDecay = network.noWeightDecay
+    let count = network.parameters().filter { noWeightDecay.contains($0.name) }.reduce(0) {
+      $0 + $1.parameter.value.count
+    }
     #expect(count == exempt && network.parameterCount - count == decayed)
   }
 
@@ -172,7 +174,8 @@ import Testing
     try check(
       name,
       unet(
-        "{\"widths\": [16, 32, 48], \"step_width\": 8, \"film_scale\": \(scale)}", horizon: 8, context: 2, features: 7,
+        "{\"widths\": [16, 32, 48], \"step_width\": 8, \"cond_predict_scale\": \(scale)}", horizon: 8, context: 2,
+        features: 7,
         actions: 5), horizon: 8)
   }
 

@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "\"head\": \"gmm\", \"acting_deviation\": 0.1", "\"head\": \"gmm\", \"mode\": \"best\"",
+    "\"head\": \"gmm\", \"low_noise_std\": 0.1", "\"head\": \"gmm\", \"mode\": \"best\"",
     "\"head\": \"deterministic\"", "\"horizon\": 5", "\"causal\": true, \"width\": 40",
   ]) func bcTransformer(_ json: String) throws {
     let size = json.contains("width") ? "" : "\"width\": 64, "

@@ -66,7 +66,7 @@ import Testing
     #expect(page().contains("what actions mean: runs/3."))
   }
 
-  /// Every number of the JSON, worked out again from the episodes in the plainest way.
+  /// Every number of the JSON, computed again from the episodes in the plainest way.
   @Test func everyNumberIsThatOfTheEpisodes() throws {
     let runs = grid()
     let made = Comparison(title: "grid", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
@@ -155,7 +155,7 @@ import Testing
           result: EvaluationResult(
             toolkit: "t", date: "d", step: 5,
             conditions: .init(simulator: "robocasa", options: "{}", seed: 7, pool: "evaluation"), episodes: episodes),
-          foresight: .init(
+          prediction: .init(
             world: "runs/2026/some_experiment/worlds/kitchenette-world-\(column)", clips: 64, psnrByStep: [24.7, 22.5],
             ssim: 0.8))
       }
@@ -200,7 +200,7 @@ import Testing
     #expect(found.count == (columns > 1 ? 5 : 3))
     for (place, width) in found.enumerated() { #expect(width * 1.05 <= 1184, "table \(place): \(width)") }
     let report = Report(
-      title: "t", result: runs[0].result, recipe: "", trainingLoss: [], validationLoss: [], facts: [], films: [])
+      title: "t", result: runs[0].result, recipe: "", trainingLoss: [], validationLoss: [], facts: [], videos: [])
     for width in widths(report.html) { #expect(width * 1.05 <= 928, "\(width)") }
     for text in [page, report.html] {
       // Only short numbers may keep their line; and nothing but a table of numbers is ever wider than a phone's page.
@@ -266,11 +266,11 @@ import Testing
     #expect(rows.count == 3 + 5 && rows.allSatisfy { $0.split(separator: "&").count == 9 })
   }
 
-  /// What world models foretell stands beside what policies on their features solve, for the columns that have one.
+  /// What world models predict stands beside what policies on their features solve, for the columns that have one.
   @Test func worldModelsStandBesideSuccess() throws {
     var runs = grid()
     for place in runs.indices where runs[place].encoder == "gaussian-world" {
-      runs[place].foresight = .init(
+      runs[place].prediction = .init(
         world: "w<\(runs[place].split)>", clips: 64, psnrByStep: [24.789, 23.5, 22.561], ssim: 0.8071)
     }
     let comparison = Comparison(title: "grid", runs: runs, toolkit: "t", date: "d", group: ComparisonTests.group)
@@ -350,7 +350,7 @@ import Testing
     #expect(EpisodeJournal.read(folder: folder, step: 4, conditions: ComparisonTests.conditions).isEmpty)
   }
 
-  /// What was tried first counts, unless it broke off then; other checkpoints and other conditions do not count.
+  /// What was tried first counts, unless it crashed then; other checkpoints and other conditions do not count.
   @Test func episodesCountOnce() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/tried-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -23,7 +23,7 @@ import Testing
   }
 
   private struct Gaussian {
-    var mean, scale, rotation, colour: [Double]
+    var mean, scale, rotation, color: [Double]
     var opacity: Double
   }
 
@@ -39,7 +39,7 @@ import Testing
         },
         scale: (0..<3).map { exp(track.scaleLow + track.scaleStep * Double(bytes[6 * count + 3 * i + $0])) },
         rotation: (0..<4).map { Double(Int8(bitPattern: bytes[9 * count + 4 * i + $0])) / 127 },
-        colour: (0..<3).map { Double(bytes[13 * count + 3 * i + $0]) / 255 },
+        color: (0..<3).map { Double(bytes[13 * count + 3 * i + $0]) / 255 },
         opacity: Double(bytes[16 * count + i]) / 255)
     }
   }
@@ -81,8 +81,8 @@ import Testing
       for k in 0..<3 {
         #expect(abs(gaussian.mean[k] - numbers[at + k]) <= extents[k] / 131070 + 1e-9)
         #expect(abs(log(gaussian.scale[k] / numbers[at + 3 + k])) <= scaleLimit)
-        let colour = 0.28209479177387814 * numbers[at + 10 + k] + 0.5
-        #expect(abs(gaussian.colour[k] - colour) <= 1 / 510 + 1e-9)
+        let color = 0.28209479177387814 * numbers[at + 10 + k] + 0.5
+        #expect(abs(gaussian.color[k] - color) <= 1 / 510 + 1e-9)
       }
       for k in 0..<4 { #expect(abs(gaussian.rotation[k] - numbers[at + 6 + k] / length) <= 1 / 254 + 1e-9) }
       #expect(abs(gaussian.opacity - numbers[at + 13]) <= 1 / 510 + 1e-9)
@@ -96,7 +96,7 @@ import Testing
     #expect(gaussian.mean == [0.25, -0.5, 1.5])
     #expect(abs(gaussian.scale[0] - 1e-5) < 1e-9 && abs(gaussian.scale[1] - 0.5) < 1e-9)
     #expect(gaussian.rotation == [1, 0, 0, 0])
-    #expect(gaussian.colour[0] == 1 && gaussian.colour[1] == 0 && gaussian.opacity == 1)
+    #expect(gaussian.color[0] == 1 && gaussian.color[1] == 0 && gaussian.opacity == 1)
   }
 
   @Test func whatCannotBeDrawnKeepsItsPlaceUnseen() throws {

@@ -23,7 +23,7 @@ import Testing
       title: "A & B", result: result, recipe: "name: <x>",
       trainingLoss: [.init(step: 1, value: 3), .init(step: 100, value: 1)],
       validationLoss: [], facts: [("fact", "\"quoted\"")],
-      films: [.init(episode: episodes[0], jpeg: Data([0xff, 0xd8]))])
+      videos: [.init(episode: episodes[0], jpeg: Data([0xff, 0xd8]))])
     let page = report.html
     #expect(page.contains("13/20") && page.contains("65 %") && page.contains("20/20") && page.contains("100 %"))
     #expect(page.contains("Open&lt;Drawer&gt;") && !page.contains("Open<Drawer>"))

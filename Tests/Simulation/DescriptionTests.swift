@@ -21,7 +21,7 @@
         #expect(keywords["camera_heights"] as? Int == 84)
         #expect(keywords["control_freq"] as? Int == 20)
         #expect(keywords["robots"] is String)
-        // Other pictures are other settings.
+        // Other images are other settings.
         #expect(keywords["smoothing"] == nil)
         let smooth = try Kitchenette(
           options: .init { ($0.imageSize, $0.cameras, $0.smoothing) = (84, [.left, .hand], 2) })

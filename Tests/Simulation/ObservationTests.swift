@@ -73,7 +73,7 @@
         let seen = try kitchen.reset(task: "OpenDrawer", seed: 1, pool: .evaluation)
         for image in seen.images.values { #expect(Set(image.pixels).count > 20) }
         // Level, with the back to the kitchen: sky above, floor below.
-        let view = try kitchen.picture(
+        let view = try kitchen.image(
           from: .free(target: [-1.5, 0, 0.6], distance: 0.3, azimuth: 180, elevation: 0), width: 64, height: 64)
         func blueness(_ rows: Range<Int>) -> Int {
           (rows.lowerBound * 64..<rows.upperBound * 64).reduce(0) { sum, pixel in
@@ -93,10 +93,10 @@
         #expect(seen.images["robot0_eye_in_hand_image"] == same.images["robot0_eye_in_hand_image"])
         let none = try blindKitchen()
         #expect(try none.reset(task: "TurnOnStove", seed: 1, pool: .training).images.isEmpty)
-        #expect(try none.picture(from: .robot("robot0_agentview_left"), width: 50, height: 30).width == 50)
+        #expect(try none.image(from: .robot("robot0_agentview_left"), width: 50, height: 30).width == 50)
       }
 
-      /// Depths, calibrations and the arm's own readings must tell of one place.
+      /// Depths, calibrations and proprioception alone must tell of one place.
       @Test func depthsAndCalibrationsAgreeWithTheArm() throws {
         let size = 96
         let kitchen = try Kitchenette(
@@ -118,9 +118,9 @@
           (SIMD3(camera.rotation[0][axis], camera.rotation[1][axis], camera.rotation[2][axis]) * offset).sum()
         }
         let (x, y, z) = (along(0), along(1), along(2))
-        let (u, v) = (camera.focal.x * x / z + camera.centre.x, camera.focal.y * y / z + camera.centre.y)
+        let (u, v) = (camera.focal.x * x / z + camera.center.x, camera.focal.y * y / z + camera.center.y)
         let depth = depths[Int(v) * size + Int(u)]
-        #expect(abs(depth - z) < 0.04, "the grip is \(z) m away, the picture says \(depth)")
+        #expect(abs(depth - z) < 0.04, "the grip is \(z) m away, the image says \(depth)")
         // The hand's camera moves with the hand: it looks at the grip from a hand's length.
         let hand = CameraCalibration(try #require(seen.vectors[CameraKeys("robot0_eye_in_hand").calibration]))
         let apart = hand.position - SIMD3(grip[0], grip[1], grip[2])
@@ -144,9 +144,9 @@
       @Test func aLargePictureDoesNotChangeTheSmallOnes() throws {
         let kitchen = try Kitchenette(options: .init { $0.imageSize = 40 })
         let before = try kitchen.reset(task: "TurnOnStove", seed: 1, pool: .training)
-        _ = try kitchen.picture(
+        _ = try kitchen.image(
           from: .free(target: [0, 0, 0.9], distance: 3, azimuth: 30, elevation: -20), width: 320, height: 200)
-        let after = try kitchen.picture(from: .robot("robot0_agentview_left"), width: 40, height: 40)
+        let after = try kitchen.image(from: .robot("robot0_agentview_left"), width: 40, height: 40)
         #expect(before.images["robot0_agentview_left_image"] == after)
       }
     }

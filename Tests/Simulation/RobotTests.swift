@@ -5,8 +5,8 @@
 
   extension KitchenTests {
     @Suite struct Robots {
-      /// Steps with one action; the readings under `key` before and after the last step.
-      private func readings(
+      /// Steps with one action; the proprioception under `key` before and after the last step.
+      private func proprioception(
         _ key: String, _ action: [Float], steps: Int, in kitchen: Kitchenette
       ) throws -> (before: [Float], after: [Float]) {
         var before: [Float] = []
@@ -18,18 +18,18 @@
         return (before, after)
       }
 
-      @Test(arguments: 0..<3) func anArmStepIsFiveCentimetresInTheFrameOfTheBase(axis: Int) throws {
+      @Test(arguments: 0..<3) func anArmStepIsFiveCentimetersInTheFrameOfTheBase(axis: Int) throws {
         let kitchen = try blindKitchen()
         _ = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
         // Turn the base first, so that its frame is not the world's.
         var turning = stillness
         turning[9] = -1
         turning[11] = 1
-        _ = try readings("robot0_base_quat", turning, steps: 12, in: kitchen)
-        _ = try readings("robot0_base_quat", stillness, steps: 4, in: kitchen)
+        _ = try proprioception("robot0_base_quat", turning, steps: 12, in: kitchen)
+        _ = try proprioception("robot0_base_quat", stillness, steps: 4, in: kitchen)
         var action = stillness
         action[axis] = 1
-        let (before, after) = try readings("robot0_base_to_eef_pos", action, steps: 4, in: kitchen)
+        let (before, after) = try proprioception("robot0_base_to_eef_pos", action, steps: 4, in: kitchen)
         for other in 0..<3 {
           let moved = after[other] - before[other]
           #expect(abs(moved - (other == axis ? 0.05 : 0)) < 0.008, "axis \(other) moved \(moved) m")
@@ -41,7 +41,7 @@
         _ = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
         var action = stillness
         action[5] = 0.2
-        let (before, after) = try readings("robot0_base_to_eef_quat", action, steps: 5, in: kitchen)
+        let (before, after) = try proprioception("robot0_base_to_eef_quat", action, steps: 5, in: kitchen)
         let overlap = zip(before, after).reduce(0) { $0 + $1.0 * $1.1 }
         // Half the turn's cosine: the sine keeps precision at small angles.
         let turned = 2 * (1 - min(abs(overlap), 1) * min(abs(overlap), 1)).squareRoot()
@@ -51,7 +51,7 @@
       @Test func stillnessKeepsTheArmWhereItIs() throws {
         let kitchen = try blindKitchen()
         let start = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training).vectors["robot0_eef_pos"]!
-        let (_, end) = try readings("robot0_eef_pos", stillness, steps: 40, in: kitchen)
+        let (_, end) = try proprioception("robot0_eef_pos", stillness, steps: 40, in: kitchen)
         for axis in 0..<3 { #expect(abs(end[axis] - start[axis]) < 0.004) }
       }
 
@@ -79,7 +79,7 @@
         action[1] = 0.5
         action[7] = 1
         action[9] = 1
-        let (_, end) = try readings("robot0_base_pos", action, steps: 8, in: kitchen)
+        let (_, end) = try proprioception("robot0_base_pos", action, steps: 8, in: kitchen)
         for axis in 0..<3 { #expect(abs(end[axis] - start[axis]) < 0.003) }
       }
 
@@ -89,7 +89,7 @@
         var action = stillness
         action[10] = 1
         action[11] = 1
-        let (_, end) = try readings("robot0_eef_pos", action, steps: 20, in: kitchen)
+        let (_, end) = try proprioception("robot0_eef_pos", action, steps: 20, in: kitchen)
         #expect(end[2] > start[2] + 0.06)
       }
 
@@ -98,9 +98,9 @@
         _ = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
         var action = stillness
         action[6] = 1
-        let (_, closed) = try readings("robot0_gripper_qpos", action, steps: 10, in: kitchen)
+        let (_, closed) = try proprioception("robot0_gripper_qpos", action, steps: 10, in: kitchen)
         #expect(abs(closed[0]) < 0.004 && abs(closed[1]) < 0.004)
-        let (_, open) = try readings("robot0_gripper_qpos", stillness, steps: 10, in: kitchen)
+        let (_, open) = try proprioception("robot0_gripper_qpos", stillness, steps: 10, in: kitchen)
         #expect(open[0] > 0.045 && open[1] < -0.045)
       }
     }

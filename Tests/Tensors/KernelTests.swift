@@ -86,7 +86,7 @@ import Testing
       let k = Float(i)
       return ck_splat(
         x: 2 * k, y: 14 - 1.5 * k, a: 0.5 + 0.1 * k, b: 0.1 - 0.05 * k, c: 0.6, opacity: 0.4 + 0.06 * k, half_width: 6,
-        half_height: 5, colour: (0.1 * k, 1 - 0.1 * k, 0.5, 2 + k))
+        half_height: 5, color: (0.1 * k, 1 - 0.1 * k, 0.5, 2 + k))
     }
     let list = (0..<9).map { Int32($0 * 4 % 9) }
     var last = [Int32](repeating: 0, count: 256)
@@ -127,21 +127,21 @@ import Testing
       "ck_channel_gradient", filled(pixels * c) { kernels.ck_channel_gradient(image, above, a, b, d, $0, pixels, c) })
     results.keep("ck_channel_scale", filled(pixels * c) { kernels.ck_channel_scale(above, a, $0, pixels, c) })
 
-    let picture = floats(6 * 7 * c, 11)
-    let pooled = filled(4 * c) { kernels.ck_max_pool(picture, 6, 7, c, 3, 2, 1, 1, 4, $0) }
+    let map = floats(6 * 7 * c, 11)
+    let pooled = filled(4 * c) { kernels.ck_max_pool(map, 6, 7, c, 3, 2, 1, 1, 4, $0) }
     results.keep("ck_max_pool", pooled)
     results.keep(
       "ck_max_pool_gradient",
       filled(6 * 7 * c + c) {
-        kernels.ck_max_pool_gradient(picture, pooled, above, 6, 7, c, 3, 2, 1, 1, 4, $0 + 6 * 7 * c, $0)
+        kernels.ck_max_pool_gradient(map, pooled, above, 6, 7, c, 3, 2, 1, 1, 4, $0 + 6 * 7 * c, $0)
       }.prefix(6 * 7 * c).map { $0 })
 
     for (name, scale, bias) in [("", nil, nil), ("s", y, nil), ("b", nil, z), ("sb", y, z)] {
       results.keep("ck_row_normalize", name, filled(n) { kernels.ck_row_normalize(x, 0.1, 1.3, scale, bias, $0, n) })
-      for centred: Int32 in [0, 1] {
+      for centered: Int32 in [0, 1] {
         results.keep(
-          "ck_row_normalize_gradient", "\(name)\(centred)",
-          filled(n) { kernels.ck_row_normalize_gradient(x, 0.1, 1.3, scale, z, centred, $0, n) })
+          "ck_row_normalize_gradient", "\(name)\(centered)",
+          filled(n) { kernels.ck_row_normalize_gradient(x, 0.1, 1.3, scale, z, centered, $0, n) })
       }
     }
     results.keep(
@@ -227,7 +227,7 @@ import Testing
       padding_y: 1,
       padding_x: 1, columns: 8)
     let rows = 20 * 6 * c
-    let patches = filled(rows + 16) { kernels.ck_gather(&window, picture, 2, 22, $0) }
+    let patches = filled(rows + 16) { kernels.ck_gather(&window, image, 2, 22, $0) }
     results.keep("ck_gather", Array(patches.prefix(rows)))
     results.keep("ck_scatter", filled(6 * 7 * c) { kernels.ck_scatter(&window, patches, 2, 22, $0) })
     return results

@@ -138,9 +138,9 @@ extension Operation {
 
   private static func splat(_ inputs: [Tensor], width: Int, height: Int) -> Tensor {
     Tensor.splatted(
-      means: inputs[0], scales: inputs[1], rotations: inputs[2], colours: inputs[3], opacities: inputs[4],
+      means: inputs[0], scales: inputs[1], rotations: inputs[2], colors: inputs[3], opacities: inputs[4],
       view: SplattingView(
-        width: width, height: height, focal: SIMD2(25, 27), centre: SIMD2(18, 17.5),
+        width: width, height: height, focal: SIMD2(25, 27), center: SIMD2(18, 17.5),
         rotation: [SIMD3(0.955336489, 0, 0.295520207), SIMD3(0, 1, 0), SIMD3(-0.295520207, 0, 0.955336489)],
         translation: SIMD3(0.1, -0.05, 0.4)), background: SIMD3(0.2, 0.5, 0.1))
   }
@@ -151,13 +151,13 @@ extension Operation {
 
   private static let harmonics =
     [
-      row("sphericalHarmonicColours degree 0") {
-        .sphericalHarmonicColours(means: .zeros([12, 3]), coefficients: $0[0], from: SIMD3(0.5, -0.25, -1))
+      row("sphericalHarmonicColors degree 0") {
+        .sphericalHarmonicColors(means: .zeros([12, 3]), coefficients: $0[0], from: SIMD3(0.5, -0.25, -1))
       }
     ]
     + (1...3).map { degree in
-      row("sphericalHarmonicColours degree \(degree)") {
-        .sphericalHarmonicColours(means: $0[0], coefficients: $0[1], from: SIMD3(0.5, -0.25, -1))
+      row("sphericalHarmonicColors degree \(degree)") {
+        .sphericalHarmonicColors(means: $0[0], coefficients: $0[1], from: SIMD3(0.5, -0.25, -1))
       }
     }
 }

@@ -48,7 +48,7 @@ let rightRecipe = """
     #expect(recipe.actions.from == ["action_dict/rel_pos"])
   }
 
-  @Test func readsRulesOfNormalisationAndActions() throws {
+  @Test func readsRulesOfNormalizationAndActions() throws {
     let recipe = try recipe(
       rightRecipe,
       changes: [

@@ -1,13 +1,13 @@
 import Commands
 import ImitationKit
 
-/// The vectors, then the mean colour of each camera through a linear layer. Hardly sees, but shows every part.
-struct MeanColour: ObservationEncoder {
+/// The vectors, then the mean color of each camera through a linear layer. Hardly sees, but shows every part.
+struct MeanColor: ObservationEncoder {
   struct Options: PluginOptions {
     @Key("Width of a camera's features.", 1...) var width = 16
   }
 
-  static let name = "mean-colour"
+  static let name = "mean-color"
   static let help = "The mean color of each camera, and a linear layer."
 
   let schema: ObservationSchema
@@ -18,12 +18,12 @@ struct MeanColour: ObservationEncoder {
     schema = context.schema
     let width = options.width
     projection = Linear(inputs: 3, outputs: width, random: &random)
-    layout = FeatureLayout(schema.readings + schema.imageKeys.map { (.image, $0, width) })
+    layout = FeatureLayout(schema.proprioception + schema.imageKeys.map { (.image, $0, width) })
   }
 
   func callAsFunction(_ observations: ObservationBatch) -> Features {
     // In the order that the layout tells.
-    var parts = schema.readings.map { observations.vectors[$0.key]! }
+    var parts = schema.proprioception.map { observations.vectors[$0.key]! }
     for key in schema.imageKeys {
       let camera = observations.images[key]!
       let size = (height: camera.size.height, width: camera.size.width)
@@ -37,5 +37,5 @@ struct MeanColour: ObservationEncoder {
   }
 }
 
-// `imitate` with one more encoder: every verb takes recipes with `encoder: {kind: mean-colour}`.
-ImitateCommand.main(catalog: .standard.adding(MeanColour.self))
+// `imitate` with one more encoder: every verb takes recipes with `encoder: {kind: mean-color}`.
+ImitateCommand.main(catalog: .standard.adding(MeanColor.self))

@@ -7,9 +7,9 @@ let seen = world.blueprint.context
 
 // Two frames of each camera, the older one first, [2, height, width, 3] in 0...1: here gray.
 let frames = Tensor.filled([LatentDynamics.context, seen.size.height, seen.size.width, 3], with: 0.5)
-let sight = world.sight(CameraViews(size: seen.size, images: seen.cameras.map { _ in frames }))
+let encoding = world.encoding(CameraViews(size: seen.size, images: seen.cameras.map { _ in frames }))
 // Their latent states: [2, tokens, numbers]. The first moment says where the tokens sit.
-let states = world.state(sight, reference: sight.gathered([0, 0]))
+let states = world.state(encoding, reference: encoding.gathered([0, 0]))
 
 // [1, steps, actionWidth], as recorded: here the robot keeps still.
 let actions = Tensor.zeros([1, 5, world.blueprint.actionWidth])
@@ -18,11 +18,11 @@ let future = world.imagine(history: states.unsqueezed(0), actions: actions, rand
 
 for (step, outcome) in future.enumerated() {
   // What the first camera would see: [1, height, width, 3].
-  let picture = world.picture(outcome.state)
+  let image = world.image(outcome.state)
   let reward = outcome.reward.map { ", reward \($0.item)" } ?? ""
-  print("step \(step + 1): brightness \(picture.mean().item)\(reward)")
+  print("step \(step + 1): brightness \(image.mean().item)\(reward)")
 }
-let last = world.picture(future[4].state)
+let last = world.image(future[4].state)
 let image = Image(
   width: seen.size.width, height: seen.size.height, pixels: last.scalars.map { UInt8($0 * 255) })
 try Data(image.png()).write(to: URL(fileURLWithPath: CommandLine.arguments[2]))

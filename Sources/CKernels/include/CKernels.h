@@ -71,10 +71,10 @@ void ck_max_pool(const float *image, int height, int width, size_t c, int size, 
 // Adds that row's gradient to the image's; `rest` is scratch of c numbers.
 void ck_max_pool_gradient(const float *image, const float *y, const float *dy, int height, int width, size_t c, int size,
                           int stride, int padding, int row, int columns, float *rest, float *dx);
-// One row of layer normalisation: xhat = (x - mean) * factor, y = xhat * scale + bias (either may be null).
+// One row of layer normalization: xhat = (x - mean) * factor, y = xhat * scale + bias (either may be null).
 void ck_row_normalize(const float *x, float mean, float factor, const float *scale, const float *bias, float *y, size_t n);
 // Its gradient: g = dy * scale, dx = factor * (g - shift - xhat * slope).
-void ck_row_normalize_gradient(const float *x, float mean, float factor, const float *scale, const float *dy, int centred,
+void ck_row_normalize_gradient(const float *x, float mean, float factor, const float *scale, const float *dy, int centered,
                                float *dx, size_t n);
 // dscale += dy * xhat, dbias += dy
 void ck_row_normalize_parameters(const float *x, float mean, float factor, const float *dy, float *dscale, float *dbias,
@@ -136,20 +136,20 @@ void ck_nearest(const float *ax, const float *ay, const float *az, size_t n, con
                 size_t m, float *distance, int32_t *place);
 
 enum { CK_TILE = 16, CK_SPLAT_COLOURS = 4, CK_SPLAT_GRADIENTS = 10 };
-// A Gaussian on the picture: its centre in pixels, the inverse of its covariance [a b; b c], how far it reaches, and red,
+// A Gaussian on the image: its center in pixels, the inverse of its covariance [a b; b c], how far it reaches, and red,
 // green, blue and depth.
 typedef struct {
   float x, y, a, b, c, opacity, half_width, half_height;
-  float colour[CK_SPLAT_COLOURS];
+  float color[CK_SPLAT_COLOURS];
 } ck_splat;
 // Blends the splats of `list`, nearest first, into the tile whose first pixel is (left, top): the light that is left
-// [16*16], the sums of colours [4][16*16], and the place in the list, plus 1, of each pixel's last contributor.
+// [16*16], the sums of colors [4][16*16], and the place in the list, plus 1, of each pixel's last contributor.
 void ck_splat_blend(const ck_splat *splats, const int32_t *list, size_t count, int left, int top, float *remaining,
                     float *sums, int32_t *last);
-// The way back. upstream: of the four sums and of alpha [5][16*16]. gradients: for each of the list of x, y, a, b, c,
-// opacity and the colours, [count][10].
+// The backward pass. output_gradient: of the four sums and of alpha [5][16*16]. gradients: for each of the list of x, y, a, b, c,
+// opacity and the colors, [count][10].
 void ck_splat_blend_gradient(const ck_splat *splats, const int32_t *list, size_t count, int left, int top,
-                             const float *remaining, const int32_t *last, const float *upstream,
+                             const float *remaining, const int32_t *last, const float *output_gradient,
                              const float *background, float *gradients);
 
 // The kernels of one variant, by name (the best one in place of those that the processor lacks).

@@ -28,7 +28,7 @@
   KERNEL(void, ck_max_pool, (const float *image, int height, int width, size_t c, int size, int stride, int padding, int row, int columns, float *y), (image, height, width, c, size, stride, padding, row, columns, y)) \
   KERNEL(void, ck_max_pool_gradient, (const float *image, const float *y, const float *dy, int height, int width, size_t c, int size, int stride, int padding, int row, int columns, float *rest, float *dx), (image, y, dy, height, width, c, size, stride, padding, row, columns, rest, dx)) \
   KERNEL(void, ck_row_normalize, (const float *x, float mean, float factor, const float *scale, const float *bias, float *y, size_t n), (x, mean, factor, scale, bias, y, n)) \
-  KERNEL(void, ck_row_normalize_gradient, (const float *x, float mean, float factor, const float *scale, const float *dy, int centred, float *dx, size_t n), (x, mean, factor, scale, dy, centred, dx, n)) \
+  KERNEL(void, ck_row_normalize_gradient, (const float *x, float mean, float factor, const float *scale, const float *dy, int centered, float *dx, size_t n), (x, mean, factor, scale, dy, centered, dx, n)) \
   KERNEL(void, ck_row_normalize_parameters, (const float *x, float mean, float factor, const float *dy, float *dscale, float *dbias, size_t n), (x, mean, factor, dy, dscale, dbias, n)) \
   KERNEL(float, ck_attention_row, (float *s, const float *mask, float scale, size_t n), (s, mask, scale, n)) \
   KERNEL(void, ck_attention_again, (float *s, const float *mask, float scale, float total, size_t n), (s, mask, scale, total, n)) \
@@ -50,4 +50,4 @@
   KERNEL(size_t, ck_farthest, (const float *x, const float *y, const float *z, float px, float py, float pz, float *d, size_t n), (x, y, z, px, py, pz, d, n)) \
   KERNEL(void, ck_nearest, (const float *ax, const float *ay, const float *az, size_t n, const float *bx, const float *by, const float *bz, size_t m, float *distance, int32_t *place), (ax, ay, az, n, bx, by, bz, m, distance, place)) \
   KERNEL(void, ck_splat_blend, (const ck_splat *splats, const int32_t *list, size_t count, int left, int top, float *remaining, float *sums, int32_t *last), (splats, list, count, left, top, remaining, sums, last)) \
-  KERNEL(void, ck_splat_blend_gradient, (const ck_splat *splats, const int32_t *list, size_t count, int left, int top, const float *remaining, const int32_t *last, const float *upstream, const float *background, float *gradients), (splats, list, count, left, top, remaining, last, upstream, background, gradients))
+  KERNEL(void, ck_splat_blend_gradient, (const ck_splat *splats, const int32_t *list, size_t count, int left, int top, const float *remaining, const int32_t *last, const float *output_gradient, const float *background, float *gradients), (splats, list, count, left, top, remaining, last, output_gradient, background, gradients))

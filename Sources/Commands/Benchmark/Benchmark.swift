@@ -17,7 +17,7 @@ struct Benchmark: ParsableCommand {
   @Option(help: "At least how long to time each case, in seconds.")
   var seconds = 2.0
 
-  @Option(help: "A demonstration file: times reading it (the cases 'loader' and 'frames').")
+  @Option(help: "A demonstration file: times loading it (the cases 'loader' and 'frames').")
   var file: String?
 
   @Option(help: "Gigabytes of frames that the case 'loader' keeps.")

@@ -81,18 +81,18 @@ extension BenchmarkCase {
       .normal([count, 4], random: &random),
       .uniform([count, 3], 0...1, random: &random), .uniform([count], 0.5...0.95, random: &random),
     ]
-    let view = SplattingView(width: side, height: side, focal: SIMD2(128, 128), centre: SIMD2(64, 64))
+    let view = SplattingView(width: side, height: side, focal: SIMD2(128, 128), center: SIMD2(64, 64))
     return (inputs.map { Parameter($0) }, view)
   }
 
   private static func splatted(_ p: [Parameter], _ view: SplattingView) -> Tensor {
     .splatted(
-      means: p[0].value, scales: p[1].value, rotations: p[2].value, colours: p[3].value, opacities: p[4].value,
+      means: p[0].value, scales: p[1].value, rotations: p[2].value, colors: p[3].value, opacities: p[4].value,
       view: view)
   }
 
   static let splatting = BenchmarkCase(
-    name: "splat-128-forward", about: "16,384 Gaussians of about 0.8 pixels on a picture of 128x128"
+    name: "splat-128-forward", about: "16,384 Gaussians of about 0.8 pixels on a image of 128x128"
   ) {
     let (inputs, view) = gaussians()
     return Subject { _ = splatted(inputs, view) }
@@ -145,7 +145,7 @@ extension BenchmarkCase {
         try sum + (file.hdf5.frameShape(path).map { $0.count * $0.height * $0.width * 3 } ?? 0)
       }
       return Subject(items: Double(bytes) / 1e6, unit: "megabytes") {
-        for path in cameras { _ = try file.hdf5.pictures(path) }
+        for path in cameras { _ = try file.hdf5.images(path) }
       }
     }
   }
@@ -182,7 +182,7 @@ extension BenchmarkCase {
       for demo in 0..<4 {
         var episode = RecordedEpisode(
           actionWidth: 12, description: EpisodeDescription(metadata: "{\"lang\": \"benchmark\"}", model: ""))
-        // Smooth pictures with some noise compress about as rendered ones do.
+        // Smooth images with some noise compress about as rendered ones do.
         for step in 0..<60 {
           let noise = UInt8(random.below(256))
           let pixels = (0..<size * size * 3).map {

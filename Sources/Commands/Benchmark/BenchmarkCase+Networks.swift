@@ -14,7 +14,7 @@ extension BenchmarkCase {
     unetTraining, denoising,
   ]
 
-  /// Multiplications and additions of one 84-pixel picture through the trunk, counted layer by layer.
+  /// Multiplications and additions of one 84-pixel image through the trunk, counted layer by layer.
   private static func resNetOperations(size: Int) -> Double {
     func convolution(_ out: Int, _ kernel: Int, _ inputs: Int, _ outputs: Int) -> Double {
       2 * Double(out * out * kernel * kernel * inputs * outputs)
@@ -35,12 +35,12 @@ extension BenchmarkCase {
   }
 
   static let resNetForward = BenchmarkCase(
-    name: "resnet18-forward", about: "ResNet-18 trunk with GroupNorm, 32 pictures of 84x84, no gradient"
+    name: "resnet18-forward", about: "ResNet-18 trunk with GroupNorm, 32 images of 84x84, no gradient"
   ) {
     var random = Random(seed: 1)
     let trunk = ResNet18(norm: .group, random: &random)
-    let pictures = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
-    return Subject(operations: 32 * resNetOperations(size: 84), items: 32, unit: "images") { _ = trunk(pictures) }
+    let images = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
+    return Subject(operations: 32 * resNetOperations(size: 84), items: 32, unit: "images") { _ = trunk(images) }
   }
 
   static let resNetTraining = BenchmarkCase(
@@ -48,9 +48,9 @@ extension BenchmarkCase {
   ) {
     var random = Random(seed: 1)
     let trunk = ResNet18(norm: .group, random: &random)
-    let pictures = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
+    let images = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
     return Subject(operations: 3 * 32 * resNetOperations(size: 84), items: 32, unit: "images") {
-      _ = withGradients(random: Random(seed: 1)) { trunk(pictures).square().mean() }
+      _ = withGradients(random: Random(seed: 1)) { trunk(images).square().mean() }
     }
   }
 

@@ -47,7 +47,7 @@ struct CollectionPlan {
     guard try file.mask("\(count)_demos") == nil else { return }
     throw CommandFailure(
       "\(file.path): has \(file.demos.count) demonstrations and no split of \(count), only: "
-        + "\(file.maskNames.joined(separator: ", ")); --replace makes them anew")
+        + "\(file.maskNames.joined(separator: ", ")); --replace makes them again")
   }
 
   /// Removes what workers no longer need.

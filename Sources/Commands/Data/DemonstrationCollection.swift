@@ -26,8 +26,8 @@ struct DemonstrationCollection {
     (self.request, self.giveUp) = (request, giveUp)
   }
 
-  /// How many attempts in a row may break off before something must be wrong with all of them. Were it fewer, a simulator that
-  /// breaks off now and then would stop a long collection by chance.
+  /// How many attempts in a row may crash before something must be wrong with all of them. Were it fewer, a simulator that
+  /// crash now and then would stop a long collection by chance.
   private static let mostBrokenOff = 10
 
   struct Collected {
@@ -38,7 +38,7 @@ struct DemonstrationCollection {
     let bar: ProgressBar
   }
 
-  /// - Throws: `CommandFailure` when a worker failed, too many attempts in a row broke off, it was given up, or `interruption`
+  /// - Throws: `CommandFailure` when a worker failed, too many attempts in a row crashed, it was given up, or `interruption`
   ///   asked to stop.
   func run() throws -> Collected {
     var failed = Set(store.failedAttempts)

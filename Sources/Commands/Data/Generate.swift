@@ -9,7 +9,7 @@ struct Generate: Verb {
     abstract: "Generate demonstrations from recorded ones, in MimicGen's manner, on all cores.",
     discussion: """
       Subtasks of source demonstrations are moved along with what they are about, joined, and played in new scenes with noise on \
-      the actions; what succeeds is kept. States come first, in a file of their own beside the demonstrations; pictures are \
+      the actions; what succeeds is kept. States come first, in a file of their own beside the demonstrations; images are \
       drawn from them after that, so that they can be drawn again at another size. An interrupted generation goes on where it \
       stopped and ends in the same bytes.
       """)
@@ -25,8 +25,8 @@ struct Generate: Verb {
   @Option(help: "Demonstrations a task; as many as the split says when left out.") var episodes: Int?
   @Option(help: "Worker processes; one a core when left out.") var workers: Int?
   @OptionGroup var deadline: WorkerDeadline
-  @Flag(help: "Draw no pictures: write the states only.") var statesOnly = false
-  @Flag(help: "Draw the pictures again from the states, for example at another size.") var drawAgain = false
+  @Flag(help: "Draw no images: write the states only.") var statesOnly = false
+  @Flag(help: "Draw the images again from the states, for example at another size.") var drawAgain = false
   @Flag(help: "Replace files that hold another number of demonstrations, or that were generated otherwise.")
   var replace = false
   @Option(help: "text or json.") var format: OutputFormat = .text
@@ -51,7 +51,7 @@ struct Generate: Verb {
     var yields: [GenerationYield] = []
     for task in recipe.data.tasks {
       let job = GenerationJob(task: task, path: try plan.path(task), plan: plan)
-      // Pictures can be drawn again without what the states came from.
+      // Images can be drawn again without what the states came from.
       let known = try drawAgain && !replace ? job.known() : nil
       yields.append(
         try known

@@ -7,17 +7,17 @@ import Training
 /// The generated demonstrations of one task.
 struct GenerationJob {
   let task: String
-  /// Where the demonstrations with pictures belong.
+  /// Where the demonstrations with images belong.
   let path: String
   let plan: CollectionPlan
 
   private var recipe: Recipe { plan.recipe }
 
-  /// The same without pictures.
+  /// The same without images.
   var states: String { (path as NSString).deletingPathExtension + ".states.hdf5" }
 
   private static func origin(_ path: String) throws -> String {
-    try HDF5File(reading: path).text(of: "data", "generation")
+    try HDF5File(forReading: path).text(of: "data", "generation")
   }
 
   /// How the states that are there came about; nil without any.
@@ -69,7 +69,7 @@ struct GenerationJob {
       if old.isLike(yield) { return old }
       guard replacing else {
         throw CommandFailure(
-          "\(states): generated from other demonstrations, or with another seed or settings; --replace generates anew")
+          "\(states): generated from other demonstrations, or with another seed or settings; --replace generates again")
       }
     }
     try FileManager.default.createDirectory(
@@ -115,11 +115,11 @@ struct GenerationJob {
       // Of these states or of others that were here before; by these cameras or by others.
       let isSame =
         (try? GenerationJob.origin(path)) == origin
-        && (try? HDF5File(reading: path).text(of: "data", "env_args")) == arguments
+        && (try? HDF5File(forReading: path).text(of: "data", "env_args")) == arguments
       if isSame { return }
       guard replacing else {
         throw CommandFailure(
-          "\(path): its pictures are of other states, of other cameras or drawn otherwise; --draw-again draws them anew"
+          "\(path): its images are of other states, of other cameras or drawn otherwise; --draw-again draws them again"
         )
       }
     }

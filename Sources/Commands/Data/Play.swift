@@ -4,10 +4,10 @@ import Foundation
 import Imitation
 import Layers
 
-/// `imitate play`: one demo as an animated picture.
+/// `imitate play`: one demo as an animated image.
 struct Play: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write one demo as an animated picture: its cameras, its actions over time below them.",
+    abstract: "Write one demo as an animated image: its cameras, its actions over time below them.",
     discussion: "The file is an animated PNG; browsers and most viewers play it.")
 
   @Argument(help: "An HDF5 file.") var file: String

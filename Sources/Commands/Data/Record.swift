@@ -53,14 +53,14 @@ struct Record: Verb {
     } catch _ where replace {
       return false
     } catch let error as HDF5Error {
-      throw CommandFailure("\(error); or --replace records anew")
+      throw CommandFailure("\(error); or --replace records again")
     }
     let isAlike = (try? file.hdf5.text(of: "data", "env_args")) == arguments
     if !isAlike, replace { return false }
     tell("\(file.demos.count) demonstrations in \(path)")
     if !isAlike {
       tell(
-        "note: \(path): recorded with other simulator settings than the recipe's evaluation has; --replace records anew"
+        "note: \(path): recorded with other simulator settings than the recipe's evaluation has; --replace records again"
       )
     }
     return true

@@ -46,8 +46,8 @@ struct ComparisonReport {
         name: "\(labels[identity]!) · \(recipe.policy.kind) · \(recipe.data.split), training seed \(recipe.seed)",
         registry: recipe.data.registry,
         split: recipe.data.split, encoder: labels[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
-        result: result, films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"),
-        foresight: WorldEvaluation.foresight(recipe.encoder.options["world"]))
+        result: result, videos: Report.Video.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"),
+        prediction: WorldEvaluation.prediction(recipe.encoder.options["world"]))
     }
     var groups: [String: String] = [:]
     for (_, recipe, _) in recipes {
@@ -106,7 +106,7 @@ struct ComparisonReport {
 extension Recipe {
   /// What the encoder is called in tables.
   var encoderLabel: String {
-    guard !observations.images.isEmpty else { return "no pictures" }
+    guard !observations.images.isEmpty else { return "no images" }
     guard let joined = encoder.options["join"]?["kind"], case .text(let kind) = joined.value else {
       return encoder.kind
     }
@@ -141,18 +141,18 @@ extension Recipe {
   }
 }
 
-extension Report.Film {
+extension Report.Video {
   /// A success and a failure of each task, where there are any.
-  static func kept(of result: EvaluationResult, policy: String, in folder: String) -> [Report.Film] {
-    var films: [Report.Film] = []
+  static func kept(of result: EvaluationResult, policy: String, in folder: String) -> [Report.Video] {
+    var videos: [Report.Video] = []
     for task in result.rows.filter({ $0.policy == policy }).map(\.task) {
       for success in [true, false] {
         let episode = result.episodes.first { $0.policy == policy && $0.task == task && $0.success == success }
-        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(FilmStrip.name(episode))")
+        guard let episode, let jpeg = FileManager.default.contents(atPath: "\(folder)/\(VideoStrip.name(episode))")
         else { continue }
-        films.append(.init(episode: episode, jpeg: jpeg))
+        videos.append(.init(episode: episode, jpeg: jpeg))
       }
     }
-    return films
+    return videos
   }
 }

@@ -25,7 +25,7 @@ extension Evaluate {
     if format == .json {
       print(try OutputFormat.json(again))
     } else {
-      let video = "\(folder.path)/replays/\(FilmStrip.video(again))"
+      let video = "\(folder.path)/replays/\(VideoStrip.video(again))"
       print(
         """
         \(again.task)/\(again.episode) "\(again.instruction)", seed \(again.seed): \

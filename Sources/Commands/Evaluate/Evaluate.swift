@@ -46,7 +46,7 @@ struct Evaluate: Verb {
     let broken = asked.episodes.compactMap(\.error)
     if let first = broken.first {
       tell(
-        "\(broken.count) of \(blanks.count) episodes broke off; the same command tries them again. The first: \(first)")
+        "\(broken.count) of \(blanks.count) episodes crashed; the same command tries them again. The first: \(first)")
     }
     print(format == .json ? try OutputFormat.json(asked) : asked.consoleTable)
   }

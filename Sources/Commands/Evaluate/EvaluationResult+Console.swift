@@ -9,7 +9,7 @@ extension EvaluationResult {
         row.task, row.split, row.policy, "\(row.successes)/\(row.episodes)", SuccessRate.percent(row.rate),
         "\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high))",
         row.meanSteps.map { String(format: "%.0f", $0) } ?? "-",
-        row.errors > 0 ? "\(row.errors) broke off" : "",
+        row.errors > 0 ? "\(row.errors) crashed" : "",
       ]
     }
     for policy in policies {

@@ -29,7 +29,7 @@ struct EvaluationTrials {
     var tried = TriedEpisodes(
       folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
     let open = blanks.filter(tried.isOpen)
-    // What has been tried is told, whoever was trusted then.
+    // What has been evaluated is reported, whoever was trusted then.
     let unknown = try checkpoint.blueprint.check(
       acting: recipe, trusting: trusting || !open.contains { $0.policy == learned }, catalog: catalog)
     let written = try recipe.writtenForWorkers()
@@ -38,7 +38,7 @@ struct EvaluationTrials {
       WorkerRequest.rollout(
         RolloutRequest(
           blank: blank, horizon: horizons[blank.task]!, step: checkpoint.step,
-          film: blank.policy == learned ? folder.path + "/videos" : nil))
+          video: blank.policy == learned ? folder.path + "/videos" : nil))
     }
     let interruption = Interruption()
     let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step, conditions: conditions)
@@ -82,7 +82,7 @@ struct EvaluationTrials {
     return result(blanks.compactMap { tried[$0] })
   }
 
-  /// Tries an episode once more, filmed into the run's `replays`; `evaluation.json` stays as it is.
+  /// Tries an episode once more, recorded as video into the run's `replays`; `evaluation.json` stays as it is.
   ///
   /// - Parameter step: the checkpoint that it was tried with.
   func again(_ found: EpisodeResult, step: Int) throws -> EpisodeResult {
@@ -94,7 +94,7 @@ struct EvaluationTrials {
     defer { try? FileManager.default.removeItem(atPath: written) }
     let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers, deadline: deadline)
     let request = WorkerRequest.rollout(
-      RolloutRequest(blank: blank, horizon: horizon, step: step, film: folder.path + "/replays"))
+      RolloutRequest(blank: blank, horizon: horizon, step: step, video: folder.path + "/replays"))
     let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
     guard let again = outcome.result(of: blank) else { throw Interruption.failure }
     return again

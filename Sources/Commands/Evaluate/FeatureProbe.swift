@@ -5,7 +5,7 @@ import Imitation
 import ImitationKit
 import Training
 
-/// How well readings follow linearly from a trained policy's features of pictures.
+/// How well proprioception follow linearly from a trained policy's features of images.
 struct FeatureProbe {
   let path: String
   let policy: TrainedPolicy
@@ -18,29 +18,29 @@ struct FeatureProbe {
     var run: String
     var encoder: String
     var features: Int
-    /// R² on held-out frames by reading.
+    /// R² on held-out frames by observation.
     var explained: [String: Double]
   }
 
-  /// - Parameter keys: the readings.
-  /// - Throws: `CommandFailure` when nothing was held out, or there are no features of pictures.
+  /// - Parameter keys: the proprioception.
+  /// - Throws: `CommandFailure` when nothing was held out, or there are no features of images.
   func finding(_ keys: [String]) throws -> Finding {
     let recipe = policy.recipe
     let registry = try place.registry(recipe.data.registry)
     let root = place.root(of: registry, recipe: recipe.data.root)
     let format = try catalog.makeReader(recipe.data.reader)
     let data = try TrainingData(recipe, registry: registry, root: root, format: format)
-    // The readings are often none that the policy sees.
+    // The observations are often none that the policy sees.
     var asked = recipe
     asked.observations.images = []
     asked.observations.vectors = keys
-    let readings = try TrainingData(asked, registry: registry, root: root, format: format).reader
+    let proprioception = try TrainingData(asked, registry: registry, root: root, format: format).reader
     guard !data.heldOut.isEmpty else {
       throw CommandFailure("\(path): no demonstration was held out; data.validation is 0")
     }
-    guard !policy.policy.encoder.layout.columns(from: FeatureLayout.pictures).isEmpty else {
+    guard !policy.policy.encoder.layout.columns(from: FeatureLayout.images).isEmpty else {
       throw CommandFailure(
-        "\(path): encoder '\(recipe.encoder.kind)' gives no pooled features of pictures to regress on")
+        "\(path): encoder '\(recipe.encoder.kind)' gives no pooled features of images to regress on")
     }
     func spread(_ episodes: [Int], _ count: Int) -> [EpisodeStep] {
       let all = episodes.flatMap { episode in
@@ -56,7 +56,7 @@ struct FeatureProbe {
       for start in stride(from: 0, to: frames.count, by: 32) {
         let some = Array(frames[start..<min(frames.count, start + 32)])
         let batch = try data.reader.batch(some, window: policy.policy.view)
-        rows += policy.policy.encoder.pictureRows(try policy.normalizer.normalized(batch.observations))
+        rows += policy.policy.encoder.imageRows(try policy.normalizer.normalized(batch.observations))
         done += some.count
         bar.update(done)
       }
@@ -66,10 +66,10 @@ struct FeatureProbe {
     bar.finish()
     var explained: [String: Double] = [:]
     for key in keys {
-      let width = readings.schema.vectors[key]!
+      let width = proprioception.schema.vectors[key]!
       func values(_ frames: [EpisodeStep]) throws -> [[Double]] {
         try frames.map { frame in
-          let all = try readings.vectors(key, episode: frame.episode)
+          let all = try proprioception.vectors(key, episode: frame.episode)
           return (0..<width).map { Double(all[frame.step * width + $0]) }
         }
       }

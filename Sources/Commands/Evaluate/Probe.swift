@@ -6,15 +6,15 @@ import Training
 /// `imitate probe`: what a policy's features know, by linear regression.
 struct Probe: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Regress recorded readings linearly on the features of trained policies' encoders.",
+    abstract: "Regress recorded observations linearly on the features of trained policies' encoders.",
     discussion: """
-      The features are those of the pictures alone: the low-dimensional readings that the encoder hands through are left \
-      out. Ridge regression on the frames of the training demonstrations; told is the share of the variance (R²) that it \
-      explains on the held-out ones, averaged over the numbers of the reading that vary.
+      The features are those of the images alone: the low-dimensional observations that the encoder hands through are left \
+      out. Ridge regression on the frames of the training demonstrations; reported is the fraction of the variance (R²) that it \
+      explains on the held-out ones, averaged over the values of the observation that vary.
       """)
 
   @Argument(help: "The run folders to compare; all of the same data.") var runs: [String]
-  @Option(help: "The readings to find, separated by commas.") var targets =
+  @Option(help: "The observations to find, separated by commas.") var targets =
     "object,robot0_base_to_eef_pos,robot0_gripper_qpos"
   @Option(help: "Frames to regress on, spread evenly.") var frames = 3000
   @Option(help: "text or json.") var format: OutputFormat = .text

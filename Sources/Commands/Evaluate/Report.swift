@@ -83,6 +83,6 @@ extension Report {
         row.heldOutLoss.map { .init(step: row.step, value: $0) }
       },
       facts: facts,
-      films: Report.Film.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
+      videos: Report.Video.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
   }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// A failure that is told in one line: what, where, what to do.
+/// A failure that is reported in one line: what, where, what to do.
 struct CommandFailure: Error, CustomStringConvertible {
   var description: String
   init(_ description: String) { self.description = description }

@@ -23,7 +23,7 @@ func requirePositive(_ options: (name: String, value: Int?)...) throws {
 /// A line for people, beside the results on standard output.
 func tell(_ line: String) { tell(text: line + "\n") }
 
-/// The same without an end of line. Nobody is left to be told when it cannot be written.
+/// The same without an end of line. Nobody is left to report to when it cannot be written.
 func tell(text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
 
 /// Columns padded to their widest cell, the first to the left and numbers to the right.

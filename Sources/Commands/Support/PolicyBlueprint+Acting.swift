@@ -37,7 +37,7 @@ extension PolicyBlueprint {
     return unknown
   }
 
-  /// What an evaluation would be refused for, told when training starts; nil when there is nothing, or no such simulator in
+  /// What an evaluation would be refused for, reported when training starts; nil when there is nothing, or no such simulator in
   /// this build.
   func actingNote(_ recipe: Recipe, _ catalog: Catalog) -> String? {
     guard let simulator = try? catalog.makeSimulator(recipe.evaluation.simulator) else { return nil }

@@ -36,7 +36,7 @@ struct GenerateRequest: Codable, Sendable {
   var settings: DemonstrationGenerator.Settings
 }
 
-/// A generated demonstration whose pictures to draw.
+/// A generated demonstration whose images to draw.
 struct DrawRequest: Codable, Sendable {
   var task: String
   var number: Int
@@ -51,14 +51,14 @@ struct RolloutRequest: Codable, Sendable {
   /// The checkpoint's step: a newer one may be written while others are tried.
   var step: Int
   /// Keep frames for the report in this folder.
-  var film: String?
+  var video: String?
 }
 
 enum WorkerResponse: Codable, Sendable {
   case recorded(steps: Int)
   /// The expert, or what was generated, did not solve it; another seed is needed.
   case notSolved
-  /// The simulator, or who acted in it, broke off.
+  /// The simulator, or who acted in it, crashed.
   case broke(String)
   case tried(EpisodeResult)
 }
@@ -195,7 +195,7 @@ final class Workbench {
 
   private func draw(_ request: DrawRequest, _ progress: () -> Void) throws -> WorkerResponse {
     let simulator = try generative(drawing: true)
-    let file = try HDF5File(reading: request.states)
+    let file = try HDF5File(forReading: request.states)
     let demo = "data/demo_\(request.number)"
     let steps = try EpisodeStore(opened: request.store).redraw(demo, of: file, at: request.number) { seed, states in
       _ = try simulator.reset(task: request.task, seed: seed, pool: .training)
@@ -211,7 +211,7 @@ final class Workbench {
     let drawing = request.blank.policy != "expert" && request.blank.policy != "random"
     let simulator = try simulator(drawing: drawing)
     let rollout = Rollout(horizon: request.horizon, pool: recipe.evaluation.pool)
-    var film: [Image] = []
+    var video: [Image] = []
     var result = rollout.run(request.blank, in: simulator) {
       switch request.blank.policy {
       case "expert":
@@ -225,20 +225,20 @@ final class Workbench {
     } watch: { observation in
       progress()
       // Cameras above one another, so that a strip of moments stays readable.
-      if request.film != nil, !observation.images.isEmpty {
-        film.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
+      if request.video != nil, !observation.images.isEmpty {
+        video.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
       }
     }
     let scene = try EpisodeMetadata(simulator.description.metadata)
     (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
-    if let folder = request.film {
+    if let folder = request.video {
       do {
-        try FilmStrip(film).write(
-          // Without a rate the film has to run at some speed.
+        try VideoStrip(video).write(
+          // Without a rate the video has to run at some speed.
           to: folder, result, framesPerSecond: max(1, Int((simulator.actionSchema.controlHertz ?? 20).rounded())))
       } catch {
-        // An episode is what it was, filmed or not.
-        tell("\(folder): not filmed: \(error)")
+        // An episode is what it was, with a video or without.
+        tell("\(folder): no video: \(error)")
       }
     }
     return .tried(result)

@@ -39,7 +39,7 @@ struct Ablation {
       return folder.checkpointSteps.last.map { "\($0) of \(recipe.training.steps) steps" } ?? "not begun"
     }
 
-    /// Why some of its episodes broke off.
+    /// Why some of its episodes crashed.
     var errors: [String] { asked.compactMap(\.error) }
 
     /// Where its recipe is kept for the children that train it.

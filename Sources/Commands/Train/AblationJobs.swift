@@ -97,7 +97,7 @@ struct AblationJobs {
       let errors = cell.errors
       throw CommandFailure(
         errors.first.map {
-          "\(errors.count) episodes broke off; the same command tries them again. The first: \($0)"
+          "\(errors.count) episodes crashed; the same command tries them again. The first: \($0)"
         } ?? "episodes are missing; the same command tries them")
     }
   }

@@ -196,7 +196,7 @@ struct PolicyRun {
       tell(
         String(
           format:
-            "note: the frozen features would take %.1f GB, more than the encoder's limit: worked out as they are needed",
+            "note: the frozen features would take %.1f GB, more than the encoder's limit: computed as they are needed",
           bytes))
     }
     return cache

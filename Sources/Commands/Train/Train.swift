@@ -14,7 +14,7 @@ struct Train: Verb {
   @OptionGroup var choice: TaskChoice
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
-  @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
+  @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
   @OptionGroup var place: DatasetPlace
 

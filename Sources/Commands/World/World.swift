@@ -27,7 +27,7 @@ struct WorldTrain: Verb {
   @Option(name: .customLong("from"), help: "Take over finished stages with the same settings from another run.")
   var other: String?
   @Flag(help: "Check the recipe and the data, and train nothing.") var dryRun = false
-  @Flag(help: "Begin anew even when the run folder has checkpoints.") var restart = false
+  @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {

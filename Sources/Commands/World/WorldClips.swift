@@ -32,7 +32,7 @@ struct TrainedWorld {
     } catch CheckpointError.otherRecipe {
       throw CommandFailure(
         "\(folder.path): its demonstrations are not those that it was trained on: what is held out now may be what it "
-          + "learned from; bring them back, or train it anew with --restart")
+          + "learned from; bring them back, or train it again with --restart")
     }
   }
 
@@ -61,9 +61,9 @@ struct TrainedWorld {
     let context = LatentDynamics.context
     let moments = (0..<context + steps).map { EpisodeStep(episode: episode, step: first + $0) }
     let views = try data.views(moments)
-    let sight = model.sight(views)
-    let reference = sight.gathered(Array(repeating: 0, count: moments.count))
-    let states = model.state(sight, reference: reference)
+    let encoding = model.encoding(views)
+    let reference = encoding.gathered(Array(repeating: 0, count: moments.count))
+    let states = model.state(encoding, reference: reference)
     let history = states.sliced(axis: 0, 0..<context).unsqueezed(0)
     let actions = try data.actions(after: [moments[context - 1]], steps: steps)
     var random = Random(seed: 0).split("imagine").split(episode).split(first)
@@ -99,11 +99,11 @@ struct TrainedWorld {
 }
 
 extension Image {
-  /// A picture `[height, width, 3]` of values in 0...1.
-  init(_ picture: Tensor) {
+  /// A image `[height, width, 3]` of values in 0...1.
+  init(_ image: Tensor) {
     self.init(
-      width: picture.shape[1], height: picture.shape[0],
-      pixels: picture.scalars.map { UInt8(min(max($0, 0), 1) * 255 + 0.5) })
+      width: image.shape[1], height: image.shape[0],
+      pixels: image.scalars.map { UInt8(min(max($0, 0), 1) * 255 + 0.5) })
   }
 
   /// Every pixel as a square.

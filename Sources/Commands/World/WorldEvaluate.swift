@@ -16,7 +16,7 @@ struct WorldEvaluate: Verb {
     commandName: "evaluate",
     abstract: "Measure a world model's predictions on held-out demonstrations.",
     discussion: """
-      Predictions are fed by the model's own. Pictures are compared with the recorded frames: PSNR and SSIM as \
+      Predictions are fed by the model's own. Images are compared with the recorded frames: PSNR and SSIM as \
       docs/image-metrics.md defines them, means over clips. LPIPS and FVD need network weights that are not part of the \
       toolkit.
       """)
@@ -50,13 +50,13 @@ struct WorldEvaluate: Verb {
       let world = try TrainedWorld(RunFolder(path), place: place, catalog: session.catalog)
       guard ground ?? world.ground == world.ground else {
         throw CommandFailure(
-          "\(path): its demonstrations, those that are held out, its first camera or its pictures are not those of "
+          "\(path): its demonstrations, those that are held out, its first camera or its images are not those of "
             + "\(runFolder); there is no comparing them")
       }
       ground = world.ground
       let size = world.model.blueprint.context.size
       if let side = perceptual?.trunk.smallestSide, min(size.width, size.height) < side {
-        throw CommandFailure("LPIPS needs pictures of \(side) pixels or more, these are \(size.width)x\(size.height)")
+        throw CommandFailure("LPIPS needs images of \(side) pixels or more, these are \(size.width)x\(size.height)")
       }
       if video != nil, steps + LatentDynamics.context < InflatedInception.fewestFrames {
         throw CommandFailure("FVD needs clips of \(InflatedInception.fewestFrames) frames: use more --steps")
@@ -103,7 +103,7 @@ struct WorldEvaluation: Codable {
   }
 
   /// What was found about the world model that an encoder names; nil when it names none, or none that was measured.
-  static func foresight(_ world: Setting?) -> Comparison.Foresight? {
+  static func prediction(_ world: Setting?) -> Comparison.Prediction? {
     guard case .text(let path) = world?.value else { return nil }
     let ending = ": \(WorldScores.Sum.Way.predicted.rawValue)"
     let folder = path.hasSuffix(".safetensors") ? (path as NSString).deletingLastPathComponent : path
@@ -111,7 +111,7 @@ struct WorldEvaluation: Codable {
       let found = try? JSONDecoder().decode(WorldEvaluation.self, from: data),
       let row = found.worlds.first(where: { $0.name.hasSuffix(ending) }), !row.psnrByStep.isEmpty
     else { return nil }
-    return Comparison.Foresight(
+    return Comparison.Prediction(
       world: String(row.name.dropLast(ending.count)), clips: found.clips,
       psnrByStep: row.psnrByStep, ssim: row.ssim)
   }
@@ -120,7 +120,7 @@ struct WorldEvaluation: Codable {
     func number(_ value: Double?, _ digits: Int) -> String { value.map { String(format: "%.\(digits)f", $0) } ?? "-" }
     let shown = [1, 5, 10].filter { $0 < steps } + [steps]
     let header =
-      ["pictures"] + Array(Set(shown)).sorted().map { "PSNR \($0)" } + ["PSNR", "SSIM", "LPIPS", "FVD"]
+      ["images"] + Array(Set(shown)).sorted().map { "PSNR \($0)" } + ["PSNR", "SSIM", "LPIPS", "FVD"]
     let rows = worlds.map { row in
       [row.name] + Array(Set(shown)).sorted().map { number(row.psnrByStep[$0 - 1], 2) }
         + [number(row.psnr, 2), number(row.ssim, 3), number(row.lpips, 4), number(row.fvd, 1)]
@@ -141,7 +141,7 @@ struct WorldEvaluation: Codable {
 // The table function, under a name that `table` above does not hide.
 private func imitateTable(_ header: [String], _ rows: [[String]]) -> String { table(header, rows) }
 
-/// One way to foretell pictures, and how near it came.
+/// One way to predict images, and how near it came.
 struct WorldScores: Codable {
   var name: String
   /// Means over clips and steps.
@@ -188,29 +188,29 @@ struct WorldScores: Codable {
       let truth = clip.frames.sliced(axis: 0, range)
       let last = clip.states.sliced(axis: 0, context - 1..<context)
       func repeated(_ one: Tensor) -> Tensor { one.broadcast(to: [steps] + one.shape.dropFirst()) }
-      var pictures: [Way: Tensor] = [
-        .predicted: model.picture(clip.predicted, from: ahead),
-        .lastState: repeated(model.picture(last, from: [clip.views[context - 1]])),
+      var images: [Way: Tensor] = [
+        .predicted: model.image(clip.predicted, from: ahead),
+        .lastState: repeated(model.image(last, from: [clip.views[context - 1]])),
         .copied: repeated(clip.frames.sliced(axis: 0, context - 1..<context)),
-        .encoded: model.picture(clip.states.sliced(axis: 0, range), from: ahead),
+        .encoded: model.image(clip.states.sliced(axis: 0, range), from: ahead),
       ]
       if let lifted = clip.lifted {
-        pictures[.lifted] = Gaussians(lifted.values.sliced(axis: 0, range)).rendered(from: ahead)
+        images[.lifted] = Gaussians(lifted.values.sliced(axis: 0, range)).rendered(from: ahead)
           .sliced(axis: 3, 0..<3).clamped(to: 0...1)
       }
-      for (way, pictures) in pictures {
+      for (way, images) in images {
         for step in 0..<steps {
           func one(_ all: Tensor) -> Tensor { all.sliced(axis: 0, step..<step + 1).squeezed(0) }
-          psnr[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.psnr(one(pictures), one(truth))
-          ssim[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.ssim(one(pictures), one(truth))
+          psnr[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.psnr(one(images), one(truth))
+          ssim[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.ssim(one(images), one(truth))
         }
         if let perceptual {
-          lpips[way, default: 0] += perceptual.distances(pictures, truth).reduce(0, +) / Double(steps)
+          lpips[way, default: 0] += perceptual.distances(images, truth).reduce(0, +) / Double(steps)
         }
         // The video is the context as it was and what follows.
         if let video {
           let past = clip.frames.sliced(axis: 0, 0..<context)
-          features[way, default: []].append(video.features(Tensor.concatenated([past, pictures], axis: 0)))
+          features[way, default: []].append(video.features(Tensor.concatenated([past, images], axis: 0)))
         }
       }
       if let video { trueFeatures.append(video.features(clip.frames)) }
@@ -220,7 +220,7 @@ struct WorldScores: Codable {
       clips += 1
     }
 
-    /// - Parameter baselines: whether what needs no prediction is told too.
+    /// - Parameter baselines: whether what needs no prediction is reported too.
     func scores(_ name: String, state: WorldModel.State, baselines: Bool) -> [WorldScores] {
       func row(_ way: Way, _ name: String, latent: Bool = false) -> WorldScores? {
         guard let psnr = psnr[way], let ssim = ssim[way] else { return nil }

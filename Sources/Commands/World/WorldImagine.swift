@@ -13,9 +13,9 @@ import Training
 struct WorldImagine: Verb {
   static let configuration = CommandConfiguration(
     commandName: "imagine",
-    abstract: "Show what a world model foretells beside what happened.",
+    abstract: "Show what a world model predicts beside what happened.",
     discussion: """
-      Writes an animated picture (true and imagined, from the recorded camera and from one beside it) and a page with a \
+      Writes an animated image (true and imagined, from the recorded camera and from one beside it) and a page with a \
       viewer of the Gaussians into RUN/imagined.
       """)
 
@@ -53,41 +53,41 @@ struct WorldImagine: Verb {
           "\(name) has \(episodes[episode].length) steps; begin at 0 to \(episodes[episode].length - 3)")
       }
       let clip = try world.clip(episode: episode, first: start, steps: min(steps ?? room, room))
-      let film = film(clip, world.model)
+      let video = video(clip, world.model)
       let heldOut = world.data.heldOut.contains(episode)
       try AtomicFile.write(
-        Data(Image.animatedPNG(film.frames, framesPerSecond: 10)), to: "\(output)/\(name).png")
+        Data(Image.animatedPNG(video.frames, framesPerSecond: 10)), to: "\(output)/\(name).png")
       try AtomicFile.write(
-        Data(page(name, episodes[episode].instruction, heldOut, clip, film, world).utf8), to: "\(output)/\(name).html")
+        Data(page(name, episodes[episode].instruction, heldOut, clip, video, world).utf8), to: "\(output)/\(name).html")
       print("\(output)/\(name).png\n\(output)/\(name).html")
     }
   }
 
-  private struct Film {
+  private struct Video {
     var frames: [Image]
-    /// Which pictures stand beside each other.
+    /// Which images stand beside each other.
     var parts: [String]
   }
 
-  private func film(_ clip: TrainedWorld.Clip, _ model: WorldModel) -> Film {
+  private func video(_ clip: TrainedWorld.Clip, _ model: WorldModel) -> Video {
     let context = LatentDynamics.context
     let range = context..<clip.frames.shape[0]
     let (own, free) = (Array(clip.views[range]), clip.views[range].map { turned($0, clip, model) })
     let states = clip.states.sliced(axis: 0, range)
     var parts = [
-      ("true", clip.frames.sliced(axis: 0, range)), ("imagined", model.picture(clip.predicted, from: own)),
+      ("true", clip.frames.sliced(axis: 0, range)), ("imagined", model.image(clip.predicted, from: own)),
     ]
     if model.options.state != .image {
       parts += [
-        ("true, from beside", model.picture(states, from: free)),
-        ("imagined, from beside", model.picture(clip.predicted, from: free)),
+        ("true, from beside", model.image(states, from: free)),
+        ("imagined, from beside", model.image(clip.predicted, from: free)),
       ]
     }
     let frames = (0..<range.count).map { step in
       Image.composed(
         parts.map { Image($0.1.sliced(axis: 0, step..<step + 1).squeezed(0)).enlarged(3) }, columns: parts.count)
     }
-    return Film(frames: frames, parts: parts.map(\.0))
+    return Video(frames: frames, parts: parts.map(\.0))
   }
 
   /// The view turned around the middle of what is seen.
@@ -103,25 +103,25 @@ struct WorldImagine: Verb {
   }
 
   private func page(
-    _ name: String, _ instruction: String, _ heldOut: Bool, _ clip: TrainedWorld.Clip, _ film: Film,
+    _ name: String, _ instruction: String, _ heldOut: Bool, _ clip: TrainedWorld.Clip, _ video: Video,
     _ world: TrainedWorld
   ) -> String {
     let context = LatentDynamics.context
-    let steps = film.frames.count
-    let pictures = world.model.picture(clip.predicted, from: Array(clip.views[context...]))
+    let steps = video.frames.count
+    let images = world.model.image(clip.predicted, from: Array(clip.views[context...]))
     let psnr = (0..<steps).map { step in
       ImageMetrics.psnr(
-        pictures.sliced(axis: 0, step..<step + 1).squeezed(0),
+        images.sliced(axis: 0, step..<step + 1).squeezed(0),
         clip.frames.sliced(axis: 0, context + step..<context + step + 1).squeezed(0))
     }
-    let film64 = Data(Image.animatedPNG(film.frames, framesPerSecond: 10)).base64EncodedString()
+    let video64 = Data(Image.animatedPNG(video.frames, framesPerSecond: 10)).base64EncodedString()
     var body = """
       <header><h1>\(HTMLPage.escaped(name))</h1>
       <p class="lead">&ldquo;\(HTMLPage.escaped(instruction))&rdquo;: \(steps) steps imagined by \
       \(HTMLPage.escaped(world.recipe.name)) from the first \(context) frames and the recorded actions, fed by its own \
       predictions. \(heldOut ? "The demonstration was held out." : "The model was trained on this demonstration.")</p></header>
-      <figure><img alt="true and imagined frames" src="data:image/png;base64,\(film64)">
-      <figcaption>\(film.parts.map(HTMLPage.escaped).joined(separator: " | "))</figcaption></figure>
+      <figure><img alt="true and imagined frames" src="data:image/png;base64,\(video64)">
+      <figcaption>\(video.parts.map(HTMLPage.escaped).joined(separator: " | "))</figcaption></figure>
       <p class="note">PSNR of the imagined frames: \(String(format: "%.1f dB after 1 step, %.1f dB after %d", psnr[0], psnr[steps - 1], steps)).\
       \(clip.rewards.map { rewards in
         let expected = rewards.reduce(0, +)

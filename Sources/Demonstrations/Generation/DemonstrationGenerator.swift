@@ -17,10 +17,10 @@ package struct DemonstrationGenerator: Sendable {
 
     package var selection = Selection.nearest
     /// Of how many nearest ones.
-    package var neighbours = 3
+    package var neighbors = 3
     /// The standard deviation of what is added to the robot's step, of its full scale; MimicGen's.
     package var noise: Float = 0.05
-    /// A joining way has at least so many steps, and moves at most so far in one, metres and radians.
+    /// A joining way has at least so many steps, and moves at most so far in one, meters and radians.
     package var joiningSteps = 5
     package var joiningSpeed = 0.02
     package var joiningTurn = 0.1
@@ -108,7 +108,7 @@ package struct DemonstrationGenerator: Sendable {
       let past = source.frames[row][name]!.position - source.targets[row].position
       return (distance: (past - place).length, source: source)
     }.sorted { ($0.distance, $0.source.name) < ($1.distance, $1.source.name) }
-    return random.choice(Array(ordered.prefix(max(1, settings.neighbours)))).source
+    return random.choice(Array(ordered.prefix(max(1, settings.neighbors)))).source
   }
 }
 

@@ -74,7 +74,7 @@ package enum GenerationError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .noGenerationInfo(let file, let demo):
-      "\(file): '\(demo)' has no datagen_info to generate from; move the file away and record anew with `imitate record`"
+      "\(file): '\(demo)' has no datagen_info to generate from; move the file away and record again with `imitate record`"
     case .noFrame(let frame, let file, let demo): "\(file): datagen_info of '\(demo)' has no pose of '\(frame)'"
     case .noSignal(let signal, let file, let demo):
       "\(file): the signal '\(signal)' never rises in '\(demo)': it cannot be cut into subtasks"

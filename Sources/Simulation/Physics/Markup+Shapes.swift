@@ -13,7 +13,7 @@
     case object
   }
 
-  /// A primitive with its half extents in metres.
+  /// A primitive with its half extents in meters.
   enum Shape {
     case box(_ half: Vector)
     case ellipsoid(_ half: Vector)

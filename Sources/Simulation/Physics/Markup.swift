@@ -40,7 +40,7 @@
   extension String: MarkupValue { var markup: String { self } }
   extension Int: MarkupValue { var markup: String { String(self) } }
   extension Double: MarkupValue {
-    /// To a thousandth of a millimetre.
+    /// To a thousandth of a millimeter.
     var markup: String { String(describing: (self * 1e6).rounded() / 1e6) }
   }
   extension SIMD3<Double>: MarkupValue { var markup: String { "\(x.markup) \(y.markup) \(z.markup)" } }

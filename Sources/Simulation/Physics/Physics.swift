@@ -89,8 +89,8 @@
       )
     }
 
-    /// Depths of the renderer's buffer, 0 at the near plane and 1 at the far one, in metres along the viewing axis.
-    func metres(_ depths: [Float]) -> [Float] {
+    /// Depths of the renderer's buffer, 0 at the near plane and 1 at the far one, in meters along the viewing axis.
+    func meters(_ depths: [Float]) -> [Float] {
       let extent = model.pointee.stat.extent
       let near = Double(model.pointee.vis.map.znear) * extent
       let far = Double(model.pointee.vis.map.zfar) * extent

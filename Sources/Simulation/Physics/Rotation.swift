@@ -1,7 +1,7 @@
 #if Kitchenette
   import Imitation
 
-  /// A position, a direction or a rotation vector in metres or radians.
+  /// A position, a direction or a rotation vector in meters or radians.
   typealias Vector = SIMD3<Double>
 
   extension SIMD3<Double> {

@@ -7,15 +7,15 @@
   final class Robot {
     /// Seconds; 20 Hz.
     static let controlPeriod = 0.05
-    /// Metres and radians per control step at full scale.
+    /// Meters and radians per control step at full scale.
     static let translation = 0.05
     static let turn = 0.5
-    /// The base at full scale, metres and radians per second.
+    /// The base at full scale, meters and radians per second.
     static let baseSpeed = 0.25
     static let baseTurnSpeed = 0.4
-    /// The torso at full scale, metres per second.
+    /// The torso at full scale, meters per second.
     static let torsoSpeed = 0.1
-    /// How far a finger's goal moves in one step, metres: opening or closing takes five.
+    /// How far a finger's goal moves in one step, meters: opening or closing takes five.
     static let fingerStep = 0.01
 
     private let physics: Physics
@@ -94,7 +94,7 @@
           moveBase(action, seconds: physics.model.pointee.opt.timestep)
           goal = held!.placed(in: physics.pose(ofBody: foot))
         } else {
-          // The goal runs to its end at constant speed, so that the gripper covers the step it was told.
+          // The goal runs to its end at constant speed, so that the gripper covers the step it was given.
           goal = Pose(
             position: start.position + velocity * elapsed, rotation: Rotation(spin * elapsed) * start.rotation)
         }
@@ -105,7 +105,7 @@
       physics.update()
     }
 
-    /// The same action with the arm's step as a goal of the gripper seen from the base, metres and an axis times radians:
+    /// The same action with the arm's step as a goal of the gripper seen from the base, meters and an axis times radians:
     /// RoboCasa's `actions_abs`. The numbers behind the arm's stay.
     func absolute(_ action: [Double]) -> [Double] {
       let (now, frame) = (gripper, basePose)
@@ -147,12 +147,12 @@
     /// The mobile base: the frame of an action.
     var basePose: Pose { physics.pose(ofBody: base) }
     var gripper: Pose { physics.pose(ofSite: site) }
-    /// Between the finger pads, metres.
+    /// Between the finger pads, meters.
     var opening: Double {
       physics.data.pointee.qpos[fingers[0].position] - physics.data.pointee.qpos[fingers[1].position]
     }
 
-    /// The names and widths of what `readings` returns.
+    /// The names and widths of what `proprioception` returns.
     static let widths: [String: Int] = [
       "robot0_joint_pos": 7, "robot0_joint_pos_cos": 7, "robot0_joint_pos_sin": 7, "robot0_joint_vel": 7,
       "robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "robot0_gripper_qvel": 2,
@@ -173,8 +173,8 @@
       "object": VectorSchema(unit: "m and quaternions", frame: "world, then gripper", quaternion: "xyzw"),
     ]
 
-    /// RoboCasa's proprioception: metres, radians, quaternions as x, y, z, w.
-    var readings: [String: [Float]] {
+    /// RoboCasa's proprioception: meters, radians, quaternions as x, y, z, w.
+    var proprioception: [String: [Float]] {
       let angles = arm.map { physics.data.pointee.qpos[$0.position] }
       let frame = basePose
       let grip = gripper

@@ -20,13 +20,13 @@
       -2.8973...2.8973, -1.7628...1.7628, -2.8973...2.8973, -3.0718 ... -0.0698, -2.8973...2.8973, -0.0175...3.7525,
       -2.8973...2.8973,
     ]
-    /// Newton metres; the Panda's.
+    /// Newton meters; the Panda's.
     static let torques: [Double] = [87, 87, 87, 87, 12, 12, 12]
     /// The arm where an episode starts: the gripper 0.38 m in front of the arm's foot, 0.37 m above it, pointing down.
     static let rest: [Double] = [0, -0.5576, 0, -2.4748, 0, 1.9172, 0.7854]
-    /// How far one finger opens, metres.
+    /// How far one finger opens, meters.
     static let fingerTravel = 0.05
-    /// Metres above the floor.
+    /// Meters above the floor.
     static let armFoot = 0.70
 
     static let cameras = ["robot0_agentview_left", "robot0_agentview_right", "robot0_eye_in_hand"]
@@ -143,7 +143,7 @@
       _ name: String, in body: inout Markup, at position: Vector, lookingAt target: Vector,
       up: Vector = Vector(0, 0, 1), fieldOfView: Double
     ) {
-      // A MuJoCo camera looks along its own -z; x is right and y is up in the picture.
+      // A MuJoCo camera looks along its own -z; x is right and y is up in the image.
       let back = (position - target) / (position - target).length
       let right = up.cross(back) / up.cross(back).length
       let above = back.cross(right)

@@ -2,7 +2,7 @@
   import Imitation
 
   extension Kitchen {
-    /// How far a drawer comes out, metres.
+    /// How far a drawer comes out, meters.
     static let drawerTravel = 0.20
     /// Where a drawer's handle is when it is closed: the middle of the bar.
     static let handle = Vector(-0.085, 0, 0.735)

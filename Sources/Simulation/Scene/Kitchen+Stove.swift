@@ -5,7 +5,7 @@
     static let knobNames = ["knob_left", "knob_right"]
     /// From the middle of the stove to a knob's axis.
     static let knobOffset = 0.16
-    /// The axis of a knob, at the middle of its lever: before the panel, metres.
+    /// The axis of a knob, at the middle of its lever: before the panel, meters.
     static let knobAxis = Vector(-0.045, 0, 0.85)
     /// How far a knob turns, radians.
     static let knobTravel = 1.5

@@ -4,8 +4,8 @@
   /// The room and its furniture as MJCF. The front of the counter is the plane x = 0, the wall is at x = 0.62.
   struct Kitchen {
     let scene: Scene
-    /// The largest picture that will be drawn.
-    let pictureSize: (width: Int, height: Int)
+    /// The largest image that will be drawn.
+    let imageSize: (width: Int, height: Int)
 
     /// Seconds; twenty to a control period.
     static let timestep = 0.0025
@@ -20,7 +20,7 @@
         root.element("visual") { visual in
           visual.element(
             "quality", ["shadowsize": 512, "offsamples": 0, "numslices": 16, "numstacks": 8, "numquads": 1])
-          visual.element("global", ["offwidth": pictureSize.width, "offheight": pictureSize.height])
+          visual.element("global", ["offwidth": imageSize.width, "offheight": imageSize.height])
           visual.element("map", ["znear": 0.01, "zfar": 12])
           visual.element(
             "headlight", ["ambient": "0.42 0.42 0.42", "diffuse": "0.28 0.28 0.28", "specular": "0.05 0.05 0.05"])

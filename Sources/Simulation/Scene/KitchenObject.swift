@@ -12,7 +12,7 @@
     /// What the instruction calls it.
     var phrase: String { "\(color) \(category)" }
 
-    /// From its middle to its top, metres.
+    /// From its middle to its top, meters.
     var halfHeight: Double {
       switch shape {
       case .box(let half), .ellipsoid(let half): half.z
@@ -22,7 +22,7 @@
       }
     }
 
-    /// From its middle to its side, metres.
+    /// From its middle to its side, meters.
     var halfWidth: Double {
       switch shape {
       case .box(let half), .ellipsoid(let half): half.y
@@ -51,7 +51,7 @@
         }
     }
 
-    /// Instances for training. Each category and each colour occurs, not each pair.
+    /// Instances for training. Each category and each color occurs, not each pair.
     static let training: [KitchenObject] = [
       KitchenObject("can", "red", shade: 0, size: 1.0, holdOut: false),
       KitchenObject("can", "blue", shade: 0, size: 1.05, holdOut: false),

@@ -3,7 +3,7 @@
   enum Fixture: String, Sendable, CaseIterable {
     case drawers, stove, sink, cupboard, fridge
 
-    /// Metres along the wall.
+    /// Meters along the wall.
     var width: Double {
       switch self {
       case .drawers: 0.96
@@ -30,7 +30,7 @@
   struct Layout: Sendable {
     struct Place: Sendable {
       let fixture: Fixture
-      /// Where its middle is, metres along y.
+      /// Where its middle is, meters along y.
       let center: Double
     }
 
@@ -60,7 +60,7 @@
     }
 
     func center(of fixture: Fixture) -> Double { places.first { $0.fixture == fixture }!.center }
-    /// Metres along y: from the right end to the left end.
+    /// Meters along y: from the right end to the left end.
     var extent: ClosedRange<Double> {
       let half = places.reduce(0) { $0 + $1.fixture.width } / 2
       return -half...half

@@ -1,5 +1,5 @@
 #if Kitchenette
-  /// The colours of one kitchen.
+  /// The colors of one kitchen.
   struct Style: Sendable {
     /// Red, green, blue in 0...1.
     typealias Color = Vector

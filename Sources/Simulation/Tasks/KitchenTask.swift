@@ -28,9 +28,9 @@
 
   /// What an expert's present aim is.
   struct Waypoint {
-    /// Where the gripper should be, metres in the world.
+    /// Where the gripper should be, meters in the world.
     var position: Vector
-    /// At most so many metres per control step.
+    /// At most so many meters per control step.
     var speed: Double
     var gripper: Gripper
     /// Nothing is left to do.
@@ -44,7 +44,7 @@
 
   /// How one episode of an expert differs from the ideal.
   struct Deviation {
-    /// Metres, added to waypoints where there is room.
+    /// Meters, added to waypoints where there is room.
     var offset: Vector
     /// Times the ideal speed.
     var pace: Double

@@ -6,7 +6,7 @@
   struct PnPCounterToSink: KitchenTask {
     let summary = SimulatedTask(name: "PnPCounterToSink", group: "pick-place", horizon: 160)
     let fixture = Fixture.sink
-    /// The gripper must be so far away from the object, metres: nothing counts while it is held.
+    /// The gripper must be so far away from the object, meters: nothing counts while it is held.
     static let clearance = 0.15
 
     func stage(_ scene: inout Scene, pool: ScenePool, random: inout Random) {

@@ -32,7 +32,7 @@ struct AttentionPlan: Sendable {
     return last
   }
 
-  /// Drops the same places on the way back as on the way there.
+  /// Drops the same places in the backward pass as in the forward pass.
   func drop(_ row: UnsafeMutablePointer<Float>, _ count: Int, item: Int, head: Int, query: Int) {
     guard let dropout else { return }
     let first = ((item * heads + head) * queries + query) * ((keys + 3) / 4 * 4)
@@ -40,7 +40,7 @@ struct AttentionPlan: Sendable {
   }
 }
 
-// Scores are never kept: each block of queries is finished while its scores are in the cache, and on the way back they
+// Scores are never kept: each block of queries is finished while its scores are in the cache, and in the backward pass they
 // are found again from the logarithm of each row's sum (Dao et al. 2022, "FlashAttention").
 extension Kernel {
   /// - Returns: `[batch, queries, heads, width]`, and the logarithms `[batch, heads, queries]`.
@@ -95,7 +95,8 @@ extension Kernel {
   }
 
   static func attentionGradient(
-    _ plan: AttentionPlan, _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, totals: Tensor, _ upstream: Tensor
+    _ plan: AttentionPlan, _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, totals: Tensor,
+    _ outputGradient: Tensor
   ) -> (q: Tensor, k: Tensor, v: Tensor) {
     let (keys, width, step) = (plan.keys, plan.width, plan.step)
     let (dq, dk, dv) = (Storage(count: q.count), Storage(count: k.count), Storage(count: v.count))
@@ -126,7 +127,7 @@ extension Kernel {
               for row in 0..<queries.count { (dq.pointer + start + row * step).update(repeating: 0, count: width) }
               continue
             }
-            let above = upstream.storage.pointer + start
+            let above = outputGradient.storage.pointer + start
             ck_product_packed(
               queries.count, seen, width, q.storage.pointer + start, step, packedKeys, width, probabilities, keys, nil,
               0)
@@ -140,7 +141,7 @@ extension Kernel {
               plan.drop(slopes + offset, seen, item: item, head: head, query: query)
               ck_attention_gradient(
                 probabilities + offset, slopes + offset,
-                ck_dot(upstream.storage.pointer + at, output.storage.pointer + at, width), plan.scale, seen)
+                ck_dot(outputGradient.storage.pointer + at, output.storage.pointer + at, width), plan.scale, seen)
               if plan.dropout != nil {
                 (dropped + offset).update(from: probabilities + offset, count: seen)
                 plan.drop(dropped + offset, seen, item: item, head: head, query: query)

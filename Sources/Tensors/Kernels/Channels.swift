@@ -34,7 +34,7 @@ struct ChannelPlan: Sendable {
 }
 
 // Every one of these is `finish(x * a + b + added)` with `a` and `b` by channel, and differs in where they come from:
-// from the image's own statistics, from the batch's, or from outside (FiLM, adaptive normalisation).
+// from the image's own statistics, from the batch's, or from outside (FiLM, adaptive normalization).
 extension Kernel {
   /// The statistics of groups of channels, spread over their channels: `[sets, 2, channels]`, mean and reciprocal
   /// deviation. Sets are the images, or the whole batch when `together`.
@@ -94,7 +94,7 @@ extension Kernel {
     return (moments, Tensor(shape: [sets, channels], storage: variance))
   }
 
-  /// `a` and `b` of normalising by `moments`, then `scale` and `bias`: `[sets, 2, channels]`.
+  /// `a` and `b` of normalizing by `moments`, then `scale` and `bias`: `[sets, 2, channels]`.
   static func channelFactors(_ moments: Tensor, scale: Tensor?, bias: Tensor?) -> Tensor {
     let (sets, channels) = (moments.shape[0], moments.shape[2])
     return Tensor(shape: moments.shape) { buffer in
@@ -136,11 +136,13 @@ extension Kernel {
   /// The gradient before the finish, and by image its sums and its products with `x - mean`: `[images, 2, channels]`.
   private static func channelUpstream(
     _ plan: ChannelPlan, _ x: Tensor, a: UnsafePointer<Float>, b: UnsafePointer<Float>?, step: Int, adding: Tensor?,
-    mean: UnsafePointer<Float>?, meanStep: Int, _ upstream: Tensor
+    mean: UnsafePointer<Float>?, meanStep: Int, _ outputGradient: Tensor
   ) -> (dz: Tensor, sums: Tensor) {
     let sums = Storage(count: plan.images * 2 * plan.channels)
     let dz = Tensor(shape: x.shape) { buffer in
-      nonisolated(unsafe) let (from, above, to) = (x.storage.pointer, upstream.storage.pointer, buffer.baseAddress!)
+      nonisolated(unsafe) let (from, above, to) = (
+        x.storage.pointer, outputGradient.storage.pointer, buffer.baseAddress!
+      )
       nonisolated(unsafe) let (a, b, mean) = (a, b, mean)
       parallel(count: plan.images, grain: plan.grain) { range in
         for image in range {
@@ -160,7 +162,7 @@ extension Kernel {
   /// With `g = dz scale`: `dx = r (g - mean(g) - x̂ mean(g x̂))`, the means over set and group.
   static func channelNormGradient(
     _ plan: ChannelPlan, _ x: Tensor, moments: Tensor, groups: Int, scale: Tensor?, bias: Tensor?, adding: Tensor?,
-    wantsAdded: Bool, _ upstream: Tensor
+    wantsAdded: Bool, _ outputGradient: Tensor
   ) -> (x: Tensor, added: Tensor?, scale: Tensor, bias: Tensor) {
     let (images, channels) = (plan.images, plan.channels)
     let together = moments.shape[0] == 1 && images > 1
@@ -168,7 +170,7 @@ extension Kernel {
     let factors = channelFactors(moments, scale: scale, bias: bias)
     let (dz, sums) = channelUpstream(
       plan, x, a: factors.storage.pointer, b: UnsafePointer(factors.storage.pointer + channels), step: step,
-      adding: adding, mean: moments.storage.pointer, meanStep: step, upstream)
+      adding: adding, mean: moments.storage.pointer, meanStep: step, outputGradient)
     let sets = moments.shape[0]
     let members = together ? images : 1
     let width = channels / groups
@@ -221,13 +223,13 @@ extension Kernel {
   /// Gradients of `finish(x a + b + added)` with `a` and `b` from outside, `[images or 1, channels]`.
   static func channelAffineGradient(
     _ plan: ChannelPlan, _ x: Tensor, scale: Tensor, bias: Tensor?, adding: Tensor?, wantsAdded: Bool,
-    _ upstream: Tensor
+    _ outputGradient: Tensor
   ) -> (x: Tensor, added: Tensor?, scale: Tensor, bias: Tensor) {
     let (images, channels) = (plan.images, plan.channels)
     let shared = scale.count == channels && images > 1
     let (dz, sums) = channelUpstream(
       plan, x, a: scale.storage.pointer, b: bias.map { UnsafePointer($0.storage.pointer) },
-      step: shared ? 0 : channels, adding: adding, mean: nil, meanStep: 0, upstream)
+      step: shared ? 0 : channels, adding: adding, mean: nil, meanStep: 0, outputGradient)
     let dx = wantsAdded ? Tensor(shape: x.shape, storage: Storage(count: x.count)) : dz
     nonisolated(unsafe) let (above, to) = (dz.storage.pointer, dx.storage.pointer)
     parallel(count: images, grain: plan.grain) { range in

@@ -1,7 +1,7 @@
 import CKernels
 
-// Small pictures, many of them. With pixels outermost (`[pixels, images, channels]`) the numbers of one pixel of all
-// pictures are a matrix, and a convolution is one product for each pair of a result pixel and a place in the window.
+// Small images, many of them. With pixels outermost (`[pixels, images, channels]`) the numbers of one pixel of all
+// images are a matrix, and a convolution is one product for each pair of a result pixel and a place in the window.
 extension Kernel {
   private struct Places {
     /// For each place in the window: the result pixels it has a pixel for, and which.
@@ -32,11 +32,11 @@ extension Kernel {
     ).reshaped([plan.images, plan.outputHeight, plan.outputWidth, plan.outputs])
   }
 
-  static func positionsInputGradient(_ plan: ConvolutionPlan, _ upstream: Tensor, _ weight: Tensor) -> Tensor {
+  static func positionsInputGradient(_ plan: ConvolutionPlan, _ outputGradient: Tensor, _ weight: Tensor) -> Tensor {
     let pairs = Places(plan).pairs.map { $0.map { (to: $0.input, from: $0.output) } }
     return sums(
       images: plan.images, pixels: (from: plan.outputPixels, to: plan.inputPixels),
-      channels: (from: plan.outputs, to: plan.inputs), pairs, upstream, weight, turned: true, bias: nil
+      channels: (from: plan.outputs, to: plan.inputs), pairs, outputGradient, weight, turned: true, bias: nil
     ).reshaped([plan.images, plan.height, plan.width, plan.inputs])
   }
 
@@ -92,11 +92,11 @@ extension Kernel {
     return exchanged(result, images: pixels.to, pixels: images, channels: columns)
   }
 
-  static func positionsWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+  static func positionsWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ outputGradient: Tensor) -> Tensor {
     let places = Places(plan)
     let (images, inputs, outputs) = (plan.images, plan.inputs, plan.outputs)
     let left = exchanged(x, images: images, pixels: plan.inputPixels, channels: inputs)
-    let right = exchanged(upstream, images: images, pixels: plan.outputPixels, channels: outputs)
+    let right = exchanged(outputGradient, images: images, pixels: plan.outputPixels, channels: outputs)
     return Tensor(shape: [plan.kernelHeight, plan.kernelWidth, inputs, outputs]) { buffer in
       nonisolated(unsafe) let to = buffer.baseAddress!
       let groups = max(1, min(outputs / 64, (16 + places.pairs.count - 1) / places.pairs.count))

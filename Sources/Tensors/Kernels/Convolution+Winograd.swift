@@ -1,6 +1,6 @@
 import CKernels
 
-// 3x3 windows at every pixel, by Winograd's F(4x4, 3x3): see CKernels/Winograd.h. A picture is cut into tiles of 4x4
+// 3x3 windows at every pixel, by Winograd's F(4x4, 3x3): see CKernels/Winograd.h. A image is cut into tiles of 4x4
 // result pixels; each of the 36 numbers of a transformed tile is one product over the channels.
 extension Kernel {
   private struct Tiles {
@@ -60,7 +60,7 @@ extension Kernel {
   }
 
   /// The transposed algorithm: both sides' tiles are transformed, multiplied over all tiles, and transformed back.
-  static func winogradWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+  static func winogradWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ outputGradient: Tensor) -> Tensor {
     let (inputs, outputs) = (plan.inputs, plan.outputs)
     let tiles = Tiles(plan: plan)
     // Tiles of which both sides stay in the third-level cache.
@@ -77,7 +77,7 @@ extension Kernel {
               tiles.data(start + tile, x.storage.pointer, to: left + tile * inputs, step: block * inputs)
               let place = tiles.place(start + tile)
               ck_winograd_upstream(
-                upstream.storage.pointer + place.image * plan.outputPixels * outputs, Int32(plan.outputHeight),
+                outputGradient.storage.pointer + place.image * plan.outputPixels * outputs, Int32(plan.outputHeight),
                 Int32(plan.outputWidth), outputs, Int32(place.y), Int32(place.x), right + tile * outputs,
                 block * outputs)
             }

@@ -5,7 +5,7 @@ struct ConvolutionPlan: Sendable {
   var images, height, width, inputs, outputs: Int
   var kernelHeight, kernelWidth: Int
   var strideY, strideX, paddingY, paddingX: Int
-  /// Whether a tape records. When none does, a picture's bits must not depend on how many others there are.
+  /// Whether a tape records. When none does, a image's bits must not depend on how many others there are.
   var isRecorded = Tape.current != nil
 
   var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
@@ -21,8 +21,8 @@ struct ConvolutionPlan: Sendable {
     case product
     /// 3x3 windows at every pixel: a quarter of the multiplications.
     case winograd
-    /// Small pictures, many of them: one product for each position of the window and pixel of the result, over all
-    /// pictures. Nothing is copied, and windows that hang over the edge multiply no zeros.
+    /// Small images, many of them: one product for each position of the window and pixel of the result, over all
+    /// images. Nothing is copied, and windows that hang over the edge multiply no zeros.
     case positions
     /// Blocks of windows, copied next to each other.
     case patches
@@ -70,12 +70,13 @@ extension Kernel {
     }
   }
 
-  static func convolutionInputGradient(_ plan: ConvolutionPlan, _ upstream: Tensor, _ weight: Tensor) -> Tensor {
+  static func convolutionInputGradient(_ plan: ConvolutionPlan, _ outputGradient: Tensor, _ weight: Tensor) -> Tensor {
     let shape = [plan.images, plan.height, plan.width, plan.inputs]
     switch plan.method {
     case .product:
       return products(
-        batch: 1, plan.images * plan.inputPixels, plan.inputs, plan.outputs, upstream, false, weight, true, shape: shape
+        batch: 1, plan.images * plan.inputPixels, plan.inputs, plan.outputs, outputGradient, false, weight, true,
+        shape: shape
       )
     case .winograd:
       // The convolution of the gradient with the kernel turned around.
@@ -84,21 +85,22 @@ extension Kernel {
         plan.outputHeight, plan.outputWidth, plan.outputs, plan.inputs
       )
       (back.paddingY, back.paddingX) = (2 - plan.paddingY, 2 - plan.paddingX)
-      return winograd(back, upstream, turned(weight), bias: nil)
-    case .positions where plan.isRecorded: return positionsInputGradient(plan, upstream, weight)
-    case .positions, .patches: return patchesInputGradient(plan, upstream, weight)
+      return winograd(back, outputGradient, turned(weight), bias: nil)
+    case .positions where plan.isRecorded: return positionsInputGradient(plan, outputGradient, weight)
+    case .positions, .patches: return patchesInputGradient(plan, outputGradient, weight)
     }
   }
 
-  static func convolutionWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+  static func convolutionWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ outputGradient: Tensor) -> Tensor {
     let shape = [plan.kernelHeight, plan.kernelWidth, plan.inputs, plan.outputs]
     switch plan.method {
     case .product:
       return products(
-        batch: 1, plan.inputs, plan.outputs, plan.images * plan.inputPixels, x, true, upstream, false, shape: shape)
-    case .winograd: return winogradWeightGradient(plan, x, upstream)
-    case .positions: return positionsWeightGradient(plan, x, upstream)
-    case .patches: return patchesWeightGradient(plan, x, upstream)
+        batch: 1, plan.inputs, plan.outputs, plan.images * plan.inputPixels, x, true, outputGradient, false,
+        shape: shape)
+    case .winograd: return winogradWeightGradient(plan, x, outputGradient)
+    case .positions: return positionsWeightGradient(plan, x, outputGradient)
+    case .patches: return patchesWeightGradient(plan, x, outputGradient)
     }
   }
 }
@@ -116,7 +118,7 @@ extension Kernel {
     let perImage = (plan.outputPixels + block - 1) / block
     var window = plan.window
     guard plan.images * perImage >= 4 else {
-      // One picture: the product is what is split over cores.
+      // One image: the product is what is split over cores.
       return withScratch(plan.outputPixels * plan.patch + 16) { rows in
         for image in 0..<plan.images {
           ck_gather(&window, from + image * imageSize, 0, plan.outputPixels, rows)
@@ -146,16 +148,18 @@ extension Kernel {
     }
   }
 
-  private static func patchesInputGradient(_ plan: ConvolutionPlan, _ upstream: Tensor, _ weight: Tensor) -> Tensor {
+  private static func patchesInputGradient(_ plan: ConvolutionPlan, _ outputGradient: Tensor, _ weight: Tensor)
+    -> Tensor
+  {
     Tensor(shape: [plan.images, plan.height, plan.width, plan.inputs]) { buffer in
       guard buffer.count > 0 else { return }
-      nonisolated(unsafe) let (from, to) = (upstream.storage.pointer, buffer.baseAddress!)
+      nonisolated(unsafe) let (from, to) = (outputGradient.storage.pointer, buffer.baseAddress!)
       let filter = Matrix(weight.storage.pointer, step: plan.outputs, transposed: true)
       let imageSize = plan.inputPixels * plan.inputs
       let block = plan.block
       let work = plan.outputPixels * plan.patch * plan.outputs
       if plan.images < 4 {
-        // Few pictures: the product is what is split over cores.
+        // Few images: the product is what is split over cores.
         return withScratch(plan.outputPixels * plan.patch) { rows in
           var window = plan.window
           for image in 0..<plan.images {
@@ -187,7 +191,7 @@ extension Kernel {
     }
   }
 
-  private static func patchesWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+  private static func patchesWeightGradient(_ plan: ConvolutionPlan, _ x: Tensor, _ outputGradient: Tensor) -> Tensor {
     let size = plan.patch * plan.outputs
     // Partial sums over a fixed number of groups of images, added in order.
     let group = max(1, (plan.images + 7) / 8)
@@ -205,7 +209,7 @@ extension Kernel {
               var fresh = true
               for image in index * group..<min(plan.images, (index + 1) * group) {
                 let source = x.storage.pointer + image * plan.inputPixels * plan.inputs
-                let above = upstream.storage.pointer + image * plan.outputPixels * plan.outputs
+                let above = outputGradient.storage.pointer + image * plan.outputPixels * plan.outputs
                 for start in stride(from: 0, to: plan.outputPixels, by: block) {
                   let end = min(plan.outputPixels, start + block)
                   ck_gather(&window, source, start, end, scratch)

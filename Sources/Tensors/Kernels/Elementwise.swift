@@ -13,9 +13,9 @@ extension Kernel {
     }
   }
 
-  static func unaryGradient(_ operation: ck_unary_operation, _ x: Tensor, _ upstream: Tensor) -> Tensor {
+  static func unaryGradient(_ operation: ck_unary_operation, _ x: Tensor, _ outputGradient: Tensor) -> Tensor {
     Tensor(shape: x.shape) { buffer in
-      nonisolated(unsafe) let (x, from, to) = (x.storage.pointer, upstream.storage.pointer, buffer.baseAddress!)
+      nonisolated(unsafe) let (x, from, to) = (x.storage.pointer, outputGradient.storage.pointer, buffer.baseAddress!)
       parallel(count: buffer.count, grain: grain) {
         ck_unary_gradient(operation, x + $0.lowerBound, from + $0.lowerBound, to + $0.lowerBound, $0.count)
       }

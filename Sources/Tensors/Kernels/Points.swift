@@ -14,12 +14,12 @@ extension Kernel {
 
   /// The first point, then again and again the one farthest from all chosen, the first of equals.
   ///
-  /// Points lie in buckets of neighbours. A bucket whose box is farther from the new point than its own farthest point is
+  /// Points lie in buckets of neighbors. A bucket whose box is farther from the new point than its own farthest point is
   /// from those before cannot change and is not looked at: after a while that is nearly all of them (QuickFPS, Han et al.
   /// 2023). The result is that of looking at every point.
   static func farthestPoints(_ rows: UnsafePointer<Float>, count: Int, choosing wanted: Int) -> [Int] {
     let size = 128
-    let order = neighbours(rows, count: count, bucket: size)
+    let order = neighbors(rows, count: count, bucket: size)
     let buckets = (count + size - 1) / size
     let sorted = [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
       for (place, point) in order.enumerated() {
@@ -69,7 +69,7 @@ extension Kernel {
   }
 
   /// All points so that those of a bucket are near each other: along a Z curve, within a bucket in their own order.
-  private static func neighbours(_ rows: UnsafePointer<Float>, count: Int, bucket: Int) -> [Int] {
+  private static func neighbors(_ rows: UnsafePointer<Float>, count: Int, bucket: Int) -> [Int] {
     var (low, high) = (SIMD3<Float>(repeating: .infinity), SIMD3<Float>(repeating: -.infinity))
     for point in 0..<count {
       let position = SIMD3(rows[3 * point], rows[3 * point + 1], rows[3 * point + 2])

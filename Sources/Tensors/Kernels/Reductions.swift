@@ -1,7 +1,7 @@
 import CKernels
 
 extension Kernel {
-  /// Sums neighbouring axes, keeping each as 1.
+  /// Sums neighboring axes, keeping each as 1.
   static func sum(_ x: Tensor, over axes: ClosedRange<Int>) -> Tensor {
     let outer = x.shape[..<axes.lowerBound].reduce(1, *)
     let size = x.shape[axes].reduce(1, *)

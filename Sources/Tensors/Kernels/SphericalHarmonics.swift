@@ -64,7 +64,7 @@ private enum Harmonics {
   }
 }
 
-// Colours of Gaussians that change with the direction they are seen from.
+// Colors of Gaussians that change with the direction they are seen from.
 extension Kernel {
   private static func row(_ pointer: UnsafePointer<Float>, _ i: Int) -> SIMD3<Float> {
     SIMD3(pointer[3 * i], pointer[3 * i + 1], pointer[3 * i + 2])
@@ -75,7 +75,7 @@ extension Kernel {
   }
 
   /// The direction from the camera, and 1 by the distance; both 0 where there is none.
-  private static func sight(
+  private static func viewingDirection(
     _ mean: SIMD3<Float>, from camera: SIMD3<Float>
   ) -> (direction: SIMD3<Float>, closeness: Float) {
     let way = mean - camera
@@ -85,15 +85,15 @@ extension Kernel {
     return (way * closeness, closeness)
   }
 
-  /// What arrives at a colour passes unless it was clamped.
+  /// What arrives at a color passes unless it was clamped.
   private static func passed(
-    _ upstream: UnsafePointer<Float>, _ colours: UnsafePointer<Float>, _ i: Int
+    _ outputGradient: UnsafePointer<Float>, _ colors: UnsafePointer<Float>, _ i: Int
   ) -> SIMD3<Float> {
-    row(upstream, i).replacing(with: 0, where: row(colours, i) .<= 0)
+    row(outputGradient, i).replacing(with: 0, where: row(colors, i) .<= 0)
   }
 
   /// `[count, 3]`, none below 0.
-  static func sphericalHarmonicColours(
+  static func sphericalHarmonicColors(
     _ means: Tensor, _ coefficients: Tensor, from camera: SIMD3<Float>
   ) -> Tensor {
     let (count, terms) = (coefficients.shape[0], coefficients.shape[1])
@@ -103,18 +103,18 @@ extension Kernel {
       if terms == 1 {
         return parallel(count: 3 * count, grain: grain) { range in
           for i in range {
-            let colour = Harmonics.flat * from[i] + 0.5
-            to[i] = colour < 0 ? 0 : colour
+            let color = Harmonics.flat * from[i] + 0.5
+            to[i] = color < 0 ? 0 : color
           }
         }
       }
       parallel(count: count, grain: max(1, grain / (3 * terms))) { range in
         for i in range {
-          let direction = sight(row(means, i), from: camera).direction
+          let direction = viewingDirection(row(means, i), from: camera).direction
           let harmonics = Harmonics.constants * Harmonics.polynomials(direction, terms: terms)
-          var colour = SIMD3<Float>(repeating: 0.5)
-          for term in 0..<terms { colour += harmonics[term] * row(from, i * terms + term) }
-          set(to, i, colour.replacing(with: 0, where: colour .< 0))
+          var color = SIMD3<Float>(repeating: 0.5)
+          for term in 0..<terms { color += harmonics[term] * row(from, i * terms + term) }
+          set(to, i, color.replacing(with: 0, where: color .< 0))
         }
       }
     }
@@ -122,22 +122,22 @@ extension Kernel {
 
   /// The gradient of the coefficients, `[count, terms, 3]`.
   static func sphericalHarmonicCoefficientGradient(
-    _ means: Tensor, terms: Int, colours: Tensor, from camera: SIMD3<Float>, _ upstream: Tensor
+    _ means: Tensor, terms: Int, colors: Tensor, from camera: SIMD3<Float>, _ outputGradient: Tensor
   ) -> Tensor {
-    let count = colours.shape[0]
+    let count = colors.shape[0]
     return Tensor(shape: [count, terms, 3]) { buffer in
-      nonisolated(unsafe) let (means, above) = (means.storage.pointer, upstream.storage.pointer)
-      nonisolated(unsafe) let (colours, to) = (colours.storage.pointer, buffer.baseAddress!)
+      nonisolated(unsafe) let (means, above) = (means.storage.pointer, outputGradient.storage.pointer)
+      nonisolated(unsafe) let (colors, to) = (colors.storage.pointer, buffer.baseAddress!)
       if terms == 1 {
         return parallel(count: 3 * count, grain: grain) { range in
-          for i in range { to[i] = colours[i] <= 0 ? 0 : Harmonics.flat * above[i] }
+          for i in range { to[i] = colors[i] <= 0 ? 0 : Harmonics.flat * above[i] }
         }
       }
       parallel(count: count, grain: max(1, grain / (3 * terms))) { range in
         for i in range {
-          let direction = sight(row(means, i), from: camera).direction
+          let direction = viewingDirection(row(means, i), from: camera).direction
           let harmonics = Harmonics.constants * Harmonics.polynomials(direction, terms: terms)
-          let arriving = passed(above, colours, i)
+          let arriving = passed(above, colors, i)
           for term in 0..<terms { set(to, i * terms + term, harmonics[term] * arriving) }
         }
       }
@@ -146,17 +146,17 @@ extension Kernel {
 
   /// The gradient of the means, `[count, 3]`: of the direction, so nothing along it.
   static func sphericalHarmonicMeanGradient(
-    _ means: Tensor, _ coefficients: Tensor, colours: Tensor, from camera: SIMD3<Float>, _ upstream: Tensor
+    _ means: Tensor, _ coefficients: Tensor, colors: Tensor, from camera: SIMD3<Float>, _ outputGradient: Tensor
   ) -> Tensor {
     let (count, terms) = (coefficients.shape[0], coefficients.shape[1])
     return Tensor(shape: [count, 3]) { buffer in
       nonisolated(unsafe) let (means, from) = (means.storage.pointer, coefficients.storage.pointer)
-      nonisolated(unsafe) let (colours, above) = (colours.storage.pointer, upstream.storage.pointer)
+      nonisolated(unsafe) let (colors, above) = (colors.storage.pointer, outputGradient.storage.pointer)
       nonisolated(unsafe) let to = buffer.baseAddress!
       parallel(count: count, grain: max(1, grain / (3 * terms))) { range in
         for i in range {
-          let (direction, closeness) = sight(row(means, i), from: camera)
-          let arriving = passed(above, colours, i)
+          let (direction, closeness) = viewingDirection(row(means, i), from: camera)
+          let arriving = passed(above, colors, i)
           var weights = Harmonics.constants
           for term in 0..<terms {
             weights[term] *= (arriving * row(from, i * terms + term)).sum()

@@ -1,21 +1,21 @@
 import Foundation
 
-/// A Gaussian before the camera: what its projection and the way back through it need.
+/// A Gaussian before the camera: what its projection and its backward pass need.
 struct Projection {
   var rotation: Matrix3
   var scale: SIMD3<Float>
   /// In the camera's frame.
   var mean: SIMD3<Float>
-  /// The mean's x and y, kept near the picture, and whether they had to be moved.
+  /// The mean's x and y, kept near the image, and whether they had to be moved.
   var kept: SIMD2<Float>
   var isMoved: SIMDMask<SIMD2<Int32>>
   /// In the camera's frame: of the world's covariance, and its half, `view * rotation * scale`.
   var half: Matrix3
   /// The rows of the projection's Jacobian.
   var jacobian: (SIMD3<Float>, SIMD3<Float>)
-  /// The inverse of the covariance on the picture: a, b, c.
+  /// The inverse of the covariance on the image: a, b, c.
   var conic: SIMD3<Float>
-  /// The variances on the picture.
+  /// The variances on the image.
   var variances: SIMD2<Float>
 }
 
@@ -54,19 +54,19 @@ struct Matrix3 {
 extension SplattingView {
   var matrix: Matrix3 { Matrix3(rotation[0], rotation[1], rotation[2]) }
 
-  /// Variance added on the picture, in square pixels, so that no Gaussian slips between the pixels.
+  /// Variance added on the image, in square pixels, so that no Gaussian slips between the pixels.
   static let blur: Float = 0.3
 
-  /// Nil when there is nothing to draw. Inlined, so that what a caller does not use is not worked out.
+  /// Nil when there is nothing to draw. Inlined, so that what a caller does not use is not computed.
   @inline(__always) func project(_ mean: SIMD3<Float>, _ scale: SIMD3<Float>, _ quaternion: SIMD4<Float>) -> Projection?
   {
     let position = matrix * mean + translation
     let length = (quaternion * quaternion).sum().squareRoot()
     guard position.z > near, position.z.isFinite, length > 0, length.isFinite else { return nil }
-    // Far beside the picture the projection is no longer like a straight one: there it is taken from its edge.
+    // Far beside the image the projection is no longer like a straight one: there it is taken from its edge.
     let margin = 0.15 * SIMD2(Float(width), Float(height)) / focal
-    let low = -(centre / focal) - margin
-    let high = (SIMD2(Float(width), Float(height)) - centre) / focal + margin
+    let low = -(center / focal) - margin
+    let high = (SIMD2(Float(width), Float(height)) - center) / focal + margin
     let ratio = SIMD2(position.x, position.y) / position.z
     let clipped = pointwiseMin(pointwiseMax(ratio, low), high)
     let kept = clipped * position.z

@@ -1,7 +1,7 @@
 import CKernels
 import Foundation
 
-/// What a picture of Gaussians keeps for the way back.
+/// What a image of Gaussians keeps for the backward pass.
 struct SplattingState: Sendable {
   /// Of every Gaussian, those that are not drawn with an opacity of 0.
   fileprivate(set) var splats: [ck_splat] = []
@@ -26,7 +26,7 @@ struct SplattingState: Sendable {
 
 extension Kernel {
   private struct Rows {
-    let means, scales, rotations, colours, opacities: UnsafePointer<Float>
+    let means, scales, rotations, colors, opacities: UnsafePointer<Float>
 
     func mean(_ i: Int) -> SIMD3<Float> { SIMD3(means[3 * i], means[3 * i + 1], means[3 * i + 2]) }
     func scale(_ i: Int) -> SIMD3<Float> { SIMD3(scales[3 * i], scales[3 * i + 1], scales[3 * i + 2]) }
@@ -43,7 +43,7 @@ extension Kernel {
             inputs[4].withUnsafeBufferPointer { e in
               body(
                 Rows(
-                  means: a.baseAddress!, scales: b.baseAddress!, rotations: c.baseAddress!, colours: d.baseAddress!,
+                  means: a.baseAddress!, scales: b.baseAddress!, rotations: c.baseAddress!, colors: d.baseAddress!,
                   opacities: e.baseAddress!))
             }
           }
@@ -52,10 +52,10 @@ extension Kernel {
     }
   }
 
-  /// The picture `[height, width, 5]`, and what the way back needs.
+  /// The image `[height, width, 5]`, and what the backward pass needs.
   static func splat(
     _ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>
-  ) -> (picture: Tensor, state: SplattingState) {
+  ) -> (image: Tensor, state: SplattingState) {
     let count = inputs[4].count
     var state = SplattingState(view: view)
     var touched: [SIMD4<Int32>] = []
@@ -81,12 +81,12 @@ extension Kernel {
     var sums = [Float](repeating: 0, count: tiles * 4 * SplattingState.pixels)
     state.remaining = [Float](repeating: 1, count: tiles * SplattingState.pixels)
     state.last = [Int32](repeating: 0, count: tiles * SplattingState.pixels)
-    let picture = Tensor(shape: [view.height, view.width, 5]) { picture in
+    let image = Tensor(shape: [view.height, view.width, 5]) { image in
       sums.withUnsafeMutableBufferPointer { sums in
         state.remaining.withUnsafeMutableBufferPointer { remaining in
           state.last.withUnsafeMutableBufferPointer { last in
             nonisolated(unsafe) let (sums, remaining) = (sums.baseAddress!, remaining.baseAddress!)
-            nonisolated(unsafe) let (last, picture) = (last.baseAddress!, picture.baseAddress!)
+            nonisolated(unsafe) let (last, image) = (last.baseAddress!, image.baseAddress!)
             let (splats, list, starts, columns) = (state.splats, state.list, state.starts, state.columns)
             parallel(count: tiles, grain: 1) { range in
               let size = SplattingState.pixels
@@ -101,7 +101,7 @@ extension Kernel {
                   for x in left..<min(left + SplattingState.tile, view.width) {
                     let at = (y - top) * SplattingState.tile + x - left
                     let rest = remaining[tile * size + at]
-                    let pixel = picture + (y * view.width + x) * 5
+                    let pixel = image + (y * view.width + x) * 5
                     for c in 0..<3 { pixel[c] = sums[(tile * 4 + c) * size + at] + rest * background[c] }
                     pixel[3] = sums[(tile * 4 + 3) * size + at]
                     pixel[4] = 1 - rest
@@ -113,7 +113,7 @@ extension Kernel {
         }
       }
     }
-    return (picture, state)
+    return (image, state)
   }
 
   @inline(__always) private static func drawn(_ rows: Rows, _ i: Int, _ view: SplattingView) -> ck_splat {
@@ -122,7 +122,7 @@ extension Kernel {
     guard opacity >= 1 / 255, opacity.isFinite,
       let projection = view.project(rows.mean(i), rows.scale(i), rows.quaternion(i))
     else { return splat }
-    let place = view.focal * SIMD2(projection.mean.x, projection.mean.y) / projection.mean.z + view.centre
+    let place = view.focal * SIMD2(projection.mean.x, projection.mean.y) / projection.mean.z + view.center
     // Beyond this many deviations it is below 1/255.
     let reach = min(3.33, (2 * log(255 * opacity)).squareRoot())
     let half = reach * SIMD2(projection.variances.x.squareRoot(), projection.variances.y.squareRoot())
@@ -136,8 +136,8 @@ extension Kernel {
     splat.opacity = opacity
     splat.half_width = half.x
     splat.half_height = half.y
-    splat.colour = (
-      rows.colours[3 * i], rows.colours[3 * i + 1], rows.colours[3 * i + 2], projection.mean.z
+    splat.color = (
+      rows.colors[3 * i], rows.colors[3 * i + 1], rows.colors[3 * i + 2], projection.mean.z
     )
     return splat
   }
@@ -153,7 +153,7 @@ extension Kernel {
     return SIMD4(x.0, x.1, y.0, y.1)
   }
 
-  /// Sorts by depth, equal ones by place, and deals into tiles. One core does this: `touched` is worked out before.
+  /// Sorts by depth, equal ones by place, and deals into tiles. One core does this: `touched` is computed before.
   private static func bin(_ state: inout SplattingState, touched: [SIMD4<Int32>]) {
     let order = radixOrder(state.splats)
     let columns = Int32(state.columns)
@@ -186,7 +186,7 @@ extension Kernel {
   private static func radixOrder(_ splats: [ck_splat]) -> [UInt64] {
     // Numbers above 0 are in the order of their bits.
     var from = splats.indices.compactMap { i -> UInt64? in
-      splats[i].opacity > 0 ? UInt64(splats[i].colour.3.bitPattern) << 32 | UInt64(i) : nil
+      splats[i].opacity > 0 ? UInt64(splats[i].color.3.bitPattern) << 32 | UInt64(i) : nil
     }
     var to = [UInt64](repeating: 0, count: from.count)
     for shift in [UInt64(32), 43, 54] {
@@ -209,28 +209,28 @@ extension Kernel {
     return from
   }
 
-  /// The gradients of means, scales, rotations, colours and opacities.
+  /// The gradients of means, scales, rotations, colors and opacities.
   static func splatGradient(
-    _ inputs: [Tensor], _ state: SplattingState, view: SplattingView, background: SIMD3<Float>, _ upstream: Tensor
+    _ inputs: [Tensor], _ state: SplattingState, view: SplattingView, background: SIMD3<Float>, _ outputGradient: Tensor
   ) -> [Tensor?] {
     let count = inputs[4].count
     let each = Int(CK_SPLAT_GRADIENTS)
     var entries = [Float](repeating: 0, count: state.list.count * each)
-    upstream.withUnsafeBufferPointer { upstream in
+    outputGradient.withUnsafeBufferPointer { outputGradient in
       entries.withUnsafeMutableBufferPointer { entries in
         guard let start = entries.baseAddress else { return }
-        nonisolated(unsafe) let (entries, upstream) = (start, upstream.baseAddress!)
+        nonisolated(unsafe) let (entries, outputGradient) = (start, outputGradient.baseAddress!)
         parallel(count: state.columns * state.rows, grain: 1) { range in
           let (size, side) = (SplattingState.pixels, SplattingState.tile)
           var planes = [Float](repeating: 0, count: 5 * size)
           for tile in range where state.starts[tile + 1] > state.starts[tile] {
             let (left, top) = (tile % state.columns * side, tile / state.columns * side)
-            // Pixels beyond the picture get nothing.
+            // Pixels beyond the image get nothing.
             for i in planes.indices { planes[i] = 0 }
             for y in top..<min(top + side, view.height) {
               for x in left..<min(left + side, view.width) {
                 for c in 0..<5 {
-                  planes[c * size + (y - top) * side + x - left] = upstream[(y * view.width + x) * 5 + c]
+                  planes[c * size + (y - top) * side + x - left] = outputGradient[(y * view.width + x) * 5 + c]
                 }
               }
             }
@@ -254,7 +254,7 @@ extension Kernel {
     for (entry, i) in state.list.enumerated() {
       for place in 0..<each { sums[Int(i) * each + place] += entries[entry * each + place] }
     }
-    // The gradients one after another: of means, scales, rotations, colours and opacities.
+    // The gradients one after another: of means, scales, rotations, colors and opacities.
     let starts = [0, 3, 6, 10, 13, 14].map { $0 * count }
     let all = [Float](unsafeUninitializedCapacity: 14 * count) { buffer, written in
       buffer.initialize(repeating: 0)

@@ -3,7 +3,7 @@ import CKernels
 extension Kernel {
   /// - Returns: the result, and `[rows, 2]`: mean and reciprocal deviation of each row.
   static func rowNorm(
-    _ x: Tensor, scale: Tensor?, bias: Tensor?, epsilon: Float, centred: Bool
+    _ x: Tensor, scale: Tensor?, bias: Tensor?, epsilon: Float, centered: Bool
   ) -> (Tensor, moments: Tensor) {
     let width = x.shape.last ?? 1
     let rows = x.count / max(width, 1)
@@ -14,7 +14,7 @@ extension Kernel {
       parallel(count: rows, grain: max(1, grain / 4 / width)) { range in
         for row in range {
           var (mean, variance) = (Float(0), Float(0))
-          if centred {
+          if centered {
             ck_moments(from + row * width, width, &mean, &variance)
           } else {
             variance = Float(ck_sum_of_squares(from + row * width, width)) / Float(width)
@@ -31,23 +31,26 @@ extension Kernel {
   }
 
   static func rowNormGradient(
-    _ x: Tensor, moments: Tensor, scale: Tensor?, _ upstream: Tensor, centred: Bool
+    _ x: Tensor, moments: Tensor, scale: Tensor?, _ outputGradient: Tensor, centered: Bool
   ) -> Tensor {
     let width = x.shape.last ?? 1
     return Tensor(shape: x.shape) { buffer in
       guard x.count > 0 else { return }
-      nonisolated(unsafe) let (from, above, to) = (x.storage.pointer, upstream.storage.pointer, buffer.baseAddress!)
+      nonisolated(unsafe) let (from, above, to) = (
+        x.storage.pointer, outputGradient.storage.pointer, buffer.baseAddress!
+      )
       parallel(count: x.count / width, grain: max(1, grain / 4 / width)) { range in
         for row in range {
           ck_row_normalize_gradient(
             from + row * width, moments.storage.pointer[row * 2], moments.storage.pointer[row * 2 + 1],
-            scale?.storage.pointer, above + row * width, centred ? 1 : 0, to + row * width, width)
+            scale?.storage.pointer, above + row * width, centered ? 1 : 0, to + row * width, width)
         }
       }
     }
   }
 
-  static func rowNormParameters(_ x: Tensor, moments: Tensor, _ upstream: Tensor) -> (scale: Tensor, bias: Tensor) {
+  static func rowNormParameters(_ x: Tensor, moments: Tensor, _ outputGradient: Tensor) -> (scale: Tensor, bias: Tensor)
+  {
     let width = x.shape.last ?? 1
     let rows = x.count / max(width, 1)
     let block = max(8, grain / width)
@@ -59,7 +62,7 @@ extension Kernel {
         for row in i * block..<min(rows, (i + 1) * block) {
           ck_row_normalize_parameters(
             x.storage.pointer + row * width, moments.storage.pointer[row * 2], moments.storage.pointer[row * 2 + 1],
-            upstream.storage.pointer + row * width, partial.pointer + i * 2 * width,
+            outputGradient.storage.pointer + row * width, partial.pointer + i * 2 * width,
             partial.pointer + (i * 2 + 1) * width, width)
         }
       }

@@ -3,8 +3,8 @@ import Files
 import Foundation
 import Media
 
-/// An episode's pictures: a few moments in one, for the report, and all of them as a video.
-package struct FilmStrip: Sendable {
+/// An episode's images: a few moments in one, for the report, and all of them as a video.
+package struct VideoStrip: Sendable {
   /// Every observation's cameras side by side, in order.
   package var frames: [Image]
 
@@ -13,7 +13,7 @@ package struct FilmStrip: Sendable {
   }
 
   /// `count` frames spread evenly from the first to the last, side by side.
-  package func picture(count: Int = 6) -> Image {
+  package func image(count: Int = 6) -> Image {
     guard frames.count > count else { return .beside(frames, gap: 2) }
     return .beside((0..<count).map { frames[$0 * (frames.count - 1) / (count - 1)] }, gap: 2)
   }
@@ -31,8 +31,8 @@ package struct FilmStrip: Sendable {
   package func write(to folder: String, _ result: EpisodeResult, framesPerSecond: Int) throws {
     guard !frames.isEmpty else { return }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try AtomicFile.write(Data(picture().jpeg(quality: 80)), to: "\(folder)/\(FilmStrip.name(result))")
+    try AtomicFile.write(Data(image().jpeg(quality: 80)), to: "\(folder)/\(VideoStrip.name(result))")
     try AtomicFile.write(
-      Data(try Image.motionJPEG(frames, framesPerSecond: framesPerSecond)), to: "\(folder)/\(FilmStrip.video(result))")
+      Data(try Image.motionJPEG(frames, framesPerSecond: framesPerSecond)), to: "\(folder)/\(VideoStrip.video(result))")
   }
 }

@@ -1,5 +1,5 @@
 /// What the frames of one camera look like, from up to nine of every demo.
-struct PictureStatistics {
+struct ImageStatistics {
   private var frames = 0
   private var pixels = 0
   private var sums = [0.0, 0.0, 0.0]

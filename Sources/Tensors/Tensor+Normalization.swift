@@ -3,28 +3,28 @@ import CKernels
 extension Tensor {
   /// Mean 0 and variance 1 over the last axis, then `scale` and `bias`.
   public func layerNorm(scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5) -> Tensor {
-    rowNorm("layerNorm", scale: scale, bias: bias, epsilon: epsilon, centred: true)
+    rowNorm("layerNorm", scale: scale, bias: bias, epsilon: epsilon, centered: true)
   }
 
   /// Root mean square 1 over the last axis, then `scale`.
   public func rmsNorm(scale: Tensor?, epsilon: Float = 1e-6) -> Tensor {
-    rowNorm("rmsNorm", scale: scale, bias: nil, epsilon: epsilon, centred: false)
+    rowNorm("rmsNorm", scale: scale, bias: nil, epsilon: epsilon, centered: false)
   }
 
   private func rowNorm(
-    _ name: StaticString, scale: Tensor?, bias: Tensor?, epsilon: Float, centred: Bool
+    _ name: StaticString, scale: Tensor?, bias: Tensor?, epsilon: Float, centered: Bool
   ) -> Tensor {
-    let (result, moments) = Kernel.rowNorm(self, scale: scale, bias: bias, epsilon: epsilon, centred: centred)
+    let (result, moments) = Kernel.rowNorm(self, scale: scale, bias: bias, epsilon: epsilon, centered: centered)
     let nothing = Tensor(0)
     return result.recorded(name, from: [self, scale ?? nothing, bias ?? nothing]) {
       [
         x = detached, scale = scale?.detached, wantsX = isRecorded, wantsScale = scale?.isRecorded ?? false,
         wantsBias = bias?.isRecorded ?? false
-      ] upstream in
+      ] outputGradient in
       let parameters =
-        wantsScale || wantsBias ? Kernel.rowNormParameters(x, moments: moments, upstream) : nil
+        wantsScale || wantsBias ? Kernel.rowNormParameters(x, moments: moments, outputGradient) : nil
       return [
-        wantsX ? Kernel.rowNormGradient(x, moments: moments, scale: scale, upstream, centred: centred) : nil,
+        wantsX ? Kernel.rowNormGradient(x, moments: moments, scale: scale, outputGradient, centered: centered) : nil,
         wantsScale ? parameters!.scale : nil, wantsBias ? parameters!.bias : nil,
       ]
     }
@@ -45,7 +45,7 @@ extension Tensor {
     ).output
   }
 
-  /// Normalised by given statistics of each channel, then `scale` and `bias`: how a trained network acts. Channels last.
+  /// Normalized by given statistics of each channel, then `scale` and `bias`: how a trained network acts. Channels last.
   public func batchNorm(
     mean: Tensor, variance: Tensor, scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5, adding: Tensor? = nil,
     finish: Finish = .none
@@ -56,7 +56,7 @@ extension Tensor {
     return modulated(scale: factor, bias: shift, adding: adding, finish: finish)
   }
 
-  /// Normalised by the statistics of this batch; also gives them, the variance unbiased, for the running average.
+  /// Normalized by the statistics of this batch; also gives them, the variance unbiased, for the running average.
   public func batchNormTraining(
     scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5, adding: Tensor? = nil, finish: Finish = .none
   ) -> (output: Tensor, mean: Tensor, variance: Tensor) {
@@ -85,10 +85,10 @@ extension Tensor {
       [
         x = detached, scale = scale?.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false
-      ] upstream in
+      ] outputGradient in
       let gradient = Kernel.channelNormGradient(
         plan, x, moments: moments, groups: groups, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded,
-        upstream)
+        outputGradient)
       return [
         gradient.x, scale == nil ? nil : gradient.scale, bias == nil ? nil : gradient.bias, gradient.added,
       ]
@@ -97,7 +97,7 @@ extension Tensor {
   }
 
   /// `finish(self * scale + bias + adding)` with a scale and a bias for each channel, of all images or of each: FiLM,
-  /// adaptive normalisation, gates. Channels last.
+  /// adaptive normalization, gates. Channels last.
   ///
   /// - Parameters:
   ///   - scale: `[channels]`, or `[images, channels]` where this tensor is `[images, ..., channels]`.
@@ -120,9 +120,9 @@ extension Tensor {
       [
         x = detached, scale = scale.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false
-      ] upstream in
+      ] outputGradient in
       let gradient = Kernel.channelAffineGradient(
-        plan, x, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded, upstream)
+        plan, x, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded, outputGradient)
       return [gradient.x, gradient.scale, bias == nil ? nil : gradient.bias, gradient.added]
     }
   }
