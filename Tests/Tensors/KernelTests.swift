@@ -227,7 +227,7 @@ import Testing
       padding_y: 1,
       padding_x: 1, columns: 8)
     let rows = 20 * 6 * c
-    let patches = filled(rows + 16) { kernels.ck_gather(&window, image, 2, 22, $0) }
+    let patches = filled(rows + 16) { kernels.ck_gather(&window, map, 2, 22, $0) }
     results.keep("ck_gather", Array(patches.prefix(rows)))
     results.keep("ck_scatter", filled(6 * 7 * c) { kernels.ck_scatter(&window, patches, 2, 22, $0) })
     return results
