@@ -3,7 +3,7 @@ import Imitation
 
 extension DatasetSummary {
   /// A self-contained page about some files: their tables, problems and contact sheets.
-  /// - Parameter sheets: a image for each summary, or nil.
+  /// - Parameter sheets: an image for each summary, or nil.
   /// - Throws: `ImageError`.
   package static func page(_ summaries: [DatasetSummary], sheets: [Image?], title: String) throws -> String {
     let overview = summaries.map { summary in

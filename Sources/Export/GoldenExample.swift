@@ -50,7 +50,7 @@ package struct GoldenExample {
         }
         let values = tensor.sliced(axis: 0, step..<step + 1).scalars
         guard values.allSatisfy({ (0...255).contains($0) }) else {
-          throw PackageError.description("the golden input '\(key)' is not a image")
+          throw PackageError.description("the golden input '\(key)' is not an image")
         }
         observation.images[key] = Image(width: size.width, height: size.height, pixels: values.map { UInt8($0) })
       }

@@ -168,7 +168,7 @@ public struct WorldModel: Module {
     return set.meansOfSquares(side: gridSide, width: views.size.width)
   }
 
-  /// How large a encoding of one moment is.
+  /// How large an encoding of one moment is.
   public var encodingShape: [Int] {
     let pixels = blueprint.context.size.height * blueprint.context.size.width
     switch options.state {

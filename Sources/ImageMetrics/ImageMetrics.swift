@@ -1,7 +1,7 @@
 import Foundation
 import Tensors
 
-/// How close a image is to the one it should be, by its pixels alone.
+/// How close an image is to the one it should be, by its pixels alone.
 ///
 /// Both are `[height, width, 3]`. Values are clipped to 0...1 and not rounded to 8 bits; where one is not a number,
 /// neither is the result.
@@ -33,7 +33,7 @@ package enum ImageMetrics {
   package static func ssim(_ a: Tensor, _ b: Tensor) -> Double {
     check(a, b, "ssim")
     let (height, width) = (a.shape[0], a.shape[1])
-    precondition(height >= taps.count && width >= taps.count, "ssim: a image of \(width)x\(height) holds no window")
+    precondition(height >= taps.count && width >= taps.count, "ssim: an image of \(width)x\(height) holds no window")
     let (row, valid) = (width * 3, (width - taps.count + 1) * 3)
     // Of each value: a, b, a² + b², ab. The variances are only needed as a sum, so four maps do.
     var columns = [SIMD4<Double>](repeating: .zero, count: row)

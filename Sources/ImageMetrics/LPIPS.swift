@@ -174,7 +174,7 @@ extension LPIPS.Trunk {
 
   var pool: Int { self == .alexNet ? 3 : 2 }
 
-  /// The shortest side of a image that reaches the last layer.
+  /// The shortest side of an image that reaches the last layer.
   package var smallestSide: Int {
     steps.reversed().reduce(1) { side, step in
       let before = (side - 1) * step.stride + step.kernel - 2 * step.padding

@@ -5,7 +5,7 @@ import Tensors
 public enum AgentError: Error, Equatable, CustomStringConvertible {
   /// A camera that is not there.
   case missingImage(key: String, available: [String])
-  /// A image of another size.
+  /// An image of another size.
   case imageSize(key: String, expected: ObservationSchema.ImageSize, width: Int, height: Int)
   /// Proprioception that are not there.
   case missingVector(key: String, available: [String])

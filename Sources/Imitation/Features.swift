@@ -6,7 +6,7 @@ public struct Features: Sendable {
   public var pooled: Tensor
   /// What a policy can attend to, `[batch, time, count, width]`; nil unless the encoder was built to give it.
   public var tokens: Tensor?
-  /// Where each token is, `[batch, time, count, dimensions]`: in a image from -1 to 1, in a world in meters.
+  /// Where each token is, `[batch, time, count, dimensions]`: in an image from -1 to 1, in a world in meters.
   public var positions: Tensor?
   /// 1 where there is a token and 0 where there is none, `[batch, time, count]`; nil when there are tokens everywhere.
   public var mask: Tensor?

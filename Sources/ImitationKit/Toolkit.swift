@@ -1,4 +1,4 @@
 /// What the project calls itself in files.
 package enum Toolkit {
-  package static let version = "0.1.0"
+  package static let version = "0.2.0"
 }

@@ -1,7 +1,7 @@
 import CJPEG
 import Foundation
 
-/// A image that cannot be read or written.
+/// An image that cannot be read or written.
 public enum ImageError: Error, Equatable, CustomStringConvertible {
   /// What libjpeg says.
   case jpeg(String)
@@ -11,7 +11,7 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .jpeg(let reason): "not a JPEG image that can be read: \(reason)"
-    case .tooLarge(let width, let height): "a image of \(width)x\(height) pixels is too large"
+    case .tooLarge(let width, let height): "an image of \(width)x\(height) pixels is too large"
     }
   }
 }
@@ -33,7 +33,7 @@ extension Image {
     self.init(width: Int(width), height: Int(height), pixels: pixels)
   }
 
-  /// Decodes a image whose size is known to `target`, `height * width * 3` bytes: one pass over the header less.
+  /// Decodes an image whose size is known to `target`, `height * width * 3` bytes: one pass over the header less.
   /// - Throws: `ImageError`, also when its size is another one.
   package static func decode(
     jpeg data: [UInt8], width: Int, height: Int, to target: UnsafeMutablePointer<UInt8>

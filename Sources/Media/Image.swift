@@ -13,7 +13,7 @@ public struct Image: Sendable, Equatable {
     self.pixels = pixels
   }
 
-  /// A image of one color.
+  /// An image of one color.
   public init(width: Int, height: Int, red: UInt8 = 0, green: UInt8 = 0, blue: UInt8 = 0) {
     var pixels = [UInt8](repeating: 0, count: width * height * 3)
     for pixel in 0..<width * height {

@@ -14,7 +14,7 @@ package struct Report: Sendable {
     }
   }
 
-  /// A image of an episode.
+  /// An image of an episode.
   package struct Video: Sendable {
     package var episode: EpisodeResult
     /// A JPEG file.

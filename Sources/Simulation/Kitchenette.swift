@@ -111,7 +111,7 @@
       return EpisodeDescription(metadata: EpisodeMetadata(world: world).json, model: world.mjcf)
     }
 
-    /// A image of the running episode at any size, for example for a page about it.
+    /// An image of the running episode at any size, for example for a page about it.
     ///
     /// - Parameter smoothing: draws so many times larger and averages; 2 or 3 for images that people look at. What
     ///   policies see is drawn with 1.

@@ -3,7 +3,7 @@
   import COffscreen
   import Imitation
 
-  /// Where a image is taken from.
+  /// Where an image is taken from.
   package enum Viewpoint: Sendable, Equatable {
     /// One of the robot's cameras, without `_image`.
     case robot(String)

@@ -1,5 +1,5 @@
 extension Tensor {
-  /// Gaussians as a image (Zwicker et al. 2001, EWA splatting; Kerbl et al. 2023): `[height, width, 5]` of red, green,
+  /// Gaussians as an image (Zwicker et al. 2001, EWA splatting; Kerbl et al. 2023): `[height, width, 5]` of red, green,
   /// blue over `background`, the depth summed like a color, and alpha. Divide the depth by alpha for what lies there.
   ///
   /// - Parameters:

@@ -2,7 +2,7 @@ import Media
 import Testing
 
 @Suite struct MotionJPEGTests {
-  /// Walks the file as a reader does: every chunk where the index says, every frame a image.
+  /// Walks the file as a reader does: every chunk where the index says, every frame an image.
   @Test func everyFrameIsWhereTheIndexSays() throws {
     let frames = (0..<5).map { Image(width: 24, height: 16, red: UInt8($0 * 50), green: 90, blue: 10) }
     let file = try Image.motionJPEG(frames, framesPerSecond: 20)

@@ -92,7 +92,7 @@ extension BenchmarkCase {
   }
 
   static let splatting = BenchmarkCase(
-    name: "splat-128-forward", about: "16,384 Gaussians of about 0.8 pixels on a image of 128x128"
+    name: "splat-128-forward", about: "16,384 Gaussians of about 0.8 pixels on an image of 128x128"
   ) {
     let (inputs, view) = gaussians()
     return Subject { _ = splatted(inputs, view) }

@@ -99,7 +99,7 @@ struct TrainedWorld {
 }
 
 extension Image {
-  /// A image `[height, width, 3]` of values in 0...1.
+  /// An image `[height, width, 3]` of values in 0...1.
   init(_ image: Tensor) {
     self.init(
       width: image.shape[1], height: image.shape[0],

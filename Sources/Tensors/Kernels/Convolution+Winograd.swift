@@ -1,6 +1,6 @@
 import CKernels
 
-// 3x3 windows at every pixel, by Winograd's F(4x4, 3x3): see CKernels/Winograd.h. A image is cut into tiles of 4x4
+// 3x3 windows at every pixel, by Winograd's F(4x4, 3x3): see CKernels/Winograd.h. An image is cut into tiles of 4x4
 // result pixels; each of the 36 numbers of a transformed tile is one product over the channels.
 extension Kernel {
   private struct Tiles {

@@ -5,7 +5,7 @@ struct ConvolutionPlan: Sendable {
   var images, height, width, inputs, outputs: Int
   var kernelHeight, kernelWidth: Int
   var strideY, strideX, paddingY, paddingX: Int
-  /// Whether a tape records. When none does, a image's bits must not depend on how many others there are.
+  /// Whether a tape records. When none does, an image's bits must not depend on how many others there are.
   var isRecorded = Tape.current != nil
 
   var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }

@@ -1,7 +1,7 @@
 import CKernels
 import Foundation
 
-/// What a image of Gaussians keeps for the backward pass.
+/// What an image of Gaussians keeps for the backward pass.
 struct SplattingState: Sendable {
   /// Of every Gaussian, those that are not drawn with an opacity of 0.
   fileprivate(set) var splats: [ck_splat] = []
