@@ -89,7 +89,7 @@ void VARIANT(ck_winograd_result)(const float *from, size_t step, float *image, i
     }
   }
 }
-// The 4x4 pixels at (y, x) of the output_gradient gradient to 36 rows.
+// The 4x4 pixels at (y, x) of the output gradient to 36 rows.
 void VARIANT(ck_winograd_upstream)(const float *image, int height, int width, size_t channels, int y, int x, float *to, size_t step) {
   int rows = clip(0, height - y, 4), columns = clip(0, width - x, 4);
   vec d[16], t[24];

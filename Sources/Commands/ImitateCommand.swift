@@ -1,9 +1,7 @@
 import ArgumentParser
 import Foundation
-import Imitation
 import ImitationKit
 import Synchronization
-import Tensors
 
 /// The command `imitate`. Another package runs it with plug-ins of its own:
 ///

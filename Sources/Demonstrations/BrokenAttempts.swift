@@ -1,4 +1,4 @@
-/// Attempts that crashed while others came to their end. One that crash among others has failed for a reason of its own;
+/// Attempts that crashed while others came to their end. One that crashes among others has failed for a reason of its own;
 /// when many in a row do, something is wrong with all of them, and none of those is held against its attempt.
 package struct BrokenAttempts: Sendable {
   /// So many in a row stop everything.

@@ -20,15 +20,15 @@ struct CameraFeatures: Module {
   init(_ context: EncoderContext, crop: Int?, width: Int, condition: Int?, random: inout Random) throws {
     try Cropping.check(crop, schema: context.schema)
     (schema, self.crop) = (context.schema, crop)
-    let proprioception = schema.vectorKeys.map { (FeatureLayout.Source.vector, $0, context.schema.vectors[$0]!) }
+    let lowDimensional = schema.vectorKeys.map { (FeatureLayout.Source.vector, $0, context.schema.vectors[$0]!) }
     guard context.wantsTokens, !schema.images.isEmpty else {
       instructionToken = nil
-      layout = FeatureLayout(schema.imageKeys.map { (.image, $0, width) } + proprioception)
+      layout = FeatureLayout(schema.imageKeys.map { (.image, $0, width) } + lowDimensional)
       return
     }
     instructionToken = condition.map { Linear(inputs: $0, outputs: width, random: &random) }
     layout = FeatureLayout(
-      (condition.map { [(.instruction, "instruction", $0)] } ?? []) + proprioception,
+      (condition.map { [(.instruction, "instruction", $0)] } ?? []) + lowDimensional,
       tokens: .init(width: width, dimensions: 2))
   }
 
@@ -46,9 +46,9 @@ struct CameraFeatures: Module {
     let seen = schema.imageKeys.map { camera in
       trunk(camera, Cropping.frames(observations.images[camera]!, crop: crop), repeated)
     }
-    let proprioception = schema.vectorKeys.map { observations.vectors[$0]! }
+    let lowDimensional = schema.vectorKeys.map { observations.vectors[$0]! }
     guard let width = layout.tokens?.width else {
-      return Features(pooled: .concatenated(seen.map { $0.reshaped([batch, time, -1]) } + proprioception, axis: 2))
+      return Features(pooled: .concatenated(seen.map { $0.reshaped([batch, time, -1]) } + lowDimensional, axis: 2))
     }
     var tokens = seen.map { $0.reshaped([batch, time, -1, width]) }
     var positions = seen.map { SpatialSoftmax.grid(height: $0.shape[1], width: $0.shape[2]) }
@@ -57,7 +57,7 @@ struct CameraFeatures: Module {
       positions.append(.zeros([1, 2]))
     }
     let places = Tensor.concatenated(positions, axis: 0)
-    let pooled = (conditions.map { [$0] } ?? []) + proprioception
+    let pooled = (conditions.map { [$0] } ?? []) + lowDimensional
     return Features(
       pooled: pooled.isEmpty ? .zeros([batch, time, 0]) : .concatenated(pooled, axis: 2),
       tokens: .concatenated(tokens, axis: 2), positions: places.broadcast(to: [batch, time] + places.shape))

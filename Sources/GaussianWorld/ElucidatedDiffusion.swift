@@ -29,7 +29,7 @@ public struct ElucidatedDiffusion: Sendable, Equatable {
 
   /// What a level does to the network F of `D(x) = skip x + out F(in x, noise)` (table 1).
   public struct Coefficients: Sendable, Equatable {
-    /// Factors of the input, of the network's output and of its input, and what it is reported of the noise.
+    /// Factors of the input, of the network's output and of its input, and what it sees of the noise.
     public var skip, out, input, noise: Float
   }
 

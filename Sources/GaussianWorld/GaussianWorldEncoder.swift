@@ -74,7 +74,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       pools
       ? Linear(inputs: options.pools * GaussianWorldEncoder.poolWidth, outputs: options.features, random: &random)
       : nil
-    var others = schema.proprioception
+    var others = schema.lowDimensional
     if let choice = options.join {
       var inner = context
       inner.schema.vectors = schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
@@ -111,7 +111,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     let (batch, time) = (observations.count, observations.time - history)
     let width = world.dynamics.options.width
     let present = observations.dropping(first: history)
-    let others = joined.map { [$0(present).pooled] } ?? schema.proprioception.map { present.vectors[$0.key]! }
+    let others = joined.map { [$0(present).pooled] } ?? schema.lowDimensional.map { present.vectors[$0.key]! }
     let rows = (observations.frozen ?? frozen(observations)).reshaped([batch * time, world.tokenCount, -1])
     guard let attention, let values, let projection else {
       func part(_ columns: Range<Int>) -> Tensor {

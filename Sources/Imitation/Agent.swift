@@ -7,9 +7,9 @@ public enum AgentError: Error, Equatable, CustomStringConvertible {
   case missingImage(key: String, available: [String])
   /// An image of another size.
   case imageSize(key: String, expected: ObservationSchema.ImageSize, width: Int, height: Int)
-  /// Proprioception that are not there.
+  /// A low-dimensional observation that is not there.
   case missingVector(key: String, available: [String])
-  /// Proprioception of another width.
+  /// A low-dimensional observation of another width.
   case vectorWidth(key: String, expected: Int, found: Int)
   /// An action that is not a number.
   case notFinite

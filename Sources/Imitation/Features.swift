@@ -99,7 +99,7 @@ extension ObservationEncoder {
 
 extension ObservationSchema {
   /// The low-dimensional keys as parts of a layout, in their order; depths and calibrations are none.
-  public var proprioception: [(source: FeatureLayout.Source, key: String, width: Int)] {
+  public var lowDimensional: [(source: FeatureLayout.Source, key: String, width: Int)] {
     vectorKeys.filter { !CameraKeys.isGeometry($0) }.map { (.vector, $0, vectors[$0]!) }
   }
 }

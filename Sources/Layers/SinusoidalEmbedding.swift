@@ -8,7 +8,7 @@ public struct SinusoidalEmbedding: Sendable {
   /// cosines first and the last one just above it (DiT).
   let sinesFirst: Bool
 
-  /// - Parameter sinesFirst: whether sines fill the first half and cosines the second, or the other skip connection.
+  /// - Parameter sinesFirst: whether sines fill the first half and cosines the second, or cosines do.
   public init(width: Int, sinesFirst: Bool) {
     precondition(width >= 4 && width % 2 == 0, "SinusoidalEmbedding: width \(width)")
     self.width = width

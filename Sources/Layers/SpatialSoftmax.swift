@@ -7,7 +7,7 @@ public struct SpatialSoftmax: Layer {
   let keypoints: Int
   let temperature: Float
 
-  /// - Parameter keypoints: how many places are reported.
+  /// - Parameter keypoints: how many positions it returns.
   public init(channels: Int, keypoints: Int, temperature: Float = 1, random: inout Random) {
     projection = Conv2d(inputs: channels, outputs: keypoints, kernel: 1, random: &random)
     self.keypoints = keypoints

@@ -66,7 +66,7 @@ extension Comparison {
     }
     if predictions != nil {
       notes.append(
-        "World models: images predicted by their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
+        "World models: images predicted from their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
           + "as `imitate world evaluate` last found them; success is the policy's mean.")
     }
     if columns.contains(where: { $0.seeds.count > 1 }) {

@@ -27,7 +27,7 @@ private struct Brightness: ObservationEncoder {
 }
 
 @Suite struct RidgeRegressionTests {
-  /// Where an encoder puts the proprioception makes no difference, and they are not among what is regressed on.
+  /// Where an encoder puts the low-dimensional observations makes no difference, and they are not among what is regressed on.
   @Test func readingsMayStandAnywhere() {
     var random = Random(seed: 1)
     let pixels = (0..<20 * 2 * 3).map { _ in UInt8(random.below(256)) }
@@ -40,9 +40,9 @@ private struct Brightness: ObservationEncoder {
     let expected: [[Double]] = (0..<20).map { item in pixels[item * 6 + 3..<item * 6 + 6].map { 2 * Double($0) } }
     #expect(rows[0] == expected)
     let values = seen.vectors["x"]!.sliced(axis: 1, 1..<2).squeezed(1).scalars.map(Double.init)
-    let proprioception: [[Double]] = (0..<20).map { [values[2 * $0], values[2 * $0 + 1]] }
-    let found = rows.map { RidgeRegression.explained($0, proprioception, $0, proprioception) }
-    #expect(found[0] == found[1] && found[0] < 0.8, "proprioception would explain themselves")
+    let observed: [[Double]] = (0..<20).map { [values[2 * $0], values[2 * $0 + 1]] }
+    let found = rows.map { RidgeRegression.explained($0, observed, $0, observed) }
+    #expect(found[0] == found[1] && found[0] < 0.8, "the observations would explain themselves")
   }
 
   /// What is linear is found whole, what is noise is not.

@@ -51,7 +51,7 @@ import Testing
       let batch = observations(time: 3)
       let rows = encoder(batch).pooled
       #expect(rows.shape == [2, 2, 13])
-      // The proprioception stand behind the feature, the first frame's left out.
+      // The low-dimensional observations stand behind the feature, the first frame's left out.
       #expect(rows.sliced(axis: 2, 10..<13).scalars == batch.vectors["pose"]!.sliced(axis: 1, 1..<3).scalars)
     }
   }
@@ -168,7 +168,7 @@ import Testing
       var deep = withCatalog(context(vectors: ["pose": 3, "left_depth": 256, "left_calibration": 16]))
       deep.parts = Small.catalog
       let made = try encoder(context: deep)
-      #expect(made.featureCount == 13, "depths are no proprioception")
+      #expect(made.featureCount == 13, "depths are not among them")
       var batch = observations(time: 2)
       var random = Random(seed: 1)
       batch.vectors["left_depth"] = Tensor.uniform([2, 2, 256], 1...2, random: &random)

@@ -18,12 +18,12 @@ struct MeanColor: ObservationEncoder {
     schema = context.schema
     let width = options.width
     projection = Linear(inputs: 3, outputs: width, random: &random)
-    layout = FeatureLayout(schema.proprioception + schema.imageKeys.map { (.image, $0, width) })
+    layout = FeatureLayout(schema.lowDimensional + schema.imageKeys.map { (.image, $0, width) })
   }
 
   func callAsFunction(_ observations: ObservationBatch) -> Features {
     // In the order that the layout tells.
-    var parts = schema.proprioception.map { observations.vectors[$0.key]! }
+    var parts = schema.lowDimensional.map { observations.vectors[$0.key]! }
     for key in schema.imageKeys {
       let camera = observations.images[key]!
       let size = (height: camera.size.height, width: camera.size.width)

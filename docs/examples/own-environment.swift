@@ -51,5 +51,5 @@ final class Slider: Simulator {
   func expert(seed: UInt64, noise: Double) -> (any Behavior)? { Straight() }
 }
 
-// `imitate` with one more simulator: it records, evaluates and videos recipes with `simulator: {kind: slider}`.
+// `imitate` with one more simulator: it records, evaluates and makes videos of recipes with `simulator: {kind: slider}`.
 ImitateCommand.main(catalog: .standard.adding(Slider.self))

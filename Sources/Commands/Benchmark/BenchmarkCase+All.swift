@@ -1,9 +1,5 @@
-import Demonstrations
 import Foundation
-import Imitation
-import Layers
-import Simulation
-import Tensors
+import ImitationKit
 
 extension BenchmarkCase {
   static var all: [BenchmarkCase] {

@@ -1,11 +1,5 @@
-import Demonstrations
-import Encoders
 import Foundation
-import Imitation
 import ImitationKit
-import Layers
-import Policies
-import Tensors
 
 // Whole networks, of the sizes of the PyTorch twins in Tests/Peers/pytorch_benchmark.py.
 extension BenchmarkCase {

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import ImitationKit
 
 /// One thing that `imitate benchmark` times.
 struct BenchmarkCase: Sendable {

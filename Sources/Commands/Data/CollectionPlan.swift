@@ -1,9 +1,6 @@
 import ArgumentParser
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// What recording and generating have in common: a recipe's tasks, how many demonstrations of each, and who makes them.
 struct CollectionPlan {

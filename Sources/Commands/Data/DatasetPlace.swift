@@ -1,8 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// Where registries and demonstrations are.
 struct DatasetPlace: ParsableArguments {

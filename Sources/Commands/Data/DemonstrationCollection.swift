@@ -1,6 +1,5 @@
-import Demonstrations
-import Evaluation
 import Foundation
+import ImitationKit
 import Synchronization
 
 /// Collects the demonstrations of one task from worker processes, each kept as soon as it is there.
@@ -27,7 +26,7 @@ struct DemonstrationCollection {
   }
 
   /// How many attempts in a row may crash before something must be wrong with all of them. Were it fewer, a simulator that
-  /// crash now and then would stop a long collection by chance.
+  /// crashes now and then would stop a long collection by chance.
   private static let mostBrokenOff = 10
 
   struct Collected {

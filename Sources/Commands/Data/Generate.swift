@@ -1,7 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
-import Imitation
+import ImitationKit
 
 /// `imitate generate`: many demonstrations from a few, in new scenes.
 struct Generate: Verb {

@@ -1,8 +1,5 @@
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// The generated demonstrations of one task.
 struct GenerationJob {

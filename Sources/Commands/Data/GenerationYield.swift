@@ -1,6 +1,5 @@
-import Demonstrations
-import Evaluation
 import Foundation
+import ImitationKit
 
 /// How many attempts became demonstrations, and what decided which; written into the file.
 struct GenerationYield: Codable {

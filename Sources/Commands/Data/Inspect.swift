@@ -1,8 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
-import Imitation
-import Layers
+import ImitationKit
 
 /// `imitate inspect`: what files of demonstrations hold and what is wrong with them.
 struct Inspect: ParsableCommand {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
-import Imitation
-import Layers
+import ImitationKit
 
 /// `imitate play`: one demo as an animated image.
 struct Play: ParsableCommand {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
+import ImitationKit
 
 /// `imitate record`: the demonstrations that a recipe asks for, by the simulator's scripted experts.
 struct Record: Verb {

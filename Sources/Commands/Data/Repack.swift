@@ -1,6 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
+import ImitationKit
 
 /// `imitate repack`: a file's frames stored for fast random windows.
 struct Repack: ParsableCommand {

@@ -1,7 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
-import Training
+import ImitationKit
 
 /// `imitate tasks`: what there is to learn, and what of it is on this disk.
 struct Tasks: ParsableCommand {

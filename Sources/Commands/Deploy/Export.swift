@@ -1,8 +1,5 @@
 import ArgumentParser
-import Evaluation
-import Export
 import ImitationKit
-import Training
 
 /// `imitate export`: a run's policy as a folder for others.
 struct ExportPolicy: Verb {

@@ -1,12 +1,6 @@
 import ArgumentParser
-import Export
 import Foundation
-import Imitation
 import ImitationKit
-import Layers
-import Policies
-import Tensors
-import Training
 
 /// `imitate import`: another toolkit's weights as a run.
 struct Import: Verb {

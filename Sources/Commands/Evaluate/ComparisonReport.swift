@@ -1,11 +1,6 @@
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
 import ImitationKit
-import Layers
 import Reports
-import Training
 
 /// Evaluated runs on their way into one report.
 struct ComparisonReport {

@@ -1,9 +1,7 @@
 import ArgumentParser
-import Evaluation
 import Foundation
-import Imitation
+import ImitationKit
 import Reports
-import Training
 
 extension Evaluate {
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Evaluation
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// `imitate evaluate`: closed-loop success of a run's policy.
 struct Evaluate: Verb {

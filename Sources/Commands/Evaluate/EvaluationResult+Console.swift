@@ -1,5 +1,5 @@
-import Evaluation
 import Foundation
+import ImitationKit
 
 extension EvaluationResult {
   /// The table as `imitate evaluate` prints it.

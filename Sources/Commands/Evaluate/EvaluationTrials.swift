@@ -1,9 +1,6 @@
-import Evaluation
 import Foundation
-import Imitation
 import ImitationKit
 import Synchronization
-import Training
 
 /// Episodes of a run's policy, tried by worker processes and kept one by one.
 struct EvaluationTrials {
@@ -82,7 +79,7 @@ struct EvaluationTrials {
     return result(blanks.compactMap { tried[$0] })
   }
 
-  /// Tries an episode once more, recorded as video into the run's `replays`; `evaluation.json` stays as it is.
+  /// Tries an episode once more, made into a video in the run's `replays`; `evaluation.json` stays as it is.
   ///
   /// - Parameter step: the checkpoint that it was tried with.
   func again(_ found: EpisodeResult, step: Int) throws -> EpisodeResult {

@@ -1,11 +1,7 @@
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
 import ImitationKit
-import Training
 
-/// How well proprioception follow linearly from a trained policy's features of images.
+/// How well low-dimensional observations follow linearly from a trained policy's features of images.
 struct FeatureProbe {
   let path: String
   let policy: TrainedPolicy
@@ -22,7 +18,7 @@ struct FeatureProbe {
     var explained: [String: Double]
   }
 
-  /// - Parameter keys: the proprioception.
+  /// - Parameter keys: the observations to explain.
   /// - Throws: `CommandFailure` when nothing was held out, or there are no features of images.
   func finding(_ keys: [String]) throws -> Finding {
     let recipe = policy.recipe
@@ -34,7 +30,7 @@ struct FeatureProbe {
     var asked = recipe
     asked.observations.images = []
     asked.observations.vectors = keys
-    let proprioception = try TrainingData(asked, registry: registry, root: root, format: format).reader
+    let observed = try TrainingData(asked, registry: registry, root: root, format: format).reader
     guard !data.heldOut.isEmpty else {
       throw CommandFailure("\(path): no demonstration was held out; data.validation is 0")
     }
@@ -66,10 +62,10 @@ struct FeatureProbe {
     bar.finish()
     var explained: [String: Double] = [:]
     for key in keys {
-      let width = proprioception.schema.vectors[key]!
+      let width = observed.schema.vectors[key]!
       func values(_ frames: [EpisodeStep]) throws -> [[Double]] {
         try frames.map { frame in
-          let all = try proprioception.vectors(key, episode: frame.episode)
+          let all = try observed.vectors(key, episode: frame.episode)
           return (0..<width).map { Double(all[frame.step * width + $0]) }
         }
       }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import ImitationKit
-import Training
 
 /// `imitate probe`: what a policy's features know, by linear regression.
 struct Probe: Verb {

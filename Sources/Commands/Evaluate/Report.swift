@@ -1,10 +1,7 @@
 import ArgumentParser
-import Evaluation
 import Foundation
-import Imitation
-import Layers
+import ImitationKit
 import Reports
-import Training
 
 /// `imitate report`: the results of one run, or of several side by side, as pages for people.
 struct WriteReport: Verb {

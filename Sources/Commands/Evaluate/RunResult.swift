@@ -1,5 +1,4 @@
-import Evaluation
-import Training
+import ImitationKit
 
 extension Recipe {
   /// What its policy is judged under.

@@ -1,5 +1,5 @@
 import Foundation
-import Training
+import ImitationKit
 
 /// How much memory there is for jobs.
 enum MachineMemory {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Demonstrations
-import Files
 import Foundation
-import Imitation
+import ImitationKit
 
 /// Files that a verb writes.
 enum OutputFile {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Imitation
+import ImitationKit
 
 /// How a verb prints a table.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

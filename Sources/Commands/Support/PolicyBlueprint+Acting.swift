@@ -1,5 +1,4 @@
-import Imitation
-import Training
+import ImitationKit
 
 /// A policy and a simulator that do not mean the same by their numbers, or may not.
 enum ActingError: Error, Equatable, CustomStringConvertible {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Demonstrations
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// Tasks and a split by name, in place of a recipe's.
 struct TaskChoice: ParsableArguments {

@@ -1,12 +1,7 @@
 import ArgumentParser
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
 import ImitationKit
 import Reports
-import Tensors
-import Training
 
 /// What a worker process is asked to do: an episode to record, or one to try.
 enum WorkerRequest: Codable, Sendable {

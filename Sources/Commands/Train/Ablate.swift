@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// `imitate ablate`: a recipe in every combination of splits, encoders, policies and seeds.
 struct Ablate: Verb {

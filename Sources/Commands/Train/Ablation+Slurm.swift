@@ -1,5 +1,5 @@
 import Foundation
-import Layers
+import ImitationKit
 
 extension Ablation {
   /// Writes an array job for Slurm, one cell a task.

@@ -1,9 +1,5 @@
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
-import Layers
-import Training
+import ImitationKit
 
 /// A grid of runs: a recipe with every combination of some splits, encoders, policies and training seeds.
 struct Ablation {

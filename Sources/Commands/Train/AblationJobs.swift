@@ -1,10 +1,6 @@
-import Evaluation
 import Foundation
-import Imitation
-import Layers
+import ImitationKit
 import Synchronization
-import Tensors
-import Training
 
 /// The cells of a grid at work on this machine: children that train and evaluate, some at once, each on cores of its own.
 struct AblationJobs {

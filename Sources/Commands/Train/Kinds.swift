@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// `imitate kinds`: what recipes can name and set.
 struct Kinds: Verb {

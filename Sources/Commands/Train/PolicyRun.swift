@@ -1,11 +1,5 @@
-import Demonstrations
-import Evaluation
 import Foundation
-import Imitation
 import ImitationKit
-import Layers
-import Tensors
-import Training
 
 /// A policy's run on its way to the last step.
 struct PolicyRun {

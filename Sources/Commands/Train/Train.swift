@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
-import Imitation
-import Training
+import ImitationKit
 
 /// `imitate train`: from a recipe to a run folder.
 struct Train: Verb {

@@ -1,8 +1,6 @@
 import ArgumentParser
 import Foundation
-import GaussianWorld
-import Imitation
-import Training
+import ImitationKit
 
 /// `imitate world`: Gaussian world models.
 struct World: ParsableCommand {

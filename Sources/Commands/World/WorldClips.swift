@@ -1,8 +1,5 @@
 import Foundation
-import GaussianWorld
-import Imitation
-import Tensors
-import Training
+import ImitationKit
 
 /// A trained world model beside the demonstrations it was trained on.
 struct TrainedWorld {

@@ -1,14 +1,8 @@
 import ArgumentParser
-import Evaluation
 import Foundation
-import GaussianWorld
 import ImageMetrics
-import Imitation
 import ImitationKit
-import Layers
 import Reports
-import Tensors
-import Training
 
 /// `imitate world evaluate`: how near a world model's predictions come to what happened.
 struct WorldEvaluate: Verb {

@@ -1,13 +1,8 @@
 import ArgumentParser
-import Evaluation
 import Foundation
-import GaussianWorld
 import ImageMetrics
-import Imitation
-import Layers
+import ImitationKit
 import Reports
-import Tensors
-import Training
 
 /// `imitate world imagine`: a demonstration's beginning and its actions in, predicted beside true future out.
 struct WorldImagine: Verb {

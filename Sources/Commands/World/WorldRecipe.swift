@@ -1,7 +1,5 @@
 import Foundation
-import GaussianWorld
-import Imitation
-import Training
+import ImitationKit
 
 /// What a world model learns from and how: one short YAML file. `docs/gaussian-world-model.md` explains every key.
 struct WorldRecipe: PluginOptions {

@@ -1,10 +1,5 @@
-import Demonstrations
 import Foundation
-import GaussianWorld
-import Imitation
-import Layers
-import Tensors
-import Training
+import ImitationKit
 
 /// A world model's run: stage after stage, each with checkpoints of its own, and the whole in `world.safetensors`.
 struct WorldRun {
