@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "CKernels"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),
-    .target(name: "Files", dependencies: ["Tensors"]),
+    .target(name: "Files", dependencies: ["Tensors", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Media", dependencies: ["Tensors", "CJPEG", "CZlib"]),
     .target(name: "Layers", dependencies: ["Tensors", "Files"]),
     .target(name: "Imitation", dependencies: ["Layers", "Media", "Files", "Tensors"]),

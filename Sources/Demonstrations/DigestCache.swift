@@ -61,8 +61,3 @@ package struct DigestCache {
     return (bytes, hash.finalize().hexadecimal)
   }
 }
-
-extension Digest {
-  /// In small letters, two a byte.
-  package var hexadecimal: String { map { String(format: "%02x", $0) }.joined() }
-}

@@ -38,7 +38,7 @@ public struct ResNet18Encoder: ObservationEncoder {
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
     instruction = try context.parts.makeTextEncoder(
-      options.instruction, context: context, path: "encoder.instruction", random: &random)
+      options.instruction, context: context, path: context.path + ".instruction", random: &random)
     row = try CameraFeatures(
       context, crop: options.crop, width: options.features, condition: instruction.width, random: &random)
     let givesTokens = row.layout.tokens != nil

@@ -101,7 +101,7 @@ public struct TableEncoder: TextEncoder {
   }
 
   private static func sha256(_ data: Data) -> String {
-    SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+    SHA256.hash(data: data).hexadecimal
   }
 
   public func check(_ instruction: String) throws {

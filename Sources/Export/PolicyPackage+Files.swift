@@ -1,4 +1,5 @@
 import Crypto
+import Files
 import Foundation
 import Imitation
 import Layers
@@ -20,12 +21,10 @@ extension PolicyPackage {
     try manager.createDirectory(atPath: temporary, withIntermediateDirectories: true)
     do {
       try AtomicFile.write(JSONEncoder.readable.encode(description) + Data("\n".utf8), to: temporary + "/policy.json")
-      var tensors = weights
-      for (name, tensor) in normalizer.tensors { tensors["normalizer/\(name)"] = tensor }
-      for (name, tensor) in attached { tensors["attached/\(name)"] = tensor }
-      try Safetensors.write(
-        tensors, metadata: ["format": PolicyPackage.format, "name": description.name],
-        to: temporary + "/weights.safetensors")
+      try TensorArchive(
+        format: PolicyPackage.format, metadata: ["name": description.name],
+        groups: ["": weights, "normalizer": normalizer.tensors, "attached": attached]
+      ).write(to: temporary + "/weights.safetensors")
       var example = golden.inputs
       example["actions"] = golden.actions
       try Safetensors.write(
@@ -69,18 +68,14 @@ extension PolicyPackage {
       throw PackageError.extra(file: file)
     }
     description = try PolicyPackage.describe(Data(contentsOf: URL(fileURLWithPath: folder + "/policy.json")))
-    var weights = try Safetensors.read(folder + "/weights.safetensors").tensors
-    var statistics: [String: Tensor] = [:]
-    for (name, tensor) in weights where name.hasPrefix("normalizer/") {
-      statistics[String(name.dropFirst(11))] = tensor
-      weights[name] = nil
+    do {
+      let archive = try TensorArchive(
+        path: folder + "/weights.safetensors", format: PolicyPackage.format, prefixes: ["normalizer", "attached"])
+      (weights, attached) = (archive[""], archive["attached"])
+      normalizer = try Normalizer(tensors: archive["normalizer"])
+    } catch let error as ArchiveError {
+      throw PackageError.description("weights.safetensors has no \(error.lacks)")
     }
-    for (name, tensor) in weights where name.hasPrefix("attached/") {
-      attached[String(name.dropFirst(9))] = tensor
-      weights[name] = nil
-    }
-    self.weights = weights
-    normalizer = try Normalizer(tensors: statistics)
     var (example, metadata) = try Safetensors.read(folder + "/golden.safetensors")
     guard let actions = example.removeValue(forKey: "actions"), let seed = metadata["seed"].flatMap({ UInt64($0) })
     else { throw PackageError.description("golden.safetensors has no actions or seed") }
@@ -127,7 +122,7 @@ extension PolicyPackage {
 
   private static func digest(_ path: String) throws -> String {
     let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-    return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+    return SHA256.hash(data: data).hexadecimal
   }
 
   /// The card that people read first.

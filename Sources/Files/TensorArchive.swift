@@ -45,6 +45,15 @@ public struct TensorArchive: Sendable {
     guard metadata["format"] == format else { throw ArchiveError(path: path, lacks: "format '\(format)'") }
   }
 
+  /// An entry of the metadata.
+  ///
+  /// - Parameter path: where the archive was read, for the complaint.
+  /// - Throws: `ArchiveError` when it is not there.
+  public func text(_ key: String, path: String) throws -> String {
+    guard let text = metadata[key] else { throw ArchiveError(path: path, lacks: key) }
+    return text
+  }
+
   /// The tensors of a group; none when there is no such group.
   public subscript(_ group: String) -> [String: Tensor] { groups[group] ?? [:] }
 

@@ -17,9 +17,9 @@ import Tensors
 public struct GaussianVAE: Module {
   /// Which points stand for a set of Gaussians.
   public enum Sampling: String, CaseIterable, SettingValue {
-    /// The means of squares of neighboring pixels: the same squares at every moment, so that points move as things do.
+    /// The means of squares of neighboring pixels: the same squares at every time step, so that points move as things do.
     case grid
-    /// The farthest from each other, chosen again at every moment.
+    /// The farthest from each other, chosen afresh at every time step.
     case farthest
   }
 
@@ -42,7 +42,9 @@ public struct GaussianVAE: Module {
     @Key("Weight of the L1 error of the images.", 0...) public var imageWeight: Float = 1
     @Key("Weight of the L1 error of each decoded Gaussian's color from the nearest point's.", 0...)
     public var colorWeight: Float = 0.2
-    @Key("Weight of how much latents change from one time step to the next, by how much they differ at all.", 0...)
+    @Key(
+      "Weight of how much latents change from one time step to the next, relative to how much they differ at all.", 0...
+    )
     public var consistencyWeight: Float = 0.1
 
     public init() {}

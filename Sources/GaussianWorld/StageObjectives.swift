@@ -92,7 +92,7 @@ package struct CodecObjective: Objective {
     var random = pairs.random
     let views = pairs.views
     // The first camera is where the world is seen from, whatever its angle of view.
-    let from = views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
+    let from = views.views(from: 0)
     let shape = [pairs.frames.count, vae.options.tokens, vae.options.latent]
     return vae.loss(
       Gaussians(try lifted(pairs.frames)), anchors: vae.anchors(of: Gaussians(try lifted(pairs.anchors))),

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Imitation
 import Layers
@@ -24,26 +25,28 @@ extension WorldModel {
 
   /// Writes everything that rebuilds it into one safetensors file.
   public func write(to path: String) throws {
-    try Safetensors.write(
-      snapshot(), metadata: ["format": WorldModel.format, "description": try description], to: path)
+    try TensorArchive(
+      format: WorldModel.format, metadata: ["description": try description], groups: ["": snapshot()]
+    ).write(to: path)
   }
 
   /// Rebuilds what `write` wrote.
   /// - Throws: `GaussianWorldError.notAWorld`, or what is wrong with the file.
   public init(path: String, parts: any PartFactory) throws {
-    let (tensors, metadata) = try Safetensors.read(path)
-    guard metadata["format"] == WorldModel.format else {
-      throw GaussianWorldError.notAWorld(path: path, lacks: "format '\(WorldModel.format)'")
-    }
-    guard let description = metadata["description"] else {
-      throw GaussianWorldError.notAWorld(path: path, lacks: "description")
+    let archive: TensorArchive
+    let description: String
+    do {
+      archive = try TensorArchive(path: path, format: WorldModel.format)
+      description = try archive.text("description", path: path)
+    } catch let error as ArchiveError {
+      throw GaussianWorldError.notAWorld(path: error.path, lacks: error.lacks)
     }
     do {
       try self.init(description: description, parts: parts)
     } catch let error as SettingError {
       throw SettingError.inFile(path, error)
     }
-    try load(tensors)
+    try load(archive[""])
   }
 
   /// The model that `description` tells of, its weights not loaded yet.

@@ -7,7 +7,7 @@ public struct Catalog: PartFactory {
   /// A catalog without plug-ins.
   public init() {}
 
-  /// This catalog and an encoder, a text encoder, a policy, a lift or a simulator.
+  /// This catalog and one more plug-in, of whatever kind.
   public func adding(_ type: any Plugin.Type) -> Catalog {
     var catalog = self
     catalog.plugins[type.pluginKind, default: [:]][type.name] = type
@@ -62,6 +62,7 @@ public struct Catalog: PartFactory {
   ) throws -> any ObservationEncoder {
     var context = context
     context.parts = self
+    context.path = path
     func make<E: ObservationEncoder>(_ type: E.Type) throws -> any ObservationEncoder {
       try type.init(options: E.Options(choice.options, path: path), context: context, random: &random)
     }
@@ -147,7 +148,8 @@ public struct Catalog: PartFactory {
   ) throws -> Interface {
     guard let type = plugins[kind]?[choice.kind] as? Interface else {
       let known = plugins(kind).map { $0.name }
-      let none = "none in this build (a simulator needs libmujoco-dev and libosmesa6-dev: ./run build)"
+      let none =
+        kind == .simulator ? "none in this build (it needs libmujoco-dev and libosmesa6-dev: ./run build)" : "none"
       throw SettingError.invalid(
         path: "\(path).kind", line: choice.options.line,
         reason:

@@ -1,4 +1,4 @@
-/// A kind of files that demonstrations are read from: `data: {reader: hdf5}`.
+/// A kind of files that demonstrations are read from: `data: {reader: {kind: hdf5}}`.
 public protocol EpisodeFormat: Plugin {
   /// Takes the recipe's options.
   init(options: Options) throws

@@ -16,6 +16,8 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   public var wantsTokens = false
   /// What makes the parts that an encoder's own options name; not saved.
   public var parts: any PartFactory = Catalog()
+  /// How the encoder is called in messages; not saved.
+  public var path = "encoder"
 
   private enum CodingKeys: String, CodingKey { case schema, vocabulary, attachments }
 

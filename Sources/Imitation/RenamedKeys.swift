@@ -15,8 +15,21 @@ public enum RenamedKeys {
     everywhere[key] ?? (path == ["actions"] ? inActions[key] : nil) ?? key
   }
 
-  /// JSON of settings that version 0.1 may have written, with today's names.
+  /// JSON of settings that version 0.1 may have written, with today's names; other text as it is.
   public static func current(json: String) -> String {
-    everywhere.reduce(json) { $0.replacing("\"\($1.key)\":", with: "\"\($1.value)\":") }
+    guard everywhere.keys.contains(where: { json.contains("\"\($0)\":") }), let setting = try? Setting(json: json)
+    else {
+      return json
+    }
+    return current(setting).json
+  }
+
+  private static func current(_ setting: Setting) -> Setting {
+    guard case .map(let entries) = setting.value else { return setting }
+    return Setting(
+      .map(
+        entries.map {
+          Setting.Entry(key: everywhere[$0.key] ?? $0.key, line: $0.line, setting: current($0.setting))
+        }), line: setting.line)
   }
 }

@@ -40,12 +40,6 @@ extension Setting {
   }
 }
 
-extension Setting: SettingValue {
-  public static var settingType: String { "anything" }
-  public init(_ setting: Setting, path: String) { self = setting }
-  public var setting: Setting { self }
-}
-
 extension Bool: SettingValue {
   public static var settingType: String { "true or false" }
   public init(_ setting: Setting, path: String) throws {
@@ -80,7 +74,6 @@ extension SettingValue where Self: FixedWidthInteger {
 }
 
 extension Int: SettingValue {}
-extension UInt32: SettingValue {}
 extension UInt64: SettingValue {}
 
 extension SettingValue where Self: BinaryFloatingPoint & CustomStringConvertible {

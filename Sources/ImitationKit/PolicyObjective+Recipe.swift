@@ -1,3 +1,5 @@
+import Evaluation
+import Foundation
 import Imitation
 import Layers
 import Training
@@ -44,14 +46,32 @@ extension Trainer<PolicyObjective> {
     let checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
     if let checkpoint {
       try folder.refuseOther(objective.recipe, than: checkpoint)
-      guard checkpoint.blueprint.datasets == objective.blueprint.datasets else {
+      let (was, now) = (checkpoint.blueprint, objective.blueprint)
+      guard was.datasets == now.datasets else {
         throw TrainingError.demonstrationsChanged(run: folder.path, change: "they are other ones")
       }
-      try objective.policy.load(checkpoint.state.weights)
+      // Tables and world models that the encoder reads are part of a run as well.
+      guard was.encoder == now.encoder,
+        was.encoder.tensors.mapValues(\.scalars) == now.encoder.tensors.mapValues(\.scalars)
+      else {
+        throw TrainingError.demonstrationsChanged(
+          run: folder.path, change: "files that the encoder reads are other ones")
+      }
     } else {
-      try folder.create(recipe: objective.recipe.text)
+      try folder.begin(recipe: objective.recipe.text)
     }
     folder.removeLeftovers()
     try run(in: folder, from: checkpoint?.state, report: { if case .logged(let row) = $0 { report(row) } })
+  }
+}
+
+extension RunFolder {
+  /// Starts a run, and removes what was measured with other weights: it says nothing of these.
+  ///
+  /// - Parameter replace: whether a `recipe.yaml` with another text is replaced.
+  /// - Throws: `RunError`, or `WriteError`.
+  package func begin(recipe text: String, replace: Bool = false) throws {
+    try create(recipe: text, replace: replace)
+    for old in [evaluation, EpisodeJournal.path(path)] { try? FileManager.default.removeItem(atPath: old) }
   }
 }

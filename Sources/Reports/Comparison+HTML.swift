@@ -128,12 +128,7 @@ extension Comparison {
     let (left, width, step, gap) = (200.0, 530.0, 11.0, 12.0)
     let block = Double(columns.count) * step + gap
     let height = Double(rows.count) * block + 26
-    var shapes = ""
-    for tick in 0...4 {
-      let x = left + width * Double(tick) / 4
-      shapes += "<line class=\"grid\" x1=\"\(x)\" y1=\"0\" x2=\"\(x)\" y2=\"\(height - 22)\"/>"
-      shapes += "<text class=\"dim\" x=\"\(x)\" y=\"\(height - 6)\" text-anchor=\"middle\">\(tick * 25) %</text>"
-    }
+    var shapes = HTMLPage.rateGrid(left: left, width: width, height: height)
     for (place, row) in rows.enumerated() {
       let top = Double(place) * block + gap / 2
       let middle = top + Double(columns.count) * step / 2 + 4

@@ -1,6 +1,17 @@
 import Foundation
 import Media
 
+extension HTMLPage {
+  /// Vertical lines at 0, 25, ... 100 % with their labels, as SVG.
+  static func rateGrid(left: Double, width: Double, height: Double) -> String {
+    (0...4).map { tick in
+      let x = left + width * Double(tick) / 4
+      return "<line class=\"grid\" x1=\"\(x)\" y1=\"0\" x2=\"\(x)\" y2=\"\(height - 23)\"/>"
+        + "<text class=\"dim\" x=\"\(x)\" y=\"\(height - 6)\" text-anchor=\"middle\">\(tick * 25) %</text>"
+    }.joined()
+  }
+}
+
 extension Report {
   /// Success by task and policy as horizontal bars with whiskers.
   var chart: String {
@@ -8,12 +19,7 @@ extension Report {
     let (left, width, bar, gap) = (190.0, 530.0, 16.0, 18.0)
     let group = Double(policies.count) * bar + gap
     let height = Double(tasks.count) * group + 30
-    var shapes = ""
-    for tick in 0...4 {
-      let x = left + width * Double(tick) / 4
-      shapes += "<line class=\"grid\" x1=\"\(x)\" y1=\"0\" x2=\"\(x)\" y2=\"\(height - 24)\"/>"
-      shapes += "<text class=\"dim\" x=\"\(x)\" y=\"\(height - 6)\" text-anchor=\"middle\">\(tick * 25) %</text>"
-    }
+    var shapes = HTMLPage.rateGrid(left: left, width: width, height: height)
     for (place, task) in tasks.enumerated() {
       let top = Double(place) * group + gap / 2
       let middle = top + Double(policies.count) * bar / 2 + 5

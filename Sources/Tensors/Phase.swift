@@ -23,11 +23,6 @@ public enum Phase: Sendable, Equatable {
     try $stream.withValue(Stream(random), operation: body)
   }
 
-  /// Runs `body` in the inference phase.
-  public static func inference<Result>(_ body: () throws -> Result) rethrows -> Result {
-    try $stream.withValue(nil, operation: body)
-  }
-
   /// Draws from the training stream; nil in the inference phase.
   public static func withRandom<Result>(_ body: (inout Random) -> Result) -> Result? {
     guard let stream else { return nil }

@@ -103,13 +103,13 @@ package struct Checkpoint {
       let archive = try TensorArchive(
         path: path, format: Checkpoint.format, prefixes: TrainingState.groups + ["normalizer", "attached"])
       let state = try TrainingState(archive, path: path)
-      guard let recipe = archive.metadata["recipe"] else { throw ArchiveError(path: path, lacks: "recipe") }
-      guard let text = archive.metadata["blueprint"],
-        var blueprint = try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(text.utf8))
-      else { throw ArchiveError(path: path, lacks: "blueprint") }
+      let text = try archive.text("blueprint", path: path)
+      guard var blueprint = try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(text.utf8)) else {
+        throw ArchiveError(path: path, lacks: "blueprint")
+      }
       blueprint.encoder.tensors = archive["attached"]
       return Checkpoint(
-        state: state, recipe: recipe, blueprint: blueprint,
+        state: state, recipe: try archive.text("recipe", path: path), blueprint: blueprint,
         normalizer: try Normalizer(tensors: archive["normalizer"]))
     }
   }

@@ -19,10 +19,12 @@ package final class FeatureCache: EpisodeReader {
 
   /// The rows of an encoder, read if they are there and made otherwise.
   ///
+  /// - Parameter reader: what tells how files were read, where that is not the usual way.
   /// - Returns: nil when the encoder has nothing frozen, or when its rows would be larger than its limit.
   /// - Throws: what the reader or the file threw; `CancellationError` when `shouldStop` asked.
   package static func open(
-    _ encoder: any FrozenEncoder, _ base: any EpisodeReader, fingerprints: [DatasetFingerprint], folder: String,
+    _ encoder: any FrozenEncoder, _ base: any EpisodeReader, fingerprints: [DatasetFingerprint], reader: String? = nil,
+    folder: String,
     shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> FeatureCache? {
     guard let count = encoder.frozenCount else { return nil }
@@ -35,6 +37,7 @@ package final class FeatureCache: EpisodeReader {
       [encoder.frozenIdentity]
       + fingerprints.map { (["\($0.sha256) \($0.key) \($0.episodes)"] + ($0.linked ?? [])).joined(separator: " ") }
       + keys.images + keys.vectors + base.episodes.map { "\($0.task) \($0.name) \($0.length)" }
+      + (reader.map { ["reader \($0)"] } ?? [])
     let name = SHA256.hash(data: Data(identity.joined(separator: "\n").utf8)).hexadecimal.prefix(32)
     let path = "\(folder)/\(name).rows"
     if let known = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), known.count == bytes {

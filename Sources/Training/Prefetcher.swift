@@ -11,6 +11,7 @@ final class Prefetcher<Batch>: @unchecked Sendable {
   private var next: Int
   private var taken: Int
   private var isStopped = false
+  private var isRunning = true
   /// How long batches were waited for since this was last set to zero.
   var waited = Duration.zero
 
@@ -33,6 +34,10 @@ final class Prefetcher<Batch>: @unchecked Sendable {
           condition.unlock()
         }
       }
+      condition.lock()
+      isRunning = false
+      condition.broadcast()
+      condition.unlock()
     }
     thread.name = "batches"
     thread.start()
@@ -62,10 +67,12 @@ final class Prefetcher<Batch>: @unchecked Sendable {
     return try batch.get()
   }
 
+  /// Waits until the batch in the making is made, so that nobody makes another at the same time.
   func stop() {
     condition.lock()
     isStopped = true
     condition.broadcast()
+    while isRunning { condition.wait() }
     condition.unlock()
   }
 }

@@ -14,6 +14,8 @@ public enum RunError: Error, Equatable, CustomStringConvertible {
   case busy(folder: String)
   /// Another recipe is in the way.
   case otherRecipe(folder: String)
+  /// Weights of another toolkit, which training cannot go on from.
+  case noOptimizer(folder: String)
 
   public var description: String {
     switch self {
@@ -22,6 +24,7 @@ public enum RunError: Error, Equatable, CustomStringConvertible {
     case .notWritable(let folder): "\(folder): cannot be written to; give --run a folder that can"
     case .otherRecipe(let folder):
       "\(folder)/recipe.yaml: is there already and says something else; give --run another folder, or --restart to replace it"
+    case .noOptimizer(let folder): "\(folder): imported weights have no optimizer state to go on from"
     case .busy(let folder): "\(folder): another process trains or evaluates this run; wait for it, or stop it"
     case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
     }
@@ -121,10 +124,14 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// - Throws: `CheckpointError.otherRecipe` when a checkpoint here was trained otherwise than `recipe` says.
+  /// - Throws: `CheckpointError.otherRecipe` when a checkpoint here was trained otherwise than `recipe` says,
+  ///   `RunError.noOptimizer` when it cannot be trained for as many steps.
   package func refuseOther(_ recipe: Recipe, than checkpoint: Checkpoint) throws {
     guard try Recipe.trainingIdentity(of: checkpoint.recipe) == Recipe.trainingIdentity(of: recipe.text) else {
       throw CheckpointError.otherRecipe(path: path)
+    }
+    guard recipe.training.steps <= checkpoint.step || !checkpoint.state.optimizer.isEmpty else {
+      throw RunError.noOptimizer(folder: path)
     }
   }
 
@@ -136,9 +143,9 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Keeps the two newest checkpoints, and `keeping` if it is among the older ones.
-  package func removeOldCheckpoints(keeping: Int?) {
-    for step in checkpointSteps.dropLast(2) where step != keeping {
+  /// Keeps the two newest checkpoints.
+  package func removeOldCheckpoints() {
+    for step in checkpointSteps.dropLast(2) {
       try? FileManager.default.removeItem(atPath: checkpoint(step: step))
     }
   }

@@ -69,13 +69,18 @@ package enum SettingsFile {
     }
   }
 
-  /// The keys of a recipe that have other names today, a line each.
-  /// - Throws: `SettingError`.
-  package static func oldKeys(_ path: String) throws -> [String] {
+  /// The keys of a recipe and of changes to it that have other names today, a line each; none where the recipe cannot be read.
+  package static func oldKeys(_ path: String, changes: [String]) -> [String] {
     var found: [String] = []
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
-    _ = renamed(try composeAsWritten(text), under: []) { old, new, line in
-      found.append("\(path), line \(line): '\(old)' is called '\(new)' now; the old name is still read")
+    func report(_ place: String, _ old: String, _ new: String) {
+      found.append("\(place): '\(old)' is called '\(new)' now; the old name is still read")
+    }
+    if let text = try? String(contentsOfFile: path, encoding: .utf8), let node = try? composeAsWritten(text) {
+      _ = renamed(node, under: []) { report("\(path), line \($2)", $0, $1) }
+    }
+    for change in changes {
+      let (old, new) = (String(change.prefix { $0 != "=" }), keys(of: change).joined(separator: "."))
+      if old != new { report("--set", old, new) }
     }
     return found
   }

@@ -17,14 +17,24 @@ package struct Stage {
     self.identity = identity
   }
 
-  /// The newest checkpoint's state; nil when there is none.
+  /// The newest checkpoint's step; nil when there is none.
   /// - Throws: `CheckpointError.otherRecipe` when the folder belongs to another recipe.
-  package func state() throws -> TrainingState? { try last()?.state }
+  package func step() throws -> Int? { try last()?.step }
+
+  /// The newest checkpoint's state; nil when there is none.
+  /// - Throws: as `step()`.
+  package func state() throws -> TrainingState? {
+    guard let (step, _) = try last() else { return nil }
+    let path = folder.checkpoint(step: step)
+    return try Checkpoint.naming {
+      try TrainingState(TensorArchive(path: path, format: Stage.format, prefixes: TrainingState.groups), path: path)
+    }
+  }
 
   /// How many steps the newest checkpoint's recipe asked for, where that is another number than now and some are still to be
   /// done.
   package func stepsBefore(_ settings: TrainingSettings) throws -> Int? {
-    guard let (state, identity) = try last(), state.step < settings.steps,
+    guard let (step, identity) = try last(), step < settings.steps,
       case .integer(let planned)? = (try? SettingsFile.parse(Stage.lines(identity).last))?["steps"]?.value,
       planned != settings.steps
     else { return nil }
@@ -36,8 +46,7 @@ package struct Stage {
   package func adopt(from other: RunFolder, steps: Int) throws -> Bool {
     guard folder.checkpointSteps.isEmpty, let step = other.checkpointSteps.last else { return false }
     let path = other.checkpoint(step: step)
-    let (state, identity) = try read(path)
-    guard belongs(identity), state.step == steps else { return false }
+    guard try belongs(identity(in: path)), step == steps else { return false }
     try folder.createCheckpoints()
     guard let data = FileManager.default.contents(atPath: path) else { return false }
     try AtomicFile.write(data, to: folder.checkpoint(step: step))
@@ -71,23 +80,27 @@ package struct Stage {
     try module.load(state.actingWeights)
   }
 
-  private func read(_ path: String) throws -> (state: TrainingState, identity: String) {
+  private func identity(in path: String) throws -> String {
     try Checkpoint.naming {
-      let archive = try TensorArchive(path: path, format: Stage.format, prefixes: TrainingState.groups)
-      guard let identity = archive.metadata["identity"] else { throw ArchiveError(path: path, lacks: "identity") }
-      return (try TrainingState(archive, path: path), identity)
+      guard let identity = try TensorArchive.metadata(of: path, format: Stage.format)["identity"] else {
+        throw ArchiveError(path: path, lacks: "identity")
+      }
+      return identity
     }
   }
 
-  private func last() throws -> (state: TrainingState, identity: String)? {
+  private func last() throws -> (step: Int, identity: String)? {
     guard let step = folder.checkpointSteps.last else { return nil }
-    let found = try read(folder.checkpoint(step: step))
-    guard belongs(found.identity) else { throw CheckpointError.otherRecipe(path: folder.path) }
-    return found
+    let identity = try identity(in: folder.checkpoint(step: step))
+    guard belongs(identity) else { throw CheckpointError.otherRecipe(path: folder.path) }
+    return (step, identity)
   }
 
   private func belongs(_ other: String) -> Bool {
-    let (mine, theirs) = (Stage.lines(identity), Stage.lines(RenamedKeys.current(json: other)))
+    let renamed = other.split(separator: "\n", omittingEmptySubsequences: false).map {
+      RenamedKeys.current(json: String($0))
+    }
+    let (mine, theirs) = (Stage.lines(identity), Stage.lines(renamed.joined(separator: "\n")))
     func settings(_ text: String) -> String? { try? SettingsFile.parse(text).without("steps").json }
     return mine.before == theirs.before && (mine.last == theirs.last || settings(mine.last) == settings(theirs.last))
   }

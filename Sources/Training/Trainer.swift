@@ -46,7 +46,7 @@ public struct Trainer<O: Objective> {
     func save() throws {
       let path = folder.checkpoint(step: step)
       try optimization.state(step: step).added(to: header).write(to: path)
-      folder.removeOldCheckpoints(keeping: nil)
+      folder.removeOldCheckpoints()
       report(.saved(step: step, path: path))
     }
     func append(_ row: TrainingMetrics) throws {

@@ -41,6 +41,7 @@ package final class TrainingData {
   package init(_ recipe: Recipe, _ reader: any EpisodeReader, promised: Int? = nil) throws {
     self.recipe = recipe
     self.reader = reader
+    try TrainingData.check(recipe, reader)
     (training, heldOut) = TrainingData.divide(reader, recipe.data, seed: recipe.seed)
     recorded = try TrainingData.schema(recipe, reader)
     let short = recipe.data.tasks.compactMap { task -> String? in
@@ -52,11 +53,36 @@ package final class TrainingData {
     fingerprints = try reader.fingerprints()
   }
 
-  /// Holds out what a filter key names, or else a share.
+  /// Refuses a reader whose episodes are not those that the recipe asks for.
+  /// - Throws: `SettingError`.
+  private static func check(_ recipe: Recipe, _ reader: any EpisodeReader) throws {
+    func refuse(unless holds: Bool, _ key: String, _ reason: @autoclosure () -> String) throws {
+      guard !holds else { return }
+      throw SettingError.inFile(recipe.path, .invalid(path: key, line: 0, reason: reason()))
+    }
+    func list(_ names: some Sequence<String>) -> String { names.sorted().joined(separator: ", ") }
+    let (observations, actions, layout) = (recipe.observations, recipe.actions, reader.actionLayout)
+    for (key, asked, found) in [
+      ("images", observations.images, reader.schema.imageKeys),
+      ("vectors", observations.vectors, reader.schema.vectorKeys),
+    ] {
+      try refuse(
+        unless: asked.sorted() == found, "observations.\(key)",
+        "the recipe names \(list(asked)), the episodes hold \(list(found))")
+    }
+    let strangers = Set(reader.episodes.map(\.task)).subtracting(recipe.data.tasks)
+    try refuse(unless: strangers.isEmpty, "data.tasks", "there are episodes of \(list(strangers)) too")
+    let columns = actions.activeDimensions ?? Array(layout.template.indices)
+    try refuse(
+      unless: columns == layout.learned && actions.rotations == layout.rotations, "actions",
+      "the episodes' actions are not chosen and turned as the recipe says")
+  }
+
+  /// Holds out what a filter key or the reader itself names, or else a fraction.
   package static func divide(
     _ reader: any EpisodeReader, _ settings: DataSettings, seed: UInt64
   ) -> (training: [Int], heldOut: [Int]) {
-    guard settings.validationKey != nil else {
+    guard settings.validationKey != nil || !reader.heldOut.isEmpty else {
       return divide(reader.episodes, share: settings.validation, seed: seed)
     }
     let held = reader.heldOut

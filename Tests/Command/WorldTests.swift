@@ -72,7 +72,7 @@ import Testing
     let again = try whole.run(arguments)
     #expect(
       again.status == 0 && again.errors.contains("run: trained") && !again.errors.contains("compute lifted frames"))
-    // The other kind of recipe, and a lift that learns without being reported how.
+    // The other kind of recipe, and a lift that learns without settings for it.
     let mistaken = try whole.run("train", "world.yaml")
     #expect(mistaken.status == 1 && mistaken.complaint.contains("imitate world train world.yaml"))
     try whole.write(

@@ -3,7 +3,7 @@ import Foundation
 import Imitation
 import Testing
 
-/// Counts to three and is solved, unless reported to break.
+/// Counts to three and is solved, unless asked to break.
 private final class Counting: Environment {
   var breaks = false
   var count = 0

@@ -17,6 +17,7 @@ struct Import: Verb {
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
 
   func run(in session: Session) throws {
+    for note in SettingsFile.oldKeys(recipe, changes: changes) { tell("note: \(note)") }
     let recipe = try Recipe(path: recipe, changes: changes)
     try recipe.check(session.catalog, files: true)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")

@@ -11,7 +11,8 @@ struct Ablation {
 
     /// What it was tried on, if the folder has a run of this very recipe.
     var result: EvaluationResult? {
-      guard (try? folder.readRecipe())?.text == recipe.text else { return nil }
+      func settings(_ text: String) -> String? { (try? SettingsFile.parse(text))?.json }
+      guard let known = try? folder.readRecipe(), settings(known.text) == settings(recipe.text) else { return nil }
       return try? folder.result(recipe)
     }
 

@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate kinds`: what recipes can name and set.
 struct Kinds: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "List encoders, policies, lifts and simulators, and every key of them and of recipes.")
+    abstract: "List every kind of plug-in (encoders, policies, readers, ...) with its keys, and the keys of recipes.")
 
   @Argument(help: "Only this one, or those of this kind: small, encoder, recipe.") var name: String?
   @Flag(help: "Print JSON.") var json = false

@@ -37,9 +37,6 @@ struct PolicyRun {
       steps < checkpoint.step
       ? try SettingsFile.text(checkpoint.recipe, taking: "evaluation", from: recipe.text) : recipe.text
     if steps > checkpoint.step {
-      guard !checkpoint.state.optimizer.isEmpty else {
-        throw CommandFailure("\(folder.path): imported weights have no optimizer state to go on from")
-      }
       if steps != before.training.steps {
         tell(
           "note: \(folder.path): \(steps) steps instead of \(before.training.steps), from step \(checkpoint.step) on")
@@ -144,11 +141,7 @@ struct PolicyRun {
   func train(_ objective: PolicyObjective) throws {
     folder.removeLeftovers()
     if checkpoint == nil {
-      try folder.create(recipe: recipe.text, replace: replacing)
-      // What was measured with other weights says nothing of these.
-      for old in [folder.evaluation, EpisodeJournal.path(folder.path)] {
-        try? FileManager.default.removeItem(atPath: old)
-      }
+      try folder.begin(recipe: recipe.text, replace: replacing)
     }
     let bar = ProgressBar("train", total: recipe.training.steps, unit: "steps", first: checkpoint?.step ?? 0)
     var validation = ""
@@ -174,7 +167,9 @@ struct PolicyRun {
     let cache: FeatureCache?
     do {
       cache = try FeatureCache.open(
-        encoder, data.reader, fingerprints: data.fingerprints, folder: CacheFolder.path + "/features",
+        encoder, data.reader, fingerprints: data.fingerprints,
+        reader: recipe.data.reader == DataSettings().reader ? nil : recipe.data.reader.setting.json,
+        folder: CacheFolder.path + "/features",
         shouldStop: { interruption.isAsked }
       ) { done, total in bar.update(done, of: total) }
     } catch is CancellationError {

@@ -25,7 +25,6 @@ struct Train: Verb {
       }
       return try WorldTrain.train(recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, place, session)
     }
-    for note in try SettingsFile.oldKeys(recipe) { tell("note: \(note)") }
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let catalog = session.catalog

@@ -38,7 +38,7 @@ struct WorldTrain: Verb {
     _ path: String, changes: [String], _ runFolder: String?, from other: String? = nil, dryRun: Bool, restart: Bool,
     _ place: DatasetPlace, _ session: Session
   ) throws {
-    for note in try SettingsFile.oldKeys(path) { tell("note: \(note)") }
+    for note in SettingsFile.oldKeys(path, changes: changes) { tell("note: \(note)") }
     let recipe = try WorldRecipe(path: path, changes: changes)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let interruption = Interruption()

@@ -25,7 +25,7 @@ struct TrainedWorld {
     (data, contents) = try recipe.frames(place: place, catalog: catalog, needsDepth: model.needsDepth)
     let last = RunFolder("\(folder.path)/\(WorldRecipe.Stage.dynamics.rawValue)")
     do {
-      _ = try Stage(last, identity: recipe.identity(of: .dynamics, contents)).state()
+      _ = try Stage(last, identity: recipe.identity(of: .dynamics, contents)).step()
     } catch CheckpointError.otherRecipe {
       throw CommandFailure(
         "\(folder.path): its demonstrations are not those that it was trained on: what is held out now may be what it "
@@ -66,7 +66,7 @@ struct TrainedWorld {
     var random = Random(seed: 0).split("imagine").split(episode).split(first)
     let imagined = model.imagine(history: history, actions: actions, random: &random)
     let own =
-      views.calibrations.map { $0[0].map { $0.view(views.size, from: $0) } }
+      views.views(from: 0)
       ?? Array(repeating: model.blueprint.context.view, count: moments.count)
     return Clip(
       frames: views.images[0], states: states,

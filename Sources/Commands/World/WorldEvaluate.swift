@@ -60,12 +60,11 @@ struct WorldEvaluate: Verb {
         throw CommandFailure("no held-out demonstration of \(path) is \(steps + LatentDynamics.context) steps long")
       }
       let bar = ProgressBar("measure \(world.recipe.name)", total: places.count, unit: "clips")
-      var sum = WorldScores.Sum(steps: steps)
+      var sum = WorldScores.Sum(steps: steps, perceptual, video)
       for (done, place) in places.enumerated() {
         if interruption.isAsked { throw CommandFailure("stopped") }
         sum.add(
-          try world.clip(episode: place.episode, first: place.first, steps: steps, lifted: true), world.model,
-          perceptual, video)
+          try world.clip(episode: place.episode, first: place.first, steps: steps, lifted: true), world.model)
         bar.update(done + 1)
       }
       bar.finish()
@@ -163,23 +162,23 @@ struct WorldScores: Codable {
     enum Way: String, CaseIterable { case predicted, lastState, copied, encoded, lifted }
 
     private let steps: Int
+    private let empty: VideoScores
+    private let video: VideoDistance?
     private var clips = 0
-    private var psnr: [Way: [Double]] = [:]
-    private var ssim: [Way: [Double]] = [:]
-    private var lpips: [Way: Double] = [:]
-    private var features: [Way: [[Double]]] = [:]
-    private var trueFeatures: [[Double]] = []
+    private var scores: [Way: VideoScores] = [:]
+    private var recorded: [[Double]] = []
     private var latent = (near: 0.0, last: 0.0)
 
-    init(steps: Int) { self.steps = steps }
+    init(steps: Int, _ perceptual: LPIPS?, _ video: VideoDistance?) {
+      self.steps = steps
+      self.video = video
+      empty = VideoScores(steps: steps, perceptual: perceptual, video: video)
+    }
 
-    mutating func add(
-      _ clip: TrainedWorld.Clip, _ model: WorldModel, _ perceptual: LPIPS?, _ video: VideoDistance?
-    ) {
+    mutating func add(_ clip: TrainedWorld.Clip, _ model: WorldModel) {
       let context = LatentDynamics.context
       let range = context..<context + steps
       let ahead = Array(clip.views[range])
-      let truth = clip.frames.sliced(axis: 0, range)
       let last = clip.states.sliced(axis: 0, context - 1..<context)
       func repeated(_ one: Tensor) -> Tensor { one.broadcast(to: [steps] + one.shape.dropFirst()) }
       var images: [Way: Tensor] = [
@@ -192,22 +191,9 @@ struct WorldScores: Codable {
         images[.lifted] = Gaussians(lifted.values.sliced(axis: 0, range)).rendered(from: ahead)
           .sliced(axis: 3, 0..<3).clamped(to: 0...1)
       }
-      for (way, images) in images {
-        for step in 0..<steps {
-          func one(_ all: Tensor) -> Tensor { all.sliced(axis: 0, step..<step + 1).squeezed(0) }
-          psnr[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.psnr(one(images), one(truth))
-          ssim[way, default: .init(repeating: 0, count: steps)][step] += ImageMetrics.ssim(one(images), one(truth))
-        }
-        if let perceptual {
-          lpips[way, default: 0] += perceptual.distances(images, truth).reduce(0, +) / Double(steps)
-        }
-        // The video is the context as it was and what follows.
-        if let video {
-          let past = clip.frames.sliced(axis: 0, 0..<context)
-          features[way, default: []].append(video.features(Tensor.concatenated([past, images], axis: 0)))
-        }
-      }
-      if let video { trueFeatures.append(video.features(clip.frames)) }
+      let (truth, past) = (clip.frames.sliced(axis: 0, range), clip.frames.sliced(axis: 0, 0..<context))
+      for (way, images) in images { scores[way, default: empty].add(images, truth: truth, past: past) }
+      if let video { recorded.append(video.features(clip.frames)) }
       let next = clip.states.sliced(axis: 0, context..<context + 1)
       latent.near += Double((clip.predicted.sliced(axis: 0, 0..<1) - next).square().mean().item)
       latent.last += Double((last - next).square().mean().item)
@@ -217,14 +203,13 @@ struct WorldScores: Codable {
     /// - Parameter baselines: whether what needs no prediction is reported too.
     func scores(_ name: String, state: WorldModel.State, baselines: Bool) -> [WorldScores] {
       func row(_ way: Way, _ name: String, latent: Bool = false) -> WorldScores? {
-        guard let psnr = psnr[way], let ssim = ssim[way] else { return nil }
-        let share = 1 / Double(clips)
+        guard let scores = scores[way] else { return nil }
+        func mean(_ steps: [Double]) -> Double { steps.reduce(0, +) / Double(steps.count) }
         return WorldScores(
-          name: name, psnr: psnr.reduce(0, +) * share / Double(steps), ssim: ssim.reduce(0, +) * share / Double(steps),
-          lpips: lpips[way].map { $0 * share },
-          fvd: features[way].map { VideoDistance.distance(trueFeatures, $0) }, psnrByStep: psnr.map { $0 * share },
-          ssimByStep: ssim.map { $0 * share }, latentError: latent ? self.latent.near * share : nil,
-          lastLatentError: latent ? self.latent.last * share : nil)
+          name: name, psnr: mean(scores.psnrByStep), ssim: mean(scores.ssimByStep), lpips: scores.lpips,
+          fvd: scores.fvd(recorded), psnrByStep: scores.psnrByStep, ssimByStep: scores.ssimByStep,
+          latentError: latent ? self.latent.near / Double(clips) : nil,
+          lastLatentError: latent ? self.latent.last / Double(clips) : nil)
       }
       var rows = [
         row(.predicted, "\(name): \(Way.predicted.rawValue)", latent: true),

@@ -40,7 +40,7 @@ struct WorldRun {
   /// - Throws: `CheckpointError.otherRecipe` when a stage's folder belongs to another recipe: nothing is changed then.
   var isFinished: Bool {
     get throws {
-      let steps = try WorldRecipe.Stage.allCases.map { try stage($0).state()?.step ?? 0 }
+      let steps = try WorldRecipe.Stage.allCases.map { try stage($0).step() ?? 0 }
       return FileManager.default.fileExists(atPath: WorldRun.file(folder))
         && steps.last! >= recipe.training.dynamics.steps
     }
@@ -83,7 +83,7 @@ struct WorldRun {
             ? "taken over from \(adopting.path)"
             : "not taken over: \(adopting.path) has none that is finished and of the same settings and data"))
     }
-    let first = try stage.state()?.step ?? 0
+    let first = try stage.step() ?? 0
     if first >= settings.steps { return try stage.load(into: module) }
     if let before = try stage.stepsBefore(settings) {
       tell("note: \(name.rawValue): \(settings.steps) steps instead of \(before)")
