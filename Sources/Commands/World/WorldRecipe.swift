@@ -27,11 +27,15 @@ struct WorldRecipe: PluginOptions {
     try $training.refuse(unless: world.state != .vae || training.vae != nil, "lacks 'vae'")
   }
 
-  /// - Throws: `SettingError`, naming file and line, or `CommandFailure` for a policy's recipe.
+  /// - Throws: `SettingError`, naming file and line.
   init(path: String, changes: [String] = []) throws {
     let (setting, text) = try SettingsFile.read(path, changes: changes)
-    guard setting["policy"] == nil else {
-      throw CommandFailure("\(path): a policy's recipe, for `imitate train`; a world model's recipe is needed here")
+    if let policy = setting["policy"] {
+      throw SettingError.inFile(
+        path,
+        .invalid(
+          path: "policy", line: policy.line,
+          reason: "is part of a policy's recipe, for `imitate train`; a world model's recipe is needed here"))
     }
     do {
       try self.init(setting)
