@@ -79,8 +79,11 @@ package enum SettingsFile {
       _ = renamed(node, under: []) { report("\(path), line \($2)", $0, $1) }
     }
     for change in changes {
-      let (old, new) = (String(change.prefix { $0 != "=" }), keys(of: change).joined(separator: "."))
-      if old != new { report("--set", old, new) }
+      let (old, path) = (String(change.prefix { $0 != "=" }), keys(of: change))
+      if old != path.joined(separator: ".") { report("--set", old, path.joined(separator: ".")) }
+      // Groups of keys may be values, too.
+      guard let value = try? composeAsWritten(String(change.dropFirst(old.count + 1))) else { continue }
+      _ = renamed(value, under: path) { old, new, _ in report("--set", old, new) }
     }
     return found
   }

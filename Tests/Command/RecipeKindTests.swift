@@ -26,6 +26,8 @@ import Training
     #expect(refused.status == 1 && refused.complaint.contains("both.yaml, line"), "\(refused.errors)")
     let changed = try runner.run("train", "recipe.yaml", "--run", "run", "--set", "actions.execute=2", "--dry-run")
     #expect(changed.errors.contains("--set: 'actions.execute' is called 'actions.n_action_steps' now"))
+    let noted = SettingsFile.oldKeys(runner.folder + "/recipe.yaml", changes: ["actions={learned: [0]}", "seed=2"])
+    #expect(noted == ["--set: 'learned' is called 'active_dimensions' now; the old name is still read"])
     let set = try Recipe(path: runner.folder + "/recipe.yaml", changes: ["actions.execute=1"])
     #expect(set.actions.nActionSteps == 1)
     let group = try Recipe(path: runner.folder + "/old.yaml", changes: ["actions={learned: [0, 1], constants: [0]}"])
