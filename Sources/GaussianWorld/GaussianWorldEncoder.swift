@@ -168,25 +168,11 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   private func views(_ observations: ObservationBatch) -> CameraViews {
-    let size = world.blueprint.context.size
-    let frames = observations.count * observations.time
-    let cameras = world.blueprint.context.cameras.map { CameraKeys($0) }
+    let context = world.blueprint.context
     return CameraViews(
-      size: size,
-      images: cameras.map { camera in
-        Tensor.images(
-          observations.images[camera.image]!.pixels, count: frames, height: size.height, width: size.width,
-          crop: (size.height, size.width), offsets: Array(repeating: (0, 0), count: frames))
-      },
-      depths: !world.needsDepth
-        ? nil : cameras.map { observations.vectors[$0.depth]!.reshaped([frames, size.height, size.width]) },
-      calibrations: !world.needsDepth
-        ? nil
-        : cameras.map { camera in
-          let all = observations.vectors[camera.calibration]!.scalars
-          let width = CameraCalibration.width
-          return (0..<frames).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
-        })
+      context.cameras.map { CameraKeys($0) }, size: context.size, count: observations.count * observations.time,
+      geometry: world.needsDepth, pixels: { observations.images[$0]!.pixels },
+      rows: { observations.vectors[$0]!.scalars })
   }
 }
 

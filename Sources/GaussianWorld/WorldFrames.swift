@@ -58,35 +58,12 @@ package final class WorldFrames {
 
   /// Some time steps as all cameras saw them.
   package func views(_ frames: [EpisodeStep]) throws -> CameraViews {
-    let size = blueprint.context.size
-    func rows(_ key: String, width: Int) throws -> [Float] {
-      try frames.flatMap { frame in
-        try reader.vectors(key, episode: frame.episode, rows: frame.step..<frame.step + 1)
-      }
-    }
-    let count = size.height * size.width
-    return CameraViews(
-      size: size,
-      images: try cameras.map { camera in
-        let pixels = try frames.flatMap {
-          try reader.images(camera.image, episode: $0.episode, rows: [$0.step])
-        }
-        return Tensor.images(
-          pixels, count: frames.count, height: size.height, width: size.width, crop: (size.height, size.width),
-          offsets: Array(repeating: (0, 0), count: frames.count))
-      },
-      depths: !geometry
-        ? nil
-        : try cameras.map {
-          Tensor(try rows($0.depth, width: count), shape: [frames.count, size.height, size.width])
-        },
-      calibrations: !geometry
-        ? nil
-        : try cameras.map { camera in
-          let width = CameraCalibration.width
-          let all = try rows(camera.calibration, width: width)
-          return frames.indices.map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
-        })
+    try CameraViews(
+      cameras, size: blueprint.context.size, count: frames.count, geometry: geometry,
+      pixels: { key in try frames.flatMap { try reader.images(key, episode: $0.episode, rows: [$0.step]) } },
+      rows: { key in
+        try frames.flatMap { try reader.vectors(key, episode: $0.episode, rows: $0.step..<$0.step + 1) }
+      })
   }
 
   /// The actions that follow time steps, `[frames, steps, actionWidth]`.

@@ -32,6 +32,35 @@ public struct CameraViews: Sendable {
   }
 }
 
+extension CameraViews {
+  /// Views of `count` frames from what is recorded of them by key.
+  ///
+  /// - Parameters:
+  ///   - geometry: whether depths and calibrations are among it.
+  ///   - pixels: `[count, height, width, 3]` bytes of a camera.
+  ///   - rows: `[count, width]` values of a low-dimensional key.
+  package init(
+    _ cameras: [CameraKeys], size: ObservationSchema.ImageSize, count: Int, geometry: Bool,
+    pixels: (String) throws -> [UInt8], rows: (String) throws -> [Float]
+  ) rethrows {
+    let width = CameraCalibration.width
+    self.init(
+      size: size,
+      images: try cameras.map {
+        Tensor.images(
+          try pixels($0.image), count: count, height: size.height, width: size.width, crop: (size.height, size.width),
+          offsets: Array(repeating: (0, 0), count: count))
+      },
+      depths: geometry
+        ? try cameras.map { Tensor(try rows($0.depth), shape: [count, size.height, size.width]) } : nil,
+      calibrations: geometry
+        ? try cameras.map { camera in
+          let all = try rows(camera.calibration)
+          return (0..<count).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
+        } : nil)
+  }
+}
+
 /// What a lift is built for.
 public struct LiftContext: Codable, Sendable, Equatable {
   /// The cameras' names, without `_image`; the first one's frame is the world.
