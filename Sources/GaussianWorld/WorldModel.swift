@@ -249,39 +249,6 @@ public struct WorldModel: Module {
     .clamped(to: 0...1)
   }
 
-  // MARK: Standardization
-
-  /// What evens out states, their changes and actions: belongs to dynamics.
-  public var statistics: [Buffer] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
-
-  /// Makes states of standard deviation EDM's, number by number.
-  public func standardize(rawStates: [Tensor]) {
-    let (mean, deviation) = WorldModel.moments(rawStates)
-    stateOffset.value = mean
-    stateScale.value = deviation.maximum(Tensor(1e-4)) / dynamics.diffusion.dataDeviation
-  }
-
-  /// Makes changes of standard deviation EDM's.
-  ///
-  /// - Parameter changes: `[batch, tokens, numbers]` differences of states that follow each other.
-  public func standardize(changes: [Tensor]) {
-    let squares = changes.reduce(Tensor(0)) { $0 + $1.square().mean(axes: [0, 1]) } / Float(max(1, changes.count))
-    changeScale.value = squares.sqrt().maximum(Tensor(1e-4)) / dynamics.diffusion.dataDeviation
-  }
-
-  /// Makes actions even.
-  public func standardize(actions affine: Normalizer.Affine) {
-    actionOffset.value = Tensor(affine.offset, shape: [affine.offset.count])
-    actionScale.value = Tensor(affine.scale, shape: [affine.scale.count])
-  }
-
-  private static func moments(_ states: [Tensor]) -> (mean: Tensor, deviation: Tensor) {
-    let share = 1 / Float(max(1, states.count))
-    let mean = states.reduce(Tensor(0)) { $0 + $1.mean(axes: [0, 1]) } * share
-    let variance = states.reduce(Tensor(0)) { $0 + ($1 - mean).square().mean(axes: [0, 1]) } * share
-    return (mean, variance.sqrt())
-  }
-
   // MARK: Dynamics
 
   private func standardized(actions: Tensor) -> Tensor { (actions - actionOffset.value) / actionScale.value }
@@ -313,29 +280,5 @@ public struct WorldModel: Module {
         [history.sliced(axis: 1, 1..<LatentDynamics.context), next.state.unsqueezed(1)], axis: 1)
       return next
     }
-  }
-}
-
-extension Gaussians {
-  /// One Gaussian for each square of `side` pixels, where there is one for each pixel: `[batch, count / side^2, 14]`.
-  package func meansOfSquares(side: Int, width: Int) -> Tensor {
-    let means = values.reshaped([batch, -1, side, width / side, side, Gaussians.width]).mean(axes: [2, 4])
-    let wider = Tensor(
-      (0..<Gaussians.width).map { (3..<6).contains($0) ? Float(side) : 1 }, shape: [1, 1, Gaussians.width])
-    return means.reshaped([batch, -1, Gaussians.width]) * wider
-  }
-
-  /// Numbers without bounds for dynamics to work on: logarithms of scales, logits of opacities.
-  var unbounded: Tensor {
-    let opacity = opacities.clamped(to: 0.001...0.999)
-    return Tensor.concatenated(
-      [means, scales.maximum(Tensor(1e-6)).log(), rotations, colors, (opacity / (1 - opacity)).log()], axis: 2)
-  }
-
-  init(unbounded values: Tensor) {
-    func part(_ range: Range<Int>) -> Tensor { values.sliced(axis: 2, range) }
-    self.init(
-      means: part(0..<3), scales: part(3..<6).clamped(to: -12...2).exp(), rotations: part(6..<10),
-      colors: part(10..<13), opacities: part(13..<14).sigmoid())
   }
 }
