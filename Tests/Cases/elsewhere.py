@@ -231,8 +231,10 @@ def damaged_chunks(folder):
 def python(code, *arguments):
     """Runs Python beside; it prints a line when it is ready."""
     start = f"import os, sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r}); import h5py, making\n"
+    locking = {name: value for name, value in os.environ.items() if name != "HDF5_USE_FILE_LOCKING"}
     process = subprocess.Popen(
-        [sys.executable, "-c", start + code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        [sys.executable, "-c", start + code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=locking)
     process.stdout.readline()
     return process
 

@@ -14,6 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 # h5py finds raw files by name beside the file that names them, wherever this runs.
 os.environ["HDF5_EXTFILE_PREFIX"] = "${ORIGIN}"
+# A process that is just being started holds the locks of every file that other threads have open here until it has become what it is
+# to be: on a busy machine a case could not open again what it had closed. The commands and the other programs lock as ever.
+os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
 
 import comparing
 import running
