@@ -92,7 +92,6 @@ INLINE float soft_plus(float x) {
 #define UNARY(EXPRESSION) for (size_t i = 0; i < n; i++) { float v = x[i]; y[i] = (EXPRESSION); } break;
 void VARIANT(ck_unary)(ck_unary_operation op, const float *restrict x, float *restrict y, size_t n) {
   switch (op) {
-    case ck_negate: UNARY(-v)
     case ck_exp: UNARY(v != v ? v : exponential(v))
     case ck_log: UNARY(v != v ? v : logarithm(v))
     case ck_sqrt: UNARY(__builtin_elementwise_sqrt(v))
@@ -127,7 +126,6 @@ INLINE float mish_slope(float v) {
 #define SLOPE(EXPRESSION) for (size_t i = 0; i < n; i++) { float v = x[i]; dx[i] = dy[i] * (EXPRESSION); } break;
 void VARIANT(ck_unary_gradient)(ck_unary_operation op, const float *restrict x, const float *restrict dy, float *restrict dx, size_t n) {
   switch (op) {
-    case ck_negate: SLOPE(-1.0f + 0 * v)
     case ck_exp: SLOPE(exponential(v))
     case ck_log: SLOPE(1.0f / v)
     case ck_sqrt: SLOPE(0.5f / __builtin_elementwise_sqrt(v))

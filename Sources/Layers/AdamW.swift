@@ -74,9 +74,8 @@ public struct AdamW: Optimizer {
             share: mean?.share ?? 0, weightDecay: group.weightDecay))
       }
     }
-    AdamWStep(
-      learningRate: learningRate, betas: betas, epsilon: epsilon, step: steps, gradientScale: gradientScale
-    ).update(&targets)
+    AdamWStep.update(
+      &targets, learningRate: learningRate, betas: betas, epsilon: epsilon, step: steps, gradientScale: gradientScale)
     for (name, target) in zip(names, targets) {
       moments[name] = (target.first, target.second)
       if let mean = target.average { average?.give(name, mean) }

@@ -1,24 +1,7 @@
 import CKernels
 
-/// One AdamW update with the averages of the weights, in one pass over memory.
-package struct AdamWStep: Sendable {
-  package var learningRate: Float
-  package var betas: (Float, Float)
-  package var epsilon: Float
-  /// Counted from 1.
-  package var step: Int
-  package var gradientScale: Float
-
-  package init(
-    learningRate: Float, betas: (Float, Float), epsilon: Float, step: Int, gradientScale: Float
-  ) {
-    self.learningRate = learningRate
-    self.betas = betas
-    self.epsilon = epsilon
-    self.step = step
-    self.gradientScale = gradientScale
-  }
-
+/// AdamW's updates with the averages of the weights, in one pass over memory.
+package enum AdamWStep {
   /// What one step changes: taken out of its owner, changed in place, and put back.
   package struct Target {
     package let parameter: Parameter
@@ -52,8 +35,12 @@ package struct AdamWStep: Sendable {
     var share, weightDecay: Float
   }
 
-  /// All targets at once, in pieces of a size that keeps every core busy.
-  package func update(_ targets: inout [Target]) {
+  /// Updates all targets at once, in pieces of a size that keeps every core busy.
+  /// - Parameter step: counted from 1.
+  package static func update(
+    _ targets: inout [Target], learningRate: Float, betas: (Float, Float), epsilon: Float, step: Int,
+    gradientScale: Float
+  ) {
     let correction = (1 - power(betas.0, step), 1 - power(betas.1, step))
     let most = 65_536
     var pieces: [Piece] = []
@@ -83,7 +70,7 @@ package struct AdamWStep: Sendable {
     }
   }
 
-  private func power(_ base: Float, _ exponent: Int) -> Float {
+  private static func power(_ base: Float, _ exponent: Int) -> Float {
     var (result, factor, rest) = (1.0, Double(base), exponent)
     while rest > 0 {
       if rest & 1 == 1 { result *= factor }

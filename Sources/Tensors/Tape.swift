@@ -207,10 +207,10 @@ extension Tensor {
   var isRecorded: Bool { slot != nil && slot!.tape == Tape.current?.id }
 
   func recorded(
-    _ operation: StaticString, from inputs: [Tensor], _ pullback: @escaping Tape.Pullback
+    _ operation: StaticString, from inputs: [Tensor?], _ pullback: @escaping Tape.Pullback
   ) -> Tensor {
     guard let tape = Tape.current else { return self }
-    let indices = inputs.map { $0.isRecorded ? $0.slot!.index : nil }
+    let indices = inputs.map { input in input.flatMap { $0.isRecorded ? $0.slot!.index : nil } }
     guard indices.contains(where: { $0 != nil }) else { return self }
     return Tensor(shape: shape, storage: storage, slot: tape.record(operation, inputs: indices, pullback: pullback))
   }

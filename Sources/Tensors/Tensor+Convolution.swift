@@ -28,8 +28,7 @@ extension Tensor {
   ) -> Tensor {
     precondition(
       plan.outputHeight > 0 && plan.outputWidth > 0, "\(name): kernel \(weight.shape) is larger than \(shape)")
-    let nothing = Tensor(0)
-    return Kernel.convolution(plan, self, weight, bias: bias).recorded(name, from: [self, weight, bias ?? nothing]) {
+    return Kernel.convolution(plan, self, weight, bias: bias).recorded(name, from: [self, weight, bias]) {
       [
         x = detached, weight = weight.detached, wantsX = isRecorded, wantsWeight = weight.isRecorded,
         wantsBias = bias?.isRecorded ?? false

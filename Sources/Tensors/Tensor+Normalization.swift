@@ -15,8 +15,7 @@ extension Tensor {
     _ name: StaticString, scale: Tensor?, bias: Tensor?, epsilon: Float, centered: Bool
   ) -> Tensor {
     let (result, moments) = Kernel.rowNorm(self, scale: scale, bias: bias, epsilon: epsilon, centered: centered)
-    let nothing = Tensor(0)
-    return result.recorded(name, from: [self, scale ?? nothing, bias ?? nothing]) {
+    return result.recorded(name, from: [self, scale, bias]) {
       [
         x = detached, scale = scale?.detached, wantsX = isRecorded, wantsScale = scale?.isRecorded ?? false,
         wantsBias = bias?.isRecorded ?? false
@@ -80,8 +79,7 @@ extension Tensor {
     let result = Kernel.channelAffine(
       plan, self, a: factors.storage.pointer, b: UnsafePointer(factors.storage.pointer + plan.channels),
       step: together ? 0 : 2 * plan.channels, adding: adding)
-    let nothing = Tensor(0)
-    let output = result.recorded(name, from: [self, scale ?? nothing, bias ?? nothing, adding ?? nothing]) {
+    let output = result.recorded(name, from: [self, scale, bias, adding]) {
       [
         x = detached, scale = scale?.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false
@@ -115,8 +113,7 @@ extension Tensor {
     let result = Kernel.channelAffine(
       plan, self, a: scale.storage.pointer, b: bias.map { UnsafePointer($0.storage.pointer) },
       step: scale.rank == 1 ? 0 : plan.channels, adding: adding)
-    let nothing = Tensor(0)
-    return result.recorded("modulated", from: [self, scale, bias ?? nothing, adding ?? nothing]) {
+    return result.recorded("modulated", from: [self, scale, bias, adding]) {
       [
         x = detached, scale = scale.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false

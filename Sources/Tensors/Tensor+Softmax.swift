@@ -33,25 +33,10 @@ extension Tensor {
 }
 
 extension Kernel {
-  private static func rows(
-    _ x: Tensor, shape: [Int]? = nil,
-    _ body: @escaping @Sendable (_ row: Int, UnsafePointer<Float>, Int, UnsafeMutablePointer<Float>) -> Void
-  ) -> Tensor {
-    let width = x.shape.last ?? 1
-    return Tensor(shape: shape ?? x.shape) { buffer in
-      guard x.count > 0 else { return }
-      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
-      parallel(count: x.count / width, grain: max(1, grain / 4 / width)) { range in
-        for row in range { body(row, from + row * width, width, to) }
-      }
-    }
-  }
-
   static func softmax(_ x: Tensor) -> Tensor {
-    rows(x) { row, from, width, to in
-      let target = to + row * width
-      let sum = ck_exponentials(from, ck_largest(from, width), target, width)
-      ck_scale(1 / sum, target, width)
+    rows(x) { _, from, width, to in
+      let sum = ck_exponentials(from, ck_largest(from, width), to, width)
+      ck_scale(1 / sum, to, width)
     }
   }
 
@@ -59,17 +44,17 @@ extension Kernel {
   static func softmaxGradient(_ y: Tensor, _ outputGradient: Tensor) -> Tensor {
     rows(y) { row, from, width, to in
       let above = outputGradient.storage.pointer + row * width
-      ck_softmax_gradient(from, above, ck_dot(from, above, width), to + row * width, width)
+      ck_softmax_gradient(from, above, ck_dot(from, above, width), to, width)
     }
   }
 
   static func logSumExp(_ x: Tensor) -> Tensor {
-    rows(x, shape: x.shape.dropLast() + [1]) { row, from, width, to in
+    rows(x, shape: x.shape.dropLast() + [1]) { _, from, width, to in
       let largest = ck_largest(from, width)
       // All minus infinity, or one plus infinity: the difference would not be a number.
-      guard largest.isFinite else { return to[row] = largest }
+      guard largest.isFinite else { return to.pointee = largest }
       withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { scratch in
-        to[row] = largest + logOf(ck_exponentials(from, largest, scratch.baseAddress!, width))
+        to.pointee = largest + logOf(ck_exponentials(from, largest, scratch.baseAddress!, width))
       }
     }
   }

@@ -49,7 +49,7 @@ extension Kernel {
       guard x.count > 0 else { return }
       withScratch(images * 2 * channels) { parts in
         nonisolated(unsafe) let (from, to, parts) = (x.storage.pointer, buffer.baseAddress!, parts)
-        func average(_ values: UnsafeMutablePointer<Float>, over count: Float) {
+        @Sendable func average(_ values: UnsafeMutablePointer<Float>, over count: Float) {
           for group in 0..<groups {
             let row = values + group * width
             row.update(repeating: ck_sum(row, width) / count, count: width)
@@ -61,10 +61,7 @@ extension Kernel {
             let mean = parts + image * 2 * channels
             mean.update(repeating: 0, count: 2 * channels)
             ck_channel_sums(from + image * plan.size, pixels, channels, mean)
-            for group in 0..<groups {
-              let row = mean + group * width
-              row.update(repeating: ck_sum(row, width) / Float(pixels * width), count: width)
-            }
+            average(mean, over: Float(pixels * width))
             ck_channel_squares(from + image * plan.size, mean, pixels, channels, mean + channels)
           }
         }

@@ -6,29 +6,31 @@ enum Kernel {
 }
 
 extension Kernel {
-  static func unary(_ operation: ck_unary_operation, _ x: Tensor) -> Tensor {
+  /// A number for each of `x`, a range of them at a time: `body` turns those at `from` into those at `to`.
+  private static func elementwise(
+    _ x: Tensor,
+    _ body: @Sendable (_ range: Range<Int>, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>) -> Void
+  ) -> Tensor {
     Tensor(shape: x.shape) { buffer in
       nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
-      parallel(count: x.count, grain: grain) { ck_unary(operation, from + $0.lowerBound, to + $0.lowerBound, $0.count) }
+      parallel(count: x.count, grain: grain) { body($0, from + $0.lowerBound, to + $0.lowerBound) }
     }
+  }
+
+  static func unary(_ operation: ck_unary_operation, _ x: Tensor) -> Tensor {
+    elementwise(x) { ck_unary(operation, $1, $2, $0.count) }
   }
 
   static func unaryGradient(_ operation: ck_unary_operation, _ x: Tensor, _ outputGradient: Tensor) -> Tensor {
-    Tensor(shape: x.shape) { buffer in
-      nonisolated(unsafe) let (x, from, to) = (x.storage.pointer, outputGradient.storage.pointer, buffer.baseAddress!)
-      parallel(count: buffer.count, grain: grain) {
-        ck_unary_gradient(operation, x + $0.lowerBound, from + $0.lowerBound, to + $0.lowerBound, $0.count)
-      }
-    }
+    elementwise(x) { ck_unary_gradient(operation, $1, outputGradient.storage.pointer + $0.lowerBound, $2, $0.count) }
   }
 
   static func binary(_ operation: ck_binary_operation, _ a: Tensor, _ b: Float) -> Tensor {
-    Tensor(shape: a.shape) { buffer in
-      nonisolated(unsafe) let (from, to) = (a.storage.pointer, buffer.baseAddress!)
-      parallel(count: a.count, grain: grain) {
-        ck_binary_scalar(operation, from + $0.lowerBound, b, to + $0.lowerBound, $0.count)
-      }
-    }
+    elementwise(a) { ck_binary_scalar(operation, $1, b, $2, $0.count) }
+  }
+
+  static func dropout(_ x: Tensor, key: UInt64, rate: Float) -> Tensor {
+    elementwise(x) { ck_dropout($1, $2, $0.count, key, UInt64($0.lowerBound), rate) }
   }
 
   /// Both broadcast to `shape`: one run of the inner axes after another, each with a vector loop.

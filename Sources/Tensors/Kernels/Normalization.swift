@@ -1,51 +1,50 @@
 import CKernels
 
 extension Kernel {
+  /// A row of `[..., width]` at a time: `body` turns that at `from` into that at `to`, of the last axis of `shape`.
+  static func rows(
+    _ x: Tensor, shape: [Int]? = nil,
+    _ body: @Sendable (_ row: Int, UnsafePointer<Float>, _ width: Int, _ to: UnsafeMutablePointer<Float>) -> Void
+  ) -> Tensor {
+    let width = x.shape.last ?? 1
+    return Tensor(shape: shape ?? x.shape) { buffer in
+      guard x.count > 0 else { return }
+      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
+      let step = buffer.count / (x.count / width)
+      parallel(count: x.count / width, grain: max(1, grain / 4 / width)) { range in
+        for row in range { body(row, from + row * width, width, to + row * step) }
+      }
+    }
+  }
+
   /// - Returns: the result, and `[rows, 2]`: mean and reciprocal deviation of each row.
   static func rowNorm(
     _ x: Tensor, scale: Tensor?, bias: Tensor?, epsilon: Float, centered: Bool
   ) -> (Tensor, moments: Tensor) {
-    let width = x.shape.last ?? 1
-    let rows = x.count / max(width, 1)
-    let moments = Storage(count: rows * 2)
-    let result = Tensor(shape: x.shape) { buffer in
-      guard x.count > 0 else { return }
-      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
-      parallel(count: rows, grain: max(1, grain / 4 / width)) { range in
-        for row in range {
-          var (mean, variance) = (Float(0), Float(0))
-          if centered {
-            ck_moments(from + row * width, width, &mean, &variance)
-          } else {
-            variance = Float(ck_sum_of_squares(from + row * width, width)) / Float(width)
-          }
-          let factor = 1 / (variance + epsilon).squareRoot()
-          moments.pointer[row * 2] = mean
-          moments.pointer[row * 2 + 1] = factor
-          ck_row_normalize(
-            from + row * width, mean, factor, scale?.storage.pointer, bias?.storage.pointer, to + row * width, width)
-        }
+    let count = x.count / max(x.shape.last ?? 1, 1)
+    let moments = Storage(count: count * 2)
+    let result = rows(x) { row, from, width, to in
+      var (mean, variance) = (Float(0), Float(0))
+      if centered {
+        ck_moments(from, width, &mean, &variance)
+      } else {
+        variance = Float(ck_sum_of_squares(from, width)) / Float(width)
       }
+      let factor = 1 / (variance + epsilon).squareRoot()
+      moments.pointer[row * 2] = mean
+      moments.pointer[row * 2 + 1] = factor
+      ck_row_normalize(from, mean, factor, scale?.storage.pointer, bias?.storage.pointer, to, width)
     }
-    return (result, Tensor(shape: [rows, 2], storage: moments))
+    return (result, Tensor(shape: [count, 2], storage: moments))
   }
 
   static func rowNormGradient(
     _ x: Tensor, moments: Tensor, scale: Tensor?, _ outputGradient: Tensor, centered: Bool
   ) -> Tensor {
-    let width = x.shape.last ?? 1
-    return Tensor(shape: x.shape) { buffer in
-      guard x.count > 0 else { return }
-      nonisolated(unsafe) let (from, above, to) = (
-        x.storage.pointer, outputGradient.storage.pointer, buffer.baseAddress!
-      )
-      parallel(count: x.count / width, grain: max(1, grain / 4 / width)) { range in
-        for row in range {
-          ck_row_normalize_gradient(
-            from + row * width, moments.storage.pointer[row * 2], moments.storage.pointer[row * 2 + 1],
-            scale?.storage.pointer, above + row * width, centered ? 1 : 0, to + row * width, width)
-        }
-      }
+    rows(x) { row, from, width, to in
+      ck_row_normalize_gradient(
+        from, moments.storage.pointer[row * 2], moments.storage.pointer[row * 2 + 1], scale?.storage.pointer,
+        outputGradient.storage.pointer + row * width, centered ? 1 : 0, to, width)
     }
   }
 

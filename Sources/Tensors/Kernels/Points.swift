@@ -2,11 +2,12 @@ import CKernels
 
 // Points in space: which are far apart, and which is near.
 extension Kernel {
-  /// The three coordinates of `[points, 3]` rows apart, in one array.
-  private static func axes(_ rows: UnsafePointer<Float>, count: Int) -> [Float] {
-    [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
-      for point in 0..<count {
-        for axis in 0..<3 { buffer[axis * count + point] = rows[3 * point + axis] }
+  /// The three coordinates of `[points, 3]` rows apart, in one array, the points in an order.
+  private static func axes(_ rows: UnsafePointer<Float>, _ order: some RandomAccessCollection<Int>) -> [Float] {
+    let count = order.count
+    return [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
+      for (place, point) in order.enumerated() {
+        for axis in 0..<3 { buffer[axis * count + place] = rows[3 * point + axis] }
       }
       written = 3 * count
     }
@@ -21,12 +22,7 @@ extension Kernel {
     let size = 128
     let order = neighbors(rows, count: count, bucket: size)
     let buckets = (count + size - 1) / size
-    let sorted = [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
-      for (place, point) in order.enumerated() {
-        for axis in 0..<3 { buffer[axis * count + place] = rows[3 * point + axis] }
-      }
-      written = 3 * count
-    }
+    let sorted = axes(rows, order)
     var distances = [Float](repeating: .infinity, count: count)
     var chosen = [0]
     chosen.reserveCapacity(wanted)
@@ -96,7 +92,7 @@ extension Kernel {
 
   /// For each of the points `a` the place of the nearest of `b`, the first of equals.
   static func nearest(_ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int) -> [Int] {
-    let (a, b) = (axes(a, count: n), axes(b, count: m))
+    let (a, b) = (axes(a, 0..<n), axes(b, 0..<m))
     var distances = [Float](repeating: 0, count: n)
     var places = [Int32](repeating: 0, count: n)
     a.withUnsafeBufferPointer { a in

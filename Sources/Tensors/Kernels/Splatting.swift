@@ -12,7 +12,7 @@ struct SplattingState: Sendable {
   fileprivate(set) var starts: [Int] = []
   fileprivate(set) var list: [Int32] = []
   /// Of each tile's pixels: the light left at the end, and the place in the tile's list, plus 1, of the last contributor.
-  fileprivate(set) var remaining: [Float] = []
+  fileprivate(set) var remaining = Storage(count: 0)
   fileprivate(set) var last: [Int32] = []
 
   static let tile = Int(CK_TILE)
@@ -25,8 +25,15 @@ struct SplattingState: Sendable {
 }
 
 extension Kernel {
-  private struct Rows {
-    let means, scales, rotations, colors, opacities: UnsafePointer<Float>
+  private struct Rows: @unchecked Sendable {
+    let means, scales, rotations, colors, opacities: UnsafeMutablePointer<Float>
+
+    init(_ tensors: [Tensor]) { self.init(tensors.map(\.storage)) }
+
+    init(_ five: [Storage]) {
+      (means, scales, rotations) = (five[0].pointer, five[1].pointer, five[2].pointer)
+      (colors, opacities) = (five[3].pointer, five[4].pointer)
+    }
 
     func mean(_ i: Int) -> SIMD3<Float> { SIMD3(means[3 * i], means[3 * i + 1], means[3 * i + 2]) }
     func scale(_ i: Int) -> SIMD3<Float> { SIMD3(scales[3 * i], scales[3 * i + 1], scales[3 * i + 2]) }
@@ -35,77 +42,55 @@ extension Kernel {
     }
   }
 
-  private static func withRows<Result>(_ inputs: [Tensor], _ body: (Rows) -> Result) -> Result {
-    inputs[0].withUnsafeBufferPointer { a in
-      inputs[1].withUnsafeBufferPointer { b in
-        inputs[2].withUnsafeBufferPointer { c in
-          inputs[3].withUnsafeBufferPointer { d in
-            inputs[4].withUnsafeBufferPointer { e in
-              body(
-                Rows(
-                  means: a.baseAddress!, scales: b.baseAddress!, rotations: c.baseAddress!, colors: d.baseAddress!,
-                  opacities: e.baseAddress!))
-            }
-          }
-        }
-      }
-    }
-  }
-
   /// The image `[height, width, 5]`, and what the backward pass needs.
   static func splat(
     _ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>
   ) -> (image: Tensor, state: SplattingState) {
-    let count = inputs[4].count
+    let (count, rows) = (inputs[4].count, Rows(inputs))
     var state = SplattingState(view: view)
     var touched: [SIMD4<Int32>] = []
     if count > 0 {
       touched = [SIMD4<Int32>](unsafeUninitializedCapacity: count) { spans, known in
-        state.splats = withRows(inputs) { rows in
-          [ck_splat](unsafeUninitializedCapacity: count) { [state] buffer, written in
-            nonisolated(unsafe) let (target, rows, spans) = (buffer.baseAddress!, rows, spans.baseAddress!)
-            parallel(count: count, grain: 512) { range in
-              for i in range {
-                target[i] = drawn(rows, i, view)
-                spans[i] = target[i].opacity > 0 ? touchedTiles(target[i], state) : .zero
-              }
+        state.splats = [ck_splat](unsafeUninitializedCapacity: count) { [state] buffer, written in
+          nonisolated(unsafe) let (target, spans) = (buffer.baseAddress!, spans.baseAddress!)
+          parallel(count: count, grain: 512) { range in
+            for i in range {
+              target[i] = drawn(rows, i, view)
+              spans[i] = target[i].opacity > 0 ? touchedTiles(target[i], state) : .zero
             }
-            written = count
           }
+          written = count
         }
         known = count
       }
     }
     bin(&state, touched: touched)
     let tiles = state.columns * state.rows
-    var sums = [Float](repeating: 0, count: tiles * 4 * SplattingState.pixels)
-    state.remaining = [Float](repeating: 1, count: tiles * SplattingState.pixels)
+    state.remaining = Storage(count: tiles * SplattingState.pixels)
     state.last = [Int32](repeating: 0, count: tiles * SplattingState.pixels)
     let image = Tensor(shape: [view.height, view.width, 5]) { image in
-      sums.withUnsafeMutableBufferPointer { sums in
-        state.remaining.withUnsafeMutableBufferPointer { remaining in
-          state.last.withUnsafeMutableBufferPointer { last in
-            nonisolated(unsafe) let (sums, remaining) = (sums.baseAddress!, remaining.baseAddress!)
-            nonisolated(unsafe) let (last, image) = (last.baseAddress!, image.baseAddress!)
-            let (splats, list, starts, columns) = (state.splats, state.list, state.starts, state.columns)
-            parallel(count: tiles, grain: 1) { range in
-              let size = SplattingState.pixels
-              for tile in range {
-                let (left, top) = (tile % columns * SplattingState.tile, tile / columns * SplattingState.tile)
-                list.withUnsafeBufferPointer { list in
-                  ck_splat_blend(
-                    splats, list.baseAddress.map { $0 + starts[tile] }, starts[tile + 1] - starts[tile], Int32(left),
-                    Int32(top), remaining + tile * size, sums + tile * 4 * size, last + tile * size)
-                }
-                for y in top..<min(top + SplattingState.tile, view.height) {
-                  for x in left..<min(left + SplattingState.tile, view.width) {
-                    let at = (y - top) * SplattingState.tile + x - left
-                    let rest = remaining[tile * size + at]
-                    let pixel = image + (y * view.width + x) * 5
-                    for c in 0..<3 { pixel[c] = sums[(tile * 4 + c) * size + at] + rest * background[c] }
-                    pixel[3] = sums[(tile * 4 + 3) * size + at]
-                    pixel[4] = 1 - rest
-                  }
+      withScratch(tiles * 4 * SplattingState.pixels) { sums in
+        state.last.withUnsafeMutableBufferPointer { last in
+          nonisolated(unsafe) let (sums, last, image) = (sums, last.baseAddress!, image.baseAddress!)
+          let (splats, list, starts, columns) = (state.splats, state.list, state.starts, state.columns)
+          nonisolated(unsafe) let remaining = state.remaining.pointer
+          parallel(count: tiles, grain: 1) { range in
+            let size = SplattingState.pixels
+            for tile in range {
+              let (left, top) = (tile % columns * SplattingState.tile, tile / columns * SplattingState.tile)
+              list.withUnsafeBufferPointer { list in
+                ck_splat_blend(
+                  splats, list.baseAddress.map { $0 + starts[tile] }, starts[tile + 1] - starts[tile], Int32(left),
+                  Int32(top), remaining + tile * size, sums + tile * 4 * size, last + tile * size)
+              }
+              for y in top..<min(top + SplattingState.tile, view.height) {
+                for x in left..<min(left + SplattingState.tile, view.width) {
+                  let at = (y - top) * SplattingState.tile + x - left
+                  let rest = remaining[tile * size + at]
+                  let pixel = image + (y * view.width + x) * 5
+                  for c in 0..<3 { pixel[c] = sums[(tile * 4 + c) * size + at] + rest * background[c] }
+                  pixel[3] = sums[(tile * 4 + 3) * size + at]
+                  pixel[4] = 1 - rest
                 }
               }
             }
@@ -213,73 +198,57 @@ extension Kernel {
   static func splatGradient(
     _ inputs: [Tensor], _ state: SplattingState, view: SplattingView, background: SIMD3<Float>, _ outputGradient: Tensor
   ) -> [Tensor?] {
-    let count = inputs[4].count
     let each = Int(CK_SPLAT_GRADIENTS)
-    var entries = [Float](repeating: 0, count: state.list.count * each)
-    outputGradient.withUnsafeBufferPointer { outputGradient in
-      entries.withUnsafeMutableBufferPointer { entries in
-        guard let start = entries.baseAddress else { return }
-        nonisolated(unsafe) let (entries, outputGradient) = (start, outputGradient.baseAddress!)
-        parallel(count: state.columns * state.rows, grain: 1) { range in
-          let (size, side) = (SplattingState.pixels, SplattingState.tile)
-          var planes = [Float](repeating: 0, count: 5 * size)
-          for tile in range where state.starts[tile + 1] > state.starts[tile] {
-            let (left, top) = (tile % state.columns * side, tile / state.columns * side)
-            // Pixels beyond the image get nothing.
-            for i in planes.indices { planes[i] = 0 }
-            for y in top..<min(top + side, view.height) {
-              for x in left..<min(left + side, view.width) {
-                for c in 0..<5 {
-                  planes[c * size + (y - top) * side + x - left] = outputGradient[(y * view.width + x) * 5 + c]
-                }
-              }
+    let entries = Storage(count: state.list.count * each, kind: .scratch)
+    parallel(count: state.columns * state.rows, grain: 1) { range in
+      let (size, side) = (SplattingState.pixels, SplattingState.tile)
+      var planes = [Float](repeating: 0, count: 5 * size)
+      for tile in range where state.starts[tile + 1] > state.starts[tile] {
+        let (left, top) = (tile % state.columns * side, tile / state.columns * side)
+        // Pixels beyond the image get nothing.
+        for i in planes.indices { planes[i] = 0 }
+        for y in top..<min(top + side, view.height) {
+          for x in left..<min(left + side, view.width) {
+            for c in 0..<5 {
+              planes[c * size + (y - top) * side + x - left] =
+                outputGradient.storage.pointer[(y * view.width + x) * 5 + c]
             }
-            state.list.withUnsafeBufferPointer { list in
-              state.remaining.withUnsafeBufferPointer { remaining in
-                state.last.withUnsafeBufferPointer { last in
-                  ck_splat_blend_gradient(
-                    state.splats, list.baseAddress! + state.starts[tile], state.starts[tile + 1] - state.starts[tile],
-                    Int32(left), Int32(top), remaining.baseAddress! + tile * size, last.baseAddress! + tile * size,
-                    planes,
-                    [background.x, background.y, background.z], entries + state.starts[tile] * each)
-                }
-              }
-            }
+          }
+        }
+        state.list.withUnsafeBufferPointer { list in
+          state.last.withUnsafeBufferPointer { last in
+            ck_splat_blend_gradient(
+              state.splats, list.baseAddress! + state.starts[tile], state.starts[tile + 1] - state.starts[tile],
+              Int32(left), Int32(top), state.remaining.pointer + tile * size, last.baseAddress! + tile * size, planes,
+              [background.x, background.y, background.z], entries.pointer + state.starts[tile] * each)
           }
         }
       }
     }
     // A Gaussian's parts from its tiles, always in the order of the tiles.
-    var sums = [Float](repeating: 0, count: count * each)
+    let count = inputs[4].count
+    let sums = Storage(count: count * each, kind: .scratch)
+    sums.pointer.update(repeating: 0, count: sums.count)
     for (entry, i) in state.list.enumerated() {
-      for place in 0..<each { sums[Int(i) * each + place] += entries[entry * each + place] }
+      for place in 0..<each { sums.pointer[Int(i) * each + place] += entries.pointer[entry * each + place] }
     }
-    // The gradients one after another: of means, scales, rotations, colors and opacities.
-    let starts = [0, 3, 6, 10, 13, 14].map { $0 * count }
-    let all = [Float](unsafeUninitializedCapacity: 14 * count) { buffer, written in
-      buffer.initialize(repeating: 0)
-      written = 14 * count
-      guard count > 0 else { return }
-      withRows(inputs) { rows in
-        sums.withUnsafeBufferPointer { sums in
-          nonisolated(unsafe) let (target, rows, sums) = (buffer.baseAddress!, rows, sums.baseAddress!)
-          parallel(count: count, grain: 512) { range in
-            for i in range where state.splats[i].opacity > 0 {
-              let g = sums + i * each
-              let back = gradient(of: i, rows, g, view)
-              for axis in 0..<3 {
-                target[starts[0] + 3 * i + axis] = back.mean[axis]
-                target[starts[1] + 3 * i + axis] = back.scale[axis]
-                target[starts[3] + 3 * i + axis] = g[6 + axis]
-              }
-              for part in 0..<4 { target[starts[2] + 4 * i + part] = back.rotation[part] }
-              target[starts[4] + i] = g[5]
-            }
-          }
+    let gradients = inputs.map { Storage(count: $0.count) }
+    for gradient in gradients { gradient.pointer.update(repeating: 0, count: gradient.count) }
+    let (rows, target) = (Rows(inputs), Rows(gradients))
+    parallel(count: count, grain: 512) { range in
+      for i in range where state.splats[i].opacity > 0 {
+        let g = sums.pointer + i * each
+        let back = gradient(of: i, rows, g, view)
+        for axis in 0..<3 {
+          target.means[3 * i + axis] = back.mean[axis]
+          target.scales[3 * i + axis] = back.scale[axis]
+          target.colors[3 * i + axis] = g[6 + axis]
         }
+        for part in 0..<4 { target.rotations[4 * i + part] = back.rotation[part] }
+        target.opacities[i] = g[5]
       }
     }
-    return inputs.enumerated().map { Tensor(Array(all[starts[$0]..<starts[$0 + 1]]), shape: $1.shape) }
+    return zip(inputs, gradients).map { Tensor(shape: $0.shape, storage: $1) }
   }
 
   /// Back through the projection of one Gaussian: `g` holds what x, y, a, b, c and depth got.
