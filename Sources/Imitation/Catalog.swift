@@ -40,9 +40,9 @@ public struct Catalog: PartFactory {
     func check<P: Plugin>(_ type: P.Type) throws {
       let options = try P.Options(choice.options, path: path)
       try self.check(options, path: path, files: files)
-      if files { try placing(choice, path: path) { try type.checkFiles(options) } }
+      if files { try type.checkFiles(options) }
     }
-    try check(find(choice, kind, path, as: (any Plugin.Type).self))
+    try with(choice, kind, path, as: (any Plugin.Type).self) { try check($0) }
   }
 
   /// The same of every plug-in that settings name. A simulator that this build does not have is no mistake.
@@ -66,9 +66,7 @@ public struct Catalog: PartFactory {
     func make<E: ObservationEncoder>(_ type: E.Type) throws -> any ObservationEncoder {
       try type.init(options: E.Options(choice.options, path: path), context: context, random: &random)
     }
-    return try placing(choice, path: path) {
-      try make(find(choice, .encoder, path, as: (any ObservationEncoder.Type).self))
-    }
+    return try with(choice, .encoder, path, as: (any ObservationEncoder.Type).self) { try make($0) }
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
@@ -78,9 +76,7 @@ public struct Catalog: PartFactory {
     func make<T: TextEncoder>(_ type: T.Type) throws -> any TextEncoder {
       try type.init(options: T.Options(choice.options, path: path), context: context, random: &random)
     }
-    return try placing(choice, path: path) {
-      try make(find(choice, .textEncoder, path, as: (any TextEncoder.Type).self))
-    }
+    return try with(choice, .textEncoder, path, as: (any TextEncoder.Type).self) { try make($0) }
   }
 
   /// Whether a lift needs depths and calibrations wherever it is used.
@@ -96,7 +92,7 @@ public struct Catalog: PartFactory {
     func make<L: GaussianLift>(_ type: L.Type) throws -> any GaussianLift {
       try type.init(options: L.Options(choice.options, path: path), context: context, random: &random)
     }
-    return try placing(choice, path: path) { try make(find(choice, .lift, path, as: (any GaussianLift.Type).self)) }
+    return try with(choice, .lift, path, as: (any GaussianLift.Type).self) { try make($0) }
   }
 
   /// Whether a policy wants its encoder to give tokens.
@@ -116,7 +112,7 @@ public struct Catalog: PartFactory {
       try type.init(
         options: P.Options(choice.options, path: "policy"), encoder: encoder, actionWidth: actionWidth, random: &random)
     }
-    return try placing(choice, path: "policy") { try make(find(choice, .policy, "policy", as: (any Policy.Type).self)) }
+    return try with(choice, .policy, "policy", as: (any Policy.Type).self) { try make($0) }
   }
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
@@ -124,7 +120,7 @@ public struct Catalog: PartFactory {
     func make<F: EpisodeFormat>(_ type: F.Type) throws -> any EpisodeFormat {
       try type.init(options: F.Options(choice.options, path: path))
     }
-    return try placing(choice, path: path) { try make(find(choice, .reader, path, as: (any EpisodeFormat.Type).self)) }
+    return try with(choice, .reader, path, as: (any EpisodeFormat.Type).self) { try make($0) }
   }
 
   /// - Parameter drawing: whether anyone looks at images; a simulator that can do without is faster then.
@@ -159,10 +155,13 @@ public struct Catalog: PartFactory {
     return type
   }
 
-  /// A plug-in's own complaint about its options, with the line where they stand.
-  private func placing<Result>(_ choice: Choice, path: String, _ body: () throws -> Result) throws -> Result {
+  /// Does something with a plug-in; its own complaint about its options gets the line where they stand.
+  private func with<Interface, Result>(
+    _ choice: Choice, _ kind: PluginKind, _ path: String, as interface: Interface.Type,
+    _ body: (Interface) throws -> Result
+  ) throws -> Result {
     do {
-      return try body()
+      return try body(find(choice, kind, path, as: interface))
     } catch let error as SettingError {
       throw error
     } catch {

@@ -15,10 +15,10 @@ public struct Choice: Sendable, Equatable {
 extension Choice: SettingValue {
   public static var settingType: String { "{kind: NAME}" }
   public init(_ setting: Setting, path: String) throws {
-    guard case .map(let entries) = setting.value, let kind = setting["kind"], case .text(let word) = kind.value else {
+    guard let kind = setting["kind"], case .text(let word) = kind.value else {
       throw SettingError.invalid(path: path, line: setting.line, reason: "needs `kind: NAME`, found \(setting.kind)")
     }
-    self.init(kind: word, options: Setting(.map(entries.filter { $0.key != "kind" }), line: setting.line))
+    self.init(kind: word, options: setting.without("kind"))
   }
   public var setting: Setting {
     guard case .map(let entries) = options.value else { return options }

@@ -129,11 +129,8 @@ extension Key: AnyKey {
 
   /// A group that does not say its kind changes the options of the default's: `instruction: {width: 32}`.
   private func completed(_ setting: Setting) -> Setting {
-    guard let choice = initial as? Choice, case .map(let entries) = setting.value, setting["kind"] == nil else {
-      return setting
-    }
-    return Setting(
-      .map([.init(key: "kind", line: setting.line, setting: choice.kind.setting)] + entries), line: setting.line)
+    guard let choice = initial as? Choice, case .map = setting.value, setting["kind"] == nil else { return setting }
+    return Choice(kind: choice.kind, options: setting).setting
   }
 
   func check(path: String, line: Int) throws {

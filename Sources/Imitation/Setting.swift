@@ -93,4 +93,9 @@ public enum SettingError: Error, Equatable, CustomStringConvertible {
     case .inFile(let file, let error): "\(file), \(error)"
     }
   }
+
+  /// Says in which file it is what `body` finds wrong with settings.
+  package static func naming<Result>(_ file: String, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as SettingError { throw inFile(file, error) }
+  }
 }

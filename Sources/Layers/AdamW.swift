@@ -94,17 +94,11 @@ public struct AdamW: Optimizer {
 
   /// - Throws: `WeightError` when a tensor is missing or has another shape.
   public mutating func restore(_ state: [String: Tensor]) throws {
-    func tensor(_ name: String, like: Tensor) throws -> Tensor {
-      guard let tensor = state[name] else { throw WeightError.missing(name) }
-      guard tensor.shape == like.shape else {
-        throw WeightError.shape(name, expected: like.shape, found: tensor.shape)
-      }
-      return tensor
-    }
-    steps = try tensor("steps", like: .integer(0)).integerValue
+    steps = try state.tensor("steps", shape: [2]).integerValue
     for (name, moment) in moments {
+      let shape = moment.first.shape
       moments[name] = (
-        try tensor("first/\(name)", like: moment.first), try tensor("second/\(name)", like: moment.second)
+        try state.tensor("first/\(name)", shape: shape), try state.tensor("second/\(name)", shape: shape)
       )
     }
   }

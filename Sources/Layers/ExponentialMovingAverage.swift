@@ -82,14 +82,8 @@ public struct ExponentialMovingAverage {
 
   /// - Throws: `WeightError` when a tensor is missing or has another shape.
   public mutating func restore(_ state: [String: Tensor]) throws {
-    guard let counter = state["updates"], counter.shape == [2] else { throw WeightError.missing("updates") }
-    for (name, old) in weights {
-      guard let tensor = state[name] else { throw WeightError.missing(name) }
-      guard tensor.shape == old.shape else {
-        throw WeightError.shape(name, expected: old.shape, found: tensor.shape)
-      }
-      weights[name] = tensor
-    }
+    let counter = try state.tensor("updates", shape: [2])
+    for (name, old) in weights { weights[name] = try state.tensor(name, shape: old.shape) }
     updates = counter.integerValue
   }
 }

@@ -49,6 +49,15 @@ public enum WeightError: Error, Equatable, CustomStringConvertible {
   }
 }
 
+extension [String: Tensor] {
+  /// - Throws: `WeightError` when there is none of that name, or it has another shape.
+  func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+    guard let tensor = self[name] else { throw WeightError.missing(name) }
+    guard tensor.shape == shape else { throw WeightError.shape(name, expected: shape, found: tensor.shape) }
+    return tensor
+  }
+}
+
 extension Module {
   /// Every parameter with its name, in the order of declaration, frozen ones among them.
   public func parameters() -> [(name: String, parameter: Parameter)] {
@@ -102,12 +111,7 @@ extension Module {
   /// - Throws: `WeightError`.
   public func load(_ tensors: [String: Tensor]) throws {
     let state = state()
-    for (name, own) in state {
-      guard let tensor = tensors[name] else { throw WeightError.missing(name) }
-      guard tensor.shape == own.value.shape else {
-        throw WeightError.shape(name, expected: own.value.shape, found: tensor.shape)
-      }
-    }
+    for (name, own) in state { _ = try tensors.tensor(name, shape: own.value.shape) }
     let known = Set(state.map(\.name))
     if let extra = tensors.keys.sorted().first(where: { !known.contains($0) }) { throw WeightError.unknown(extra) }
     for (name, own) in state { own.value = tensors[name]! }

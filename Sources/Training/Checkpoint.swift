@@ -90,10 +90,16 @@ package struct Checkpoint {
   /// The recipe in a checkpoint, without loading its weights.
   /// - Throws: `CheckpointError`, `SafetensorsError`.
   package static func recipe(in path: String) throws -> String {
+    try text("recipe", in: path, format: format)
+  }
+
+  /// An entry of an archive's metadata, without loading its tensors.
+  static func text(_ key: String, in path: String, format: String) throws -> String {
     try naming {
-      let metadata = try TensorArchive.metadata(of: path, format: format)
-      guard let recipe = metadata["recipe"] else { throw ArchiveError(path: path, lacks: "recipe") }
-      return recipe
+      guard let text = try TensorArchive.metadata(of: path, format: format)[key] else {
+        throw ArchiveError(path: path, lacks: key)
+      }
+      return text
     }
   }
 

@@ -11,13 +11,9 @@ package final class MetricsLog {
   /// half-written last line with them. The event file is rewritten from the rows that stay.
   package init(folder: String, after step: Int) throws {
     let path = folder + "/metrics.jsonl"
-    let old = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    let decoder = MetricsLog.decoder
-    rows = old.split(separator: "\n").compactMap { try? decoder.decode(TrainingMetrics.self, from: Data($0.utf8)) }
-      .filter { $0.step <= step }
+    rows = MetricsLog.read(folder: folder).filter { $0.step <= step }
     let temporary = path + ".partial"
-    var text = Data()
-    for row in rows { text.append(try MetricsLog.line(row)) }
+    let text = try rows.reduce(into: Data()) { $0.append(try MetricsLog.line($1)) }
     try text.write(to: URL(fileURLWithPath: temporary))
     guard rename(temporary, path) == 0, let handle = FileHandle(forWritingAtPath: path) else {
       throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
@@ -44,15 +40,10 @@ package final class MetricsLog {
   /// The rows of a run's log; a damaged line is left out.
   package static func read(folder: String) -> [TrainingMetrics] {
     let text = (try? String(contentsOfFile: folder + "/metrics.jsonl", encoding: .utf8)) ?? ""
-    let decoder = MetricsLog.decoder
-    return text.split(separator: "\n").compactMap { try? decoder.decode(TrainingMetrics.self, from: Data($0.utf8)) }
-  }
-
-  private static var decoder: JSONDecoder {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return decoder
+    return text.split(separator: "\n").compactMap { try? decoder.decode(TrainingMetrics.self, from: Data($0.utf8)) }
   }
 
   private static func line(_ row: TrainingMetrics) throws -> Data {

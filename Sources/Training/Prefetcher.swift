@@ -28,19 +28,21 @@ final class Prefetcher<Batch>: @unchecked Sendable {
       Threads.$isSerial.withValue(true) {
         while let number = wanted(before: last, depth: depth) {
           let batch = Result { try make(number) }
-          condition.lock()
-          ready[number] = batch
-          condition.broadcast()
-          condition.unlock()
+          change { ready[number] = batch }
         }
       }
-      condition.lock()
-      isRunning = false
-      condition.broadcast()
-      condition.unlock()
+      change { isRunning = false }
     }
     thread.name = "batches"
     thread.start()
+  }
+
+  /// Changes what is guarded and wakes whoever waits for it.
+  private func change(_ body: () -> Void) {
+    condition.withLock {
+      body()
+      condition.broadcast()
+    }
   }
 
   private func wanted(before last: Int, depth: Int) -> Int? {

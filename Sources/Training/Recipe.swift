@@ -31,15 +31,8 @@ public struct Recipe: PluginOptions {
     /// What the recipe at a path says, `policy` when it says nothing.
     /// - Throws: `SettingError`.
     package init(path: String) throws {
-      guard let word = try SettingsFile.read(path).setting["trains"] else {
-        self = .policy
-        return
-      }
-      do {
-        try self.init(word, path: "trains")
-      } catch let error as SettingError {
-        throw SettingError.inFile(path, error)
-      }
+      let word = try SettingsFile.read(path).setting["trains"]
+      self = try SettingError.naming(path) { try word.map { try Trained($0, path: "trains") } ?? .policy }
     }
   }
 
@@ -57,21 +50,11 @@ public struct Recipe: PluginOptions {
   /// - Parameter path: where the text was kept, for complaints.
   /// - Throws: `SettingError`, naming path and line.
   public init(text: String, path: String) throws {
-    let setting: Setting
-    do {
-      setting = try SettingsFile.parse(text)
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
-    }
-    try self.init(setting, text: text, path: path)
+    try self.init(SettingError.naming(path) { try SettingsFile.parse(text) }, text: text, path: path)
   }
 
   private init(_ setting: Setting, text: String, path: String) throws {
-    do {
-      try self.init(setting)
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
-    }
+    self = try SettingError.naming(path) { try Recipe(setting) }
     self.text = text
     self.path = path
   }
@@ -99,11 +82,7 @@ public struct Recipe: PluginOptions {
   /// - Parameter files: whether files that they name have to be there.
   /// - Throws: `SettingError`, naming file and line.
   package func check(_ catalog: Catalog, files: Bool = false) throws {
-    do {
-      try catalog.check(self, files: files)
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
-    }
+    try SettingError.naming(path) { try catalog.check(self, files: files) }
   }
 
   @Sendable private static func isFolderName(_ name: String) -> Bool {

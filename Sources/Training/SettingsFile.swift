@@ -20,7 +20,7 @@ package enum SettingsFile {
     guard let text = String(data: data, encoding: .utf8) else {
       throw SettingError.unreadable(file: path, reason: "not UTF-8 text")
     }
-    do {
+    return try SettingError.naming(path) {
       if changes.isEmpty { return (try parse(text), text) }
       var node = try compose(text)
       for change in changes { try apply(change, to: &node) }
@@ -28,12 +28,8 @@ package enum SettingsFile {
       // Lines are those of the file; what was changed has none.
       var room = mostValues
       var setting = try setting(from: node, depth: 0, room: &room)
-      for change in changes {
-        setting.forgetLine(at: keys(of: change)[...])
-      }
+      for change in changes { setting.forgetLine(at: keys(of: change)[...]) }
       return (setting, try Yams.serialize(node: node))
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
     }
   }
 

@@ -81,12 +81,7 @@ package struct Stage {
   }
 
   private func identity(in path: String) throws -> String {
-    try Checkpoint.naming {
-      guard let identity = try TensorArchive.metadata(of: path, format: Stage.format)["identity"] else {
-        throw ArchiveError(path: path, lacks: "identity")
-      }
-      return identity
-    }
+    try Checkpoint.text("identity", in: path, format: Stage.format)
   }
 
   private func last() throws -> (step: Int, identity: String)? {

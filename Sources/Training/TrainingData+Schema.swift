@@ -7,17 +7,15 @@ extension TrainingData {
   static func schema(_ recipe: Recipe, _ reader: any EpisodeReader) throws -> RecordedSchema {
     var recorded = try reader.recordedSchema()
     guard let said = recipe.actions.schema else { return recorded }
-    do {
-      recorded.actions = try said.schema(width: reader.actionLayout.template.count).completed(by: recorded.actions)
-    } catch let difference as SchemaDifference {
-      throw SettingError.inFile(
-        recipe.path,
-        .invalid(
+    return try SettingError.naming(recipe.path) {
+      do {
+        recorded.actions = try said.schema(width: reader.actionLayout.template.count).completed(by: recorded.actions)
+        return recorded
+      } catch let difference as SchemaDifference {
+        throw SettingError.invalid(
           path: "actions.schema", line: 0,
-          reason: "\(difference.what) is \(difference.first), in the demonstrations it is \(difference.second)"))
-    } catch let error as SettingError {
-      throw SettingError.inFile(recipe.path, error)
+          reason: "\(difference.what) is \(difference.first), in the demonstrations it is \(difference.second)")
+      }
     }
-    return recorded
   }
 }
