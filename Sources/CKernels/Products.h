@@ -110,12 +110,9 @@ INLINE void wide_tile(const int rows, size_t k, const float *restrict a, size_t 
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int v = 0; v < 4; v++) store(c + i * cs + v * WIDTH, s[i][v]);
 }
 static __attribute__((noinline)) void VARIANT(wide_tiles)(size_t rows, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
-  switch (rows) {
-    case 1: wide_tile(1, k, a, as, b, bs, c, cs, bias, accumulate); break;
-    case 2: wide_tile(2, k, a, as, b, bs, c, cs, bias, accumulate); break;
-    case 3: wide_tile(3, k, a, as, b, bs, c, cs, bias, accumulate); break;
-    case 4: wide_tile(4, k, a, as, b, bs, c, cs, bias, accumulate); break;
-  }
+  #define TILE(R) case R: wide_tile(R, k, a, as, b, bs, c, cs, bias, accumulate); break;
+  switch (rows) { TILE(1) TILE(2) TILE(3) TILE(4) }
+  #undef TILE
 }
 
 // One panel of columns of the product. `width` < PANEL at the right edge only.

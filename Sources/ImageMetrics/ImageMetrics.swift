@@ -12,17 +12,11 @@ package enum ImageMetrics {
   /// A video's is the mean of its frames' ratios, not the ratio of their mean error.
   package static func psnr(_ a: Tensor, _ b: Tensor) -> Double {
     check(a, b, "psnr")
-    let error = a.withUnsafeBufferPointer { a in
-      b.withUnsafeBufferPointer { b in
-        var sum = 0.0
-        for index in a.indices {
-          let difference = clipped(a[index]) - clipped(b[index])
-          sum += difference * difference
-        }
-        return sum / Double(a.count)
-      }
+    let squares = zip(a.scalars, b.scalars).reduce(0.0) { sum, pair in
+      let difference = clipped(pair.0) - clipped(pair.1)
+      return sum + difference * difference
     }
-    return -10 * log10(error + 1e-8)
+    return -10 * log10(squares / Double(a.count) + 1e-8)
   }
 
   /// Structural similarity (Wang et al. 2004), as piqa has it: means, variances and covariance under a Gaussian window

@@ -75,8 +75,7 @@ package struct VideoDistance: Sendable {
     guard (mean + covariance + otherMean + otherCovariance).allSatisfy(\.isFinite) else { return .nan }
     var distance = zip(mean, otherMean).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     for i in 0..<width { distance += covariance[i * (width + 1)] + otherCovariance[i * (width + 1)] }
-    var first = SymmetricEigenproblem(covariance, width: width)
-    first.solve()
+    let first = SymmetricEigenproblem(covariance, width: width)
     // The rows of Aᵀ: eigenvectors as long as the roots of their eigenvalues.
     var factor = first.vectors
     for i in 0..<width {
@@ -85,8 +84,7 @@ package struct VideoDistance: Sendable {
     }
     // Covariances are symmetric, so both products are of rows with rows.
     let half = rowProducts(factor, otherCovariance, width: width)
-    var second = SymmetricEigenproblem(rowProducts(half, factor, width: width), width: width)
-    second.solve()
+    let second = SymmetricEigenproblem(rowProducts(half, factor, width: width), width: width)
     distance -= 2 * second.values.reduce(0) { $0 + max(0, $1).squareRoot() }
     return max(0, distance)
   }
@@ -169,9 +167,6 @@ private struct SymmetricEigenproblem {
     beside = Array(repeating: 0, count: width)
     vectors = Array(repeating: 0, count: width * width)
     for i in 0..<width { vectors[i * (width + 1)] = 1 }
-  }
-
-  mutating func solve() {
     tridiagonalise()
     diagonalise()
   }

@@ -12,11 +12,10 @@ public struct ActionLayout: Codable, Sendable, Equatable {
 
   /// - Parameter rotations: places whose three numbers stand one after another in `learned`.
   public init(learned: [Int], template: [Float], rotations: [Int] = []) {
-    precondition(Set(learned).count == learned.count && learned.allSatisfy(template.indices.contains))
-    precondition(rotations.allSatisfy { ActionLayout.holds(rotation: $0, learned) })
     self.learned = learned
     self.template = template
     self.rotations = rotations
+    precondition(isSound)
   }
 
   /// Layouts written before rotations were known have none.
@@ -25,12 +24,15 @@ public struct ActionLayout: Codable, Sendable, Equatable {
     learned = try keys.decode([Int].self, forKey: .learned)
     template = try keys.decode([Float].self, forKey: .template)
     rotations = try keys.decodeIfPresent([Int].self, forKey: .rotations) ?? []
-    guard Set(learned).count == learned.count, learned.allSatisfy(template.indices.contains),
-      rotations.allSatisfy({ [learned] in ActionLayout.holds(rotation: $0, learned) })
-    else {
+    guard isSound else {
       throw DecodingError.dataCorruptedError(
         forKey: .learned, in: keys, debugDescription: "does not fit \(template.count) actions")
     }
+  }
+
+  private var isSound: Bool {
+    Set(learned).count == learned.count && learned.allSatisfy(template.indices.contains)
+      && rotations.allSatisfy { ActionLayout.holds(rotation: $0, learned) }
   }
 
   /// Whether the three numbers from `place` on are learned one after another.
@@ -50,53 +52,40 @@ public struct ActionLayout: Codable, Sendable, Equatable {
   /// How many numbers the policy has.
   public var width: Int { learned.count + 3 * rotations.count }
 
-  /// The policy's places that hold rotations: their numbers are within -1...1 by themselves.
-  public var rotationColumns: [Int] {
-    var (columns, place): ([Int], Int) = ([], 0)
-    for column in learned {
-      if rotations.contains(column) {
-        columns += place..<place + 6
-        place += 4  // and the two numbers that follow add one each
-      } else {
-        place += 1
-      }
+  /// What is learned, in order: where it is in the whole action, where the policy's numbers of it begin, and whether it is a
+  /// rotation.
+  private var parts: [(column: Int, start: Int, isRotation: Bool)] {
+    var (parts, place, start): ([(column: Int, start: Int, isRotation: Bool)], Int, Int) = ([], 0, 0)
+    while place < learned.count {
+      let isRotation = rotations.contains(learned[place])
+      parts.append((learned[place], start, isRotation))
+      place += isRotation ? 3 : 1
+      start += isRotation ? 6 : 1
     }
-    return columns
+    return parts
   }
+
+  /// The policy's places that hold rotations: their numbers are within -1...1 by themselves.
+  public var rotationColumns: [Int] { parts.filter(\.isRotation).flatMap { $0.start..<$0.start + 6 } }
 
   /// What the policy learns of a whole action.
   public func learned(from action: [Float]) -> [Float] {
-    var values: [Float] = []
-    values.reserveCapacity(width)
-    var skipped = 0
-    for place in learned {
-      if rotations.contains(place) {
-        values += AxisAngle.firstTwoRows(action[place..<place + 3].map(Double.init)).map(Float.init)
-        skipped = 2
-      } else if skipped > 0 {
-        skipped -= 1
-      } else {
-        values.append(action[place])
-      }
+    guard !rotations.isEmpty else { return learned.map { action[$0] } }
+    return parts.flatMap { column, _, isRotation in
+      isRotation
+        ? AxisAngle.firstTwoRows(action[column..<column + 3].map(Double.init)).map(Float.init) : [action[column]]
     }
-    return values
   }
 
   /// The whole action around what the policy gave.
   public func whole(_ action: [Float]) -> [Float] {
     var whole = template
-    var (place, start) = (0, 0)
-    while place < learned.count {
-      let column = learned[place]
-      if rotations.contains(column) {
+    for (column, start, isRotation) in parts {
+      if isRotation {
         let turn = AxisAngle.from(firstTwoRows: action[start..<start + 6].map(Double.init))
         for axis in 0..<3 { whole[column + axis] = Float(turn[axis]) }
-        place += 3
-        start += 6
       } else {
         whole[column] = action[start]
-        place += 1
-        start += 1
       }
     }
     return whole

@@ -109,8 +109,11 @@ extension ActionSchema {
   /// - Parameter other: only what this one says counts; everything when nil.
   public func unknown(comparedTo other: ActionSchema? = nil) -> String? {
     var parts: [String] = []
-    if controlHertz == nil, other == nil || other?.controlHertz != nil { parts.append("the rate") }
-    if control == nil, other == nil || other?.control != nil { parts.append("the control") }
+    func lacks<Whole, Fact>(_ fact: KeyPath<Whole, Fact?>, _ mine: Whole, _ theirs: Whole?) -> Bool {
+      mine[keyPath: fact] == nil && (other == nil || theirs?[keyPath: fact] != nil)
+    }
+    if lacks(\.controlHertz, self, other) { parts.append("the rate") }
+    if lacks(\.control, self, other) { parts.append("the control") }
     // A text that ends earlier leaves something open, the frame of its steps for example.
     if let control, let theirs = other?.control, theirs != control, theirs.hasPrefix(control) {
       parts.append("the rest of the control (\(theirs.dropFirst(control.count).trimmingPrefix(while: \.isWhitespace)))")
@@ -121,12 +124,9 @@ extension ActionSchema {
       }
       if !places.isEmpty { parts.append("the \(what) of action\(ActionSchema.places(places))") }
     }
-    list("name") { $0.name == nil && (other == nil || $1?.name != nil) }
-    list("unit") { $0.unit == nil && (other == nil || $1?.unit != nil) }
-    list("range") { mine, theirs in
-      mine.low == nil && (other == nil || theirs?.low != nil)
-        || mine.high == nil && (other == nil || theirs?.high != nil)
-    }
+    list("name") { lacks(\.name, $0, $1) }
+    list("unit") { lacks(\.unit, $0, $1) }
+    list("range") { lacks(\.low, $0, $1) || lacks(\.high, $0, $1) }
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
 
@@ -150,11 +150,8 @@ extension ActionSchema {
     guard let first = parts.first else { return .unknown(width: 0) }
     var whole = first
     for part in parts.dropFirst() {
-      let heads = (
-        ActionSchema(dimensions: [], controlHertz: whole.controlHertz),
-        ActionSchema(dimensions: [], controlHertz: part.controlHertz)
-      )
-      if let difference = heads.0.difference(from: heads.1) { throw difference }
+      func rate(_ schema: ActionSchema) -> ActionSchema { .init(dimensions: [], controlHertz: schema.controlHertz) }
+      if let difference = rate(whole).difference(from: rate(part)) { throw difference }
       if part.controlHertz == nil { whole.controlHertz = nil }
       if part.control != whole.control { whole.control = nil }
       whole.dimensions += part.dimensions

@@ -61,20 +61,12 @@ public struct CameraCalibration: Sendable, Equatable {
 
   /// The camera as a view of a world whose frame is `reference`'s.
   public func view(_ size: ObservationSchema.ImageSize, from reference: CameraCalibration) -> SplattingView {
-    func column(_ matrix: [SIMD3<Float>], _ index: Int) -> SIMD3<Float> {
-      SIMD3(matrix[0][index], matrix[1][index], matrix[2][index])
-    }
-    let offset = reference.position - position
-    let turned = (0..<3).map { row -> SIMD3<Float> in
-      let axis = column(rotation, row)
-      return SIMD3(
-        (axis * column(reference.rotation, 0)).sum(), (axis * column(reference.rotation, 1)).sum(),
-        (axis * column(reference.rotation, 2)).sum())
-    }
+    // From the base to a camera.
+    func back(_ rows: [SIMD3<Float>]) -> Matrix3 { Matrix3(rows[0], rows[1], rows[2]).transposed }
+    let (mine, theirs) = (back(rotation), back(reference.rotation))
     return SplattingView(
-      width: size.width, height: size.height, focal: focal, center: center, rotation: turned,
-      translation: SIMD3(
-        (column(rotation, 0) * offset).sum(), (column(rotation, 1) * offset).sum(), (column(rotation, 2) * offset).sum()
-      ))
+      width: size.width, height: size.height, focal: focal, center: center,
+      rotation: [theirs * mine.rows.0, theirs * mine.rows.1, theirs * mine.rows.2],
+      translation: mine * (reference.position - position))
   }
 }

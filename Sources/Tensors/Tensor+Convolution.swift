@@ -3,12 +3,7 @@ extension Tensor {
   public func conv2d(_ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0) -> Tensor {
     precondition(
       rank == 4 && weight.rank == 4 && shape[3] == weight.shape[2], "conv2d: shapes \(shape) and \(weight.shape)")
-    return convolution(
-      weight, bias: bias,
-      ConvolutionPlan(
-        images: shape[0], height: shape[1], width: shape[2], inputs: shape[3], outputs: weight.shape[3],
-        kernelHeight: weight.shape[0], kernelWidth: weight.shape[1], strideY: stride, strideX: stride,
-        paddingY: padding, paddingX: padding), "conv2d")
+    return convolution(weight, bias: bias, stride: (stride, stride), padding: (padding, padding), "conv2d")
   }
 
   /// `[rows, length, in]` by `[kernel, in, out]`: `[rows, length', out]`.
@@ -16,16 +11,14 @@ extension Tensor {
     precondition(
       rank == 3 && weight.rank == 3 && shape[2] == weight.shape[1], "conv1d: shapes \(shape) and \(weight.shape)")
     return unsqueezed(1).convolution(
-      weight.unsqueezed(0), bias: bias,
-      ConvolutionPlan(
-        images: shape[0], height: 1, width: shape[1], inputs: shape[2], outputs: weight.shape[2], kernelHeight: 1,
-        kernelWidth: weight.shape[0], strideY: 1, strideX: stride, paddingY: 0, paddingX: padding), "conv1d"
+      weight.unsqueezed(0), bias: bias, stride: (1, stride), padding: (0, padding), "conv1d"
     ).squeezed(1)
   }
 
   private func convolution(
-    _ weight: Tensor, bias: Tensor?, _ plan: ConvolutionPlan, _ name: StaticString
+    _ weight: Tensor, bias: Tensor?, stride: (y: Int, x: Int), padding: (y: Int, x: Int), _ name: StaticString
   ) -> Tensor {
+    let plan = ConvolutionPlan(shape, weight.shape, stride: stride, padding: padding)
     precondition(
       plan.outputHeight > 0 && plan.outputWidth > 0, "\(name): kernel \(weight.shape) is larger than \(shape)")
     return Kernel.convolution(plan, self, weight, bias: bias).recorded(name, from: [self, weight, bias]) {
@@ -51,10 +44,9 @@ extension Tensor {
     let length = (shape[1] - 1) * stride - 2 * padding + weight.shape[0]
     precondition(length > 0, "convTransposed1d: kernel \(weight.shape), padding \(padding) leave nothing of \(shape)")
     // The convolution that this undoes goes from `out` channels and the long side to `in` and the short one.
-    let plan = ConvolutionPlan(
-      images: shape[0], height: 1, width: length, inputs: weight.shape[2], outputs: shape[2], kernelHeight: 1,
-      kernelWidth: weight.shape[0], strideY: 1, strideX: stride, paddingY: 0, paddingX: padding)
     let turned = weight.detached.permuted([0, 2, 1]).unsqueezed(0)
+    let plan = ConvolutionPlan(
+      [shape[0], 1, length, weight.shape[2]], turned.shape, stride: (1, stride), padding: (0, padding))
     let result = Kernel.convolutionInputGradient(plan, self, turned).squeezed(1)
     let raw = result.recorded("convTransposed1d", from: [self, weight]) {
       [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] outputGradient in

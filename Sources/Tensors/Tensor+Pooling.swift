@@ -49,45 +49,12 @@ extension Tensor {
   /// The mean of each window of `[images, height, width, channels]`.
   public func averagePool2d(size: Int, stride: Int) -> Tensor {
     precondition(rank == 4, "averagePool2d: shape \(shape)")
-    let (height, width, channels) = (shape[1], shape[2], shape[3])
-    let plan = ConvolutionPlan(
-      images: shape[0], height: height, width: width, inputs: channels, outputs: channels, kernelHeight: size,
-      kernelWidth: size, strideY: stride, strideX: stride, paddingY: 0, paddingX: 0)
-    let (rows, columns) = (plan.outputHeight, plan.outputWidth)
-    let share = 1 / Float(size * size)
-    let result = Tensor(shape: [plan.images, rows, columns, channels]) { buffer in
-      buffer.update(repeating: 0)
-      Kernel.poolPairs(plan) { from, to in
-        for c in 0..<channels { buffer[to + c] += share * storage.pointer[from + c] }
-      }
-    }
-    return result.recorded("averagePool2d", from: [self]) { [shape] outputGradient in
-      [
-        Tensor(shape: shape) { buffer in
-          buffer.update(repeating: 0)
-          Kernel.poolPairs(plan) { from, to in
-            for c in 0..<channels { buffer[from + c] += share * outputGradient.storage.pointer[to + c] }
-          }
-        }
-      ]
-    }
-  }
-}
-
-extension Kernel {
-  /// Every pair of an input pixel and the output pixel whose window holds it, as offsets.
-  static func poolPairs(_ plan: ConvolutionPlan, _ body: (_ from: Int, _ to: Int) -> Void) {
-    for image in 0..<plan.images {
-      for row in 0..<plan.outputHeight {
-        for column in 0..<plan.outputWidth {
-          let to = ((image * plan.outputHeight + row) * plan.outputWidth + column) * plan.inputs
-          for y in row * plan.strideY..<row * plan.strideY + plan.kernelHeight {
-            for x in column * plan.strideX..<column * plan.strideX + plan.kernelWidth {
-              body(((image * plan.height + y) * plan.width + x) * plan.inputs, to)
-            }
-          }
-        }
-      }
-    }
+    let (images, channels) = (shape[0], shape[3])
+    let (rows, columns) = ((shape[1] - size) / stride + 1, (shape[2] - size) / stride + 1)
+    // The rows and columns of each window side by side.
+    func places(_ count: Int) -> [Int] { (0..<count * size).map { $0 / size * stride + $0 % size } }
+    let windows = gathered(places(rows), axis: 1).gathered(places(columns), axis: 2)
+      .reshaped([images, rows, size, columns, size, channels]).permuted([0, 1, 3, 2, 4, 5])
+    return (windows * (1 / Float(size * size))).sum(axes: [3, 4])
   }
 }

@@ -8,6 +8,13 @@ struct ConvolutionPlan: Sendable {
   /// Whether a tape records. When none does, an image's bits must not depend on how many others there are.
   var isRecorded = Tape.current != nil
 
+  init(_ images: [Int], _ kernel: [Int], stride: (y: Int, x: Int), padding: (y: Int, x: Int)) {
+    (self.images, height, width) = (images[0], images[1], images[2])
+    (kernelHeight, kernelWidth, inputs, outputs) = (kernel[0], kernel[1], kernel[2], kernel[3])
+    (strideY, strideX) = stride
+    (paddingY, paddingX) = padding
+  }
+
   var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
   var outputWidth: Int { (width + 2 * paddingX - kernelWidth) / strideX + 1 }
   var outputPixels: Int { outputHeight * outputWidth }

@@ -20,17 +20,17 @@ struct Projection {
 }
 
 /// Three rows.
-struct Matrix3 {
-  var rows: (SIMD3<Float>, SIMD3<Float>, SIMD3<Float>)
+package struct Matrix3 {
+  package var rows: (SIMD3<Float>, SIMD3<Float>, SIMD3<Float>)
 
-  init(_ a: SIMD3<Float>, _ b: SIMD3<Float>, _ c: SIMD3<Float>) { rows = (a, b, c) }
+  package init(_ a: SIMD3<Float>, _ b: SIMD3<Float>, _ c: SIMD3<Float>) { rows = (a, b, c) }
 
-  var transposed: Matrix3 {
+  package var transposed: Matrix3 {
     let (a, b, c) = rows
     return Matrix3(SIMD3(a.x, b.x, c.x), SIMD3(a.y, b.y, c.y), SIMD3(a.z, b.z, c.z))
   }
 
-  static func * (m: Matrix3, v: SIMD3<Float>) -> SIMD3<Float> {
+  package static func * (m: Matrix3, v: SIMD3<Float>) -> SIMD3<Float> {
     SIMD3((m.rows.0 * v).sum(), (m.rows.1 * v).sum(), (m.rows.2 * v).sum())
   }
 
