@@ -13,9 +13,7 @@ struct CameraFeatures: Module {
   private let schema: ObservationSchema
   private let crop: Int?
 
-  /// - Parameters:
-  ///   - width: numbers of a camera, or of a token.
-  ///   - condition: the width of the instruction's embedding; nil for none.
+  /// - Parameter width: numbers of a camera, or of a token.
   /// - Throws: `EncoderError` when a camera is smaller than the crop.
   init(_ context: EncoderContext, crop: Int?, width: Int, condition: Int?, random: inout Random) throws {
     try Cropping.check(crop, schema: context.schema)

@@ -22,9 +22,7 @@ package struct InflatedInception: Sendable {
     try self.init(Safetensors.read(path).tensors, file: path)
   }
 
-  /// - Parameters:
-  ///   - tensors: in PyTorch's layout; those not in `shapes` are ignored.
-  ///   - file: where they come from, for errors.
+  /// - Parameter tensors: in PyTorch's layout; those not in `shapes` are ignored.
   /// - Throws: `MetricWeightsError`.
   package init(_ tensors: [String: Tensor], file: String) throws {
     let weights = MetricWeights(tensors: tensors, network: "I3D", file: file)

@@ -68,9 +68,7 @@ package struct LPIPS: Sendable {
     try self.init(Safetensors.read(path).tensors, file: path)
   }
 
-  /// - Parameters:
-  ///   - tensors: by the names above, in PyTorch's layout; others are ignored.
-  ///   - file: where they come from, for errors.
+  /// - Parameter tensors: by the names above, in PyTorch's layout; others are ignored.
   /// - Throws: `MetricWeightsError`.
   package init(_ tensors: [String: Tensor], file: String) throws {
     guard let first = tensors["features.0.weight"] else {
@@ -90,11 +88,8 @@ package struct LPIPS: Sendable {
     heads = try (0..<5).map { try tensor("lin\($0).model.1.weight").reshaped([-1, 1]) }
   }
 
-  /// The distance of each frame of `a` from the same frame of `b`.
-  ///
-  /// - Parameters:
-  ///   - a: `[frames, height, width, 3]`, clipped to 0...1; neither side shorter than `trunk.smallestSide`.
-  ///   - b: of the same shape.
+  /// The distance of each frame of `a` from the same one of `b`: `[frames, height, width, 3]`, clipped to 0...1, no side
+  /// shorter than `trunk.smallestSide`.
   package func distances(_ a: Tensor, _ b: Tensor) -> [Double] {
     precondition(
       a.rank == 4 && a.shape[3] == 3 && a.shape == b.shape && min(a.shape[1], a.shape[2]) >= trunk.smallestSide,

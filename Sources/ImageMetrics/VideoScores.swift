@@ -9,22 +9,15 @@ package struct VideoScores {
   private let perceptual: LPIPS?
   private let video: VideoDistance?
 
-  /// - Parameters:
-  ///   - steps: how many frames of a clip are predicted.
-  ///   - perceptual: the network of LPIPS; nil to leave it out.
-  ///   - video: the network of the Fréchet video distance; nil to leave it out.
+  /// - Parameter steps: predicted frames of a clip. A network that is nil leaves its metric out.
   package init(steps: Int, perceptual: LPIPS?, video: VideoDistance?) {
     (psnr, ssim) = (Array(repeating: 0, count: steps), Array(repeating: 0, count: steps))
     self.perceptual = perceptual
     self.video = video
   }
 
-  /// Adds one clip.
-  ///
-  /// - Parameters:
-  ///   - frames: predicted, `[steps, height, width, 3]` in 0...1.
-  ///   - truth: what was recorded then, of the same shape.
-  ///   - past: recorded frames before them, which count as part of the video.
+  /// Adds one clip: frames as predicted and as recorded, `[steps, height, width, 3]` in 0...1, and recorded ones before them,
+  /// which count as part of the video.
   package mutating func add(_ frames: Tensor, truth: Tensor, past: Tensor) {
     for step in psnr.indices {
       func one(_ all: Tensor) -> Tensor { all.sliced(axis: 0, step..<step + 1).squeezed(0) }
@@ -43,9 +36,7 @@ package struct VideoScores {
   /// The mean over steps and clips; nil without its network.
   package var lpips: Double? { perceptual.map { _ in distances / Double(clips) } }
 
-  /// The Fréchet distance of the clips from recorded ones; nil without its network.
-  ///
-  /// - Parameter recorded: the network's features of those, a row each.
+  /// The Fréchet distance of the clips from recorded ones by the network's features, a row each; nil without it.
   package func fvd(_ recorded: [[Double]]) -> Double? {
     features.isEmpty ? nil : VideoDistance.distance(recorded, features)
   }

@@ -135,9 +135,7 @@ public struct DemonstrationSchema: Codable, Sendable, Equatable {
   /// By observation key.
   public var observations: [String: VectorSchema]
 
-  /// - Parameters:
-  ///   - actions: by the name of their array.
-  ///   - observations: by key.
+  /// - Parameter actions: by the name of their array.
   public init(actions: [String: ActionSchema] = [:], observations: [String: VectorSchema] = [:]) {
     self.actions = actions
     self.observations = observations

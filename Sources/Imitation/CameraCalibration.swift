@@ -21,9 +21,7 @@ public struct CameraCalibration: Sendable, Equatable {
     self.position = position
   }
 
-  /// A camera of which only the image's size and the vertical angle of view are known, at the origin.
-  ///
-  /// - Parameter fieldOfView: degrees.
+  /// A camera of which only the image's size and the vertical angle of view, degrees, are known, at the origin.
   public init(fieldOfView: Float, size: ObservationSchema.ImageSize) {
     let focal = Float(size.height) / 2 / tan(fieldOfView * .pi / 360)
     self.init(

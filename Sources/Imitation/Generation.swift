@@ -22,9 +22,7 @@ public struct GenerationInfo: Sendable, Equatable {
   /// Which subtasks are over.
   public var signals: [String: Bool]
 
-  /// - Parameters:
-  ///   - frames: of things, by name.
-  ///   - signals: whether a subtask is done, by name.
+  /// - Parameter signals: whether a subtask is done, by name.
   public init(gripper: Pose, frames: [String: Pose], signals: [String: Bool]) {
     self.gripper = gripper
     self.frames = frames

@@ -3,7 +3,6 @@ import Tensors
 
 /// Turns instructions into rows that condition an encoder.
 public protocol TextEncoder: Module, Plugin {
-  /// Builds a text encoder.
   /// - Parameter context: of the encoder that it is a part of.
   /// - Throws: when the options and the context do not fit each other.
   init(options: Options, context: EncoderContext, random: inout Random) throws

@@ -9,10 +9,7 @@ public struct DiffusionTransformerBlock: Module {
   public let modulation: Linear
   let width: Int
 
-  /// - Parameters:
-  ///   - condition: the width of the condition.
-  ///   - memoryWidth: the width of the memory's tokens.
-  ///   - normalized: normalize each head's queries and keys.
+  /// - Parameter normalized: normalize each head's queries and keys.
   public init(
     width: Int, heads: Int, condition: Int, memoryWidth: Int, expansion: Int = 4, rotary: RotaryPositions? = nil,
     normalized: Bool = false, random: inout Random

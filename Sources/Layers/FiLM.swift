@@ -12,9 +12,7 @@ public struct FiLM: Module {
     self.channels = channels
   }
 
-  /// - Parameters:
-  ///   - input: `[images, height, width, channels]`.
-  ///   - condition: `[images, condition]`.
+  /// `[images, height, width, channels]`, modulated by `[images, condition]`.
   public func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
     let both = projection(condition)
     let beta = both.sliced(axis: 1, 0..<channels)

@@ -81,11 +81,7 @@ public struct DiffusionSampler: Sendable {
     }
   }
 
-  /// From noise to actions, `[randoms.count] + shape`.
-  ///
-  /// - Parameters:
-  ///   - shape: of one row.
-  ///   - randoms: one stream a row.
+  /// From noise to actions, `[randoms.count] + shape`: rows of that shape, each with a stream of its own.
   public func sample(
     _ shape: [Int], randoms: inout [Random], predict: (_ x: Tensor, _ step: Int) -> Tensor
   ) -> Tensor {

@@ -18,18 +18,15 @@ struct GaussianMixture {
     self.logits = logits
   }
 
-  /// `log Σ_k w_k Π_d N(a_d; μ_kd, σ_kd)`: `[batch, steps]`.
-  ///
-  /// - Parameter actions: `[batch, steps, action]`.
+  /// `log Σ_k w_k Π_d N(a_d; μ_kd, σ_kd)` of `[batch, steps, action]`: `[batch, steps]`.
   func logProbability(of actions: Tensor) -> Tensor {
     let distance = (actions.unsqueezed(2) - means) / deviations
     let each = distance.square() * -0.5 - deviations.log() - 0.5 * Foundation.log(2 * Float.pi)
     return (each.sum(axes: [3]) + logits.logSoftmax()).logSumExp(axis: 2)
   }
 
-  /// One action a step: a component, drawn by its weight or the heaviest, and a draw from it. `[batch, steps, action]`.
-  ///
-  /// - Parameter randoms: one stream an item of the batch.
+  /// One action a step: a component, drawn by its weight or the heaviest, and a draw from it. `[batch, steps, action]`, with a
+  /// random stream for each item of the batch.
   func sample(best: Bool, randoms: inout [Random]) -> Tensor {
     let (steps, modes, width) = (means.shape[1], means.shape[2], means.shape[3])
     let weights = logits.softmax().scalars

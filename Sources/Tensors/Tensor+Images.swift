@@ -1,9 +1,8 @@
 import CKernels
 
 extension Tensor {
-  /// 8-bit images as numbers in 0...1, each cropped at its own offset: `[count, crop.height, crop.width, 3]`, a constant.
-  ///
-  /// - Parameter pixels: `[count, height, width, 3]`.
+  /// 8-bit images `[count, height, width, 3]` as numbers in 0...1, each cropped at its own offset:
+  /// `[count, crop.height, crop.width, 3]`, a constant.
   public static func images(
     _ pixels: [UInt8], count: Int, height: Int, width: Int, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
   ) -> Tensor {

@@ -29,11 +29,8 @@ extension Tensor {
     }
   }
 
-  /// Mean 0 and variance 1 over each image and group of channels, then `scale` and `bias` by channel. Channels last.
-  ///
-  /// - Parameters:
-  ///   - adding: added before the finish; of this shape.
-  ///   - finish: done to the result.
+  /// Mean 0 and variance 1 over each image and group of channels, then `scale` and `bias` by channel, `adding`, which has this
+  /// shape, and `finish`. Channels last.
   public func groupNorm(
     groups: Int, scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5, adding: Tensor? = nil, finish: Finish = .none
   ) -> Tensor {
@@ -99,8 +96,7 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - scale: `[channels]`, or `[images, channels]` where this tensor is `[images, ..., channels]`.
-  ///   - bias: of the same shape as `scale`.
-  ///   - adding: of this tensor's shape.
+  ///   - bias: of the same shape as `scale`; `adding` has this tensor's.
   public func modulated(
     scale: Tensor, bias: Tensor? = nil, adding: Tensor? = nil, finish: Finish = .none
   ) -> Tensor {

@@ -24,8 +24,7 @@ package final class FeatureCache: EpisodeReader {
   /// - Throws: what the reader or the file threw; `CancellationError` when `shouldStop` asked.
   package static func open(
     _ encoder: any FrozenEncoder, _ base: any EpisodeReader, fingerprints: [DatasetFingerprint], reader: String? = nil,
-    folder: String,
-    shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    folder: String, shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> FeatureCache? {
     guard let count = encoder.frozenCount else { return nil }
     let lengths = base.episodes.map(\.length)
@@ -65,9 +64,8 @@ package final class FeatureCache: EpisodeReader {
         }
       }
     }
-    return FeatureCache(
-      base,
-      try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), count: count, lengths: lengths)
+    let rows = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+    return FeatureCache(base, rows, count: count, lengths: lengths)
   }
 
   private init(_ base: any EpisodeReader, _ data: Data, count: Int, lengths: [Int]) {
@@ -75,11 +73,7 @@ package final class FeatureCache: EpisodeReader {
     self.data = data
     self.count = count
     self.lengths = lengths
-    var start = 0
-    starts = lengths.map { length in
-      defer { start += length }
-      return start
-    }
+    starts = lengths.reduce(into: [0]) { $0.append($0.last! + $1) }
   }
 
   /// Removes what killed processes left half-written, and the files that were used longest ago until `bytes` more fit.

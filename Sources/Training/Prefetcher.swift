@@ -15,10 +15,7 @@ final class Prefetcher<Batch>: @unchecked Sendable {
   /// How long batches were waited for since this was last set to zero.
   var waited = Duration.zero
 
-  /// - Parameters:
-  ///   - first: the first batch that will be asked for; the others follow in order.
-  ///   - last: no batch from here on is made.
-  ///   - depth: how many wait at most.
+  /// Makes the batches `first..<last` in order, of which `depth` wait at most.
   init(from first: Int, to last: Int, depth: Int = 2, _ make: @escaping (Int) throws -> Batch) {
     next = first
     taken = first

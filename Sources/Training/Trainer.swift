@@ -3,10 +3,7 @@ import Imitation
 import Layers
 import Tensors
 
-/// The training loop of every objective, read from top to bottom.
-///
-/// Batch, dropout and crops of step `n` are functions of the seed and `n` alone: a run that was killed and resumed ends with
-/// the bits of one that never stopped.
+/// The training loop of every objective. Batch, dropout and crops of step `n` are functions of the seed and `n` alone.
 public struct Trainer<O: Objective> {
   /// What is minimized.
   public let objective: O

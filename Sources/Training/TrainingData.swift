@@ -14,12 +14,7 @@ package final class TrainingData {
   private let recipe: Recipe
   private let recorded: RecordedSchema
 
-  /// Opens a recipe's demonstrations.
-  ///
-  /// - Parameters:
-  ///   - root: where the registry's files are.
-  ///   - format: what reads them.
-  ///   - progress: how many episodes have been opened.
+  /// Opens a recipe's demonstrations; the registry's files are in `root`.
   /// - Throws: `RegistryError`, or what the reader threw.
   package convenience init(
     _ recipe: Recipe, registry: DatasetRegistry, root: String, format: any EpisodeFormat,
@@ -132,20 +127,15 @@ package final class TrainingData {
   /// Statistics over the training episodes only.
   package func normalizer() throws -> Normalizer {
     var normalizer = Normalizer()
+    func affine(_ key: String, _ rule: Normalization) throws -> Normalizer.Affine {
+      .init(rule, statistics: try reader.statistics(of: key, episodes: training))
+    }
     for key in reader.schema.vectorKeys {
-      normalizer.set(
-        key,
-        .init(
-          recipe.observations.normalization(of: key),
-          statistics: try reader.statistics(of: key, episodes: training)))
+      normalizer.set(key, try affine(key, recipe.observations.normalization(of: key)))
     }
-    var actions = Normalizer.Affine(
-      recipe.actions.normalization,
-      statistics: try reader.statistics(of: Normalizer.actions, episodes: training))
+    var actions = try affine(Normalizer.actions, recipe.actions.normalization)
     // Rows of a rotation matrix are in -1...1 already; scaling them apart would bend rotations.
-    for column in reader.actionLayout.rotationColumns {
-      (actions.scale[column], actions.offset[column]) = (1, 0)
-    }
+    for column in reader.actionLayout.rotationColumns { (actions.scale[column], actions.offset[column]) = (1, 0) }
     normalizer.set(Normalizer.actions, actions)
     return normalizer
   }
@@ -166,8 +156,7 @@ package final class TrainingData {
   /// Batch number `n` for `window`.
   /// - Throws: `TrainingError.tooFewWindows`.
   package func batches(window: Window, history: Int = 0) throws -> (Int) throws -> Batch {
-    let episodes = training.map { (number: $0, length: reader.episodes[$0].length) }
-    let indices = recipe.data.padding.indices(episodes, window: window)
+    let indices = indices(of: training, window)
     let sampler = WindowSampler(
       indices, weights: weights(of: indices), batch: recipe.training.batch, seed: recipe.seed)
     guard sampler.batchesPerEpoch > 0 else {
@@ -177,6 +166,10 @@ package final class TrainingData {
     return { [self] number in
       try reader.batch(sampler(number, order: &order), window: window, history: history)
     }
+  }
+
+  private func indices(of episodes: [Int], _ window: Window) -> [EpisodeStep] {
+    recipe.data.padding.indices(episodes.map { ($0, reader.episodes[$0].length) }, window: window)
   }
 
   /// The weight of each window, nil when none has one.
@@ -190,8 +183,7 @@ package final class TrainingData {
 
   /// Up to 256 windows spread evenly over the held-out episodes, in batches.
   package func validation(window: Window, history: Int = 0) -> () throws -> [Batch] {
-    let all = recipe.data.padding.indices(
-      heldOut.map { ($0, reader.episodes[$0].length) }, window: window)
+    let all = indices(of: heldOut, window)
     let step = max(1, (all.count + 255) / 256)
     let chosen = stride(from: 0, to: all.count, by: step).map { all[$0] }
     let size = recipe.training.batch

@@ -25,9 +25,7 @@ struct Matrix: @unchecked Sendable {
 /// Whether products have vector kernels of ours: then a row's bits do not depend on how many rows there are, as OpenBLAS's do.
 package var hasVectorKernels: Bool { ck_current_variant() != ck_baseline }
 
-/// OpenBLAS, set up once with one thread a call.
-///
-/// It multiplies where there are no vector kernels of ours for the processor, and is what they are compared with.
+/// OpenBLAS with one thread a call: it multiplies where there are no vector kernels of ours, and is what they are compared with.
 enum OpenBLAS {
   static let ready: Bool = {
     openblas_set_num_threads(1)
@@ -36,9 +34,7 @@ enum OpenBLAS {
 }
 
 extension Kernel {
-  /// `C = A B + bias`, or `C + A B` when `accumulating`, on this thread.
-  ///
-  /// - Parameter scratch: `scratchCount(m, k, a)` numbers.
+  /// `C = A B + bias`, or `C + A B` when `accumulating`, on this thread, with `scratchCount(m, k, a)` numbers of scratch.
   static func product(
     _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, to c: UnsafeMutablePointer<Float>, step: Int,
     bias: UnsafePointer<Float>? = nil, accumulating: Bool = false, scratch: UnsafeMutablePointer<Float>
