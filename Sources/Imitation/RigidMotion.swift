@@ -1,54 +1,18 @@
-import Imitation
 import Tensors
-
-/// Where the pixels of one camera look, item by item.
-struct PixelRays {
-  /// `[batch, pixels, 3]`, of depth 1.
-  let rays: Tensor
-  /// `[batch, 1, 1]`: how wide a pixel is at depth 1.
-  let width: Tensor
-
-  /// The rotation that turns nothing, `[1, 1, 4]`.
-  static let upright = Tensor([1, 0, 0, 0], shape: [1, 1, 4])
-
-  init(_ size: ObservationSchema.ImageSize, _ calibrations: [CameraCalibration]) {
-    rays = Tensor(shape: [calibrations.count, size.height * size.width, 3]) { buffer in
-      var place = 0
-      for camera in calibrations {
-        for v in 0..<size.height {
-          for u in 0..<size.width {
-            buffer[place] = (Float(u) + 0.5 - camera.center.x) / camera.focal.x
-            buffer[place + 1] = (Float(v) + 0.5 - camera.center.y) / camera.focal.y
-            buffer[place + 2] = 1
-            place += 3
-          }
-        }
-      }
-    }
-    width = Tensor(calibrations.map { 2 / ($0.focal.x + $0.focal.y) }, shape: [calibrations.count, 1, 1])
-  }
-
-  func shape(_ last: Int) -> [Int] { rays.shape.dropLast() + [last] }
-}
-
-extension Tensor {
-  /// Colors in 0...1 as coefficients of the spherical harmonic of degree 0.
-  var colorCoefficients: Tensor { (self - 0.5) / Gaussians.harmonic }
-}
 
 /// Turns and shifts sets of Gaussians, each item by its own rotation `[batch, 4]` (unit quaternions w, x, y, z) and shift
 /// `[batch, 3]`.
-struct RigidMotion {
-  let rotation: Tensor
-  let shift: Tensor
+package struct RigidMotion {
+  package let rotation: Tensor
+  package let shift: Tensor
 
-  init(rotation: Tensor, shift: Tensor) {
+  package init(rotation: Tensor, shift: Tensor) {
     self.rotation = rotation
     self.shift = shift
   }
 
   /// From the frame of one camera into that of another, item by item.
-  init(_ from: [CameraCalibration], to: [CameraCalibration]) {
+  package init(_ from: [CameraCalibration], to: [CameraCalibration]) {
     // Seen as a camera's view, `to` of a world whose frame is `from`'s turns points the wanted way.
     let size = ObservationSchema.ImageSize(height: 1, width: 1)
     let views = zip(from, to).map { $1.view(size, from: $0) }
@@ -57,7 +21,7 @@ struct RigidMotion {
       views.flatMap { [$0.translation.x, $0.translation.y, $0.translation.z] }, shape: [views.count, 3])
   }
 
-  func callAsFunction(_ set: Gaussians) -> Gaussians {
+  package func callAsFunction(_ set: Gaussians) -> Gaussians {
     let (w, v) = (part(0..<1), part(1..<4))
     let own = set.rotations
     let (ownW, ownV) = (own.sliced(axis: 2, 0..<1), own.sliced(axis: 2, 1..<4))
@@ -69,14 +33,14 @@ struct RigidMotion {
   }
 
   /// The backward pass.
-  var inverse: RigidMotion {
+  package var inverse: RigidMotion {
     let turned = Tensor.concatenated([rotation.sliced(axis: 1, 0..<1), -rotation.sliced(axis: 1, 1..<4)], axis: 1)
     let back = RigidMotion(rotation: turned, shift: .zeros(shift.shape))
     return RigidMotion(rotation: turned, shift: -back.moved(shift.unsqueezed(1)).squeezed(1))
   }
 
   /// Points `[batch, n, 3]`.
-  private func moved(_ points: Tensor) -> Tensor {
+  package func moved(_ points: Tensor) -> Tensor {
     // v' = v + 2 w (q × v) + 2 q × (q × v).
     let (w, v) = (part(0..<1), part(1..<4))
     let turn = cross(v, points)
@@ -92,7 +56,7 @@ struct RigidMotion {
   }
 
   /// The unit quaternion of a rotation given by its rows, by its largest component (Shepperd 1978).
-  static func quaternion(_ r: [SIMD3<Float>]) -> [Float] {
+  package static func quaternion(_ r: [SIMD3<Float>]) -> [Float] {
     let trace = r[0].x + r[1].y + r[2].z
     let squares = [trace, r[0].x, r[1].y, r[2].z]
     let best = squares.indices.max { squares[$0] < squares[$1] }!
