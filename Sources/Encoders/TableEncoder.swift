@@ -77,8 +77,7 @@ public struct TableEncoder: TextEncoder {
       ? Dictionary(uniqueKeysWithValues: table.map { (TableEncoder.tensorPrefix + $0, $1) }) : [:]
   }
 
-  /// The rows by instruction: those that came with the weights, else the file's; and its SHA-256 when they are too many to go
-  /// along.
+  /// The rows by instruction: those that came with the weights, else the file's, and its SHA-256 when they are too many.
   private static func table(
     _ file: String, _ context: EncoderContext, limit: Int
   ) throws -> (rows: [String: Tensor], attachments: [String: String]) {

@@ -25,9 +25,7 @@ package struct InflatedInception: Sendable {
   /// - Parameter tensors: in PyTorch's layout; those not in `shapes` are ignored.
   /// - Throws: `MetricWeightsError`.
   package init(_ tensors: [String: Tensor], file: String) throws {
-    let weights = MetricWeights(tensors: tensors, network: "I3D", file: file)
-    let shapes = InflatedInception.shapes
-    func tensor(_ name: String) throws -> Tensor { try weights.tensor(name, shapes[name]!) }
+    let tensor = MetricWeights(tensors: tensors, shapes: InflatedInception.shapes, network: "I3D", file: file)
     var units: [String: Unit] = [:]
     for unit in InflatedInception.plan {
       // A normalization by fixed statistics is a scale and a shift, which the convolution takes over.

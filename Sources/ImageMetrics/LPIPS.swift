@@ -24,14 +24,16 @@ package enum MetricWeightsError: Error, Equatable, CustomStringConvertible {
   private static let help = "docs/image-metrics.md tells how to write the file"
 }
 
-/// The tensors of a metric's file, asked for by name and shape.
+/// The tensors of a metric's file, asked for by name.
 struct MetricWeights {
   var tensors: [String: Tensor]
+  var shapes: [String: [Int]]
   var network: String
   var file: String
 
   /// - Throws: `MetricWeightsError`.
-  func tensor(_ name: String, _ shape: [Int]) throws -> Tensor {
+  func callAsFunction(_ name: String) throws -> Tensor {
+    let shape = shapes[name]!
     guard let tensor = tensors[name] else {
       throw MetricWeightsError.missing(name, network: network, file: file)
     }
@@ -61,8 +63,7 @@ package struct LPIPS: Sendable {
   /// `[channels, 1]` for each layer that is compared.
   private let heads: [Tensor]
 
-  /// - Parameter path: a safetensors file: torchvision's `features.…`, and `lin0.model.1.weight` to `lin4…` of the
-  ///   LPIPS release.
+  /// - Parameter path: a safetensors file of torchvision's `features.…` and LPIPS's own `lin0.model.1.weight` to `lin4…`.
   /// - Throws: `MetricWeightsError`, `SafetensorsError`.
   package init(contentsOf path: String) throws {
     try self.init(Safetensors.read(path).tensors, file: path)
@@ -77,9 +78,8 @@ package struct LPIPS: Sendable {
     guard let trunk = Trunk.allCases.first(where: { $0.shapes["features.0.weight"] == first.shape }) else {
       throw MetricWeightsError.unknownTrunk(file: file)
     }
-    let weights = MetricWeights(tensors: tensors, network: "LPIPS with \(trunk.rawValue)", file: file)
-    let shapes = trunk.shapes
-    func tensor(_ name: String) throws -> Tensor { try weights.tensor(name, shapes[name]!) }
+    let tensor = MetricWeights(
+      tensors: tensors, shapes: trunk.shapes, network: "LPIPS with \(trunk.rawValue)", file: file)
     self.trunk = trunk
     convolutions = try trunk.steps.map {
       // PyTorch has [outputs, inputs, rows, columns].

@@ -29,8 +29,7 @@ package struct VideoDistance: Sendable {
     return network.logits(frames * 2 - 1).scalars.map(Double.init)
   }
 
-  /// The distance of two sets of clips by their features. Biased upwards for few clips: only results from as many clips
-  /// compare.
+  /// The distance of two sets of clips by their features. Biased upwards for few: only results from as many clips compare.
   package static func distance(_ real: [[Double]], _ generated: [[Double]]) -> Double {
     let (a, b) = (moments(real), moments(generated))
     return frechet(mean: a.mean, covariance: a.covariance, otherMean: b.mean, otherCovariance: b.covariance)
@@ -237,8 +236,7 @@ private struct SymmetricEigenproblem {
     }
   }
 
-  /// One implicit QR step of the block `low...high`, shifted by that eigenvalue of its last two rows which is nearer to
-  /// the last value.
+  /// One implicit QR step of the block `low...high`, shifted by its last two rows' eigenvalue nearer to the last value.
   private mutating func step(_ low: Int, _ high: Int) {
     let (half, last) = ((values[high - 1] - values[high]) / 2, beside[high - 1])
     let root = (half * half + last * last).squareRoot()

@@ -4,8 +4,7 @@ public struct ActionColumns: Sendable, Equatable {
   public var arrays: [String]
   /// The columns to learn, nil for all.
   public var learned: [Int]?
-  /// What the other columns are when the policy acts, in their order; nil for what they are in the demonstrations, which
-  /// must then be the same everywhere.
+  /// What the other columns are when the policy acts, in order; nil for what they are, always the same, in the demonstrations.
   public var constants: [Float]?
   /// Where three columns are an axis times an angle, to be learned as six numbers.
   public var rotations: [Int]

@@ -52,8 +52,7 @@ public struct ActionLayout: Codable, Sendable, Equatable {
   /// How many numbers the policy has.
   public var width: Int { learned.count + 3 * rotations.count }
 
-  /// What is learned, in order: where it is in the whole action, where the policy's numbers of it begin, and whether it is a
-  /// rotation.
+  /// What is learned, in order: its place in the whole action, where the policy's numbers begin, and if it is a rotation.
   private var parts: [(column: Int, start: Int, isRotation: Bool)] {
     var (parts, place, start): ([(column: Int, start: Int, isRotation: Bool)], Int, Int) = ([], 0, 0)
     while place < learned.count {

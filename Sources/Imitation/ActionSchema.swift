@@ -1,7 +1,5 @@
 /// What each number of an action means: names, units and limits, in order. Whatever is nil is not known.
-///
-/// It is recorded with demonstrations and travels with what is trained on them, so that nobody has to guess what a policy's
-/// numbers do to a robot.
+/// Recorded with demonstrations, it travels with what is trained on them: nobody has to guess what numbers do to a robot.
 public struct ActionSchema: Codable, Sendable, Equatable {
   /// What one number of an action means; nil where nobody knows.
   public struct Dimension: Codable, Sendable, Equatable {
@@ -49,8 +47,7 @@ public struct ActionSchema: Codable, Sendable, Equatable {
   public var dimensions: [Dimension]
   /// How many actions a second of robot time takes.
   public var controlHertz: Double?
-  /// What carries them out, for example "operational space, step in the base frame". A text that another begins with says less
-  /// than that one, and does not contradict it.
+  /// What carries them out, as in "operational space, step in the base frame". The beginning of another text says less than it.
   public var control: String?
 
   enum CodingKeys: String, CodingKey {

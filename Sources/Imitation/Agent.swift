@@ -51,8 +51,7 @@ public final class Agent: Behavior {
   public let ensemble: Float?
 
   private var history: [Observation] = []
-  /// What was predicted from which moment on, the oldest first: one prediction, or with `ensemble` all that still reach the
-  /// present.
+  /// What was predicted from which moment on, the oldest first: one, or with `ensemble` all that still reach the present.
   private var predictions: [(start: Int, actions: [[Float]])] = []
   private var moment = 0
   private var random = Random(seed: 0)
@@ -96,8 +95,23 @@ public final class Agent: Behavior {
 
   private func observe(_ observation: Observation) throws {
     if history.isEmpty { try policy.encoder.check(instruction: observation.instruction) }
-    history.append(try checked(observation))
-    history = history.suffix(policy.view.observations.count)
+    for (key, size) in schema.images {
+      guard let image = observation.images[key] else {
+        throw AgentError.missingImage(key: key, available: observation.images.keys.sorted())
+      }
+      guard image.width == size.width, image.height == size.height else {
+        throw AgentError.imageSize(key: key, expected: size, width: image.width, height: image.height)
+      }
+    }
+    for (key, width) in schema.vectors {
+      guard let values = observation.vectors[key] else {
+        throw AgentError.missingVector(key: key, available: observation.vectors.keys.sorted())
+      }
+      guard values.count == width else {
+        throw AgentError.vectorWidth(key: key, expected: width, found: values.count)
+      }
+    }
+    history = (history + [observation]).suffix(policy.view.observations.count)
   }
 
   private func act() -> [Float] {
@@ -147,26 +161,6 @@ public final class Agent: Behavior {
         return action
       }
     }
-  }
-
-  private func checked(_ observation: Observation) throws -> Observation {
-    for (key, size) in schema.images {
-      guard let image = observation.images[key] else {
-        throw AgentError.missingImage(key: key, available: observation.images.keys.sorted())
-      }
-      guard image.width == size.width, image.height == size.height else {
-        throw AgentError.imageSize(key: key, expected: size, width: image.width, height: image.height)
-      }
-    }
-    for (key, width) in schema.vectors {
-      guard let values = observation.vectors[key] else {
-        throw AgentError.missingVector(key: key, available: observation.vectors.keys.sorted())
-      }
-      guard values.count == width else {
-        throw AgentError.vectorWidth(key: key, expected: width, found: values.count)
-      }
-    }
-    return observation
   }
 
   /// Observations `[batch][time]` as tensors, only the keys of `schema`, nothing normalized.

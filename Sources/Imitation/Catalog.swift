@@ -32,8 +32,7 @@ public struct Catalog: PartFactory {
 
   // MARK: Checking
 
-  /// Refuses a choice for whatever it can be refused without building it: its kind, its options, and the plug-ins that they
-  /// name.
+  /// Refuses a choice for what can be seen without building it: its kind, its options, and the plug-ins that they name.
   /// - Parameter files: whether files that it names have to be there.
   /// - Throws: `SettingError`.
   public func check(_ choice: Choice, as kind: PluginKind, path: String, files: Bool = false) throws {

@@ -6,7 +6,7 @@ public struct Choice: Sendable, Equatable {
   public let options: Setting
 
   /// A plug-in by name, with its defaults unless options are given.
-  public init(kind: String, options: Setting = Setting(.map([]), line: 0)) {
+  public init(kind: String, options: Setting = Setting(.map([]))) {
     self.kind = kind
     self.options = options
   }

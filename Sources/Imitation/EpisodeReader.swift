@@ -36,9 +36,7 @@ public struct EpisodeStep: Sendable, Hashable {
 }
 
 /// Recorded episodes to learn from: rows of observations, actions and rewards by episode.
-///
-/// Files are one kind (`EpisodeFormat`); episodes in memory and a cache of features are others. What training sees is
-/// `any EpisodeReader`.
+/// Files are one kind (`EpisodeFormat`), episodes in memory and a cache of features are others.
 public protocol EpisodeReader: Sendable {
   /// What every episode holds of the keys asked for.
   var schema: ObservationSchema { get }
@@ -53,8 +51,7 @@ public protocol EpisodeReader: Sendable {
   /// What tells these demonstrations from others: content, not names.
   /// - Throws: when a file cannot be read.
   func fingerprints() throws -> [DatasetFingerprint]
-  /// What the recorded numbers of the whole action and of vectors mean, as far as it is known, and a note a line where it
-  /// is not believed.
+  /// What recorded numbers of the whole action and of vectors mean, if known, and a note a line where it is not believed.
   /// - Throws: `SchemaError` when two files contradict each other.
   func recordedSchema() throws -> RecordedSchema
   /// `[rows.count, height, width, 3]` bytes of the camera `key`, one entry per row asked for, repeats included.

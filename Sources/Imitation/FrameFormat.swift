@@ -1,5 +1,4 @@
-/// What a recipe or a flag says of a file's frames that the file itself does not: without it only unsigned bytes with the
-/// channels last are taken for images.
+/// What a recipe or a flag says of a file's frames: without it only unsigned bytes with the channels last are images.
 public struct FrameFormat: Sendable, Equatable {
   /// Frames are `[rows, 3, height, width]`, as PyTorch has them.
   public var isChannelsFirst: Bool

@@ -12,8 +12,7 @@ import Synchronization
 /// Use of a required value that nobody set stops the program.
 @propertyWrapper
 public struct Key<Value: SettingValue>: Sendable {
-  /// Where the value is. Only decoding writes into one, of options that nobody else has yet; setting the property makes a new
-  /// one, so that copies stay apart.
+  /// Where the value is. Only decoding writes into one; setting the property makes a new one, so that copies stay apart.
   private final class Slot: Sendable {
     let state: Mutex<(value: Value?, given: Setting?)>
     init(_ value: Value?) { state = Mutex((value, nil)) }

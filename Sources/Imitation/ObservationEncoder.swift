@@ -87,9 +87,7 @@ extension ObservationEncoder {
 }
 
 /// An encoder part of which is frozen: what that part makes of a frame never changes, so it can be computed once and kept.
-///
-/// Whoever makes batches may put those rows into `ObservationBatch.frozen`; the encoder then need not look at the images
-/// again.
+/// Whoever makes batches may put those rows into `ObservationBatch.frozen`; the encoder then looks at no images.
 public protocol FrozenEncoder: ObservationEncoder {
   /// Numbers of a frozen row; nil when everything is trained.
   var frozenCount: Int? { get }

@@ -1,7 +1,5 @@
 /// Something that a recipe names by one short word: `encoder: {kind: resnet18, ...}`.
-///
-/// `Options` holds what the recipe may set; decoding it refuses values out of range, so a plug-in that could be made from
-/// its options never fails later.
+/// Decoding its `Options` refuses values out of range, so a plug-in that could be made from them never fails later.
 public protocol Plugin: SendableMetatype {
   /// What a recipe may set of it.
   associatedtype Options: PluginOptions

@@ -1,5 +1,4 @@
-/// A group of keys, above all what a recipe may set of a plug-in: every stored property is a `@Key`, or a group whose keys
-/// stand side by side with these.
+/// A group of keys, such as what a recipe may set of a plug-in: every stored property is a `@Key`, or a group of more of them.
 ///
 /// ```swift
 /// public struct Options: PluginOptions {

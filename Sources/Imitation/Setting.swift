@@ -29,7 +29,7 @@ public struct Setting: Sendable, Equatable {
   public var line: Int
 
   /// - Parameter line: where it begins; 0 for what comes from no file.
-  public init(_ value: Value, line: Int) {
+  public init(_ value: Value, line: Int = 0) {
     self.value = value
     self.line = line
   }

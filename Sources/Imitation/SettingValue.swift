@@ -18,9 +18,6 @@ extension SettingValue {
 }
 
 extension Setting {
-  /// A value that stands in no file.
-  public init(_ value: Value) { self.init(value, line: 0) }
-
   /// What to throw when this is not what is wanted.
   public func wrongType(_ path: String, wanted: String) -> SettingError {
     .wrongType(path: path, line: line, wanted: wanted, found: kind)

@@ -113,8 +113,7 @@ extension Tensor {
   var integerValue: Int { Int(scalars[0]) << 24 | Int(scalars[1]) }
 }
 
-/// The factor that brings all gradients together to at most `maximum` in Euclidean norm, and the norm before
-/// (PyTorch's `clip_grad_norm_`).
+/// The factor that brings all gradients together to a norm of at most `maximum`, and the norm (PyTorch's `clip_grad_norm_`).
 public func clippingFactor(
   _ gradients: Gradients, of parameters: [(name: String, parameter: Parameter)], maximum: Float
 ) -> (factor: Float, norm: Float) {

@@ -7,8 +7,7 @@ public enum LearningRateSchedule: Sendable, Equatable {
   /// Linear warm-up, then half a cosine down to 0 at step `total`.
   case cosine(warmup: Int, total: Int)
 
-  /// The factor on the learning rate: with a warm-up of W steps, step `s` has `s / W`, so that the first one is 0
-  /// (Diffusion Policy and RoboCasa's robomimic).
+  /// The factor on the learning rate: in a warm-up of W steps, step `s` has `s / W` (Diffusion Policy, RoboCasa's robomimic).
   public func factor(at step: Int) -> Double {
     switch self {
     case .constant(let warmup):

@@ -17,8 +17,7 @@ struct ConvolutionBlock: Module {
   }
 }
 
-/// Two such blocks with a skip connection; between them the condition scales and shifts (FiLM: `scale h + bias`, not `1 + scale`),
-/// or shifts alone.
+/// Two such blocks with a skip connection; between them the condition scales and shifts (`scale h + bias`), or shifts alone.
 struct ConditionalResidualBlock: Module {
   let first: ConvolutionBlock
   let second: ConvolutionBlock

@@ -1,7 +1,6 @@
 import Imitation
 
-/// What a recipe may set of Diffusion Policy, whichever network it has. The defaults are those of the reference's image
-/// experiments.
+/// What a recipe may set of Diffusion Policy, whichever its network. The defaults are the reference's for image experiments.
 public struct DiffusionOptions: PluginOptions {
   @Key("Actions denoised together; those before the present are among them.", 1...1000) public var horizon = 16
   @Key("Frames of history; at most horizon.", 1...1000) public var context = 2

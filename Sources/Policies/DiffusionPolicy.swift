@@ -28,8 +28,7 @@ public protocol DenoisingNetwork: Module {
 
 /// Diffusion Policy (Chi et al. 2023): actions of a window are drawn by denoising, conditioned on the last few frames.
 ///
-/// The window starts at the oldest frame: with 2 frames and a horizon of 16 it is actions -1...14, of which those from the
-/// present on are for acting.
+/// The window starts at the oldest frame: with 2 frames and a horizon of 16 it is actions -1...14, those from 0 on for acting.
 public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
   public struct Options: PluginOptions {
     public var diffusion = DiffusionOptions()

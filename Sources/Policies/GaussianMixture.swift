@@ -25,8 +25,7 @@ struct GaussianMixture {
     return (each.sum(axes: [3]) + logits.logSoftmax()).logSumExp(axis: 2)
   }
 
-  /// One action a step: a component, drawn by its weight or the heaviest, and a draw from it. `[batch, steps, action]`, with a
-  /// random stream for each item of the batch.
+  /// One action a step, from a component drawn by its weight or the heaviest: `[batch, steps, action]`, with a stream an item.
   func sample(best: Bool, randoms: inout [Random]) -> Tensor {
     let (steps, modes, width) = (means.shape[1], means.shape[2], means.shape[3])
     let weights = logits.softmax().scalars
@@ -36,23 +35,16 @@ struct GaussianMixture {
     values.reserveCapacity(weights.count / modes * width)
     for row in 0..<randoms.count * steps {
       let item = row / steps
-      let part = weights[row * modes..<(row + 1) * modes]
-      var mode = 0
-      if best {
-        for candidate in 1..<max(modes, 1) where part[row * modes + candidate] > part[row * modes + mode] {
-          mode = candidate
-        }
-      } else {
-        // Rounding may leave the sum a little below the draw: then it is the last.
+      let shares = Array(weights[row * modes..<(row + 1) * modes])
+      var mode = shares.indices.reduce(0) { shares[$1] > shares[$0] ? $1 : $0 }
+      if !best {
         var left = Float(randoms[item].uniform())
-        mode = modes - 1
-        for candidate in 0..<modes {
-          left -= part[row * modes + candidate]
-          if left < 0 {
-            mode = candidate
-            break
-          }
+        func takes(_ share: Float) -> Bool {
+          left -= share
+          return left < 0
         }
+        // Rounding may leave the sum a little below the draw: then it is the last.
+        mode = shares.firstIndex(where: takes) ?? modes - 1
       }
       let start = (row * modes + mode) * width
       for place in start..<start + width {

@@ -4,9 +4,7 @@ import Tensors
 
 /// How much noise each of `N` diffusion steps holds: `x_t = √A_t x_0 + √(1 - A_t) ε` (Ho et al. 2020; Nichol and Dhariwal
 /// 2021 for the cosine), the arithmetic of diffusers' `DDPMScheduler`.
-///
-/// It knows nothing of networks: what a network predicts, and how steps are walked back, are `Prediction` and
-/// `DiffusionSampler`.
+/// What a network predicts, and how steps are walked back, are `Prediction` and `DiffusionSampler`.
 public struct NoiseSchedule: Sendable {
   /// How noise grows.
   public enum Shape: String, CaseIterable, SettingValue {
@@ -62,16 +60,13 @@ public struct NoiseSchedule: Sendable {
   /// `A_t` before step `step`; 1 when that is before the first.
   func remaining(at step: Int) -> Double { step < 0 ? 1 : remaining[step] }
 
-  /// One factor an item, to be multiplied with `[items, ...]` of `rank` axes.
-  private func column(_ steps: [Int], rank: Int, _ value: (Double) -> Double) -> Tensor {
-    Tensor(
-      steps.map { Float(value(remaining[$0])) }, shape: [steps.count] + Array(repeating: 1, count: rank - 1))
-  }
-
   /// `√A x_0 + √(1 - A) ε` with each item's own step: `[items, ...]`.
   public func noised(_ clean: Tensor, noise: Tensor, steps: [Int]) -> Tensor {
-    column(steps, rank: clean.rank) { $0.squareRoot() } * clean
-      + column(steps, rank: clean.rank) { (1 - $0).squareRoot() } * noise
+    func column(_ factor: (Double) -> Double) -> Tensor {
+      let shape = [steps.count] + Array(repeating: 1, count: clean.rank - 1)
+      return Tensor(steps.map { Float(factor(remaining[$0])) }, shape: shape)
+    }
+    return column { $0.squareRoot() } * clean + column { (1 - $0).squareRoot() } * noise
   }
 
   /// What the network should have said of `noised(clean, noise, steps)`.
@@ -79,9 +74,7 @@ public struct NoiseSchedule: Sendable {
     switch prediction {
     case .epsilon: noise
     case .sample: clean
-    case .velocity:
-      column(steps, rank: clean.rank) { $0.squareRoot() } * noise
-        - column(steps, rank: clean.rank) { (1 - $0).squareRoot() } * clean
+    case .velocity: noised(noise, noise: -clean, steps: steps)
     }
   }
 }

@@ -2,8 +2,7 @@ import Imitation
 import Layers
 import Tensors
 
-/// A row for each frame out of an encoder's tokens: a query made of proprioception and the instruction attends to them, knowing
-/// where each is.
+/// A row for each frame out of an encoder's tokens: a query of proprioception and instruction attends to them and their places.
 struct TokenReader: Module {
   /// Attention to the tokens and a layer of its own, pre-norm, each with its skip connection.
   struct Block: Module {

@@ -37,9 +37,7 @@ struct TransformerDecoderBlock: Module {
 }
 
 /// Diffusion Policy's transformer (Chi et al. 2023): noisy actions are tokens that look at a memory of the diffusion step and
-/// the observed frames.
-///
-/// The reference also has an encoder-only form without conditioning; a policy always has observations, so it is not here.
+/// the observed frames. The reference's encoder-only form without conditioning is not here.
 public struct TransformerForDiffusion: DenoisingNetwork {
   public struct Options: PluginOptions {
     @Key("Width of the tokens; even.", 4...16_384) public var width = 256

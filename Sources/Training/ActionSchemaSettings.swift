@@ -1,7 +1,6 @@
 import Imitation
 
-/// What a recipe says of its actions where the demonstrations do not: lists with one entry for each recorded number, null where
-/// it is not known.
+/// What a recipe says of its actions where demonstrations do not: lists of an entry a recorded number, null where unknown.
 package struct ActionSchemaSettings: PluginOptions, Equatable {
   @Key("Each value's name.") package var names: [String?]?
   @Key("What +1 stands for.") package var units: [String?]?
@@ -12,8 +11,9 @@ package struct ActionSchemaSettings: PluginOptions, Equatable {
 
   package init() {}
 
+  private var counts: Set<Int> { Set([names?.count, units?.count, low?.count, high?.count].compactMap { $0 }) }
+
   package func validate() throws {
-    let counts = Set([names?.count, units?.count, low?.count, high?.count].compactMap { $0 })
     try $names.refuse(
       unless: counts.count <= 1,
       "the lists of actions.schema have \(counts.sorted().map(String.init).joined(separator: " and ")) entries")
@@ -29,8 +29,7 @@ package struct ActionSchemaSettings: PluginOptions, Equatable {
   /// For actions of `width` numbers.
   /// - Throws: `SettingError` when the lists are of another length.
   package func schema(width: Int) throws -> ActionSchema {
-    let lists = [names?.count, units?.count, low?.count, high?.count]
-    if let count = lists.compactMap({ $0 }).first, count != width {
+    if let count = counts.first, count != width {
       throw SettingError.invalid(
         path: "actions.schema", line: 0, reason: "describes \(count) numbers, the recorded actions have \(width)")
     }

@@ -4,14 +4,6 @@ import Tensors
 
 /// The weights under training: one step of theirs, and their average.
 struct Optimization {
-  /// What a step did.
-  struct Outcome {
-    var loss: Double
-    /// Of all gradients together, before clipping.
-    var gradientNorm: Double
-    var learningRate: Double
-  }
-
   private let settings: TrainingSettings
   private let module: any Module
   private let parameters: [(name: String, parameter: Parameter)]
@@ -43,10 +35,11 @@ struct Optimization {
 
   /// Step `index`, counted from 0: gradient, clipping, weights, average.
   /// - Parameter lastCheckpoint: for the message when a number is none.
+  /// - Returns: the row of the log as far as the step itself goes.
   /// - Throws: `TrainingError.notANumber` before any weight has changed, or what `loss` throws.
   mutating func step(
     _ index: Int, random: Random, lastCheckpoint: @autoclosure () -> String?, loss: () throws -> Tensor
-  ) throws -> Outcome {
+  ) throws -> TrainingMetrics {
     let rate = settings.learningRate * settings.schedule.factor(at: index)
     let (value, gradients) = try withGradients(random: random.split(index), loss)
     let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
@@ -55,7 +48,8 @@ struct Optimization {
         step: index + 1, tensor: cause(loss: value, gradients), lastCheckpoint: lastCheckpoint())
     }
     optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
-    return Outcome(loss: Double(value.item), gradientNorm: Double(norm), learningRate: rate)
+    return TrainingMetrics(
+      step: index + 1, loss: Double(value.item), gradientNorm: Double(norm), learningRate: rate)
   }
 
   /// Runs `body` with the averaged weights in the module; nil without averaging.

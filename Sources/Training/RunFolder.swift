@@ -55,8 +55,7 @@ public struct RunFolder: Sendable {
     return try Recipe(path: recipe)
   }
 
-  /// The recipe that a checkpoint was trained with; how it is judged is taken from the folder's `recipe.yaml`, where that may
-  /// have changed.
+  /// The recipe that a checkpoint was trained with, but judged as the folder's `recipe.yaml` says now.
   ///
   /// - Parameter text: the recipe in the checkpoint.
   /// - Returns: the recipe, and what to tell when `recipe.yaml` says something else of the training.

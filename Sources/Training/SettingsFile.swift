@@ -50,8 +50,7 @@ package enum SettingsFile {
     return try Yams.serialize(node: node)
   }
 
-  /// Yams follows aliases when it compares the keys of a mapping, before any value can be counted: a few levels that repeat
-  /// each other take it for ever.
+  /// Yams follows aliases when it compares keys, before values are counted: a few levels that repeat each other take for ever.
   private static let mostAliases = 12
 
   /// Words that begin with a star where a value may stand; text within quotation marks is counted as well.

@@ -31,8 +31,7 @@ package struct Stage {
     }
   }
 
-  /// How many steps the newest checkpoint's recipe asked for, where that is another number than now and some are still to be
-  /// done.
+  /// How many steps the newest checkpoint's recipe asked for, if another number than now, where some are still to be done.
   package func stepsBefore(_ settings: TrainingSettings) throws -> Int? {
     guard let (step, identity) = try last(), step < settings.steps,
       case .integer(let planned)? = (try? SettingsFile.parse(Stage.lines(identity).last))?["steps"]?.value,
@@ -53,8 +52,7 @@ package struct Stage {
     return true
   }
 
-  /// Trains `objective` to the last step, from the newest checkpoint if there is one, and leaves the acting weights in its
-  /// module.
+  /// Trains `objective` to the last step, from the newest checkpoint if any, and leaves the acting weights in its module.
   ///
   /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
   package func train(

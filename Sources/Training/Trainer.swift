@@ -60,7 +60,7 @@ public struct Trainer<O: Objective> {
       let began = now()
       let batch = try batches(step)
       var result: PolicyLoss?
-      let outcome = try optimization.step(
+      var row = try optimization.step(
         step, random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint)
       ) {
         let found = try objective.loss(on: batch)
@@ -73,13 +73,12 @@ public struct Trainer<O: Objective> {
 
       let last = step == settings.steps
       if step % settings.logEvery == 0 || last {
-        let parts = result?.parts ?? [:]
-        let seconds = spent / .seconds(1)
-        try append(
-          TrainingMetrics(
-            step: step, loss: outcome.loss, parts: parts.isEmpty ? nil : parts, gradientNorm: outcome.gradientNorm,
-            learningRate: outcome.learningRate, samplesPerSecond: Double(samples) / max(seconds, 1e-9),
-            waiting: batches.waited / .seconds(1) / max(seconds, 1e-9), memoryBytes: memory()))
+        let seconds = max(spent / .seconds(1), 1e-9)
+        if let parts = result?.parts, !parts.isEmpty { row.parts = parts }
+        row.samplesPerSecond = Double(samples) / seconds
+        row.waiting = batches.waited / .seconds(1) / seconds
+        row.memoryBytes = memory()
+        try append(row)
         (spent, samples, batches.waited) = (.zero, 0, .zero)
         Memory.startCounting()
       }

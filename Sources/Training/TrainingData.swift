@@ -98,8 +98,7 @@ package final class TrainingData {
     return (episodes.indices.filter { !heldOut.contains($0) }, heldOut.sorted())
   }
 
-  /// What differs between these demonstrations and those that a run was begun with; nil when nothing does, or when nothing is
-  /// known of those.
+  /// What differs between these demonstrations and those of a run's beginning; nil when nothing does, as far as is known.
   package func change(since old: [DatasetFingerprint]) -> String? {
     guard !old.isEmpty, old != fingerprints else { return nil }
     guard old.map(\.task) == fingerprints.map(\.task) else { return "other tasks" }

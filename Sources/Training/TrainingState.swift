@@ -2,10 +2,8 @@ import Imitation
 import Layers
 import Tensors
 
-/// Where training stands: all that has to be kept to go on with the same bits.
-///
-/// Random numbers and the position in the data order follow from the seed and the step, so the step is all that is kept of
-/// them.
+/// Where training stands: all that has to be kept to go on with the same bits. Random numbers and the order of the data follow
+/// from the seed and the step.
 package struct TrainingState {
   package static let groups = ["weights", "average", "optimizer"]
 

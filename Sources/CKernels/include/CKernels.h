@@ -30,8 +30,7 @@ typedef struct {
 } ck_window;
 
 enum { CK_TILE = 16, CK_SPLAT_COLOURS = 4, CK_SPLAT_GRADIENTS = 10 };
-// A Gaussian on the image: its center in pixels, the inverse of its covariance [a b; b c], how far it reaches, and red,
-// green, blue and depth.
+// A Gaussian on the image: center in pixels, inverse covariance [a b; b c], how far it reaches, and red, green, blue, depth.
 typedef struct {
   float x, y, a, b, c, opacity, half_width, half_height;
   float color[CK_SPLAT_COLOURS];

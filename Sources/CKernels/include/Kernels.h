@@ -1,7 +1,6 @@
 #pragma once
 
-// Every kernel: what it returns, its name, its parameters, and how they are passed on. Declarations, tables and forwarding are
-// made of this list.
+// Every kernel: what it returns, its name, its parameters, and how they are passed on. All declarations are made of this list.
 #define CK_KERNELS(KERNEL) \
   KERNEL(void, ck_unary, (ck_unary_operation op, const float *x, float *y, size_t n), (op, x, y, n)) \
   /* dx = dy * f'(x) */ \

@@ -2,14 +2,12 @@ import CKernels
 
 // Points in space: which are far apart, and which is near.
 extension Kernel {
-  /// The three coordinates of `[points, 3]` rows apart, in one array, the points in an order.
-  private static func axes(_ rows: UnsafePointer<Float>, _ order: some RandomAccessCollection<Int>) -> [Float] {
-    let count = order.count
-    return [Float](unsafeUninitializedCapacity: 3 * count) { buffer, written in
-      for (place, point) in order.enumerated() {
-        for axis in 0..<3 { buffer[axis * count + place] = rows[3 * point + axis] }
-      }
-      written = 3 * count
+  /// Writes the three coordinates of `[points, 3]` rows apart, the points in an order.
+  private static func separate(
+    _ rows: UnsafePointer<Float>, _ order: some RandomAccessCollection<Int>, to axes: UnsafeMutablePointer<Float>
+  ) {
+    for (place, point) in order.enumerated() {
+      for axis in 0..<3 { axes[axis * order.count + place] = rows[3 * point + axis] }
     }
   }
 
@@ -22,22 +20,22 @@ extension Kernel {
     let size = 128
     let order = neighbors(rows, count: count, bucket: size)
     let buckets = (count + size - 1) / size
-    let sorted = axes(rows, order)
     var distances = [Float](repeating: .infinity, count: count)
     var chosen = [0]
     chosen.reserveCapacity(wanted)
     // Of each bucket: its box, and its farthest point.
     var low = [SIMD4<Float>](repeating: .init(repeating: .infinity), count: buckets)
     var high = [SIMD4<Float>](repeating: .init(repeating: -.infinity), count: buckets)
-    for place in 0..<count {
-      let point = SIMD4(sorted[place], sorted[count + place], sorted[2 * count + place], 0)
-      low[place / size] = pointwiseMin(low[place / size], point)
-      high[place / size] = pointwiseMax(high[place / size], point)
-    }
     var farthest = [(distance: Float, place: Int)](repeating: (.infinity, 0), count: buckets)
-    sorted.withUnsafeBufferPointer { sorted in
+    withScratch(3 * count) { x in
+      separate(rows, order, to: x)
+      let (y, z) = (x + count, x + 2 * count)
+      for place in 0..<count {
+        let point = SIMD4(x[place], y[place], z[place], 0)
+        low[place / size] = pointwiseMin(low[place / size], point)
+        high[place / size] = pointwiseMax(high[place / size], point)
+      }
       distances.withUnsafeMutableBufferPointer { distances in
-        let (x, y, z) = (sorted.baseAddress!, sorted.baseAddress! + count, sorted.baseAddress! + 2 * count)
         while chosen.count < wanted {
           let last = chosen[chosen.count - 1]
           let point = SIMD4(rows[3 * last], rows[3 * last + 1], rows[3 * last + 2], 0)
@@ -92,26 +90,21 @@ extension Kernel {
 
   /// For each of the points `a` the place of the nearest of `b`, the first of equals.
   static func nearest(_ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int) -> [Int] {
-    let (a, b) = (axes(a, 0..<n), axes(b, 0..<m))
-    var distances = [Float](repeating: 0, count: n)
-    var places = [Int32](repeating: 0, count: n)
-    a.withUnsafeBufferPointer { a in
-      b.withUnsafeBufferPointer { b in
-        distances.withUnsafeMutableBufferPointer { distances in
-          places.withUnsafeMutableBufferPointer { places in
-            nonisolated(unsafe) let (a, b) = (a.baseAddress!, b.baseAddress!)
-            nonisolated(unsafe) let (distances, places) = (distances.baseAddress!, places.baseAddress!)
-            // Whole vectors a chunk, whatever the processor's are.
-            parallel(count: (n + 255) / 256, grain: max(1, 200_000 / (256 * m))) { range in
-              let (first, last) = (range.lowerBound * 256, min(n, range.upperBound * 256))
-              ck_nearest(
-                a + first, a + n + first, a + 2 * n + first, last - first, b, b + m, b + 2 * m, m, distances + first,
-                places + first)
-            }
-          }
+    withScratch(4 * n + 3 * m) { scratch in
+      nonisolated(unsafe) let (x, y, distances) = (scratch, scratch + 3 * n, scratch + 3 * (n + m))
+      separate(a, 0..<n, to: x)
+      separate(b, 0..<m, to: y)
+      return [Int32](unsafeUninitializedCapacity: n) { buffer, written in
+        nonisolated(unsafe) let places = buffer.baseAddress!
+        // Whole vectors a chunk, whatever the processor's are.
+        parallel(count: (n + 255) / 256, grain: max(1, 200_000 / (256 * m))) { range in
+          let (first, last) = (range.lowerBound * 256, min(n, range.upperBound * 256))
+          ck_nearest(
+            x + first, x + n + first, x + 2 * n + first, last - first, y, y + m, y + 2 * m, m, distances + first,
+            places + first)
         }
+        written = n
       }
-    }
-    return places.map(Int.init)
+    }.map(Int.init)
   }
 }

@@ -25,7 +25,7 @@ struct Matrix: @unchecked Sendable {
 /// Whether products have vector kernels of ours: then a row's bits do not depend on how many rows there are, as OpenBLAS's do.
 package var hasVectorKernels: Bool { ck_current_variant() != ck_baseline }
 
-/// OpenBLAS with one thread a call: it multiplies where there are no vector kernels of ours, and is what they are compared with.
+/// OpenBLAS with one thread a call: multiplies where there are no vector kernels of ours, and is what they are compared with.
 enum OpenBLAS {
   static let ready: Bool = {
     openblas_set_num_threads(1)

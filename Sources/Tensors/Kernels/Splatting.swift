@@ -102,29 +102,20 @@ extension Kernel {
   }
 
   @inline(__always) private static func drawn(_ rows: Rows, _ i: Int, _ view: SplattingView) -> ck_splat {
-    var splat = ck_splat()
     let opacity = rows.opacities[i]
     guard opacity >= 1 / 255, opacity.isFinite,
       let projection = view.project(rows.mean(i), rows.scale(i), rows.quaternion(i))
-    else { return splat }
+    else { return ck_splat() }
     let place = view.focal * SIMD2(projection.mean.x, projection.mean.y) / projection.mean.z + view.center
     // Beyond this many deviations it is below 1/255.
     let reach = min(3.33, (2 * log(255 * opacity)).squareRoot())
     let half = reach * SIMD2(projection.variances.x.squareRoot(), projection.variances.y.squareRoot())
     let size = SIMD2(Float(view.width), Float(view.height))
-    guard all(place + half .> 0), all(place - half .< size), half.max() < 1e6 else { return splat }
-    splat.x = place.x
-    splat.y = place.y
-    splat.a = projection.conic.x
-    splat.b = projection.conic.y
-    splat.c = projection.conic.z
-    splat.opacity = opacity
-    splat.half_width = half.x
-    splat.half_height = half.y
-    splat.color = (
-      rows.colors[3 * i], rows.colors[3 * i + 1], rows.colors[3 * i + 2], projection.mean.z
-    )
-    return splat
+    guard all(place + half .> 0), all(place - half .< size), half.max() < 1e6 else { return ck_splat() }
+    return ck_splat(
+      x: place.x, y: place.y, a: projection.conic.x, b: projection.conic.y, c: projection.conic.z, opacity: opacity,
+      half_width: half.x, half_height: half.y,
+      color: (rows.colors[3 * i], rows.colors[3 * i + 1], rows.colors[3 * i + 2], projection.mean.z))
   }
 
   /// The tiles that a splat touches: first column, last column plus 1, first row, last row plus 1.
