@@ -13,9 +13,7 @@ static inline hid_t h5_byte(void) { return H5T_STD_U8LE; }
 static inline hid_t h5_integer(void) { return H5T_STD_I64LE; }
 static inline hid_t h5_c_string(void) { return H5T_C_S1; }
 static inline hid_t h5_dataset_creation(void) { return H5P_DATASET_CREATE; }
-static inline hid_t h5_group_creation(void) { return H5P_GROUP_CREATE; }
 static inline hid_t h5_file_access(void) { return H5P_FILE_ACCESS; }
-static inline hid_t h5_file_creation(void) { return H5P_FILE_CREATE; }
 static inline hid_t h5_object_copy(void) { return H5P_OBJECT_COPY; }
 static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned h5_swmr_read(void) { return H5F_ACC_SWMR_READ; }

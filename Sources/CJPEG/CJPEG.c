@@ -34,7 +34,7 @@ static struct jpeg_error_mgr *prepare(struct failure *failure, char *message) {
   return manager;
 }
 
-int cjpeg_size(const uint8_t *data, size_t length, int *width, int *height, char *message) {
+int cjpeg_decode(const uint8_t *data, size_t length, uint8_t *pixels, int *width, int *height, char *message) {
   struct jpeg_decompress_struct info;
   struct failure failure;
   memset(&info, 0, sizeof info);
@@ -46,33 +46,21 @@ int cjpeg_size(const uint8_t *data, size_t length, int *width, int *height, char
   jpeg_create_decompress(&info);
   jpeg_mem_src(&info, data, length);
   jpeg_read_header(&info, TRUE);
-  *width = (int)info.image_width;
-  *height = (int)info.image_height;
-  jpeg_destroy_decompress(&info);
-  return 0;
-}
-
-int cjpeg_decode(const uint8_t *data, size_t length, uint8_t *pixels, int width, int height, char *message) {
-  struct jpeg_decompress_struct info;
-  struct failure failure;
-  memset(&info, 0, sizeof info);
-  info.err = prepare(&failure, message);
-  if (setjmp(failure.back)) {
+  if (pixels == NULL) {
+    *width = (int)info.image_width;
+    *height = (int)info.image_height;
     jpeg_destroy_decompress(&info);
-    return -1;
+    return 0;
   }
-  jpeg_create_decompress(&info);
-  jpeg_mem_src(&info, data, length);
-  jpeg_read_header(&info, TRUE);
-  if ((int)info.image_width != width || (int)info.image_height != height) {
-    snprintf(message, 200, "%u by %u pixels where %d by %d belong", info.image_width, info.image_height, width, height);
+  if ((int)info.image_width != *width || (int)info.image_height != *height) {
+    snprintf(message, 200, "%u by %u pixels where %d by %d belong", info.image_width, info.image_height, *width, *height);
     jpeg_destroy_decompress(&info);
     return -1;
   }
   info.out_color_space = JCS_RGB;
   jpeg_start_decompress(&info);
   while (info.output_scanline < info.output_height) {
-    JSAMPROW row = pixels + (size_t)info.output_scanline * (size_t)width * 3;
+    JSAMPROW row = pixels + (size_t)info.output_scanline * (size_t)*width * 3;
     jpeg_read_scanlines(&info, &row, 1);
   }
   jpeg_finish_decompress(&info);

@@ -110,13 +110,12 @@ struct EpisodeCheck {
       throw DemonstrationError.calibration(
         file: file.path, demo: demo, key: key, found: "has \(width) values a row, not \(CameraCalibration.width)")
     }
-    let block = max(1, (1 << 22) / width)
     var kept: [Float] = []
-    for start in stride(from: 0, to: rows, by: block) {
-      let values = try hdf5.floats(path, rows: start..<min(rows, start + block))
-      try check(values, key, width: width, first: start)
+    for block in (0..<rows).blocks(of: (1 << 22) / width) {
+      let values = try hdf5.floats(path, rows: block)
+      try check(values, key, width: width, first: block.lowerBound)
       for row in 0..<values.count / width where CameraKeys.isGeometry(key) {
-        try check(geometry: values[row * width..<(row + 1) * width], key, row: start + row)
+        try check(geometry: values[row * width..<(row + 1) * width], key, row: block.lowerBound + row)
       }
       if width <= keep { kept += values }
     }

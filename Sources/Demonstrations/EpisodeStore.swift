@@ -168,7 +168,7 @@ extension HDF5File {
   package static func atomically(_ path: String, room: Int = 0, _ body: (HDF5File) throws -> Void) throws {
     // A worker of a killed recording may still be writing the same episode: each process has a name of its own.
     let temporary = "\(path).\(getpid()).partial"
-    func failure() -> HDF5Error { .notWritten(file: path, reason: String(cString: strerror(errno))) }
+    func failure() -> WriteError { .failed(path: path, reason: String(cString: strerror(errno))) }
     do {
       do {
         let file = try HDF5File(creating: temporary)
@@ -210,6 +210,6 @@ extension HDF5File {
     }
     guard [EFBIG, ENOSPC, EDQUOT].contains(code) else { return }
     let reason = "\(String(cString: strerror(code))): \((bytes + 999_999) / 1_000_000) MB are needed"
-    throw HDF5Error.notWritten(file: final, reason: reason)
+    throw WriteError.failed(path: final, reason: reason)
   }
 }

@@ -1,6 +1,27 @@
 import CHDF5
 import Foundation
 
+/// The library's own settings, and all of a dataset.
+let (h5Default, h5All) = (hid_t(H5P_DEFAULT), hid_t(H5S_ALL))
+
+/// Something of the library's that is open: an object, a type, a space, a list of properties. It is closed at the end of its scope.
+struct Handle: ~Copyable {
+  let id: hid_t
+
+  init(_ id: hid_t) { self.id = id }
+
+  deinit { if id > 0 { H5Idec_ref(id) } }
+}
+
+extension String {
+  /// What a call of the library's writes that tells the length of its text without a place for it.
+  init(asking call: (UnsafeMutablePointer<CChar>?, Int) -> Int) {
+    var characters = [CChar](repeating: 0, count: Swift.max(0, call(nil, 0)) + 1)
+    _ = call(&characters, characters.count)
+    self.init(untilZero: characters)
+  }
+}
+
 /// Debian's HDF5 is the serial library: one call at a time in the whole process, whichever file it is for.
 enum HDF5 {
   private static let lock: NSRecursiveLock = {
@@ -12,7 +33,7 @@ enum HDF5 {
     return NSRecursiveLock()
   }()
 
-  static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
+  static func locked<Result: ~Copyable>(_ body: () throws -> Result) rethrows -> Result {
     lock.lock()
     defer { lock.unlock() }
     // Errors come back as values; the library would print them as well, a setting that some builds keep by thread.

@@ -18,12 +18,10 @@ package enum HDF5Error: Error, Equatable, CustomStringConvertible {
   /// Written by a later library than this one.
   case newerFormat(file: String, path: String, library: String)
   case tooLarge(file: String, path: String, bytes: Int)
-  case damaged(file: String, path: String)
   /// The library's own reason.
   case unreadable(file: String, path: String, reason: String)
   case image(file: String, path: String, reason: String)
   case notCopied(file: String, path: String, reason: String)
-  case notWritten(file: String, reason: String)
 
   package var description: String {
     switch self {
@@ -51,12 +49,14 @@ package enum HDF5Error: Error, Equatable, CustomStringConvertible {
         + "with h5py.File(..., libver=('earliest', 'v110'))"
     case .tooLarge(let file, let path, let bytes):
       "\(file): '\(path)' would take \(bytes / 1_000_000_000) GB of memory, more than this machine has"
-    case .damaged(let file, let path): "\(file): '\(path)' cannot be read: the file is damaged or truncated"
     case .unreadable(let file, let path, let reason): "\(file): '\(path)' cannot be read: \(reason)"
     case .image(let file, let path, let reason): "\(file): '\(path)': \(reason)"
     case .notCopied(let file, let path, let reason): "\(file): '\(path)' cannot be copied: \(reason)"
-    case .notWritten(let file, let reason): "\(file): not written: \(reason)"
     }
+  }
+
+  static func damaged(file: String, path: String, _ details: String = "") -> HDF5Error {
+    .unreadable(file: file, path: path, reason: "the file is damaged or truncated" + details)
   }
 
   private static func list(_ names: [String]) -> String {

@@ -30,83 +30,54 @@ extension HDF5File {
   }
 
   private func sameAttributes(_ path: String, _ other: HDF5File, _ name: String) throws -> Bool {
-    try HDF5.locked {
-      let objects = (H5Oopen(id, path, hid_t(H5P_DEFAULT)), H5Oopen(other.id, name, hid_t(H5P_DEFAULT)))
-      defer {
-        H5Oclose(objects.0)
-        H5Oclose(objects.1)
-      }
-      guard H5Aget_num_attrs(objects.0) == H5Aget_num_attrs(objects.1) else { return false }
-      for index in 0..<max(0, H5Aget_num_attrs(objects.0)) {
-        let mine = H5Aopen_by_idx(
-          objects.0, ".", H5_INDEX_NAME, H5_ITER_INC, hsize_t(index), hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT))
-        guard mine >= 0 else { throw failure(path) }
-        defer { H5Aclose(mine) }
-        var text = [CChar](repeating: 0, count: Int(H5Aget_name(mine, 0, nil)) + 1)
-        H5Aget_name(mine, text.count, &text)
-        guard H5Aexists(objects.1, text) > 0 else { return false }
-        let theirs = H5Aopen(objects.1, text, hid_t(H5P_DEFAULT))
-        guard theirs >= 0 else { throw failure(path) }
-        defer { H5Aclose(theirs) }
-        let (type, spaces) = (H5Aget_type(mine), (H5Aget_space(mine), H5Aget_space(theirs)))
-        defer {
-          H5Tclose(type)
-          H5Sclose(spaces.0)
-          H5Sclose(spaces.1)
+    let count = try withObject(path) { H5Aget_num_attrs($0) }
+    var isSame = true
+    try other.withObject(name) { object in
+      guard H5Aget_num_attrs(object) == count else { return isSame = false }
+      try withAttributes(of: path) { mine, _ in
+        let name = String(asking: { H5Aget_name(mine, $1, $0) })
+        guard isSame, H5Aexists(object, name) > 0 else { return isSame = false }
+        let theirs = Handle(H5Aopen(object, name, h5Default))
+        guard theirs.id >= 0 else { throw failure(path) }
+        let type = Handle(H5Aget_type(mine))
+        let space = Handle(H5Aget_space(mine))
+        let other = Handle(H5Aget_space(theirs.id))
+        guard H5Sextent_equal(space.id, other.id) > 0 else { return isSame = false }
+        let count = Int(max(0, H5Sget_simple_extent_npoints(space.id)))
+        isSame = try HDF5File.compared(type.id, space.id, count: count, failure: { failure(path) }) {
+          H5Aread(mine, type.id, $0) >= 0 && H5Aread(theirs.id, type.id, $1) >= 0
         }
-        guard H5Sextent_equal(spaces.0, spaces.1) > 0 else { return false }
-        let count = Int(max(0, H5Sget_simple_extent_npoints(spaces.0)))
-        let isSame = try HDF5File.compared(type, spaces.0, count: count, failure: { failure(path) }) {
-          (H5Aread(mine, type, $0) >= 0, H5Aread(theirs, type, $1) >= 0)
-        }
-        guard isSame else { return false }
       }
-      return true
     }
+    return isSame
   }
 
   /// A part of the rows at a time.
   private func sameValues(_ path: String, _ other: HDF5File, _ name: String) throws -> Bool {
     try withDataset(path) { mine in
       try other.withDataset(name) { theirs in
-        let (type, spaces) = (H5Dget_type(mine), (H5Dget_space(mine), H5Dget_space(theirs)))
-        defer {
-          H5Tclose(type)
-          H5Sclose(spaces.0)
-          H5Sclose(spaces.1)
+        let type = Handle(H5Dget_type(mine))
+        let space = Handle(H5Dget_space(mine))
+        let other = Handle(H5Dget_space(theirs))
+        guard H5Sextent_equal(space.id, other.id) > 0 else { return false }
+        func isSame(_ memory: hid_t, _ mySpace: hid_t, _ theirSpace: hid_t, count: Int) throws -> Bool {
+          try HDF5File.compared(type.id, memory, count: count, failure: { failure(path, of: mine) }) {
+            H5Dread(mine, type.id, memory, mySpace, h5Default, $0) >= 0
+              && H5Dread(theirs, type.id, memory, theirSpace, h5Default, $1) >= 0
+          }
         }
-        guard H5Sextent_equal(spaces.0, spaces.1) > 0 else { return false }
         let shape = HDF5File.shape(of: mine)
         guard let rows = shape.first else {
-          let count = Int(max(0, H5Sget_simple_extent_npoints(spaces.0)))
-          return try HDF5File.compared(type, spaces.0, count: count, failure: { failure(path, of: mine) }) {
-            (
-              H5Dread(mine, type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), $0) >= 0,
-              H5Dread(theirs, type, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), $1) >= 0
-            )
-          }
+          let count = Int(max(0, H5Sget_simple_extent_npoints(space.id)))
+          return try isSame(space.id, h5All, h5All, count: count)
         }
-        let row = try size(of: Array(shape.dropFirst()), path, each: H5Tget_size(type))
+        let size = H5Tget_size(type.id)
+        let row = try self.size(of: Array(shape.dropFirst()), path, each: size)
         guard row > 0 else { return true }
-        let block = max(1, (1 << 26) / (row * H5Tget_size(type)))
-        for start in stride(from: 0, to: rows, by: block) {
-          let counts = ([min(block, rows - start)] + shape.dropFirst()).map { hsize_t($0) }
-          let starts = [hsize_t(start)] + shape.dropFirst().map { _ in hsize_t(0) }
-          let memory = H5Screate_simple(Int32(counts.count), counts, nil)
-          defer { H5Sclose(memory) }
-          H5Sselect_hyperslab(spaces.0, H5S_SELECT_SET, starts, nil, counts, nil)
-          H5Sselect_hyperslab(spaces.1, H5S_SELECT_SET, starts, nil, counts, nil)
-          let isSame = try HDF5File.compared(
-            type, memory, count: Int(counts[0]) * row, failure: { failure(path, of: mine) }
-          ) {
-            (
-              H5Dread(mine, type, memory, spaces.0, hid_t(H5P_DEFAULT), $0) >= 0,
-              H5Dread(theirs, type, memory, spaces.1, hid_t(H5P_DEFAULT), $1) >= 0
-            )
-          }
-          guard isSame else { return false }
+        return try (0..<rows).blocks(of: (1 << 26) / (row * size)).allSatisfy { block in
+          let memory = HDF5File.select(block, of: shape, space.id, other.id)
+          return try isSame(memory.id, space.id, other.id, count: block.count * row)
         }
-        return true
       }
     }
   }
@@ -114,7 +85,7 @@ extension HDF5File {
   /// Reads values twice and compares them.
   private static func compared(
     _ type: hid_t, _ space: hid_t, count: Int, failure: () -> HDF5Error,
-    read: (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> (Bool, Bool)
+    read: (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Bool
   ) throws -> Bool {
     guard count > 0 else { return true }
     let size = H5Tget_size(type)
@@ -123,16 +94,13 @@ extension HDF5File {
       free(buffers.0)
       free(buffers.1)
     }
-    let done = read(buffers.0, buffers.1)
-    guard done.0, done.1 else { throw failure() }
-    defer {
-      if H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_STRING) > 0 {
-        H5Dvlen_reclaim(type, space, hid_t(H5P_DEFAULT), buffers.0)
-        H5Dvlen_reclaim(type, space, hid_t(H5P_DEFAULT), buffers.1)
-      }
-    }
-    if H5Tdetect_class(type, H5T_VLEN) <= 0, H5Tdetect_class(type, H5T_STRING) <= 0 {
+    guard read(buffers.0, buffers.1) else { throw failure() }
+    guard H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_STRING) > 0 else {
       return memcmp(buffers.0, buffers.1, count * size) == 0
+    }
+    defer {
+      H5Dvlen_reclaim(type, space, h5Default, buffers.0)
+      H5Dvlen_reclaim(type, space, h5Default, buffers.1)
     }
     return (0..<count).allSatisfy { same(type, buffers.0 + $0 * size, buffers.1 + $0 * size) }
   }
@@ -143,29 +111,31 @@ extension HDF5File {
     case H5T_VLEN:
       let (mine, theirs) = (a.loadUnaligned(as: hvl_t.self), b.loadUnaligned(as: hvl_t.self))
       guard mine.len == theirs.len else { return false }
-      let inner = H5Tget_super(type)
-      defer { H5Tclose(inner) }
       guard mine.len > 0, let first = mine.p, let second = theirs.p else { return mine.len == 0 }
-      let size = H5Tget_size(inner)
-      return (0..<mine.len).allSatisfy { same(inner, first + $0 * size, second + $0 * size) }
+      return sameEach(of: type, count: mine.len, first, second)
     case H5T_STRING where H5Tis_variable_str(type) > 0:
-      let (mine, theirs) = (
-        a.loadUnaligned(as: UnsafePointer<CChar>?.self), b.loadUnaligned(as: UnsafePointer<CChar>?.self)
-      )
-      guard let mine, let theirs else { return mine == theirs }
+      let texts = [a, b].map { $0.loadUnaligned(as: UnsafePointer<CChar>?.self) }
+      guard let mine = texts[0], let theirs = texts[1] else { return texts[0] == texts[1] }
       return strcmp(mine, theirs) == 0
     case H5T_COMPOUND:
       return (0..<UInt32(max(0, H5Tget_nmembers(type)))).allSatisfy { index in
-        let (member, offset) = (H5Tget_member_type(type, index), H5Tget_member_offset(type, index))
-        defer { H5Tclose(member) }
-        return same(member, a + offset, b + offset)
+        let member = Handle(H5Tget_member_type(type, index))
+        let offset = H5Tget_member_offset(type, index)
+        return same(member.id, a + offset, b + offset)
       }
-    case H5T_ARRAY:
-      let inner = H5Tget_super(type)
-      defer { H5Tclose(inner) }
-      let size = H5Tget_size(inner)
-      return (0..<H5Tget_size(type) / max(1, size)).allSatisfy { same(inner, a + $0 * size, b + $0 * size) }
+    case H5T_ARRAY: return sameEach(of: type, count: nil, a, b)
     default: return memcmp(a, b, H5Tget_size(type)) == 0
+    }
+  }
+
+  /// The entries of a list or of an array, `count` of them or as many as the array has.
+  private static func sameEach(
+    of type: hid_t, count: Int?, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer
+  ) -> Bool {
+    let inner = Handle(H5Tget_super(type))
+    let size = H5Tget_size(inner.id)
+    return (0..<(count ?? H5Tget_size(type) / max(1, size))).allSatisfy {
+      same(inner.id, a + $0 * size, b + $0 * size)
     }
   }
 }

@@ -20,60 +20,52 @@ extension HDF5File {
   /// - Throws: `HDF5Error`.
   package func frames(_ path: String, rows wanted: Range<Int>? = nil) throws -> [UInt8] {
     let (shape, storage) = try withDataset(path) { dataset -> ([Int], Storage) in
-      let type = H5Dget_type(dataset)
-      defer { H5Tclose(type) }
+      let type = Handle(H5Dget_type(dataset))
       // Only plain bytes are copied as they are; the library converts the rest or refuses it.
-      guard H5Tequal(type, h5_byte()) > 0 else { return ([], .other) }
+      guard H5Tequal(type.id, h5_byte()) > 0 else { return ([], .other) }
       return (HDF5File.shape(of: dataset), HDF5File.storage(of: dataset))
     }
     guard let first = shape.first else { return try bytes(path, rows: wanted) }
     let rows = wanted ?? 0..<first
-    guard rows.lowerBound >= 0, rows.upperBound <= first else {
-      throw HDF5Error.wrongShape(
-        file: self.path, path: path, expected: "at least \(rows.upperBound) rows", found: shape)
-    }
+    try check(rows, of: shape, path)
     let row = try size(of: Array(shape.dropFirst()), path)
     switch storage {
     case .contiguous(let offset, let file):
       defer { close(file) }
-      guard row > 0, !rows.isEmpty else { return [] }
-      _ = try size(of: [rows.count, row], path)
-      return try plain(path, file, at: offset + rows.lowerBound * row, count: rows.count * row)
+      let count = try size(of: [rows.count, row], path)
+      return count > 0 ? try plain(path, file, at: offset + rows.lowerBound * row, count: count) : []
     case .chunked(let chunk, let deflated, let fill):
-      guard row > 0, !rows.isEmpty else { return [] }
-      _ = try size(of: [rows.count, row], path)
+      guard try size(of: [rows.count, row], path) > 0 else { return [] }
       return try chunked(path, shape: shape, chunk: chunk, deflated: deflated, fill: fill, rows: rows, row: row)
     case .other: return try bytes(path, rows: rows)
     }
   }
 
   private static func storage(of dataset: hid_t) -> Storage {
-    let list = H5Dget_create_plist(dataset)
-    defer { H5Pclose(list) }
-    let filters = H5Pget_nfilters(list)
-    switch H5Pget_layout(list) {
+    let list = Handle(H5Dget_create_plist(dataset))
+    let filters = H5Pget_nfilters(list.id)
+    switch H5Pget_layout(list.id) {
     case H5D_CONTIGUOUS:
       let offset = H5Dget_offset(dataset)
-      guard offset != haddr_t.max, H5Pget_external_count(list) <= 0 else { return .other }
+      guard offset != haddr_t.max, H5Pget_external_count(list.id) <= 0 else { return .other }
       // The file that holds it, which is another one behind an external link, and the one that was opened, whatever its
       // name leads to by now.
-      let owner = H5Iget_file_id(dataset)
-      defer { H5Fclose(owner) }
-      guard owner >= 0, let descriptor = descriptor(of: owner), case let copy = dup(descriptor), copy >= 0 else {
+      let owner = Handle(H5Iget_file_id(dataset))
+      guard owner.id >= 0, let descriptor = descriptor(of: owner.id), case let copy = dup(descriptor), copy >= 0 else {
         return .other
       }
       return .contiguous(Int(offset), file: copy)
     case H5D_CHUNKED:
       var sizes = [hsize_t](repeating: 0, count: 32)
-      let rank = Int(H5Pget_chunk(list, 32, &sizes))
+      let rank = Int(H5Pget_chunk(list.id, 32, &sizes))
       var allocation = H5D_SPACE_STATUS_NOT_ALLOCATED
       guard rank > 0, rank == shape(of: dataset).count, sizes.prefix(rank).allSatisfy({ $0 > 0 }),
         H5Dget_space_status(dataset, &allocation) >= 0, allocation != H5D_SPACE_STATUS_NOT_ALLOCATED
       else { return .other }
       var fill: UInt8 = 0
       var kind = H5D_FILL_VALUE_DEFAULT
-      guard H5Pfill_value_defined(list, &kind) >= 0,
-        kind == H5D_FILL_VALUE_UNDEFINED || H5Pget_fill_value(list, h5_byte(), &fill) >= 0
+      guard H5Pfill_value_defined(list.id, &kind) >= 0,
+        kind == H5D_FILL_VALUE_UNDEFINED || H5Pget_fill_value(list.id, h5_byte(), &fill) >= 0
       else { return .other }
       let shape = sizes.prefix(rank).map { Int(clamping: $0) }
       // A chunk as large as that is better read by the library, a part of it at a time.
@@ -81,7 +73,7 @@ extension HDF5File {
       if filters == 0 { return .chunked(shape, deflated: false, fill: fill) }
       guard filters == 1 else { return .other }
       var (flags, count, values): (UInt32, Int, [UInt32]) = (0, 8, Array(repeating: 0, count: 8))
-      let filter = H5Pget_filter2(list, 0, &flags, &count, &values, 0, nil, nil)
+      let filter = H5Pget_filter2(list.id, 0, &flags, &count, &values, 0, nil, nil)
       return filter == H5Z_FILTER_DEFLATE ? .chunked(shape, deflated: true, fill: fill) : .other
     default: return .other
     }
@@ -117,7 +109,7 @@ extension HDF5File {
     let total = try self.size(of: counts, path)
     guard size < 1 << 28, total < 1 << 24 else { throw HDF5Error.damaged(file: self.path, path: path) }
     let dataset = try HDF5.locked {
-      let dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
+      let dataset = H5Dopen2(id, path, h5Default)
       guard dataset >= 0 else { throw failure(path) }
       return dataset
     }
@@ -173,7 +165,7 @@ extension HDF5File {
     var (count, mask, address): (hsize_t, UInt32, haddr_t) = (0, 0, haddr_t.max)
     let isRead = HDF5.locked {
       if H5Dget_chunk_storage_size(dataset, place, &count) >= 0, count > 0 {
-        return count <= longest && H5Dread_chunk(dataset, hid_t(H5P_DEFAULT), place, &mask, stored) >= 0
+        return count <= longest && H5Dread_chunk(dataset, h5Default, place, &mask, stored) >= 0
       }
       // Never written, or damaged; this way of asking tells them apart, and takes long.
       count = 0
@@ -193,8 +185,7 @@ extension HDF5File {
   /// Copies the part of a chunk that lies inside the array and `rows`; of three chunks when each holds one color.
   private static func place(
     _ sources: UnsafeBufferPointer<UnsafePointer<UInt8>>, _ offset: [Int], _ chunk: [Int],
-    into target: UnsafeMutablePointer<UInt8>,
-    _ shape: [Int], _ rows: Range<Int>
+    into target: UnsafeMutablePointer<UInt8>, _ shape: [Int], _ rows: Range<Int>
   ) {
     let last = shape.count - 1
     let from = [max(0, rows.lowerBound - offset[0])] + offset.dropFirst().map { _ in 0 }
@@ -216,9 +207,7 @@ extension HDF5File {
     let slabs = counts[..<max(inner - 1, 0)].reduce(1, *)
     let origin =
       target
-      + zip(zip(offset, from), writes).reduce(-rows.lowerBound * writes[0]) {
-        $0 + ($1.0.0 + $1.0.1) * $1.1
-      }
+      + zip(zip(offset, from), writes).reduce(-rows.lowerBound * writes[0]) { $0 + ($1.0.0 + $1.0.1) * $1.1 }
     let start = zip(from, reads).reduce(0) { $0 + $1.0 * $1.1 }
     for slab in 0..<slabs {
       var (rest, read, write) = (slab, start, origin)

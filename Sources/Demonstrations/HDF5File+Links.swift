@@ -15,12 +15,7 @@ extension HDF5File {
   /// Whether there is something of this name. A link to nothing counts, and so does what cannot be read: who reads it is
   /// reported.
   package func exists(_ path: String) -> Bool {
-    HDF5.locked {
-      switch absence(of: path) {
-      case .missing: false
-      default: true
-      }
-    }
+    if case .missing = absence(of: path) { false } else { true }
   }
 
   /// Why `path` leads nowhere; nil when it leads to an object.
@@ -29,12 +24,12 @@ extension HDF5File {
       var (parent, partial) = ("/", "")
       for part in path.split(separator: "/") {
         partial += partial.isEmpty ? String(part) : "/\(part)"
-        let isLinked = H5Lexists(id, partial, hid_t(H5P_DEFAULT))
+        let isLinked = H5Lexists(id, partial, h5Default)
         guard isLinked >= 0 else { return failure(partial) }
         guard isLinked > 0 else {
           return .missing(file: self.path, path: path, available: (try? children(parent)) ?? [])
         }
-        let isThere = H5Oexists_by_name(id, partial, hid_t(H5P_DEFAULT))
+        let isThere = H5Oexists_by_name(id, partial, h5Default)
         guard isThere > 0 else { return broken(partial, isThere < 0 ? HDF5.complaint() : HDF5.Complaint(), depth) }
         parent = partial
       }
@@ -44,29 +39,22 @@ extension HDF5File {
 
   /// A link whose target is not there.
   private func broken(_ path: String, _ complaint: HDF5.Complaint, _ depth: Int) -> HDF5Error {
+    func dangling(_ target: String) -> HDF5Error { .dangling(file: self.path, path: path, target: target) }
     switch link(path) {
-    case .soft(let target):
-      return .dangling(file: self.path, path: path, target: "'\(target)', which is not there")
+    case .soft(let target): return dangling("'\(target)', which is not there")
     case .external(let file, let target):
       if complaint.isAboutVersions { return .newerFormat(file: file, path: "", library: HDF5.version) }
       // As the library looks for it: beside this file, or where it says.
       let folder = (self.path as NSString).deletingLastPathComponent
       let beside = file.hasPrefix("/") ? file : (folder.isEmpty ? file : "\(folder)/\(file)")
       let found = [beside, file].first { FileManager.default.fileExists(atPath: $0) }
-      guard let found else {
-        return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)': no such file")
-      }
-      guard depth < 16 else {
-        return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)': links that lead in a circle")
-      }
+      guard let found else { return dangling("'\(target)' in '\(file)': no such file") }
+      guard depth < 16 else { return dangling("'\(target)' in '\(file)': links that lead in a circle") }
       do {
-        let other = try HDF5File(forReading: found)
-        guard other.absence(of: target, depth: depth + 1) == nil else {
-          return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)', which is not there")
-        }
-        return .dangling(file: self.path, path: path, target: "'\(target)' in '\(file)', which cannot be read")
+        let isThere = try HDF5File(forReading: found).absence(of: target, depth: depth + 1) == nil
+        return dangling("'\(target)' in '\(file)', which \(isThere ? "cannot be read" : "is not there")")
       } catch {
-        return .dangling(file: self.path, path: path, target: "'\(target)' in another file: \(error)")
+        return dangling("'\(target)' in another file: \(error)")
       }
     case .hard, nil: return .damaged(file: self.path, path: path)
     }
@@ -76,63 +64,46 @@ extension HDF5File {
   func link(_ path: String) -> Link? {
     HDF5.locked {
       var info = H5L_info_t()
-      guard H5Lget_info(id, path, &info, hid_t(H5P_DEFAULT)) >= 0 else { return nil }
+      guard H5Lget_info(id, path, &info, h5Default) >= 0 else { return nil }
       guard info.type == H5L_TYPE_SOFT || info.type == H5L_TYPE_EXTERNAL else {
         return info.type == H5L_TYPE_HARD ? .hard : nil
       }
       var bytes = [CChar](repeating: 0, count: info.u.val_size + 1)
-      guard H5Lget_val(id, path, &bytes, bytes.count, hid_t(H5P_DEFAULT)) >= 0 else { return nil }
-      func text(_ part: ArraySlice<CChar>) -> String {
-        String(decoding: part.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      }
-      if info.type == H5L_TYPE_SOFT { return .soft(text(bytes[...])) }
+      guard H5Lget_val(id, path, &bytes, bytes.count, h5Default) >= 0 else { return nil }
+      if info.type == H5L_TYPE_SOFT { return .soft(String(untilZero: bytes)) }
       // Flags, the file's name, 0, the object's name, 0.
-      let file = text(bytes.dropFirst())
-      return .external(file: file, path: text(bytes.dropFirst(1 + file.utf8.count + 1)))
+      let file = String(untilZero: bytes.dropFirst())
+      return .external(file: file, path: String(untilZero: bytes.dropFirst(1 + file.utf8.count + 1)))
+    }
+  }
+
+  static func kind(_ object: hid_t) -> Kind {
+    switch H5Iget_type(object) {
+    case H5I_GROUP: .group
+    case H5I_DATASET: .dataset
+    default: .other
     }
   }
 
   /// What `path` leads to, links followed; nil when nowhere.
-  func kind(of path: String) -> Kind? {
-    HDF5.locked {
-      let object = H5Oopen(id, path, hid_t(H5P_DEFAULT))
-      guard object >= 0 else { return nil }
-      defer { H5Oclose(object) }
-      switch H5Iget_type(object) {
-      case H5I_GROUP: return .group
-      case H5I_DATASET: return .dataset
-      default: return .other
-      }
-    }
-  }
+  func kind(of path: String) -> Kind? { try? withObject(path) { HDF5File.kind($0) } }
 
   /// The names in a group, sorted; empty when there is no such group.
   /// - Throws: `HDF5Error` when there is one that cannot be read.
   package func children(_ path: String) throws -> [String] {
-    try HDF5.locked {
-      let group = H5Gopen2(id, path, hid_t(H5P_DEFAULT))
-      guard group >= 0 else {
-        let failure = failure(path)
-        switch absence(of: path) {
-        case .missing: return []
-        case let other?: throw other
-        case nil:
-          if kind(of: path) == .group { throw failure }
-          return []
+    do {
+      return try withObject(path) { group in
+        guard HDF5File.kind(group) == .group else { return [] }
+        var info = H5G_info_t()
+        guard H5Gget_info(group, &info) >= 0 else { throw failure(path) }
+        return try (0..<info.nlinks).map { index in
+          let name = String { H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, index, $0, $1, h5Default) }
+          guard !name.isEmpty else { throw failure(path) }
+          return name
         }
       }
-      defer { H5Gclose(group) }
-      var info = H5G_info_t()
-      guard H5Gget_info(group, &info) >= 0 else { throw failure(path) }
-      return try (0..<info.nlinks).map { index in
-        let length = H5Lget_name_by_idx(
-          group, ".", H5_INDEX_NAME, H5_ITER_INC, index, nil, 0, hid_t(H5P_DEFAULT))
-        guard length > 0 else { throw failure(path) }
-        var name = [CChar](repeating: 0, count: length + 1)
-        H5Lget_name_by_idx(
-          group, ".", H5_INDEX_NAME, H5_ITER_INC, index, &name, length + 1, hid_t(H5P_DEFAULT))
-        return String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-      }
+    } catch HDF5Error.missing {
+      return []
     }
   }
 
@@ -140,10 +111,7 @@ extension HDF5File {
   /// one is reported.
   package func arrays(_ path: String) throws -> [String] {
     try children(path).filter { name in
-      switch kind(of: "\(path)/\(name)") {
-      case .dataset, nil: true
-      case .group, .other: false
-      }
+      [.dataset, nil].contains(kind(of: "\(path)/\(name)"))
     }
   }
 
@@ -153,12 +121,7 @@ extension HDF5File {
   package func linkedFiles(_ path: String, besideItsOwn: Bool = false) throws -> [String] {
     try withDataset(path) { dataset in
       var found: Set<String> = []
-      let owner = H5Iget_file_id(dataset)
-      defer { H5Fclose(owner) }
-      let length = H5Fget_name(owner, nil, 0)
-      var bytes = [CChar](repeating: 0, count: max(0, length) + 1)
-      H5Fget_name(owner, &bytes, bytes.count)
-      let file = String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let file = HDF5File.file(of: dataset)
       if file != self.path, !besideItsOwn { found.insert(file) }
       for source in HDF5File.sources(of: dataset, in: file) where source.file != file {
         found.insert(source.file)
@@ -171,34 +134,39 @@ extension HDF5File {
     }
   }
 
+  /// The file that an open dataset is in.
+  private static func file(of dataset: hid_t) -> String {
+    let owner = Handle(H5Iget_file_id(dataset))
+    return String(asking: { H5Fget_name(owner.id, $0, $1) })
+  }
+
   /// Where the values of a dataset come from that holds none itself: the sources of a virtual one, raw files.
   ///
   /// - Parameter file: the one that the dataset is in.
   private static func sources(of dataset: hid_t, in file: String) -> [(file: String, dataset: String?)] {
     let folder = (file as NSString).deletingLastPathComponent
     func resolved(_ name: [CChar]) -> String {
-      let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let text = String(untilZero: name)
       if text == "." || text.isEmpty { return file }
       // As the library looks for it: next to the file, or where it says.
       let near = text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)"
       let manager = FileManager.default
       return manager.fileExists(atPath: near) || !manager.fileExists(atPath: text) ? near : text
     }
-    let list = H5Dget_create_plist(dataset)
-    defer { H5Pclose(list) }
+    let list = Handle(H5Dget_create_plist(dataset))
     var name = [CChar](repeating: 0, count: 4096)
     var found: [(file: String, dataset: String?)] = []
-    if H5Pget_layout(list) == H5D_VIRTUAL {
+    if H5Pget_layout(list.id) == H5D_VIRTUAL {
       var count = 0
-      H5Pget_virtual_count(list, &count)
-      for index in 0..<count where H5Pget_virtual_filename(list, index, &name, name.count) >= 0 {
+      H5Pget_virtual_count(list.id, &count)
+      for index in 0..<count where H5Pget_virtual_filename(list.id, index, &name, name.count) >= 0 {
         let source = resolved(name)
-        guard H5Pget_virtual_dsetname(list, index, &name, name.count) >= 0 else { continue }
-        found.append((source, String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)))
+        guard H5Pget_virtual_dsetname(list.id, index, &name, name.count) >= 0 else { continue }
+        found.append((source, String(untilZero: name)))
       }
-    } else if H5Pget_layout(list) == H5D_CONTIGUOUS {
-      for index in 0..<max(0, H5Pget_external_count(list))
-      where H5Pget_external(list, UInt32(index), name.count - 1, &name, nil, nil) >= 0 {
+    } else if H5Pget_layout(list.id) == H5D_CONTIGUOUS {
+      for index in 0..<max(0, H5Pget_external_count(list.id))
+      where H5Pget_external(list.id, UInt32(index), name.count - 1, &name, nil, nil) >= 0 {
         found.append((resolved(name), nil))
       }
     }
@@ -208,20 +176,12 @@ extension HDF5File {
   /// The library takes fill values for what it does not find: nobody may read those for what was recorded.
   /// - Throws: `HDF5Error` when a source of the dataset is not there, however far away.
   func refuseMissingSources(_ dataset: hid_t, _ path: String, depth: Int = 0) throws {
-    let list = H5Dget_create_plist(dataset)
-    defer { H5Pclose(list) }
-    guard H5Pget_layout(list) == H5D_VIRTUAL || H5Pget_external_count(list) > 0, !checkedSources.contains(path) else {
-      return
-    }
-    let owner = H5Iget_file_id(dataset)
-    defer { H5Fclose(owner) }
-    var bytes = [CChar](repeating: 0, count: max(0, H5Fget_name(owner, nil, 0)) + 1)
-    H5Fget_name(owner, &bytes, bytes.count)
-    let file = String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let list = Handle(H5Dget_create_plist(dataset))
+    guard H5Pget_layout(list.id) == H5D_VIRTUAL || H5Pget_external_count(list.id) > 0, !checkedSources.contains(path)
+    else { return }
     func refusal(_ reason: String) -> HDF5Error { .unreadable(file: self.path, path: path, reason: reason) }
-    for source in HDF5File.sources(of: dataset, in: file) {
-      let isPattern = (source.file + (source.dataset ?? "")).contains("%")
-      if isPattern {
+    for source in HDF5File.sources(of: dataset, in: HDF5File.file(of: dataset)) {
+      if (source.file + (source.dataset ?? "")).contains("%") {
         throw refusal(
           "the names of its parts are a pattern ('\(source.file)'), of which nobody can tell how many there are")
       }

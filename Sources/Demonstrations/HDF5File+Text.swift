@@ -6,16 +6,14 @@ extension HDF5File {
   /// A list of strings, of fixed or variable length.
   package func strings(_ path: String) throws -> [String] {
     try withDataset(path) { dataset in
-      let type = H5Dget_type(dataset)
-      defer { H5Tclose(type) }
-      let space = H5Dget_space(dataset)
-      defer { H5Sclose(space) }
-      let count = try size(of: HDF5File.shape(of: dataset), path, each: max(8, H5Tget_size(type)))
-      guard H5Tget_class(type) == H5T_STRING, count * H5Tget_size(type) < 1 << 30 else {
+      let type = Handle(H5Dget_type(dataset))
+      let space = Handle(H5Dget_space(dataset))
+      let count = try size(of: HDF5File.shape(of: dataset), path, each: max(8, H5Tget_size(type.id)))
+      guard H5Tget_class(type.id) == H5T_STRING, count * H5Tget_size(type.id) < 1 << 30 else {
         throw HDF5Error.wrongType(file: self.path, path: path, wanted: "text")
       }
-      return try HDF5File.strings(type: type, space: space, count: count) { memory, buffer in
-        guard H5Dread(dataset, memory, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT), buffer) >= 0 else {
+      return try HDF5File.strings(type: type.id, space: space.id, count: count) { memory, buffer in
+        guard H5Dread(dataset, memory, h5All, h5All, h5Default, buffer) >= 0 else {
           throw failure(path, of: dataset)
         }
       }
@@ -28,10 +26,8 @@ extension HDF5File {
     guard count > 0 else { return [] }
     if H5Tis_variable_str(type) > 0 {
       var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
-      let memory = H5Tcopy(type)
-      defer { H5Tclose(memory) }
-      try pointers.withUnsafeMutableBytes { try read(memory, $0.baseAddress!) }
-      defer { H5Dvlen_reclaim(memory, space, hid_t(H5P_DEFAULT), &pointers) }
+      try pointers.withUnsafeMutableBytes { try read(type, $0.baseAddress!) }
+      defer { H5Dvlen_reclaim(type, space, h5Default, &pointers) }
       return pointers.map { $0.map { String(cString: $0) } ?? "" }
     }
     let size = H5Tget_size(type)
@@ -59,23 +55,22 @@ extension HDF5File {
   /// - Throws: `HDF5Error` when the object or the attribute is missing or not text.
   package func text(of path: String, _ name: String) throws -> String {
     try withAttribute(path, name) { attribute in
-      let type = H5Aget_type(attribute)
-      defer { H5Tclose(type) }
-      let space = H5Aget_space(attribute)
-      defer { H5Sclose(space) }
-      // h5py keeps an empty text as an attribute without a value.
-      if H5Tget_class(type) == H5T_STRING, H5Sget_simple_extent_type(space) == H5S_NULL { return "" }
-      guard H5Tget_class(type) == H5T_STRING, H5Sget_simple_extent_npoints(space) == 1 else {
-        throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "text")
+      func refusal(_ wanted: String) -> HDF5Error {
+        .wrongType(file: self.path, path: "\(path)@\(name)", wanted: wanted)
       }
-      let all = try HDF5File.strings(type: type, space: space, count: 1) { memory, buffer in
+      let type = Handle(H5Aget_type(attribute))
+      let space = Handle(H5Aget_space(attribute))
+      guard H5Tget_class(type.id) == H5T_STRING else { throw refusal("text") }
+      // h5py keeps an empty text as an attribute without a value.
+      if H5Sget_simple_extent_type(space.id) == H5S_NULL { return "" }
+      guard H5Sget_simple_extent_npoints(space.id) == 1 else { throw refusal("text") }
+      let all = try HDF5File.strings(type: type.id, space: space.id, count: 1) { memory, buffer in
         guard H5Aread(attribute, memory, buffer) >= 0 else { throw failure("\(path)@\(name)") }
       }
+      let text = all.first ?? ""
       // The sign for bytes that are no UTF-8; nobody writes it on purpose.
-      guard !(all.first ?? "").contains("\u{fffd}") else {
-        throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "text in UTF-8")
-      }
-      return all.first ?? ""
+      guard !text.contains("\u{fffd}") else { throw refusal("text in UTF-8") }
+      return text
     }
   }
 
@@ -83,9 +78,8 @@ extension HDF5File {
   package func integer(of path: String, _ name: String) throws -> Int {
     try withAttribute(path, name) { attribute in
       var value: Int64 = 0
-      let space = H5Aget_space(attribute)
-      defer { H5Sclose(space) }
-      guard H5Sget_simple_extent_npoints(space) == 1, H5Aread(attribute, h5_integer(), &value) >= 0 else {
+      let space = Handle(H5Aget_space(attribute))
+      guard H5Sget_simple_extent_npoints(space.id) == 1, H5Aread(attribute, h5_integer(), &value) >= 0 else {
         throw HDF5Error.wrongType(file: self.path, path: "\(path)@\(name)", wanted: "a whole number")
       }
       return Int(value)
@@ -94,20 +88,13 @@ extension HDF5File {
 
   private func withAttribute<Result>(_ path: String, _ name: String, _ body: (hid_t) throws -> Result) throws -> Result
   {
-    try HDF5.locked {
-      let object = H5Oopen(id, path, hid_t(H5P_DEFAULT))
-      guard object >= 0 else {
-        let failure = failure(path)
-        throw absence(of: path) ?? failure
-      }
-      defer { H5Oclose(object) }
+    try withObject(path) { object in
       guard H5Aexists(object, name) > 0 else {
         throw HDF5Error.missingAttribute(file: self.path, path: path, name: name)
       }
-      let attribute = H5Aopen(object, name, hid_t(H5P_DEFAULT))
-      guard attribute >= 0 else { throw failure("\(path)@\(name)") }
-      defer { H5Aclose(attribute) }
-      return try body(attribute)
+      let attribute = Handle(H5Aopen(object, name, h5Default))
+      guard attribute.id >= 0 else { throw failure("\(path)@\(name)") }
+      return try body(attribute.id)
     }
   }
 }

@@ -55,21 +55,10 @@ extension HDF5File {
   }
 
   private func object(_ path: String) throws -> (Kind, ObjectNumber) {
-    try HDF5.locked {
-      let object = H5Oopen(id, path, hid_t(H5P_DEFAULT))
-      guard object >= 0 else {
-        let failure = failure(path)
-        throw absence(of: path) ?? failure
-      }
-      defer { H5Oclose(object) }
+    try withObject(path) { object in
       var info = H5O_info_t()
       guard H5Oget_info2(object, &info, UInt32(H5O_INFO_BASIC)) >= 0 else { throw failure(path) }
-      let number = ObjectNumber(file: UInt(info.fileno), address: UInt64(info.addr))
-      switch H5Iget_type(object) {
-      case H5I_GROUP: return (.group, number)
-      case H5I_DATASET: return (.dataset, number)
-      default: return (.other, number)
-      }
+      return (HDF5File.kind(object), ObjectNumber(file: UInt(info.fileno), address: UInt64(info.addr)))
     }
   }
 
@@ -111,40 +100,24 @@ extension HDF5File {
   private func copyValues(_ path: String, from other: HDF5File, as name: String) throws {
     try other.withDataset(path) { source in
       try other.refuseMissingSources(source, path)
-      let (type, space) = (H5Dget_type(source), H5Dget_space(source))
-      defer {
-        H5Tclose(type)
-        H5Sclose(space)
-      }
-      guard H5Tdetect_class(type, H5T_VLEN) <= 0, H5Tis_variable_str(type) <= 0 else {
+      let type = Handle(H5Dget_type(source))
+      let space = Handle(H5Dget_space(source))
+      guard H5Tdetect_class(type.id, H5T_VLEN) <= 0, H5Tis_variable_str(type.id) <= 0 else {
         throw HDF5Error.notCopied(
           file: other.path, path: path, reason: "it is put together from other files and holds lists of any length")
       }
       let shape = HDF5File.shape(of: source)
-      let row = try other.size(of: Array(shape.dropFirst()), path, each: H5Tget_size(type))
-      let properties = H5Pcreate(h5_dataset_creation())
-      defer { H5Pclose(properties) }
-      H5Pset_obj_track_times(properties, false)
-      let whole = H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil)
-      defer { H5Sclose(whole) }
-      let target = H5Dcreate2(id, name, type, whole, hid_t(H5P_DEFAULT), properties, hid_t(H5P_DEFAULT))
-      guard target >= 0 else { throw HDF5Error.notWritten(file: self.path, reason: "HDF5 refused '\(name)'") }
-      defer { H5Dclose(target) }
-      let block = max(1, (1 << 26) / max(1, row * H5Tget_size(type)))
-      for start in stride(from: 0, to: shape.first ?? 0, by: block) where row > 0 {
-        let counts = ([min(block, shape[0] - start)] + shape.dropFirst()).map { hsize_t($0) }
-        let starts = [hsize_t(start)] + shape.dropFirst().map { _ in hsize_t(0) }
-        let memory = H5Screate_simple(Int32(counts.count), counts, nil)
-        defer { H5Sclose(memory) }
-        var bytes = [UInt8](repeating: 0, count: Int(counts[0]) * row * H5Tget_size(type))
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, starts, nil, counts, nil)
-        H5Sselect_hyperslab(whole, H5S_SELECT_SET, starts, nil, counts, nil)
-        guard H5Dread(source, type, memory, space, hid_t(H5P_DEFAULT), &bytes) >= 0 else {
+      let size = H5Tget_size(type.id)
+      let row = try other.size(of: Array(shape.dropFirst()), path, each: size) * size
+      let target = try createDataset(name, type.id, shape: shape)
+      let whole = Handle(H5Dget_space(target.id))
+      for block in (0..<(shape.first ?? 0)).blocks(of: (1 << 26) / max(1, row)) where row > 0 {
+        let memory = HDF5File.select(block, of: shape, space.id, whole.id)
+        var bytes = [UInt8](repeating: 0, count: block.count * row)
+        guard H5Dread(source, type.id, memory.id, space.id, h5Default, &bytes) >= 0 else {
           throw other.failure(path, of: source)
         }
-        guard H5Dwrite(target, type, memory, whole, hid_t(H5P_DEFAULT), bytes) >= 0 else {
-          throw HDF5Error.notWritten(file: self.path, reason: "HDF5 refused '\(name)'")
-        }
+        try check(H5Dwrite(target.id, type.id, memory.id, whole.id, h5Default, bytes), name)
       }
     }
     try copyAttributes(of: name, from: other, path)
@@ -159,22 +132,16 @@ extension HDF5File {
   private func refuseReferences(_ node: Node) throws {
     guard node.kind == .dataset else { return }
     try withDataset(node.path) { dataset in
-      let type = H5Dget_type(dataset)
-      defer { H5Tclose(type) }
-      guard H5Tdetect_class(type, H5T_REFERENCE) <= 0 else {
-        throw HDF5Error.notCopied(file: self.path, path: node.path, reason: HDF5File.references)
-      }
-      for index in 0..<max(0, H5Aget_num_attrs(dataset)) {
-        let attribute = H5Aopen_by_idx(
-          dataset, ".", H5_INDEX_NAME, H5_ITER_INC, hsize_t(index), hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT))
-        defer { H5Aclose(attribute) }
-        let type = H5Aget_type(attribute)
-        defer { H5Tclose(type) }
-        guard H5Tdetect_class(type, H5T_REFERENCE) <= 0 else {
-          throw HDF5Error.notCopied(
-            file: self.path, path: node.path, reason: "an attribute of it: " + HDF5File.references)
-        }
-      }
+      try refuseReferences(Handle(H5Dget_type(dataset)), node, "")
+    }
+    try withAttributes(of: node.path) { attribute, _ in
+      try refuseReferences(Handle(H5Aget_type(attribute)), node, "an attribute of it: ")
+    }
+  }
+
+  private func refuseReferences(_ type: borrowing Handle, _ node: Node, _ place: String) throws {
+    guard H5Tdetect_class(type.id, H5T_REFERENCE) <= 0 else {
+      throw HDF5Error.notCopied(file: path, path: node.path, reason: place + HDF5File.references)
     }
   }
 }

@@ -1,4 +1,5 @@
 import CHDF5
+import Files
 import Foundation
 
 /// An open HDF5 file. Everything read from it is an array of the caller's own.
@@ -14,21 +15,18 @@ package final class HDF5File: @unchecked Sendable {
     try HDF5File.checkReadable(path)
     let superblock = HDF5File.superblock(path)
     id = try HDF5.locked {
-      var id = H5Fopen(path, h5_read_only(), hid_t(H5P_DEFAULT))
+      var id = H5Fopen(path, h5_read_only(), h5Default)
       var complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
       if id < 0, complaint.isAboutLocksThatCannotBeHad {
         // The files that this one links to are opened in the same way.
-        let list = H5Pcreate(h5_file_access())
-        defer { H5Pclose(list) }
-        H5Pset_file_locking(list, false, true)
-        id = H5Fopen(path, h5_read_only(), list)
+        id = H5Fopen(path, h5_read_only(), HDF5File.withoutLocks().id)
         complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
       }
       // One writer and many readers (SWMR): the writer keeps the file whole at every moment, and the mark stays when that
       // writer is killed.
       let isShared = superblock.map { $0.isMarkedOpen && $0.isShared } ?? false
       if id < 0, isShared {
-        id = H5Fopen(path, h5_read_only() | h5_swmr_read(), hid_t(H5P_DEFAULT))
+        id = H5Fopen(path, h5_read_only() | h5_swmr_read(), h5Default)
         if id < 0 { complaint = HDF5.complaint() }
       }
       guard id >= 0 else { throw HDF5File.reason(path, complaint) }
@@ -46,13 +44,16 @@ package final class HDF5File: @unchecked Sendable {
     self.path = path
     id = try HDF5.locked {
       // Nobody else knows of a file that is being made, and not every file system has locks.
-      let list = H5Pcreate(h5_file_access())
-      defer { H5Pclose(list) }
-      H5Pset_file_locking(list, false, true)
-      let id = H5Fcreate(path, h5_truncate(), hid_t(H5P_DEFAULT), list)
-      guard id >= 0 else { throw HDF5Error.notWritten(file: path, reason: String(cString: strerror(errno))) }
+      let id = H5Fcreate(path, h5_truncate(), h5Default, HDF5File.withoutLocks().id)
+      guard id >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
       return id
     }
+  }
+
+  private static func withoutLocks() -> Handle {
+    let list = H5Pcreate(h5_file_access())
+    H5Pset_file_locking(list, false, true)
+    return Handle(list)
   }
 
   /// Guarded by `HDF5.locked`.
@@ -72,17 +73,16 @@ package final class HDF5File: @unchecked Sendable {
   package func flush() throws {
     try HDF5.locked {
       guard H5Fflush(id, H5F_SCOPE_LOCAL) >= 0 else {
-        throw HDF5Error.notWritten(file: path, reason: String(cString: strerror(errno == 0 ? EIO : errno)))
+        throw WriteError.failed(path: path, reason: String(cString: strerror(errno == 0 ? EIO : errno)))
       }
     }
   }
 
   /// The system's descriptor behind a file's identifier; nil when its driver has none.
   static func descriptor(of file: hid_t) -> Int32? {
-    let list = H5Fget_access_plist(file)
-    defer { H5Pclose(list) }
+    let list = Handle(H5Fget_access_plist(file))
     var handle: UnsafeMutableRawPointer?
-    guard H5Fget_vfd_handle(file, list, &handle) >= 0, let handle else { return nil }
+    guard H5Fget_vfd_handle(file, list.id, &handle) >= 0, let handle else { return nil }
     return handle.load(as: Int32.self)
   }
 
@@ -95,50 +95,50 @@ package final class HDF5File: @unchecked Sendable {
       return .missingFilter(file: self.path, path: path, filter: name)
     }
     let reason = complaint.line(with: "errno =") ?? complaint.innermost
-    return .unreadable(
-      file: self.path, path: path,
-      reason: "the file is damaged or truncated" + (reason.isEmpty ? "" : " (HDF5: \(reason))"))
+    return .damaged(file: self.path, path: path, reason.isEmpty ? "" : " (HDF5: \(reason))")
   }
 
-  /// Opens a dataset; why it cannot be is reported by name.
-  func withDataset<Result>(_ path: String, _ body: (hid_t) throws -> Result) throws -> Result {
+  /// Opens what `path` leads to; why it cannot be is reported by name.
+  func withObject<Result>(_ path: String, _ body: (hid_t) throws -> Result) throws -> Result {
     try HDF5.locked {
-      let dataset = H5Dopen2(id, path, hid_t(H5P_DEFAULT))
-      guard dataset >= 0 else {
+      let object = Handle(H5Oopen(id, path, h5Default))
+      guard object.id >= 0 else {
         let failure = failure(path)
-        if let absence = absence(of: path) { throw absence }
-        switch kind(of: path) {
-        case .group: throw HDF5Error.group(file: self.path, path: path, members: try children(path))
-        case .other: throw HDF5Error.wrongType(file: self.path, path: path, wanted: "values")
-        case .dataset, nil: throw failure
-        }
+        throw absence(of: path) ?? failure
       }
-      defer { H5Dclose(dataset) }
-      return try body(dataset)
+      return try body(object.id)
+    }
+  }
+
+  func withDataset<Result>(_ path: String, _ body: (hid_t) throws -> Result) throws -> Result {
+    try withObject(path) { object in
+      switch HDF5File.kind(object) {
+      case .group: throw HDF5Error.group(file: self.path, path: path, members: try children(path))
+      case .other: throw HDF5Error.wrongType(file: self.path, path: path, wanted: "values")
+      case .dataset: try body(object)
+      }
     }
   }
 
   /// Why an open dataset cannot be read, from its own description where that tells more than the library.
   func failure(_ path: String, of dataset: hid_t) -> HDF5Error {
     let failure = failure(path)
-    let list = H5Dget_create_plist(dataset)
-    defer { H5Pclose(list) }
-    for index in 0..<max(0, H5Pget_nfilters(list)) {
+    let list = Handle(H5Dget_create_plist(dataset))
+    for index in 0..<max(0, H5Pget_nfilters(list.id)) {
       var (flags, count, configuration): (UInt32, Int, UInt32) = (0, 0, 0)
       var name = [CChar](repeating: 0, count: 256)
-      let filter = H5Pget_filter2(list, UInt32(index), &flags, &count, nil, 256, &name, &configuration)
+      let filter = H5Pget_filter2(list.id, UInt32(index), &flags, &count, nil, 256, &name, &configuration)
       guard filter >= 0, H5Zfilter_avail(filter) <= 0 else { continue }
-      let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let text = String(untilZero: name)
       let known = text.isEmpty ? HDF5File.filters[filter] : text.split(separator: ";").first.map(String.init)
       return .missingFilter(
         file: self.path, path: path, filter: known.map { "\($0) (filter \(filter))" } ?? "filter \(filter)")
     }
-    if H5Pget_external_count(list) > 0 {
+    if H5Pget_external_count(list.id) > 0 {
       var name = [CChar](repeating: 0, count: 1024)
-      H5Pget_external(list, 0, 1023, &name, nil, nil)
-      let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      return .unreadable(
-        file: self.path, path: path, reason: "its values are in another file, '\(text)', which cannot be read")
+      H5Pget_external(list.id, 0, 1023, &name, nil, nil)
+      let reason = "its values are in another file, '\(String(untilZero: name))', which cannot be read"
+      return .unreadable(file: self.path, path: path, reason: reason)
     }
     return failure
   }
@@ -146,7 +146,6 @@ package final class HDF5File: @unchecked Sendable {
   /// Filters of The HDF Group's registry that files name by number alone.
   private static let filters: [H5Z_filter_t: String] = [
     4: "szip", 307: "bzip2", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp",
-    32015: "zstd",
-    32026: "blosc2",
+    32015: "zstd", 32026: "blosc2",
   ]
 }

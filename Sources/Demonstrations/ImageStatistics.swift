@@ -18,11 +18,9 @@ struct ImageStatistics {
     let moments = min(rows, 9)
     let chosen = (0..<moments).map { $0 * (rows - 1) / max(moments - 1, 1) }
     let size = shape.height * shape.width * 3
-    let block = max(1, (1 << 26) / size)
-    let blocks = stride(from: 0, to: rows, by: block).map { $0..<min(rows, $0 + block) }
     var last: [UInt8]?
     var (plain, repeated) = (0, 0)
-    for range in quick ? chosen.map({ $0..<$0 + 1 }) : blocks {
+    for range in quick ? chosen.map({ $0..<$0 + 1 }) : (0..<rows).blocks(of: (1 << 26) / size) {
       let pixels = try file.images(key, of: demo, rows: range)
       for row in chosen where range.contains(row) {
         let frame = Array(pixels[(row - range.lowerBound) * size..<(row - range.lowerBound + 1) * size])

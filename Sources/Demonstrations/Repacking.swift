@@ -81,7 +81,7 @@ package struct Repacking {
     }
     var report = try check(objects, whole)
     guard rename(whole, destination) == 0 else {
-      throw HDF5Error.notWritten(file: destination, reason: String(cString: strerror(errno)))
+      throw WriteError.failed(path: destination, reason: String(cString: strerror(errno)))
     }
     if seconds > 0 { report.readBefore = Double(bytes) / seconds / 1e6 }
     report.bytesBefore = HDF5File.size(source.path)

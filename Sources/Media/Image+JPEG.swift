@@ -16,20 +16,28 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
   }
 }
 
+extension String {
+  /// The text that a C function wrote, which ends with a zero.
+  package init(untilZero characters: some Sequence<CChar>) {
+    self.init(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}
+
 extension Image {
   /// - Throws: `ImageError`.
   public init(jpeg data: [UInt8]) throws {
     var (width, height) = (Int32(0), Int32(0))
     var message = [CChar](repeating: 0, count: 200)
-    func text() -> String {
-      String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    guard cjpeg_decode(data, data.count, nil, &width, &height, &message) == 0 else {
+      throw ImageError.jpeg(String(untilZero: message))
     }
-    guard cjpeg_size(data, data.count, &width, &height, &message) == 0 else { throw ImageError.jpeg(text()) }
     guard width > 0, height > 0, Int(width) * Int(height) <= 1 << 26 else {
       throw ImageError.tooLarge(width: Int(width), height: Int(height))
     }
     var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * 3)
-    guard cjpeg_decode(data, data.count, &pixels, width, height, &message) == 0 else { throw ImageError.jpeg(text()) }
+    try pixels.withUnsafeMutableBufferPointer {
+      try Image.decode(jpeg: data, width: Int(width), height: Int(height), to: $0.baseAddress!)
+    }
     self.init(width: Int(width), height: Int(height), pixels: pixels)
   }
 
@@ -38,10 +46,11 @@ extension Image {
   package static func decode(
     jpeg data: [UInt8], width: Int, height: Int, to target: UnsafeMutablePointer<UInt8>
   ) throws {
+    var (width, height) = (Int32(width), Int32(height))
     try withUnsafeTemporaryAllocation(of: CChar.self, capacity: 200) { message in
-      guard
-        cjpeg_decode(data, data.count, target, Int32(width), Int32(height), message.baseAddress) == 0
-      else { throw ImageError.jpeg(String(cString: message.baseAddress!)) }
+      guard cjpeg_decode(data, data.count, target, &width, &height, message.baseAddress) == 0 else {
+        throw ImageError.jpeg(String(cString: message.baseAddress!))
+      }
     }
   }
 
@@ -51,9 +60,7 @@ extension Image {
     var length = 0
     var message = [CChar](repeating: 0, count: 200)
     guard cjpeg_encode(pixels, Int32(width), Int32(height), Int32(quality), &data, &length, &message) == 0, let data
-    else {
-      throw ImageError.jpeg(String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
-    }
+    else { throw ImageError.jpeg(String(untilZero: message)) }
     defer { free(data) }
     return Array(UnsafeBufferPointer(start: data, count: length))
   }

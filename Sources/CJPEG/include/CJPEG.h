@@ -4,9 +4,8 @@
 
 // libjpeg with errors as values: it would exit the process, and Swift cannot call setjmp.
 
-// Reads the size of an image. Returns 0, or -1 with a reason in `message` (200 bytes).
-int cjpeg_size(const uint8_t *data, size_t length, int *width, int *height, char *message);
-// Decodes to RGB, width * height * 3 bytes; an image of another size is refused.
-int cjpeg_decode(const uint8_t *data, size_t length, uint8_t *pixels, int width, int height, char *message);
+// Decodes to RGB, width * height * 3 bytes; an image of another size is refused. Without `pixels` it only finds the size.
+// Returns 0, or -1 with a reason in `message` (200 bytes).
+int cjpeg_decode(const uint8_t *data, size_t length, uint8_t *pixels, int *width, int *height, char *message);
 // Encodes RGB at `quality` 1...100. `*data` is malloc'd; the caller frees it.
 int cjpeg_encode(const uint8_t *pixels, int width, int height, int quality, uint8_t **data, size_t *length, char *message);

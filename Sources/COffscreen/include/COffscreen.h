@@ -4,10 +4,6 @@
 // things that Swift cannot do by itself. Every failure comes back as a value with a message; nothing here exits, except
 // MuJoCo's own fatal errors, after one line on standard error.
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /// An OSMesa context that draws in memory, without a display.
 typedef struct OffscreenContext OffscreenContext;
 
@@ -25,7 +21,3 @@ void offscreen_catch_errors(void);
 
 /// Compiles the MJCF text of `length` bytes. Returns an `mjModel *`, or NULL with the reason in `message`.
 void *offscreen_compile(const char *text, int length, char *message, int message_size);
-
-#ifdef __cplusplus
-}
-#endif
