@@ -36,17 +36,6 @@ package struct DatasetRegistry: PluginOptions {
     package var count: Int?
     /// The filter key (`mask/KEY`) that names the split's episodes; nil for all.
     package var key: String?
-
-    package init(source: String, count: Int? = nil) {
-      self.source = source
-      self.count = count
-      key = count.map { "\($0)_demos" }
-    }
-
-    package init(source: String, key: String) {
-      self.source = source
-      self.key = key
-    }
   }
 
   @Key("The registry.") package var name: String
@@ -73,7 +62,7 @@ package struct DatasetRegistry: PluginOptions {
     let source = sources.keys.filter { text.hasPrefix($0 + "-") }.max { $0.count < $1.count }
     if let source, case let key = String(text.dropFirst(source.count + 1)), !key.isEmpty {
       guard let count = Int(key) else { return Split(source: source, key: key) }
-      if count > 0 { return Split(source: source, count: count) }
+      if count > 0 { return Split(source: source, count: count, key: "\(count)_demos") }
     }
     throw RegistryError.unknownSplit(text, registry: name, known: splits, sources: sources.keys.sorted())
   }

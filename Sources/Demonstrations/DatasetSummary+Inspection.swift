@@ -37,10 +37,12 @@ private struct Inspection {
   }
 
   /// Without the file's name, which stands above the list.
-  private mutating func note(_ error: any Error) {
+  private func line(_ error: any Error) -> String {
     let text = "\(error)"
-    problems.append(text.hasPrefix(file.path + ": ") ? String(text.dropFirst(file.path.count + 2)) : text)
+    return text.hasPrefix(file.path + ": ") ? String(text.dropFirst(file.path.count + 2)) : text
   }
+
+  private mutating func note(_ error: any Error) { problems.append(line(error)) }
 
   private mutating func attempt<Result>(_ body: (inout Inspection) throws -> Result) -> Result? {
     do {
@@ -118,7 +120,7 @@ private struct Inspection {
     }
     guard let count = rows ?? shape.first, count > 0 else { return }
     _ = try file.linkedFiles(of: demo, path)
-    if let frame = try file.frameShape(key, of: demo) {
+    if let frame = try file.camera(key, of: demo) {
       shapes[key, default: [:]][[frame.height, frame.width, 3], default: []].append(demo)
       var statistics = cameras[key] ?? ImageStatistics()
       problems += try statistics.look(at: file, demo, key, count, quick: quick)
@@ -160,8 +162,7 @@ private struct Inspection {
         }
         if Set(names).count < names.count { problems.append("filter key '\(name)' names demos more than once") }
       } catch {
-        let text = "\(error)"
-        problems.append(text.hasPrefix(file.path + ": ") ? String(text.dropFirst(file.path.count + 2)) : text)
+        problems.append(line(error))
       }
     }
     masks.sort { $0.name.localizedStandardCompare($1.name) == .orderedAscending }

@@ -130,7 +130,7 @@ package struct DatasetSummary: Codable, Sendable {
     for demo in chosen {
       let rows = (try? file.length(demo)) ?? 0
       for key in (try? file.observationKeys(demo)) ?? [] {
-        guard rows > 0, let shape = (try? file.frameShape(key, of: demo)) ?? nil else { continue }
+        guard rows > 0, let shape = (try? file.camera(key, of: demo)) ?? nil else { continue }
         if !cameras.contains(key) { cameras.append(key) }
         cells["\(demo)/\(key)"] = (0..<times).map { time in
           let row = time * (rows - 1) / max(times - 1, 1)

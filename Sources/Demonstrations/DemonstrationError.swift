@@ -9,16 +9,9 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case metadata(file: String, place: String, reason: String)
   case noObservations(file: String, demo: String)
   case missingObservation(file: String, demo: String, key: String, available: [String])
-  case notAnImage(file: String, demo: String, key: String, found: String)
-  /// Frames that a setting would make readable.
-  case frameFormat(file: String, demo: String, key: String, found: String, setting: String)
-  case notAVector(file: String, demo: String, key: String, found: String)
-  case noValues(file: String, demo: String, key: String)
   case noSteps(file: String, demo: String)
-  case actionParts(file: String, demo: String, key: String, parts: [String])
-  case calibration(file: String, demo: String, key: String, found: String)
-  case depthUnit(file: String, demo: String, key: String, found: String)
-  case differs(file: String, demo: String, key: String, expected: String, found: String)
+  /// An array that does not hold what it is asked for.
+  case unusable(file: String, demo: String, key: String, reason: String)
   case rows(file: String, demo: String, key: String, expected: Int, found: Int)
   case notANumber(file: String, demo: String, key: String, row: Int)
   case noSuchColumn(Int, width: Int)
@@ -45,26 +38,9 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
       "\(file): \(demo) holds no observations, only what was done; robomimic's dataset_states_to_obs.py adds them to such a file"
     case .missingObservation(let file, let demo, let key, let available):
       "\(file): \(demo) has no observation '\(key)'; it has: \(available.joined(separator: ", "))"
-    case .notAnImage(let file, let demo, let key, let found):
-      "\(file): \(demo): '\(key)' is \(found), not [rows, height, width, 3] of bytes"
-    case .frameFormat(let file, let demo, let key, let found, let setting):
-      "\(file): \(demo): '\(key)' is \(found); \(setting)"
-    case .notAVector(let file, let demo, let key, let found):
-      "\(file): \(demo): '\(key)' is \(found), not [rows, width] of numeric values"
-    case .noValues(let file, let demo, let key):
-      "\(file): \(demo): '\(key)' is 0 wide: leave it out of the recipe"
+    case .unusable(let file, let demo, let key, let reason): "\(file): \(demo): '\(key)' \(reason)"
     case .noSteps(let file, let demo):
       "\(file): \(demo) has no steps; leave it out of the filter key, or delete it"
-    case .actionParts(let file, let demo, let key, let parts):
-      "\(file): \(demo): '\(key)' is a group of parts, \(parts.joined(separator: ", ")); name the parts to learn, in their order: "
-        + "actions: {from: [\(parts.map { "\(key)/\($0)" }.joined(separator: ", "))]}"
-    case .calibration(let file, let demo, let key, let found):
-      "\(file): \(demo): '\(key)' \(found); a calibration is fx, fy, cx, cy in pixels and the 3x4 matrix from the camera to the "
-        + "robot's base in meters"
-    case .depthUnit(let file, let demo, let key, let found):
-      "\(file): \(demo): '\(key)' holds \(found); depths must be floats in meters"
-    case .differs(let file, let demo, let key, let expected, let found):
-      "\(file): \(demo): '\(key)' is \(found), in the other demos \(expected)"
     case .rows(let file, let demo, let key, let expected, let found):
       "\(file): \(demo): '\(key)' has \(found) rows, the actions have \(expected)"
     case .notANumber(let file, let demo, let key, let row):

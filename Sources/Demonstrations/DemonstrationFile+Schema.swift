@@ -128,11 +128,12 @@ extension DemonstrationFile {
       }
       var dimension = ActionSchema.Dimension(name: "arm_\(axis)")
       let input = limits(arm, "input", place)
-      (dimension.low, dimension.high) = (input?.low.asFloat, input?.high.asFloat)
+      (dimension.low, dimension.high) = (input.map { Float($0.low) }, input.map { Float($0.high) })
       if let input, let output = limits(arm, "output", place), input.low < input.high {
         let scale = (output.high - output.low) / (input.high - input.low)
         let offset = output.low - scale * input.low
-        if abs(offset) < 1e-9 { dimension.unit = "\(number: scale) \(unit)" }
+        // Without a row of nines behind what was meant.
+        if abs(offset) < 1e-9 { dimension.unit = String(format: "%.6g ", scale) + unit }
       }
       schema.dimensions[place] = dimension
     }
@@ -166,17 +167,6 @@ extension DemonstrationFile {
   private static func number(_ value: Any?) -> Double? {
     guard let number = (value as? NSNumber)?.doubleValue, number.isFinite else { return nil }
     return number
-  }
-}
-
-extension Double {
-  fileprivate var asFloat: Float { Float(self) }
-}
-
-extension DefaultStringInterpolation {
-  /// Without a row of nines behind what was meant.
-  fileprivate mutating func appendInterpolation(number: Double) {
-    appendInterpolation(String(format: "%.6g", number))
   }
 }
 

@@ -27,9 +27,8 @@ package struct DemonstrationFile: Sendable {
   package init(path: String, format: FrameFormat = FrameFormat()) throws {
     self.path = path
     self.format = format
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      let files = try DemonstrationFile.episodes(in: path)
+    if let names = try HDF5File.names(in: path) {
+      let files = try DemonstrationFile.episodes(names, in: path)
       hdf5 = files[0].file
       layout = .act
       demos = files.map(\.name)
@@ -64,10 +63,8 @@ package struct DemonstrationFile: Sendable {
     !file.exists("data") && file.kind(of: "observations") == .group && (file.exists("action") || file.exists("actions"))
   }
 
-  private static func episodes(in folder: String) throws -> [(name: String, file: HDF5File)] {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-      .filter { $0.lowercased().hasSuffix(".hdf5") || $0.lowercased().hasSuffix(".h5") }
-      .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
+  private static func episodes(_ names: [String], in folder: String) throws -> [(name: String, file: HDF5File)] {
+    let names = names.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
     guard !names.isEmpty else {
       throw HDF5Error.notOpened(folder, reason: "it is a folder, and no episodes in ACT's layout (*.hdf5) are in it")
     }
@@ -147,9 +144,10 @@ extension DemonstrationFile {
 
   /// The files that the values of a demo come from besides its own.
   /// - Throws: `HDF5Error`.
-  func linkedFiles(of demo: String, _ keys: [String], _ arrays: [String]) throws -> [String] {
-    try keys.flatMap { try linkedFiles(of: demo, observation($0, of: demo)) }
-      + arrays.flatMap { try linkedFiles(of: demo, array($0, of: demo)) }
+  func linkedFiles(of demo: String, _ request: EpisodeRequest) throws -> [String] {
+    let keys = request.images + request.vectors
+    let arrays = request.actions.arrays.map { array($0, of: demo) }
+    return try (keys.map { observation($0, of: demo) } + arrays).flatMap { try linkedFiles(of: demo, $0) }
   }
 
   /// The files that an array's values come from besides its own. A library that does not find one takes fill values for what
@@ -166,10 +164,10 @@ extension DemonstrationFile {
     try file(of: demo).shape(array("actions", of: demo)).first ?? 0
   }
 
-  /// Frame size of an observation; nil when it is no camera.
+  /// How the frames of an observation are stored; nil when it is no camera.
   /// - Throws: `HDF5Error`.
-  package func frameShape(_ key: String, of demo: String) throws -> (count: Int, height: Int, width: Int)? {
-    try file(of: demo).frameShape(observation(key, of: demo), format)
+  package func camera(_ key: String, of demo: String) throws -> StoredCamera? {
+    try file(of: demo).camera(observation(key, of: demo), format)
   }
 
   /// Frames of a camera, `[rows, height, width, 3]`.
@@ -183,7 +181,7 @@ extension DemonstrationFile {
   package func observations(of demo: String) throws -> (images: [String], vectors: [String]) {
     var (images, vectors): ([String], [String]) = ([], [])
     for key in try observationKeys(demo) {
-      if try frameShape(key, of: demo) != nil {
+      if try camera(key, of: demo) != nil {
         images.append(key)
       } else if try file(of: demo).shape(observation(key, of: demo)).count <= 2 {
         vectors.append(key)

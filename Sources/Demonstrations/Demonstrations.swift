@@ -44,21 +44,16 @@ package final class Demonstrations: EpisodeReader {
   /// Vectors of up to so many values a row are kept without being asked for.
   private static let narrow = 1024
 
-  /// - Parameters:
-  ///   - memory: how many bytes of observations to keep.
   /// - Throws: `HDF5Error` or `DemonstrationError`.
-  package init(
-    _ selections: [Selection], images: [String], vectors: [String], actions columns: ActionColumns = .init(),
-    format: FrameFormat = FrameFormat(), memory: Int,
-    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws {
+  package init(_ request: EpisodeRequest, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
+    let (selections, columns) = (request.selections, request.actions)
     var found = Findings(columns: columns)
     var files: [DemonstrationFile] = []
     var places: [Place] = []
     var heldOut: Set<Int> = []
     var notes: [String] = []
     for selection in selections {
-      let file = try DemonstrationFile(path: selection.path, format: format)
+      let file = try DemonstrationFile(path: selection.path, format: request.frames)
       if let problem = file.facts.problems.first {
         throw DemonstrationError.metadata(file: file.path, place: "data: \(problem.place)", reason: problem.reason)
       }
@@ -89,7 +84,7 @@ package final class Demonstrations: EpisodeReader {
     var linked = files.map { _ in Set<String>() }
     for (number, place) in places.enumerated() {
       let file = files[place.file]
-      let read = try found.read(file, place.demo, images: images, vectors: vectors, keep: Demonstrations.narrow)
+      let read = try found.read(file, place.demo, request, keep: Demonstrations.narrow)
       let instruction = try file.instruction(place.demo)
       episodes.append(
         Episode(
@@ -97,7 +92,7 @@ package final class Demonstrations: EpisodeReader {
           length: read.length))
       actions.append(read.actions)
       values.append(read.vectors)
-      linked[place.file].formUnion(try file.linkedFiles(of: place.demo, images + vectors, columns.arrays))
+      linked[place.file].formUnion(try file.linkedFiles(of: place.demo, request))
       progress(number + 1, places.count)
     }
     let without = episodes.count { $0.instruction.isEmpty }
@@ -118,7 +113,7 @@ package final class Demonstrations: EpisodeReader {
     recordedActions = layout.isWhole ? actions : actions.map { Demonstrations.select(layout, from: $0) }
     let kept =
       values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } } + recordedActions.reduce(0) { $0 + $1.count }
-    cache = Mutex(Cache(room: memory - kept * MemoryLayout<Float>.size))
+    cache = Mutex(Cache(room: request.memory - kept * MemoryLayout<Float>.size))
   }
 
   package func fingerprints() throws -> [DatasetFingerprint] {

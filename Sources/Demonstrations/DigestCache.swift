@@ -19,11 +19,8 @@ package struct DigestCache {
   /// Size and SHA-256 of a file; of a folder, of what its files have, by name.
   /// - Throws: `HDF5Error` when it cannot be read.
   package func digest(_ path: String) throws -> (bytes: Int, sha256: String) {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      let files = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
-        .filter { $0.lowercased().hasSuffix(".hdf5") || $0.lowercased().hasSuffix(".h5") }
-      let each = try files.map { try ($0, digest("\(path)/\($0)")) }
+    if let files = try HDF5File.names(in: path) {
+      let each = try files.sorted().map { try ($0, digest("\(path)/\($0)")) }
       let text = each.map { "\($0.1.sha256)  \($0.0)\n" }.joined()
       return (each.reduce(0) { $0 + $1.1.bytes }, SHA256.hash(data: Data(text.utf8)).hexadecimal)
     }

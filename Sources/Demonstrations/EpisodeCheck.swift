@@ -8,23 +8,27 @@ struct EpisodeCheck {
 
   private var hdf5: HDF5File { file.file(of: demo) }
 
+  func refusal(_ key: String, _ reason: String) -> DemonstrationError {
+    .unusable(file: file.path, demo: demo, key: key, reason: reason)
+  }
+
   /// The shape of an array of actions, `[rows, width]`; one number a row counts as a width of 1.
   func actionShape(_ key: String) throws -> (rows: Int, width: Int) {
     let path = file.array(key, of: demo)
     let shape: [Int]
     do {
       shape = try hdf5.shape(path)
-    } catch HDF5Error.group(_, _, let members) {
-      throw DemonstrationError.actionParts(file: file.path, demo: demo, key: key, parts: members)
+    } catch HDF5Error.group(_, _, let parts) {
+      throw refusal(
+        key,
+        "is a group of parts, \(parts.joined(separator: ", ")); name the parts to learn, in their order: "
+          + "actions: {from: [\(parts.map { "\(key)/\($0)" }.joined(separator: ", "))]}")
     }
-    guard let rows = shape.first, shape.count <= 2, try isNumeric(path) else {
-      throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, found: try found(path))
+    guard let rows = shape.first, shape.count <= 2, isNumeric(try hdf5.valueKind(path)) else {
+      throw notAVector(key, try found(path))
     }
     guard rows > 0 else { throw DemonstrationError.noSteps(file: file.path, demo: demo) }
-    guard shape.count == 1 || shape[1] > 0 else {
-      throw DemonstrationError.noValues(file: file.path, demo: demo, key: key)
-    }
-    return (rows, shape.count == 2 ? shape[1] : 1)
+    return (rows, try width(key, shape))
   }
 
   /// An array of actions, all of it finite.
@@ -57,14 +61,12 @@ struct EpisodeCheck {
   func image(_ key: String, rows: Int) throws -> ObservationSchema.ImageSize {
     let path = file.observation(key, of: demo)
     let shape = try shape(key, rows: rows)
-    if let frame = try file.frameShape(key, of: demo) {
+    if let frame = try file.camera(key, of: demo) {
       return ObservationSchema.ImageSize(height: frame.height, width: frame.width)
     }
-    if let setting = try settingThatReads(path, shape) {
-      throw DemonstrationError.frameFormat(
-        file: file.path, demo: demo, key: key, found: try found(path), setting: setting)
-    }
-    throw DemonstrationError.notAnImage(file: file.path, demo: demo, key: key, found: try found(path))
+    let setting = try settingThatReads(path, shape)
+    throw refusal(
+      key, "is \(try found(path))\(setting.map { "; \($0)" } ?? ", not [rows, height, width, 3] of bytes")")
   }
 
   /// What would have to be said of an array to take it for images; nil when nothing helps.
@@ -97,18 +99,11 @@ struct EpisodeCheck {
     // Depth images, and matrices (a pose a row, say) as their values row by row; a gray image is neither.
     let isImage = shape.count == 4 && shape[3] == 1 && (isDepth || kind == .floats)
     let isVector = shape.count <= 2 || shape.count == 3 && (isDepth || kind != .bytes) || isImage
-    guard isVector, try isNumeric(path) else {
-      throw DemonstrationError.notAVector(file: file.path, demo: demo, key: key, found: try found(path))
-    }
-    let width = shape.dropFirst().reduce(1, *)
-    guard width > 0 else { throw DemonstrationError.noValues(file: file.path, demo: demo, key: key) }
-    if isDepth, kind != .floats {
-      throw DemonstrationError.depthUnit(
-        file: file.path, demo: demo, key: key, found: "integers (millimeters, as a camera gives them?)")
-    }
+    guard isVector, isNumeric(kind) else { throw notAVector(key, try found(path)) }
+    let width = try width(key, shape)
+    if isDepth, kind != .floats { throw wrongDepth(key, "integers (millimeters, as a camera gives them?)") }
     if key.hasSuffix(CameraKeys.calibrationEnding), width != CameraCalibration.width {
-      throw DemonstrationError.calibration(
-        file: file.path, demo: demo, key: key, found: "has \(width) values a row, not \(CameraCalibration.width)")
+      throw noCalibration(key, "has \(width) values a row, not \(CameraCalibration.width)")
     }
     var kept: [Float] = []
     for block in (0..<rows).blocks(of: (1 << 22) / width) {
@@ -129,18 +124,37 @@ struct EpisodeCheck {
       let far = values.count { $0 > 25 }
       guard far * 10 <= values.count * 9, values.contains(where: { $0 > 0 }) else {
         let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
-        throw DemonstrationError.depthUnit(
-          file: file.path, demo: demo, key: key, found: String(format: "values around %.0f in row %d", mean, row))
+        throw wrongDepth(key, String(format: "values around %.0f in row %d", mean, row))
       }
       return
     }
     if let reason = CameraCalibration(Array(values)).whatIsWrong {
-      throw DemonstrationError.calibration(file: file.path, demo: demo, key: key, found: "\(reason) in row \(row)")
+      throw noCalibration(key, "\(reason) in row \(row)")
     }
   }
 
-  private func isNumeric(_ path: String) throws -> Bool {
-    [.bytes, .integers, .floats].contains(try hdf5.valueKind(path))
+  private func wrongDepth(_ key: String, _ found: String) -> DemonstrationError {
+    refusal(key, "holds \(found); depths must be floats in meters")
+  }
+
+  private func noCalibration(_ key: String, _ found: String) -> DemonstrationError {
+    refusal(
+      key,
+      "\(found); a calibration is fx, fy, cx, cy in pixels and the 3x4 matrix from the camera to the robot's base in meters"
+    )
+  }
+
+  private func notAVector(_ key: String, _ found: String) -> DemonstrationError {
+    refusal(key, "is \(found), not [rows, width] of numeric values")
+  }
+
+  private func isNumeric(_ kind: HDF5File.ValueKind) -> Bool { [.bytes, .integers, .floats].contains(kind) }
+
+  /// Values of a row.
+  private func width(_ key: String, _ shape: [Int]) throws -> Int {
+    let width = shape.dropFirst().reduce(1, *)
+    guard width > 0 else { throw refusal(key, "is 0 wide: leave it out of the recipe") }
+    return width
   }
 
   private func check(_ values: [Float], _ key: String, width: Int, first: Int) throws {

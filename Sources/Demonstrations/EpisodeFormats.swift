@@ -33,14 +33,3 @@ public struct ALOHAFormat: EpisodeFormat {
     return try Demonstrations(request, progress: progress)
   }
 }
-
-extension Demonstrations {
-  /// - Throws: `HDF5Error` or `DemonstrationError`.
-  package convenience init(
-    _ request: EpisodeRequest, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws {
-    try self.init(
-      request.selections, images: request.images, vectors: request.vectors, actions: request.actions,
-      format: request.frames, memory: request.memory, progress: progress)
-  }
-}

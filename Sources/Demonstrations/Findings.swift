@@ -13,30 +13,30 @@ struct Findings {
   init(columns: ActionColumns) { self.columns = columns }
 
   mutating func read(
-    _ file: DemonstrationFile, _ demo: String, images: [String], vectors: [String], keep: Int
+    _ file: DemonstrationFile, _ demo: String, _ request: EpisodeRequest, keep: Int
   ) throws -> (length: Int, actions: [Float], vectors: [String: [Float]]) {
     let check = EpisodeCheck(file: file, demo: demo)
     let (length, actions) = try readActions(check)
-    for key in images {
+    for key in request.images {
       let size = try check.image(key, rows: length)
-      if let known = sizes[key], known != size {
-        throw DemonstrationError.differs(
-          file: file.path, demo: demo, key: key, expected: "\(known.width)x\(known.height)",
-          found: "\(size.width)x\(size.height)")
-      }
+      try agree(check, key, sizes[key], size) { "\($0.width)x\($0.height)" }
       sizes[key] = size
     }
     var values: [String: [Float]] = [:]
-    for key in vectors {
+    for key in request.vectors {
       let (width, narrow) = try check.vector(key, rows: length, keep: keep)
-      if let known = widths[key], known != width {
-        throw DemonstrationError.differs(
-          file: file.path, demo: demo, key: key, expected: "\(known) wide", found: "\(width) wide")
-      }
+      try agree(check, key, widths[key], width) { "\($0) wide" }
       widths[key] = width
       values[key] = narrow
     }
     return (length, actions, values)
+  }
+
+  private func agree<Size: Equatable>(
+    _ check: EpisodeCheck, _ key: String, _ known: Size?, _ found: Size, _ text: (Size) -> String
+  ) throws {
+    guard let known, known != found else { return }
+    throw check.refusal(key, "is \(text(found)), in the other demos \(text(known))")
   }
 
   /// The arrays of actions side by side, as many rows as the first has.
@@ -46,27 +46,21 @@ struct Findings {
     var length: Int?
     for (place, key) in columns.arrays.enumerated() {
       let (rows, width) = try check.actionShape(key)
-      if let known = actionWidths?[place], known != width {
-        throw DemonstrationError.differs(
-          file: check.file.path, demo: check.demo, key: key, expected: "\(known) wide", found: "\(width) wide")
-      }
+      try agree(check, key, actionWidths?[place], width) { "\($0) wide" }
       if let length, length != rows {
-        throw DemonstrationError.rows(
-          file: check.file.path, demo: check.demo, key: key, expected: length, found: rows)
+        throw DemonstrationError.rows(file: check.file.path, demo: check.demo, key: key, expected: length, found: rows)
       }
       length = rows
       widths.append(width)
       parts.append(try check.actions(key, width: width))
     }
     actionWidths = widths
-    let values: [Float]
-    if parts.count == 1 {
-      values = parts[0]
-    } else {
-      values = (0..<length!).flatMap { row in
+    let values =
+      parts.count == 1
+      ? parts[0]
+      : (0..<length!).flatMap { row in
         zip(parts, widths).flatMap { part, width in part[row * width..<(row + 1) * width] }
       }
-    }
     if ranges == nil { ranges = ActionRanges(width: widths.reduce(0, +)) }
     ranges!.include(values)
     return (length!, values)

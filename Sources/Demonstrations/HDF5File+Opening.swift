@@ -23,6 +23,15 @@ extension HDF5File {
     close(descriptor)
   }
 
+  /// The HDF5 files in a folder, by their names; nil when `path` is none.
+  static func names(in path: String) throws -> [String]? {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { return nil }
+    return try FileManager.default.contentsOfDirectory(atPath: path).filter {
+      ["hdf5", "h5"].contains(($0 as NSString).pathExtension.lowercased())
+    }
+  }
+
   static func superblock(_ path: String) -> Superblock? {
     guard let file = FileHandle(forReadingAtPath: path) else { return nil }
     defer { try? file.close() }

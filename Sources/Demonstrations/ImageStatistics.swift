@@ -14,7 +14,7 @@ struct ImageStatistics {
   mutating func look(
     at file: DemonstrationFile, _ demo: String, _ key: String, _ rows: Int, quick: Bool
   ) throws -> [String] {
-    guard rows > 0, let shape = try file.frameShape(key, of: demo) else { return [] }
+    guard rows > 0, let shape = try file.camera(key, of: demo) else { return [] }
     let moments = min(rows, 9)
     let chosen = (0..<moments).map { $0 * (rows - 1) / max(moments - 1, 1) }
     let size = shape.height * shape.width * 3

@@ -5,12 +5,16 @@ import Foundation
 /// zlib. For one thread at a time.
 struct Inflater: ~Copyable {
   private struct Library: @unchecked Sendable {
-    let make: @convention(c) () -> OpaquePointer?
-    let free: @convention(c) (OpaquePointer?) -> Void
-    let inflate:
+    typealias Make = @convention(c) () -> OpaquePointer?
+    typealias Free = @convention(c) (OpaquePointer?) -> Void
+    typealias Inflate =
       @convention(c) (
         OpaquePointer?, UnsafeRawPointer, Int, UnsafeMutableRawPointer, Int, UnsafeMutablePointer<Int>?
       ) -> Int32
+
+    let make: Make
+    let free: Free
+    let inflate: Inflate
 
     /// Nil when the machine has none, or `IMITATE_INFLATE` asks for zlib.
     static let installed: Library? = {
@@ -21,13 +25,8 @@ struct Inflater: ~Copyable {
         let inflate = dlsym(library, "libdeflate_zlib_decompress")
       else { return nil }
       return Library(
-        make: unsafeBitCast(make, to: (@convention(c) () -> OpaquePointer?).self),
-        free: unsafeBitCast(free, to: (@convention(c) (OpaquePointer?) -> Void).self),
-        inflate: unsafeBitCast(
-          inflate,
-          to: (@convention(c) (
-            OpaquePointer?, UnsafeRawPointer, Int, UnsafeMutableRawPointer, Int, UnsafeMutablePointer<Int>?
-          ) -> Int32).self))
+        make: unsafeBitCast(make, to: Make.self), free: unsafeBitCast(free, to: Free.self),
+        inflate: unsafeBitCast(inflate, to: Inflate.self))
     }()
   }
 

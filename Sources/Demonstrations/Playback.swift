@@ -26,7 +26,7 @@ package struct Playback {
     var problem: (any Error)?
     for key in try file.observationKeys(demo) {
       do {
-        guard let shape = try file.frameShape(key, of: demo) else {
+        guard let shape = try file.camera(key, of: demo) else {
           let path = file.observation(key, of: demo)
           let shape = try file.file(of: demo).shape(path)
           if try shape.count == 4 && shape[3] == 3 || check.settingThatReads(path, shape) != nil {

@@ -97,7 +97,7 @@ package struct Repacking {
     let old = source.hdf5
     guard try old.exists("data/\(demo)/obs") && old.keptLink("data/\(demo)/obs") == nil else { return [] }
     return try source.observationKeys(demo).filter { key in
-      try old.keptLink("data/\(demo)/obs/\(key)") == nil && source.frameShape(key, of: demo) != nil
+      try old.keptLink("data/\(demo)/obs/\(key)") == nil && source.camera(key, of: demo) != nil
     }
   }
 
@@ -110,7 +110,7 @@ package struct Repacking {
       try file.copyTree("data/\(demo)", from: old, as: "episode") { paths.contains($0) }
       for key in cameras {
         let (from, to) = ("data/\(demo)/obs/\(key)", "episode/obs/\(key)")
-        let shape = try source.frameShape(key, of: demo)!
+        let shape = try source.camera(key, of: demo)!
         let start = ContinuousClock.now
         let pixels = try source.images(key, of: demo)
         seconds += (ContinuousClock.now - start) / .seconds(1)
@@ -151,7 +151,7 @@ package struct Repacking {
         guard try part.integer(of: "/", "crc32/\(key)") == Repacking.checksum(pixels) else {
           throw RepackingError.differs(file: destination, path: path)
         }
-        report.frames += try new.frameShape(key, of: demo)?.count ?? 0
+        report.frames += try new.camera(key, of: demo)?.count ?? 0
         if case .jpeg = storage, let worst = Double(try part.text(of: "/", "worst_psnr/\(key)")) {
           report.worstPSNR = min(report.worstPSNR ?? .infinity, worst)
         }

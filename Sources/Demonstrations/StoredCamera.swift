@@ -1,5 +1,5 @@
 /// How the frames of one camera are stored.
-struct StoredCamera: Equatable {
+package struct StoredCamera: Equatable {
   enum Storage: Equatable {
     /// `[count, height, width, 3]`, or with the channels first, of bytes or of floats.
     case array(isChannelsFirst: Bool, isFloat: Bool)
@@ -10,6 +10,6 @@ struct StoredCamera: Equatable {
   }
 
   var storage: Storage
-  var (count, height, width): (Int, Int, Int)
+  package let count, height, width: Int
   var frameBytes: Int { height * width * 3 }
 }

@@ -1,7 +1,6 @@
 import CHDF5
 import Foundation
 import Imitation
-import Synchronization
 import Tensors
 
 /// How a camera's frames are kept in a file.
@@ -15,15 +14,9 @@ package enum FrameStorage: Sendable, Equatable {
 }
 
 extension HDF5File {
-  /// Height and width of a camera's frames, and their number; nil when this is no camera.
+  /// How a camera's frames are stored; nil when this is no camera.
   /// - Throws: `HDF5Error`; `.image` when the first frame is no JPEG image.
-  package func frameShape(
-    _ path: String, _ format: FrameFormat = FrameFormat()
-  ) throws -> (count: Int, height: Int, width: Int)? {
-    try camera(path, format).map { ($0.count, $0.height, $0.width) }
-  }
-
-  func camera(_ path: String, _ format: FrameFormat) throws -> StoredCamera? {
+  package func camera(_ path: String, _ format: FrameFormat = FrameFormat()) throws -> StoredCamera? {
     guard try !isEmpty(path) else { return nil }
     let (shape, kind) = (try shape(path), try valueKind(path))
     func array(_ isChannelsFirst: Bool) -> StoredCamera {
@@ -41,25 +34,26 @@ extension HDF5File {
       let row = try lists(path, rows: 0..<1)[0]
       // Lists of bytes are images; of other integers only where they begin as one: they may be words.
       guard try row.starts(with: [0xff, 0xd8, 0xff]) || holdsLists(path, ofBytes: true) else { return nil }
-      let first = try image(of: row, path, row: 0)
+      let first = try decoding(row, path, row: 0) { try Image(jpeg: row) }
       return StoredCamera(storage: .lists, count: shape[0], height: first.height, width: first.width)
     case 2 where kind == .bytes && shape[0] > 0 && shape[1] > 16:
       let row = try frames(path, rows: 0..<1)
       guard row.starts(with: [0xff, 0xd8, 0xff]) else { return nil }
-      let first = try image(of: row, path, row: 0)
+      let first = try decoding(row, path, row: 0) { try Image(jpeg: row) }
       return StoredCamera(storage: .padded, count: shape[0], height: first.height, width: first.width)
     default: return nil
     }
   }
 
-  private func image(of data: [UInt8], _ path: String, row: Int) throws -> Image {
+  private func decoding<Result>(_ data: [UInt8], _ path: String, row: Int, _ body: () throws -> Result) throws -> Result
+  {
     guard !data.isEmpty else {
       throw HDF5Error.image(file: self.path, path: path, reason: "row \(row) is empty, not a JPEG image")
     }
     do {
-      return try Image(jpeg: data)
+      return try body()
     } catch {
-      throw HDF5Error.image(file: self.path, path: path, reason: "row \(row) is no JPEG image: \(error)")
+      throw HDF5Error.image(file: self.path, path: path, reason: "row \(row) is no JPEG image of this camera: \(error)")
     }
   }
 
@@ -118,31 +112,16 @@ extension HDF5File {
 
   private func decoded(_ stored: [[UInt8]], _ camera: StoredCamera, _ path: String, first: Int) throws -> [UInt8] {
     let size = camera.frameBytes
-    let failure = Mutex<(row: Int, error: HDF5Error)?>(nil)
     let total = try self.size(of: [stored.count, size], path)
-    let result = [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
+    return try [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
       nonisolated(unsafe) let target = buffer.baseAddress
-      parallel(count: stored.count, grain: 1) { range in
-        for row in range {
-          do {
-            guard !stored[row].isEmpty else {
-              throw HDF5Error.image(
-                file: self.path, path: path, reason: "row \(first + row) is empty, not a JPEG image")
-            }
-            try Image.decode(jpeg: stored[row], width: camera.width, height: camera.height, to: target! + row * size)
-          } catch {
-            let known =
-              error as? HDF5Error
-              ?? .image(
-                file: self.path, path: path, reason: "row \(first + row) is no JPEG image of this camera: \(error)")
-            failure.withLock { if row < $0?.row ?? .max { $0 = (row, known) } }
-          }
+      _ = try parallelMap(stored.count) { row in
+        try decoding(stored[row], path, row: first + row) {
+          try Image.decode(jpeg: stored[row], width: camera.width, height: camera.height, to: target! + row * size)
         }
       }
       count = total
     }
-    if let failure = failure.withLock({ $0 }) { throw failure.error }
-    return result
   }
 
   /// Writes frames `[count, height, width, 3]`.
@@ -155,22 +134,11 @@ extension HDF5File {
     case .raw: try write(pixels, shape: [count, height, width, 3], to: path)
     case .lossless: try write(pixels, shape: [count, height, width, 3], to: path, chunk: [1, height, width, 3])
     case .jpeg(let quality):
-      let encoded = Mutex<[Int: [UInt8]]>([:])
-      let failure = Mutex<(any Error)?>(nil)
-      parallel(count: count, grain: 1) { range in
-        for row in range {
-          do {
-            let frame = Image(width: width, height: height, pixels: Array(pixels[row * size..<(row + 1) * size]))
-            let data = try frame.jpeg(quality: quality)
-            encoded.withLock { $0[row] = data }
-          } catch {
-            failure.withLock { $0 = $0 ?? error }
-          }
-        }
+      let encoded = try parallelMap(count) { row in
+        try Image(width: width, height: height, pixels: Array(pixels[row * size..<(row + 1) * size]))
+          .jpeg(quality: quality)
       }
-      if let error = failure.withLock({ $0 }) { throw error }
-      let all = encoded.withLock { $0 }
-      try writeLists((0..<count).map { all[$0]! }, to: path)
+      try writeLists(encoded, to: path)
     }
   }
 }

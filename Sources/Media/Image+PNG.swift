@@ -1,5 +1,4 @@
 import CZlib
-import Synchronization
 import Tensors
 
 extension Image {
@@ -75,21 +74,13 @@ public struct AnimatedPNG {
     }
     precondition(
       frames.allSatisfy { $0.width == size!.width && $0.height == size!.height }, "AnimatedPNG: sizes differ")
-    let deflated = Mutex([Int: [UInt8]]())
     let level = level
-    parallel(count: frames.count, grain: 1) { range in
-      for place in range {
-        let data = frames[place].deflated(level: level)
-        deflated.withLock { $0[place] = data }
-      }
-    }
-    let all = deflated.withLock { $0 }
-    for place in frames.indices {
+    for (place, data) in parallelMap(frames.count, { frames[$0].deflated(level: level) }).enumerated() {
       let delay = Array(Image.bigEndian(1).suffix(2) + Image.bigEndian(framesPerSecond).suffix(2))
       let area = Image.bigEndian(first.width) + Image.bigEndian(first.height) + Image.bigEndian(0) + Image.bigEndian(0)
       bytes += Image.chunk("fcTL", next() + area + delay + [0, 0])
       // The first frame is what a viewer without animation shows.
-      bytes += isFirst && place == 0 ? Image.chunk("IDAT", all[place]!) : Image.chunk("fdAT", next() + all[place]!)
+      bytes += isFirst && place == 0 ? Image.chunk("IDAT", data) : Image.chunk("fdAT", next() + data)
     }
     return bytes
   }

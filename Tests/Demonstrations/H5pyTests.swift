@@ -136,26 +136,29 @@ import Testing
   ) throws {
     let path = try written("odd", name)
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let all = try Demonstrations([.init(path: path)], images: [], vectors: ["robot0_eef_pos", "angle"], memory: 0)
+    let all = try Demonstrations(
+      .init([.init(path: path)], images: [], vectors: ["robot0_eef_pos", "angle"], memory: 0))
     #expect(all.actionWidth == width && all.episodes.map(\.length) == [9, 14, 6])
     #expect(all.schema.vectors == ["robot0_eef_pos": 3, "angle": 1])
     #expect(all.episodes.map(\.instruction) == ["open", "", ""])
-    let train = try Demonstrations([.init(path: path, key: "train")], images: [], vectors: ["angle"], memory: 0)
+    let train = try Demonstrations(.init([.init(path: path, key: "train")], images: [], vectors: ["angle"], memory: 0))
     #expect(train.episodes.map(\.name) == ["demo_0", "demo_2"])
     func error(_ body: @autoclosure () throws -> Any) -> DemonstrationError? {
       do { _ = try body() } catch { return error as? DemonstrationError }
       return nil
     }
     #expect(
-      error(try Demonstrations([.init(path: path, key: "50_demos")], images: [], vectors: ["angle"], memory: 0))
+      error(try Demonstrations(.init([.init(path: path, key: "50_demos")], images: [], vectors: ["angle"], memory: 0)))
         == .danglingKey(file: path, key: "50_demos", demo: "demo_7"))
     #expect(
-      error(try Demonstrations([.init(path: path)], images: [], vectors: ["sometimes"], memory: 0))
+      error(try Demonstrations(.init([.init(path: path)], images: [], vectors: ["sometimes"], memory: 0)))
         == .missingObservation(
           file: path, demo: "demo_1", key: "sometimes", available: ["angle", "depth", "robot0_eef_pos"]))
     #expect(
-      error(try Demonstrations([.init(path: path)], images: ["depth"], vectors: [], memory: 0))
-        == .notAnImage(file: path, demo: "demo_0", key: "depth", found: "[9, 6, 6, 1] of floats"))
+      error(try Demonstrations(.init([.init(path: path)], images: ["depth"], vectors: [], memory: 0)))
+        == .unusable(
+          file: path, demo: "demo_0", key: "depth",
+          reason: "is [9, 6, 6, 1] of floats, not [rows, height, width, 3] of bytes"))
   }
 
   @Test func summarisesObjectsCamerasAndDemos() throws {
@@ -198,7 +201,7 @@ import Testing
     let path = try written("odd", "twelve")
     defer { try? FileManager.default.removeItem(atPath: path) }
     func open(_ columns: ActionColumns) throws -> Demonstrations {
-      try Demonstrations([.init(path: path)], images: [], vectors: ["angle"], actions: columns, memory: 0)
+      try Demonstrations(.init([.init(path: path)], images: [], vectors: ["angle"], actions: columns, memory: 0))
     }
     let whole = try open(.init())
     let seven = try open(.init(learned: [6, 0, 1, 2, 3, 4, 5]))

@@ -102,7 +102,7 @@ import Testing
         """, in: folder)
     let file = try DemonstrationFile(path: folder + "/f.hdf5")
     #expect(try file.images("cam", of: "demo_0") == Array(repeating: 200, count: 6 * 192))
-    let demonstrations = try Demonstrations([.init(path: file.path)], images: ["cam"], vectors: [], memory: 0)
+    let demonstrations = try Demonstrations(.init([.init(path: file.path)], images: ["cam"], vectors: [], memory: 0))
     #expect(demonstrations.linkedFiles == [["\(folder)/part.hdf5"]])
     // Replaced while it is open.
     try #require(rename(folder + "/other.hdf5", folder + "/f.hdf5") == 0)
@@ -120,7 +120,7 @@ import Testing
           + "with h5py.File('f\(number).hdf5', 'w') as f:\n    g = demo(f, 'demo_0', ramp)\n    \(attributes)",
         in: folder)
       return try Demonstrations(
-        [.init(path: "\(folder)/f\(number).hdf5", task: "Toy")], images: ["cam"], vectors: [], memory: 0)
+        .init([.init(path: "\(folder)/f\(number).hdf5", task: "Toy")], images: ["cam"], vectors: [], memory: 0))
     }
     let nan = try train(
       #"g.attrs["ep_meta"] = json.dumps({"lang": "say \"NaN\", twice", "x": [float("nan"), -float("inf")]})"#)
@@ -162,7 +162,7 @@ import Testing
                 f["observations/images/top"] = ramp
         """, in: folder)
     let all = try Demonstrations(
-      [.init(path: folder + "/set", task: "Any")], images: ["top"], vectors: ["qpos"], memory: 1 << 20)
+      .init([.init(path: folder + "/set", task: "Any")], images: ["top"], vectors: ["qpos"], memory: 1 << 20))
     #expect(all.episodes.map(\.name) == ["episode_0", "episode_2", "episode_10"])
     #expect(all.actionWidth == 14 && all.schema.vectors == ["qpos": 14] && all.episodes[0].task == "Any")
     #expect(try all.actions(episode: 2) == Array(repeating: 0.5, count: 6 * 14))
@@ -187,7 +187,8 @@ import Testing
         """, in: folder)
     func open(_ key: String?, _ heldOut: String?) throws -> Demonstrations {
       try Demonstrations(
-        [.init(path: folder + "/f.hdf5", key: key, heldOutKey: heldOut)], images: ["cam"], vectors: [], memory: 0)
+        .init([.init(path: folder + "/f.hdf5", key: key, heldOutKey: heldOut)], images: ["cam"], vectors: [], memory: 0)
+      )
     }
     let all = try open(nil, "valid")
     #expect(all.episodes.map(\.name) == (0..<5).map { "demo_\($0)" } && all.heldOut == [3, 4])
@@ -219,7 +220,7 @@ import Testing
         """, in: folder)
     let path = folder + "/f.hdf5"
     for memory in [0, 1 << 20] {
-      let data = try Demonstrations([.init(path: path)], images: [], vectors: ["c_depth"], memory: memory)
+      let data = try Demonstrations(.init([.init(path: path)], images: [], vectors: ["c_depth"], memory: memory))
       #expect(data.schema.vectors == ["c_depth": 1600])
       #expect(
         try data.vectors("c_depth", episode: 0, rows: 4..<5) == (0..<1600).map { Float(Double(6400 + $0) / 1000) })
@@ -228,7 +229,7 @@ import Testing
     }
     for (key, words) in [("m_depth", "values around 1500"), ("i_depth", "millimeters")] {
       do {
-        _ = try Demonstrations([.init(path: path)], images: [], vectors: [key], memory: 0)
+        _ = try Demonstrations(.init([.init(path: path)], images: [], vectors: [key], memory: 0))
         Issue.record("\(key) was taken for meters")
       } catch {
         #expect("\(error)".contains(words) && "\(error)".contains(key))
@@ -253,9 +254,9 @@ import Testing
     for (demo, words) in [
       ("demo_0", "channels_first"), ("demo_1", "unit"), ("demo_2", "unit, image_order: channels_first"),
     ] {
-      #expect(try plain.frameShape("cam", of: demo) == nil)
+      #expect(try plain.camera("cam", of: demo) == nil)
       do {
-        _ = try Demonstrations([.init(path: path, key: demo)], images: ["cam"], vectors: [], memory: 0)
+        _ = try Demonstrations(.init([.init(path: path, key: demo)], images: ["cam"], vectors: [], memory: 0))
         Issue.record("\(demo) was read")
       } catch {
         #expect("\(error)".contains(words), "\(error)")
@@ -344,7 +345,7 @@ import Testing
             g["obs/cm_depth"] = np.full((6, 4, 4, 1), 70.0)
         """, in: folder)
     func open(_ key: String) throws {
-      _ = try Demonstrations([.init(path: folder + "/f.hdf5")], images: [], vectors: [key], memory: 0)
+      _ = try Demonstrations(.init([.init(path: folder + "/f.hdf5")], images: [], vectors: [key], memory: 0))
     }
     try open("good_calibration")
     try open("sky_depth")

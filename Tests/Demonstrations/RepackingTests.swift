@@ -66,7 +66,8 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder + "/new.hdf5.parts"))
     // Windows come out the same, with room for the frames and without.
     for memory in [0, 1 << 20] {
-      let read = try Demonstrations([.init(path: file.path)], images: ["camera"], vectors: ["position"], memory: memory)
+      let read = try Demonstrations(
+        .init([.init(path: file.path)], images: ["camera"], vectors: ["position"], memory: memory))
       #expect(read.schema.images["camera"] == .init(height: 24, width: 32))
       let rows = [0, 0, 1, 5, 5]
       let window = try read.images("camera", episode: 1, rows: rows)

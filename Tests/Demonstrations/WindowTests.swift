@@ -78,9 +78,10 @@ private func numbered(lengths: [Int]) throws -> MemoryEpisodes {
     #expect(settings.count == 216)
     for setting in settings {
       let source = try Demonstrations(
-        [.init(path: folder + "/windows.hdf5", task: "OpenDrawer", key: setting.key.isEmpty ? nil : setting.key)],
-        images: ["robot0_eye_in_hand_image"], vectors: ["robot0_base_to_eef_pos", "robot0_gripper_qpos"],
-        memory: setting.start ? 1 << 20 : 0)
+        .init(
+          [.init(path: folder + "/windows.hdf5", task: "OpenDrawer", key: setting.key.isEmpty ? nil : setting.key)],
+          images: ["robot0_eye_in_hand_image"], vectors: ["robot0_base_to_eef_pos", "robot0_gripper_qpos"],
+          memory: setting.start ? 1 << 20 : 0))
       let rows = (1 - setting.stack)...(setting.sequence - 1)
       let window = Window(observations: rows, actions: rows)
       let indices = WindowPadding(start: setting.start, end: setting.end).indices(
@@ -162,8 +163,8 @@ private func numbered(lengths: [Int]) throws -> MemoryEpisodes {
         try file.write(episode, as: "data/demo_\(demo)")
       }
     }
-    let rich = try Demonstrations([.init(path: path)], images: ["c"], vectors: [], memory: 1 << 20)
-    let poor = try Demonstrations([.init(path: path)], images: ["c"], vectors: [], memory: 0)
+    let rich = try Demonstrations(.init([.init(path: path)], images: ["c"], vectors: [], memory: 1 << 20))
+    let poor = try Demonstrations(.init([.init(path: path)], images: ["c"], vectors: [], memory: 0))
     let rows = [0, 0, 3, 5, 5, 1]
     for episode in 0..<2 {
       #expect(try rich.images("c", episode: episode, rows: rows) == poor.images("c", episode: episode, rows: rows))

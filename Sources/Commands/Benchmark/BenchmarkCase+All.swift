@@ -122,7 +122,7 @@ extension BenchmarkCase {
     let path = try writeDemonstrations(cameras: cameras, size: 128)
     defer { unlink(path) }  // open files stay readable
     var random = Random(seed: 1)
-    let demonstrations = try Demonstrations([.init(path: path)], images: cameras, vectors: [], memory: 0)
+    let demonstrations = try Demonstrations(.init([.init(path: path)], images: cameras, vectors: [], memory: 0))
     let window = Window(observations: -9...0, actions: 0...9)
     return Subject(bytes: Double(8 * 10 * 3 * 128 * 128 * 3), items: 8, unit: "windows") {
       let indices = (0..<8).map { _ in EpisodeStep(episode: random.below(4), step: 9 + random.below(50)) }
@@ -138,7 +138,7 @@ extension BenchmarkCase {
         try file.observations(of: demo).images.map { "data/\(demo)/obs/\($0)" }
       }
       let bytes = try cameras.reduce(0) { sum, path in
-        try sum + (file.hdf5.frameShape(path).map { $0.count * $0.height * $0.width * 3 } ?? 0)
+        try sum + (file.hdf5.camera(path).map { $0.count * $0.height * $0.width * 3 } ?? 0)
       }
       return Subject(items: Double(bytes) / 1e6, unit: "megabytes") {
         for path in cameras { _ = try file.hdf5.images(path) }
@@ -153,7 +153,7 @@ extension BenchmarkCase {
       let (images, vectors) = try file.observations(of: file.demos[0])
       let start = ContinuousClock.now
       let demonstrations = try Demonstrations(
-        [.init(path: path)], images: images, vectors: vectors, memory: Int(memoryGigabytes * 1e9))
+        .init([.init(path: path)], images: images, vectors: vectors, memory: Int(memoryGigabytes * 1e9)))
       let window = Window(observations: -9...0, actions: 0...9)
       for (number, episode) in demonstrations.episodes.enumerated() {
         _ = try demonstrations.batch([.init(episode: number, step: episode.length - 1)], window: window)

@@ -180,7 +180,7 @@ extension BenchmarkCase {
     let path = try writeDemonstrations(cameras: cameras, size: 84, vectors: vectors)
     defer { unlink(path) }  // open files stay readable
     let demonstrations = try Demonstrations(
-      [.init(path: path)], images: cameras, vectors: vectors.keys.sorted(), memory: 1 << 30)
+      .init([.init(path: path)], images: cameras, vectors: vectors.keys.sorted(), memory: 1 << 30))
     var random = Random(seed: 1)
     var context = EncoderContext(schema: demonstrations.schema, vocabulary: [])
     context.parts = Catalog.standard

@@ -50,8 +50,9 @@ package struct DemonstrationGenerator: Sendable {
   ) throws -> (episode: RecordedEpisode, solved: Bool) {
     var random = Random(seed: seed).split("generation")
     var player = Player(
-      environment: environment, observation: observation, horizon: horizon, noise: settings.noise,
-      random: random.split("noise"))
+      environment: environment, horizon: horizon, noise: settings.noise, observation: observation,
+      random: random.split("noise"),
+      episode: RecordedEpisode(actionWidth: environment.actionSchema.count, description: environment.description))
     player.episode.seed = seed
     var last: Pose?
     var step = (move: SIMD3<Double>.zero, action: [Float]())
@@ -115,23 +116,12 @@ package struct DemonstrationGenerator: Sendable {
 /// Carries out what a generated demonstration wants and writes it down, until the task is solved or time is up.
 private struct Player {
   let environment: any GenerativeEnvironment
-  var observation: Observation
   let horizon: Int
   let noise: Float
+  var observation: Observation
   var random: Random
   var episode: RecordedEpisode
   var solved = false
-
-  init(
-    environment: any GenerativeEnvironment, observation: Observation, horizon: Int, noise: Float, random: Random
-  ) {
-    self.environment = environment
-    self.observation = observation
-    self.horizon = horizon
-    self.noise = noise
-    self.random = random
-    episode = RecordedEpisode(actionWidth: environment.actionSchema.count, description: environment.description)
-  }
 
   mutating func go(to target: Pose, like action: [Float]) throws {
     guard !solved, episode.length < horizon, let info = environment.generationInfo else { return }

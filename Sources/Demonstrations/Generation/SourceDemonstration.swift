@@ -17,15 +17,15 @@ package struct SourceDemonstration: Sendable {
     name = demo
     let group = "data/\(demo)/datagen_info"
     let hdf5 = file.hdf5
+    func refusal(_ reason: String) -> GenerationError { .unusable(file: file.path, demo: demo, reason: reason) }
     guard hdf5.exists("\(group)/target_pose") else {
-      throw GenerationError.noGenerationInfo(file: file.path, demo: demo)
+      throw refusal("no datagen_info to generate from; move the file away and record again with `imitate record`")
     }
     let length = try file.length(demo)
     func poses(_ path: String) throws -> [Pose] {
       let numbers = try hdf5.doubles("\(group)/\(path)")
       guard numbers.count == 16 * length else {
-        throw GenerationError.wrongRows(
-          file: file.path, path: "\(group)/\(path)", rows: numbers.count / 16, actions: length)
+        throw refusal("datagen_info/\(path) has \(numbers.count / 16) rows, the actions have \(length)")
       }
       return (0..<length).map { Pose(matrix: Array(numbers[16 * $0..<16 * ($0 + 1)])) }
     }
@@ -36,7 +36,7 @@ package struct SourceDemonstration: Sendable {
     var frames = [[String: Pose]](repeating: [:], count: length)
     for frame in Set(subtasks.map(\.frame)) {
       guard hdf5.exists("\(group)/object_poses/\(frame)") else {
-        throw GenerationError.noFrame(frame, file: file.path, demo: demo)
+        throw refusal("datagen_info has no pose of '\(frame)'")
       }
       for (row, pose) in try poses("object_poses/\(frame)").enumerated() { frames[row][frame] = pose }
     }
@@ -47,14 +47,13 @@ package struct SourceDemonstration: Sendable {
       var end = length
       if let signal = subtask.signal {
         let path = "\(group)/subtask_term_signals/\(signal)"
-        guard hdf5.exists(path) else { throw GenerationError.noSignal(signal, file: file.path, demo: demo) }
-        let signals = try hdf5.doubles(path)
+        let signals = hdf5.exists(path) ? try hdf5.doubles(path) : []
         guard let rise = signals.indices.first(where: { $0 >= start && signals[$0] > 0 }), rise + 1 < length else {
-          throw GenerationError.noSignal(signal, file: file.path, demo: demo)
+          throw refusal("the signal '\(signal)' never rises: it cannot be cut into subtasks")
         }
         end = rise + 1
       }
-      guard end > start else { throw GenerationError.emptySubtask(subtask.frame, file: file.path, demo: demo) }
+      guard end > start else { throw refusal("the subtask at '\(subtask.frame)' has no rows") }
       segments.append(start..<end)
       start = end
     }
@@ -64,23 +63,12 @@ package struct SourceDemonstration: Sendable {
 
 /// Why nothing can be generated from a demonstration.
 package enum GenerationError: Error, Equatable, CustomStringConvertible {
-  case noGenerationInfo(file: String, demo: String)
-  case noFrame(String, file: String, demo: String)
-  case noSignal(String, file: String, demo: String)
-  case emptySubtask(String, file: String, demo: String)
-  case wrongRows(file: String, path: String, rows: Int, actions: Int)
+  case unusable(file: String, demo: String, reason: String)
   case notAnEnvironment(String)
 
   package var description: String {
     switch self {
-    case .noGenerationInfo(let file, let demo):
-      "\(file): '\(demo)' has no datagen_info to generate from; move the file away and record again with `imitate record`"
-    case .noFrame(let frame, let file, let demo): "\(file): datagen_info of '\(demo)' has no pose of '\(frame)'"
-    case .noSignal(let signal, let file, let demo):
-      "\(file): the signal '\(signal)' never rises in '\(demo)': it cannot be cut into subtasks"
-    case .emptySubtask(let frame, let file, let demo): "\(file): the subtask at '\(frame)' of '\(demo)' has no rows"
-    case .wrongRows(let file, let path, let rows, let actions):
-      "\(file): \(path) has \(rows) rows, the actions have \(actions)"
+    case .unusable(let file, let demo, let reason): "\(file): \(demo): \(reason)"
     case .notAnEnvironment(let kind): "the simulator '\(kind)' does not tell what generating demonstrations needs"
     }
   }

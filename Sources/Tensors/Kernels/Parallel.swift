@@ -17,6 +17,22 @@ package func parallel(count: Int, grain: Int, _ body: @Sendable (Range<Int>) -> 
   for chunk in 0..<chunks { run(chunk) }
 }
 
+/// What `body` makes of each of `0..<count`, on all cores.
+/// - Throws: what it throws for the first of those for which it does.
+package func parallelMap<Value: Sendable, Failure: Error>(
+  _ count: Int, _ body: @Sendable (Int) throws(Failure) -> Value
+) throws(Failure) -> [Value] {
+  let done = Mutex<[Int: Result<Value, Failure>]>([:])
+  parallel(count: count, grain: 1) { range in
+    for place in range {
+      let result = Result { () throws(Failure) in try body(place) }
+      done.withLock { $0[place] = result }
+    }
+  }
+  let results = done.withLock { $0 }
+  return try (0..<count).map { place throws(Failure) in try results[place]!.get() }
+}
+
 /// How many cores this process's arithmetic takes.
 package enum Threads {
   /// One: for worker processes, of which there is one a core. Results are the same bits.
