@@ -4,7 +4,8 @@ import Foundation
 /// The library's own settings, and all of a dataset.
 let (h5Default, h5All) = (hid_t(H5P_DEFAULT), hid_t(H5S_ALL))
 
-/// Something of the library's that is open: an object, a type, a space, a list of properties. It is closed at the end of its scope.
+/// Something of the library's that is open: an object, a type, a space, a list of properties. It is closed at the end of its
+/// scope, so it needs a name: as part of an expression it is closed too early.
 struct Handle: ~Copyable {
   let id: hid_t
 

@@ -19,7 +19,8 @@ package final class HDF5File: @unchecked Sendable {
       var complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
       if id < 0, complaint.isAboutLocksThatCannotBeHad {
         // The files that this one links to are opened in the same way.
-        id = H5Fopen(path, h5_read_only(), HDF5File.withoutLocks().id)
+        let list = HDF5File.withoutLocks()
+        id = H5Fopen(path, h5_read_only(), list.id)
         complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
       }
       // One writer and many readers (SWMR): the writer keeps the file whole at every moment, and the mark stays when that
@@ -44,7 +45,8 @@ package final class HDF5File: @unchecked Sendable {
     self.path = path
     id = try HDF5.locked {
       // Nobody else knows of a file that is being made, and not every file system has locks.
-      let id = H5Fcreate(path, h5_truncate(), h5Default, HDF5File.withoutLocks().id)
+      let list = HDF5File.withoutLocks()
+      let id = H5Fcreate(path, h5_truncate(), h5Default, list.id)
       guard id >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
       return id
     }

@@ -62,6 +62,16 @@
       shape(.box((high - low) / 2), at: (low + high) / 2, material, surface, mass: mass, name: name)
     }
 
+    /// A box that reaches `half` to both sides of `center` along y.
+    mutating func slab(
+      _ x: ClosedRange<Double>, _ center: Double, _ half: Double, _ z: ClosedRange<Double>, _ material: String,
+      _ surface: Surface = .decor
+    ) {
+      block(
+        from: Vector(x.lowerBound, center - half, z.lowerBound), to: Vector(x.upperBound, center + half, z.upperBound),
+        material, surface)
+    }
+
     /// A capsule between two points.
     mutating func capsule(
       from start: Vector, to end: Vector, radius: Double, _ material: String, _ surface: Surface = .decor,

@@ -12,18 +12,14 @@
 
     /// A counter top of `width` with its wooden slab set back from the fronts, so that a gripper can reach down before it.
     func writeCounter(at center: Double, width: Double, to world: inout Markup) {
-      world.block(
-        from: Vector(0.025, center - width / 2, Layout.counterHeight - 0.04),
-        to: Vector(Layout.depth, center + width / 2, Layout.counterHeight), "wood", .furniture)
+      world.slab(
+        0.025...Layout.depth, center, width / 2, Layout.counterHeight - 0.04...Layout.counterHeight, "wood", .furniture)
     }
 
     /// A toe kick and a carcass from `bottom` to `top`.
     func writeCarcass(at center: Double, width: Double, bottom: Double = 0.1, top: Double, to world: inout Markup) {
-      world.block(
-        from: Vector(0.06, center - width / 2, 0), to: Vector(Layout.depth, center + width / 2, 0.1), "kick")
-      world.block(
-        from: Vector(0.025, center - width / 2, bottom), to: Vector(Layout.depth, center + width / 2, top), "cabinet",
-        .furniture)
+      world.slab(0.06...Layout.depth, center, width / 2, 0...0.1, "kick")
+      world.slab(0.025...Layout.depth, center, width / 2, bottom...top, "cabinet", .furniture)
     }
 
     /// A shaker door with a vertical bar, only to look at.
@@ -32,11 +28,8 @@
       handleHigh: Bool = true, to world: inout Markup
     ) {
       let half = width / 2 - 0.006
-      world.block(
-        from: Vector(front, center - half, bottom), to: Vector(front + 0.02, center + half, top), "panel", .furniture)
-      world.block(
-        from: Vector(front - 0.001, center - half + 0.055, bottom + 0.055),
-        to: Vector(front + 0.002, center + half - 0.055, top - 0.055), "inset")
+      world.slab(front...front + 0.02, center, half, bottom...top, "panel", .furniture)
+      world.slab(front - 0.001...front + 0.002, center, half - 0.055, bottom + 0.055...top - 0.055, "inset")
       let y = center + side * (half - 0.03)
       let z = handleHigh ? top - 0.11 : bottom + 0.11
       world.capsule(
@@ -56,9 +49,7 @@
 
     /// Wall cabinets.
     func writeUpper(at center: Double, width: Double, to world: inout Markup) {
-      world.block(
-        from: Vector(0.30, center - width / 2, 1.51), to: Vector(Layout.depth, center + width / 2, 2.15), "cabinet",
-        .furniture)
+      world.slab(0.30...Layout.depth, center, width / 2, 1.51...2.15, "cabinet", .furniture)
       let doors = width > 0.6 ? 2 : 1
       for door in 0..<doors {
         let each = width / Double(doors)
@@ -70,13 +61,9 @@
 
     func writeFridge(at center: Double, to world: inout Markup) {
       let half = Fixture.fridge.width / 2 - 0.01
-      world.block(
-        from: Vector(0.04, center - half, 0.04), to: Vector(Layout.depth, center + half, 1.95), "appliance_edge",
-        .furniture)
-      world.block(
-        from: Vector(-0.01, center - half, 0.06), to: Vector(0.04, center + half, 0.70), "appliance", .furniture)
-      world.block(
-        from: Vector(-0.01, center - half, 0.72), to: Vector(0.04, center + half, 1.94), "appliance", .furniture)
+      world.slab(0.04...Layout.depth, center, half, 0.04...1.95, "appliance_edge", .furniture)
+      world.slab(-0.01...0.04, center, half, 0.06...0.70, "appliance", .furniture)
+      world.slab(-0.01...0.04, center, half, 0.72...1.94, "appliance", .furniture)
       for (low, high) in [(0.42, 0.66), (0.80, 1.25)] {
         world.capsule(
           from: Vector(-0.045, center + half - 0.06, low), to: Vector(-0.045, center + half - 0.06, high), radius: 0.01,
@@ -91,13 +78,9 @@
       writeCounter(at: center, width: width, to: &world)
       // The frame around the drawers: doors below, a rail above, posts between.
       writeCarcass(at: center, width: width, top: 0.58, to: &world)
-      world.block(
-        from: Vector(0.025, center - width / 2, 0.785), to: Vector(Layout.depth, center + width / 2, 0.88), "cabinet",
-        .furniture)
+      world.slab(0.025...Layout.depth, center, width / 2, 0.785...0.88, "cabinet", .furniture)
       for offset in [-width / 2 + 0.008, 0, width / 2 - 0.008] {
-        world.block(
-          from: Vector(0.025, center + offset - 0.008, 0.58), to: Vector(Layout.depth, center + offset + 0.008, 0.785),
-          "cabinet")
+        world.slab(0.025...Layout.depth, center + offset, 0.008, 0.58...0.785, "cabinet")
       }
       for (index, sign) in [1.0, -1.0].enumerated() {
         let y = center + sign * Kitchen.drawerOffset

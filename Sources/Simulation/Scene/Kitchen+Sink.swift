@@ -61,14 +61,12 @@
         writeDoor(at: center + sign * width / 4, width: width / 2, bottom: 0.12, top: 0.85, handleAt: -sign, to: &world)
       }
       // A window above and a bottle of soap.
-      world.block(from: Vector(0.585, center - 0.42, 1.52), to: Vector(0.60, center + 0.42, 2.2), "pane")
+      world.slab(0.585...0.60, center, 0.42, 1.52...2.2, "pane")
       for offset in [-0.43, 0, 0.43] {
-        world.block(
-          from: Vector(0.575, center + offset - 0.02, 1.5), to: Vector(0.605, center + offset + 0.02, 2.22), "paper")
+        world.slab(0.575...0.605, center + offset, 0.02, 1.5...2.22, "paper")
       }
       for height in [1.5, 2.2] {
-        world.block(
-          from: Vector(0.57, center - 0.45, height - 0.02), to: Vector(0.605, center + 0.45, height + 0.02), "paper")
+        world.slab(0.57...0.605, center, 0.45, height - 0.02...height + 0.02, "paper")
       }
       world.shape(.cylinder(radius: 0.025, half: 0.06), at: Vector(0.54, center - 0.2, top + 0.06), "leaf", .furniture)
       world.shape(.cylinder(radius: 0.009, half: 0.02), at: Vector(0.54, center - 0.2, top + 0.135), "paper")

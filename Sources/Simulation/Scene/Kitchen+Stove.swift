@@ -15,28 +15,17 @@
     func writeStove(at center: Double, to world: inout Markup) {
       let half = Fixture.stove.width / 2
       let top = Layout.counterHeight
-      world.block(from: Vector(0.06, center - half, 0), to: Vector(Layout.depth, center + half, 0.08), "kick")
-      world.block(
-        from: Vector(0.025, center - half, 0.08), to: Vector(Layout.depth, center + half, top - 0.015),
-        "appliance_edge",
-        .furniture)
+      world.slab(0.06...Layout.depth, center, half, 0...0.08, "kick")
+      world.slab(0.025...Layout.depth, center, half, 0.08...top - 0.015, "appliance_edge", .furniture)
       // The oven's door with its window and bar, and the panel of the knobs.
-      world.block(
-        from: Vector(0, center - half + 0.005, 0.14), to: Vector(0.025, center + half - 0.005, 0.765), "appliance",
-        .furniture)
-      world.block(
-        from: Vector(-0.002, center - half + 0.10, 0.28), to: Vector(0.001, center + half - 0.10, 0.62), "glass")
+      world.slab(0...0.025, center, half - 0.005, 0.14...0.765, "appliance", .furniture)
+      world.slab(-0.002...0.001, center, half - 0.10, 0.28...0.62, "glass")
       world.capsule(
         from: Vector(-0.035, center - 0.28, 0.70), to: Vector(-0.035, center + 0.28, 0.70), radius: 0.01, "chrome")
-      world.block(
-        from: Vector(0, center - half + 0.005, 0.775), to: Vector(0.025, center + half - 0.005, top - 0.015),
-        "appliance",
-        .furniture)
-      world.block(from: Vector(-0.002, center - 0.055, 0.83), to: Vector(0.001, center + 0.055, 0.875), "glass")
+      world.slab(0...0.025, center, half - 0.005, 0.775...top - 0.015, "appliance", .furniture)
+      world.slab(-0.002...0.001, center, 0.055, 0.83...0.875, "glass")
       // The hob.
-      world.block(
-        from: Vector(0.02, center - half, top - 0.015), to: Vector(Layout.depth - 0.02, center + half, top), "glass",
-        .furniture)
+      world.slab(0.02...Layout.depth - 0.02, center, half, top - 0.015...top, "glass", .furniture)
       for (index, sign) in [1.0, -1.0].enumerated() {
         for (row, x) in [0.17, 0.45].enumerated() {
           let place = Vector(x, center + sign * 0.19, top + 0.003)
@@ -52,11 +41,8 @@
         .cylinder(radius: 0.075, half: 0.05), at: Vector(0.46, center + 0.19, top + 0.06), "chrome", .furniture)
       world.shape(.cylinder(radius: 0.078, half: 0.006), at: Vector(0.46, center + 0.19, top + 0.115), "appliance_edge")
       world.shape(.sphere(0.014), at: Vector(0.46, center + 0.19, top + 0.133), "knob")
-      world.block(
-        from: Vector(0.22, center - half + 0.04, 1.62), to: Vector(Layout.depth, center + half - 0.04, 1.70),
-        "appliance", .furniture)
-      world.block(
-        from: Vector(0.40, center - 0.13, 1.70), to: Vector(Layout.depth, center + 0.13, 2.4), "appliance_edge")
+      world.slab(0.22...Layout.depth, center, half - 0.04, 1.62...1.70, "appliance", .furniture)
+      world.slab(0.40...Layout.depth, center, 0.13, 1.70...2.4, "appliance_edge")
     }
 
     private func writeKnob(_ name: String, at center: Double, to world: inout Markup) {

@@ -22,14 +22,6 @@
       }
     }
 
-    /// From its middle to its side, meters.
-    var halfWidth: Double {
-      switch shape {
-      case .box(let half), .ellipsoid(let half): half.y
-      case .sphere(let radius), .cylinder(let radius, _), .capsule(let radius, _): radius
-      }
-    }
-
     private static let shades: [String: [UInt32]] = [
       "red": [0xd32f2f, 0xc62f45, 0xe0443a], "blue": [0x2f5fd0, 0x2a78c8, 0x3d4fc2],
       "green": [0x2e9b45, 0x4aa832, 0x1f8a5c],

@@ -10,8 +10,6 @@
     static let training = Array(0...11)
     static let evaluation = Array(12...15)
 
-    static func identifiers(_ isTraining: Bool) -> [Int] { isTraining ? training : evaluation }
-
     // cabinet, counter, grain, tile, grout, wall, floor, floor alternate, handle, appliance, accent
     private static let palettes: [[UInt32]] = [
       [0xe9e4d8, 0xa87848, 0x8a5c30, 0xf2f2ee, 0xc9c6be, 0xdfe6e4, 0xd8cdb8, 0xb9a98a, 0x3a3d42, 0xc4c8cc, 0xd8342c],
