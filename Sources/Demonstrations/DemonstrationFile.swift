@@ -221,7 +221,7 @@ extension DemonstrationFile {
     if let text = try file(of: demo).textIfPresent(of: group(demo), "ep_meta") {
       do {
         metadata = try EpisodeMetadata(text)
-      } catch let error as MetadataError {
+      } catch {
         throw DemonstrationError.metadata(file: path, place: "\(demo): ep_meta", reason: error.description)
       }
     }

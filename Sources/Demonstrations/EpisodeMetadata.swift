@@ -12,14 +12,9 @@ package struct EpisodeMetadata {
   package init() {}
 
   /// - Throws: `MetadataError` when the text is not a JSON object or its instruction is not one text.
-  package init(_ text: String) throws {
+  package init(_ text: String) throws(MetadataError) {
     guard !text.isEmpty else { return }
-    let parts: [String: Any]
-    do {
-      parts = try PythonJSON.object(text)
-    } catch {
-      throw MetadataError(error)
-    }
+    let parts = try PythonJSON.object(text)
     switch parts["lang"] {
     case nil, is NSNull: break
     case let text as String: instruction = text
@@ -35,16 +30,8 @@ package struct EpisodeMetadata {
 }
 
 /// Why metadata cannot be read, in words.
-struct MetadataError: Error, CustomStringConvertible {
-  var description: String
+package struct MetadataError: Error, CustomStringConvertible {
+  package var description: String
 
   init(_ description: String) { self.description = description }
-
-  init(_ error: any Error) {
-    if case .dataCorrupted(let context) = error as? DecodingError {
-      description = "is not JSON: \(context.debugDescription)"
-    } else {
-      description = "\(error)"
-    }
-  }
 }

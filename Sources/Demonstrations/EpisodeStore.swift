@@ -166,14 +166,11 @@ extension HDF5File {
   ///   is reported before anything is copied.
   /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
   package static func atomically(_ path: String, room: Int = 0, _ body: (HDF5File) throws -> Void) throws {
-    // A worker of a killed recording may still be writing the same episode: each process has a name of its own.
-    let temporary = "\(path).\(getpid()).partial"
-    func failure() -> WriteError { .failed(path: path, reason: String(cString: strerror(errno))) }
-    do {
+    try AtomicFile.write(to: path) { descriptor in
       do {
-        let file = try HDF5File(creating: temporary)
+        let file = try HDF5File(creating: AtomicFile.temporary(path))
         do {
-          try file.reserve(room, for: path)
+          try reserve(room, descriptor, for: path)
           try body(file)
           try file.flush()
         } catch {
@@ -181,32 +178,21 @@ extension HDF5File {
           throw error
         }
       }
-      let descriptor = open(temporary, O_RDWR)
-      guard descriptor >= 0 else { throw failure() }
       // Room that was kept and not needed is given back.
       ftruncate(descriptor, lseek(descriptor, 0, SEEK_END))
-      let synced = fsync(descriptor)
-      close(descriptor)
-      guard synced == 0, rename(temporary, path) == 0 else { throw failure() }
-    } catch {
-      unlink(temporary)
-      throw error
     }
   }
 
   /// Has the disk keep room for what will be written. The library itself crashes when a copy between files finds none.
-  private func reserve(_ bytes: Int, for final: String) throws {
+  private static func reserve(_ bytes: Int, _ descriptor: Int32, for final: String) throws {
     guard bytes > 0 else { return }
     var limit = rlimit()
     var code: Int32 = 0
     if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < UInt64(bytes) {
       code = EFBIG
-    } else {
-      let descriptor = open(path, O_WRONLY)
-      guard descriptor >= 0 else { return }
-      defer { close(descriptor) }
+    } else if h5_reserve(descriptor, Int64(bytes)) != 0 {
       // Past the end, which stays where it is. Not every file system can; then the writing itself will tell.
-      if h5_reserve(descriptor, Int64(bytes)) != 0 { code = errno }
+      code = errno
     }
     guard [EFBIG, ENOSPC, EDQUOT].contains(code) else { return }
     let reason = "\(String(cString: strerror(code))): \((bytes + 999_999) / 1_000_000) MB are needed"

@@ -2,23 +2,17 @@ import Foundation
 
 /// JSON as Python's `json` module writes it, which knows `NaN`, `Infinity` and `-Infinity`.
 package enum PythonJSON {
-  /// - Returns: the value; the three words become `NSNull`.
-  /// - Throws: `DecodingError` with the reason in words.
-  static func value(_ text: String) throws -> Any {
+  /// - Returns: its members; the three words become `NSNull`.
+  /// - Throws: `MetadataError` when the text is not a JSON object.
+  package static func object(_ text: String) throws(MetadataError) -> [String: Any] {
+    let value: Any
     do {
-      return try JSONSerialization.jsonObject(with: Data(standard(text)), options: [.fragmentsAllowed])
+      value = try JSONSerialization.jsonObject(with: Data(standard(text)), options: [.fragmentsAllowed])
     } catch {
       let details = (error as NSError).userInfo["NSDebugDescription"] as? String
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: [], debugDescription: details ?? "no JSON, begins with '\(text.prefix(20))'"))
+      throw MetadataError("is not JSON: \(details ?? "no JSON, begins with '\(text.prefix(20))'")")
     }
-  }
-
-  /// - Throws: `DecodingError` when the text is not a JSON object.
-  package static func object(_ text: String) throws -> [String: Any] {
-    guard let object = try value(text) as? [String: Any] else {
-      throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "not an object {...}"))
-    }
+    guard let object = value as? [String: Any] else { throw MetadataError("is not JSON: not an object {...}") }
     return object
   }
 

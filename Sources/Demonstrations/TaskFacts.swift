@@ -48,7 +48,7 @@ struct TaskFacts: Sendable {
     do {
       return try PythonJSON.object(text)
     } catch {
-      problems.append((attribute, MetadataError(error).description))
+      problems.append((attribute, error.description))
       return nil
     }
   }

@@ -14,10 +14,13 @@ public enum WriteError: Error, Equatable, CustomStringConvertible {
 
 /// Writes files whole or not at all: to a temporary name beside them, synced, renamed, and the folder synced.
 public enum AtomicFile {
+  /// Where a file is while it is written. Two processes may be at it at once, one of them about to be killed: each has a
+  /// name of its own.
+  package static func temporary(_ path: String) -> String { "\(path).\(getpid()).partial" }
+
   /// - Throws: `WriteError`.
   public static func write(to path: String, _ body: (Int32) throws -> Void) throws {
-    // Two processes may be at it at once, one of them about to be killed: each has a name of its own.
-    let temporary = "\(path).\(getpid()).partial"
+    let temporary = temporary(path)
     func failure() -> WriteError { .failed(path: path, reason: String(cString: strerror(errno))) }
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard file >= 0 else { throw failure() }

@@ -75,10 +75,7 @@ public enum Safetensors {
     }
     defer { try? file.close() }
     do {
-      let head = try file.read(upToCount: 8) ?? Data()
-      guard head.count == 8 else { throw SafetensorsError.headerTooShort(bytes: head.count) }
-      let length = head.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      guard length <= headerLimit else { throw SafetensorsError.headerTooLong(bytes: length) }
+      let length = try headerLength(file.read(upToCount: 8) ?? Data())
       let bytes = try file.read(upToCount: Int(length)) ?? Data()
       guard bytes.count == Int(length) else {
         throw SafetensorsError.headerBeyondFile(header: length, file: bytes.count + 8)
@@ -144,9 +141,7 @@ extension Safetensors {
 
   /// - Throws: `SafetensorsError`.
   public static func parse(_ data: Data) throws -> (tensors: [String: Tensor], metadata: [String: String]) {
-    guard data.count >= 8 else { throw SafetensorsError.headerTooShort(bytes: data.count) }
-    let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    guard length <= headerLimit else { throw SafetensorsError.headerTooLong(bytes: length) }
+    let length = try headerLength(data)
     guard length <= UInt64(data.count - 8) else {
       throw SafetensorsError.headerBeyondFile(header: length, file: data.count)
     }
@@ -165,6 +160,13 @@ extension Safetensors {
       tensors[entry.name] = try bytes.withUnsafeBytes { try tensor(entry, $0) }
     }
     return (tensors, metadata)
+  }
+
+  private static func headerLength(_ data: Data) throws -> UInt64 {
+    guard data.count >= 8 else { throw SafetensorsError.headerTooShort(bytes: data.count) }
+    let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= headerLimit else { throw SafetensorsError.headerTooLong(bytes: length) }
+    return length
   }
 
   /// The header's tensors, ordered by where they begin.
@@ -245,18 +247,7 @@ extension Safetensors {
     case "F64": return all(Double.self) { Float($0) }
     case "I64": return all(Int64.self) { Float($0) }
     case "BF16": return all(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-    default: return all(UInt16.self, halfPrecision)
-    }
-  }
-
-  private static func halfPrecision(_ bits: UInt16) -> Float {
-    let sign: Float = bits & 0x8000 == 0 ? 1 : -1
-    let exponent = Int(bits >> 10 & 0x1f)
-    let fraction = Float(bits & 0x3ff)
-    switch exponent {
-    case 0: return sign * fraction * 0x1p-24
-    case 31: return fraction == 0 ? sign * .infinity : .nan
-    default: return sign * (1 + fraction / 1024) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+    default: return all(Float16.self) { Float($0) }
     }
   }
 }

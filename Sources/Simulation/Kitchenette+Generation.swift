@@ -12,17 +12,12 @@
 
     public func target(of action: [Float]) -> Pose {
       guard let world = try? running, action.count == actionSchema.count else { return .identity }
-      let values = recorded(action).absolute!.map(Double.init)
-      return Pose(
-        position: Vector(values[0], values[1], values[2]), rotation: Rotation(Vector(values[3], values[4], values[5]))
-      ).placed(in: world.robot.basePose)
+      return Pose(numbers: recorded(action).absolute!.map(Double.init)).placed(in: world.robot.basePose)
     }
 
     public func action(towards target: Pose, like action: [Float], disturbance: [Float]) -> [Float] {
       guard let world = try? running, action.count == actionSchema.count else { return action }
-      let seen = target.seen(from: world.robot.basePose)
-      let turn = seen.rotation.logarithm
-      let goal = [seen.position.x, seen.position.y, seen.position.z, turn.x, turn.y, turn.z]
+      let goal = target.seen(from: world.robot.basePose).numbers
       var step = world.robot.relative(goal + action[6...].map(Double.init)).map(Float.init)
       for (place, value) in disturbance.prefix(6).enumerated() { step[place] = min(max(step[place] + value, -1), 1) }
       return inOurForm(step, world)

@@ -24,8 +24,7 @@
     init() throws {
       var message = [CChar](repeating: 0, count: 256)
       guard let created = offscreen_create(&message, Int32(message.count)) else {
-        let reason = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        throw KitchenetteError.rendering(String(decoding: reason, as: UTF8.self))
+        throw KitchenetteError.rendering(String(untilZero: message))
       }
       screen = created
       mjv_defaultOption(&options)

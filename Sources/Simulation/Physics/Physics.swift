@@ -14,8 +14,7 @@
       var message = [CChar](repeating: 0, count: 512)
       let length = Int32(mjcf.utf8.count)
       guard let compiled = offscreen_compile(mjcf, length, &message, Int32(message.count)) else {
-        let reason = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        throw KitchenetteError.compilation(String(decoding: reason, as: UTF8.self))
+        throw KitchenetteError.compilation(String(untilZero: message))
       }
       model = compiled.assumingMemoryBound(to: mjModel.self)
       guard let state = mj_makeData(model) else {

@@ -5,6 +5,11 @@
   typealias Vector = SIMD3<Double>
 
   extension SIMD3<Double> {
+    /// Red, green and blue in 0...1 of a color written as on web pages.
+    init(hexadecimal value: UInt32) {
+      self = Vector(Double(value >> 16 & 255), Double(value >> 8 & 255), Double(value & 255)) / 255
+    }
+
     /// The part in the floor's plane.
     var horizontal: Vector { Vector(x, y, 0) }
   }

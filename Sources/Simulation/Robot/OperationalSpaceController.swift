@@ -55,7 +55,7 @@
     /// Writes the torques that take the gripper to `goal` (world), which itself moves with `velocity` (m/s) and `spin`
     /// (rad/s). Positions and velocities of this instant must be up to date.
     func act(goal: Pose, velocity: Vector, spin: Vector) {
-      let n = OperationalSpaceController.joints
+      let n = Self.joints
       let count = Int(physics.model.pointee.nv)
       let data = physics.data
       mj_fullM(physics.model, mass, data.pointee.qM)
@@ -74,37 +74,32 @@
         let rate = data.pointee.qvel[velocities[j]]
         for row in 0..<6 { moving[row] += jacobian[row * n + j] * rate }
         posture[j] =
-          OperationalSpaceController.postureStiffness * (RobotModel.rest[j] - data.pointee.qpos[positions[j]])
-          - OperationalSpaceController.postureDamping * rate
+          Self.postureStiffness * (RobotModel.rest[j] - data.pointee.qpos[positions[j]]) - Self.postureDamping * rate
       }
       let now = physics.pose(ofSite: site)
       let offset = goal.position - now.position
       let turn = (goal.rotation * now.rotation.inverse).logarithm
       var wanted = [Double](repeating: 0, count: 6)
       for axis in 0..<3 {
-        wanted[axis] =
-          OperationalSpaceController.stiffness * offset[axis]
-          + OperationalSpaceController.damping * (velocity[axis] - moving[axis])
-        wanted[axis + 3] =
-          OperationalSpaceController.stiffness * turn[axis]
-          + OperationalSpaceController.damping * (spin[axis] - moving[axis + 3])
+        wanted[axis] = Self.stiffness * offset[axis] + Self.damping * (velocity[axis] - moving[axis])
+        wanted[axis + 3] = Self.stiffness * turn[axis] + Self.damping * (spin[axis] - moving[axis + 3])
       }
       for row in 0..<6 { for j in 0..<n { wanted[row] -= jacobian[row * n + j] * posture[j] } }
 
       // solved: the rows of J times M^-1; inertia: J M^-1 J^T.
       factor = armMass
-      OperationalSpaceController.factorize(&factor, n)
+      Self.factorize(&factor, n)
       solved = jacobian
-      for row in 0..<6 { OperationalSpaceController.solve(factor, n, &solved, from: row * n) }
+      for row in 0..<6 { Self.solve(factor, n, &solved, from: row * n) }
       for a in 0..<6 {
         for b in 0..<6 {
-          var sum = a == b ? OperationalSpaceController.regularization : 0
+          var sum = a == b ? Self.regularization : 0
           for j in 0..<n { sum += jacobian[a * n + j] * solved[b * n + j] }
           inertia[a * 6 + b] = sum
         }
       }
-      OperationalSpaceController.factorize(&inertia, 6)
-      OperationalSpaceController.solve(inertia, 6, &wanted, from: 0)
+      Self.factorize(&inertia, 6)
+      Self.solve(inertia, 6, &wanted, from: 0)
 
       for j in 0..<n {
         var torque = data.pointee.qfrc_bias[velocities[j]]

@@ -113,16 +113,13 @@
         position: now.position + frame.rotation * (Vector(action[0], action[1], action[2]) * Robot.translation),
         rotation: Rotation(frame.rotation * (Vector(action[3], action[4], action[5]) * Robot.turn)) * now.rotation
       ).seen(from: frame)
-      let turn = goal.rotation.logarithm
-      return [goal.position.x, goal.position.y, goal.position.z, turn.x, turn.y, turn.z] + action[6...]
+      return goal.numbers + action[6...]
     }
 
     /// The step that takes the gripper to a goal of `absolute`, as far as one step goes.
     func relative(_ action: [Double]) -> [Double] {
       let (now, frame) = (gripper, basePose)
-      let goal = Pose(
-        position: Vector(action[0], action[1], action[2]), rotation: Rotation(Vector(action[3], action[4], action[5]))
-      ).placed(in: frame)
+      let goal = Pose(numbers: action).placed(in: frame)
       let back = frame.rotation.inverse
       let step = back * (goal.position - now.position) / Robot.translation
       let turn = back * (goal.rotation * now.rotation.inverse).logarithm / Robot.turn
@@ -190,6 +187,20 @@
         "robot0_base_pos": frame.position.floats, "robot0_base_quat": frame.rotation.xyzw,
         "robot0_base_to_eef_pos": relative.position.floats, "robot0_base_to_eef_quat": relative.rotation.xyzw,
       ]
+    }
+  }
+
+  extension Pose {
+    /// A position in meters and an axis times radians; what stands behind those six numbers is passed over.
+    init(numbers: [Double]) {
+      self.init(
+        position: Vector(numbers[0], numbers[1], numbers[2]),
+        rotation: Rotation(Vector(numbers[3], numbers[4], numbers[5])))
+    }
+
+    var numbers: [Double] {
+      let turn = rotation.logarithm
+      return [position.x, position.y, position.z, turn.x, turn.y, turn.z]
     }
   }
 

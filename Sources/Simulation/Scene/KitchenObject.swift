@@ -31,8 +31,7 @@
     private init(_ category: String, _ color: String, shade: Int, size: Double, holdOut: Bool) {
       self.category = category
       self.color = color
-      let value = KitchenObject.shades[color]![shade]
-      rgb = Vector(Double(value >> 16 & 255), Double(value >> 8 & 255), Double(value & 255)) / 255
+      rgb = Vector(hexadecimal: KitchenObject.shades[color]![shade])
       instance = "\(category)_\(color)_\(shade)\(holdOut ? "_b" : "_a")"
       shape =
         switch category {

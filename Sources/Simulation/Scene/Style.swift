@@ -31,9 +31,7 @@
     ]
 
     init(_ identifier: Int) {
-      let colors = Style.palettes[identifier].map { value in
-        Color(Double(value >> 16 & 255), Double(value >> 8 & 255), Double(value & 255)) / 255
-      }
+      let colors = Style.palettes[identifier].map { Color(hexadecimal: $0) }
       cabinet = colors[0]
       counter = colors[1]
       grain = colors[2]
