@@ -37,32 +37,25 @@ struct OffscreenContext {
   unsigned char pixels[side * side * 4];
 };
 
-static void explain(char *message, int size, const char *reason) {
+static void *failed(char *message, int size, const char *reason) {
   if (message != NULL && size > 0) snprintf(message, (size_t)size, "%s", reason);
+  return NULL;
 }
 
 OffscreenContext *offscreen_create(char *message, int message_size) {
   // One drawing thread: for small images it is faster than several, and work is spread over processes.
   setenv("LP_NUM_THREADS", "1", 1);
-  if (load_mesa() != 0) {
-    explain(message, message_size, "OSMesa is not installed (libosmesa6)");
-    return NULL;
-  }
+  if (load_mesa() != 0) return failed(message, message_size, "OSMesa is not installed (libosmesa6)");
   OffscreenContext *result = calloc(1, sizeof(OffscreenContext));
-  if (result == NULL) {
-    explain(message, message_size, "out of memory");
-    return NULL;
-  }
+  if (result == NULL) return failed(message, message_size, "out of memory");
   result->context = mesa.create(OSMESA_RGBA, 24, 8, 0, NULL);
   if (result->context == NULL) {
-    explain(message, message_size, "OSMesa cannot create a context");
     free(result);
-    return NULL;
+    return failed(message, message_size, "OSMesa cannot create a context");
   }
   if (offscreen_activate(result) != 0) {
-    explain(message, message_size, "OSMesa cannot make its context current");
     offscreen_destroy(result);
-    return NULL;
+    return failed(message, message_size, "OSMesa cannot make its context current");
   }
   return result;
 }
@@ -93,17 +86,14 @@ void offscreen_catch_errors(void) {
 
 void *offscreen_compile(const char *text, int length, char *message, int message_size) {
   mjVFS *files = malloc(sizeof(mjVFS));
-  if (files == NULL) {
-    explain(message, message_size, "out of memory");
-    return NULL;
-  }
+  if (files == NULL) return failed(message, message_size, "out of memory");
   mj_defaultVFS(files);
   mjModel *model = NULL;
   if (mj_makeEmptyFileVFS(files, "model.xml", length) == 0) {
     memcpy(files->filedata[mj_findFileVFS(files, "model.xml")], text, (size_t)length);
     model = mj_loadXML("model.xml", files, message, message_size);
   } else {
-    explain(message, message_size, "MuJoCo cannot hold the model's text");
+    failed(message, message_size, "MuJoCo cannot hold the model's text");
   }
   mj_deleteVFS(files);
   free(files);

@@ -27,26 +27,21 @@ package struct DemonstrationFile: Sendable {
   package init(path: String, format: FrameFormat = FrameFormat()) throws {
     self.path = path
     self.format = format
+    var files: [(name: String, file: HDF5File)] = []
     if let names = try HDF5File.names(in: path) {
-      let files = try DemonstrationFile.episodes(names, in: path)
+      files = try DemonstrationFile.episodes(names, in: path)
       hdf5 = files[0].file
-      layout = .act
-      demos = files.map(\.name)
-      episodes = Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.file) })
-      facts = TaskFacts()
-      return
-    }
-    hdf5 = try HDF5File(forReading: path)
-    if DemonstrationFile.isEpisode(hdf5) {
-      layout = .act
+    } else {
+      hdf5 = try HDF5File(forReading: path)
       let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
-      demos = [name]
-      episodes = [name: hdf5]
-      facts = TaskFacts()
+      if DemonstrationFile.isEpisode(hdf5) { files = [(name, hdf5)] }
+    }
+    layout = files.isEmpty ? .robomimic : .act
+    episodes = Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.file) })
+    guard files.isEmpty else {
+      (demos, facts) = (files.map(\.name), TaskFacts())
       return
     }
-    layout = .robomimic
-    episodes = [:]
     guard hdf5.exists("data") else {
       throw HDF5Error.missing(file: path, path: "data", available: try hdf5.children("/"))
     }

@@ -15,21 +15,20 @@ package final class HDF5File: @unchecked Sendable {
     try HDF5File.checkReadable(path)
     let superblock = HDF5File.superblock(path)
     id = try HDF5.locked {
-      var id = H5Fopen(path, h5_read_only(), h5Default)
-      var complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
+      func attempt(_ flags: UInt32, _ list: hid_t = h5Default) -> (hid_t, HDF5.Complaint) {
+        let id = H5Fopen(path, flags, list)
+        return (id, id < 0 ? HDF5.complaint() : HDF5.Complaint())
+      }
+      var (id, complaint) = attempt(h5_read_only())
       if id < 0, complaint.isAboutLocksThatCannotBeHad {
         // The files that this one links to are opened in the same way.
         let list = HDF5File.withoutLocks()
-        id = H5Fopen(path, h5_read_only(), list.id)
-        complaint = id < 0 ? HDF5.complaint() : HDF5.Complaint()
+        (id, complaint) = attempt(h5_read_only(), list.id)
       }
       // One writer and many readers (SWMR): the writer keeps the file whole at every moment, and the mark stays when that
       // writer is killed.
       let isShared = superblock.map { $0.isMarkedOpen && $0.isShared } ?? false
-      if id < 0, isShared {
-        id = H5Fopen(path, h5_read_only() | h5_swmr_read(), h5Default)
-        if id < 0 { complaint = HDF5.complaint() }
-      }
+      if id < 0, isShared { (id, complaint) = attempt(h5_read_only() | h5_swmr_read()) }
       guard id >= 0 else { throw HDF5File.reason(path, complaint) }
       if let superblock, superblock.isMarkedOpen, !superblock.isShared {
         H5Fclose(id)

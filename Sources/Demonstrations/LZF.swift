@@ -1,4 +1,5 @@
 import CHDF5
+import Foundation
 
 /// h5py's `compression="lzf"`, which the library does not have by itself: LZF streams as Marc Lehmann's LibLZF writes them,
 /// under the filter number that h5py registered.
@@ -12,7 +13,7 @@ package enum LZF {
     description.id = filter
     description.encoder_present = 0
     description.decoder_present = 1
-    description.name = lzfName
+    description.name = UnsafePointer(strdup("lzf"))  // lives as long as the program
     description.filter = { flags, count, values, bytes, size, buffer in
       guard flags & UInt32(H5Z_FLAG_REVERSE) != 0, let size, let buffer, let stored = buffer.pointee else { return 0 }
       // h5py writes the chunk's bytes as its third value; older files have less, and the length is found by trying.
@@ -36,11 +37,6 @@ package enum LZF {
     }
     H5Zregister(&description)
   }
-
-  nonisolated(unsafe) private static let lzfName: UnsafePointer<CChar> = {
-    let name: StaticString = "lzf"  // lives as long as the program
-    return UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-  }()
 
   package enum Outcome: Equatable {
     case bytes(Int)

@@ -110,31 +110,24 @@ package struct JSONScanner {
   private mutating func escape() throws -> UnicodeScalar {
     guard position < bytes.count else { throw refused("text without an end") }
     defer { position += 1 }
-    switch Character(UnicodeScalar(bytes[position])) {
-    case "\"": return "\""
-    case "\\": return "\\"
-    case "/": return "/"
-    case "b": return "\u{8}"
-    case "f": return "\u{c}"
-    case "n": return "\n"
-    case "r": return "\r"
-    case "t": return "\t"
-    case "u":
-      let high = try fourDigits()
-      guard (0xd800..<0xdc00).contains(high) else {
-        guard let scalar = UnicodeScalar(high) else { throw refused("half a surrogate pair") }
-        return scalar
-      }
-      guard position + 2 < bytes.count, bytes[position + 1] == UInt8(ascii: "\\"),
-        bytes[position + 2] == UInt8(ascii: "u")
-      else { throw refused("half a surrogate pair") }
-      position += 2
-      let low = try fourDigits()
-      guard (0xdc00..<0xe000).contains(low) else { throw refused("half a surrogate pair") }
-      return UnicodeScalar(0x10000 + (high - 0xd800) << 10 + (low - 0xdc00))!
-    default: throw refused("an unknown escape")
+    let letter = UnicodeScalar(bytes[position])
+    if let meant = JSONScanner.escapes[letter] { return meant }
+    guard letter == "u" else { throw refused("an unknown escape") }
+    let high = try fourDigits()
+    guard (0xd800..<0xdc00).contains(high) else {
+      guard let scalar = UnicodeScalar(high) else { throw refused("half a surrogate pair") }
+      return scalar
     }
+    guard bytes[(position + 1)...].starts(with: Array("\\u".utf8)) else { throw refused("half a surrogate pair") }
+    position += 2
+    let low = try fourDigits()
+    guard (0xdc00..<0xe000).contains(low) else { throw refused("half a surrogate pair") }
+    return UnicodeScalar(0x10000 + (high - 0xd800) << 10 + (low - 0xdc00))!
   }
+
+  private static let escapes: [UnicodeScalar: UnicodeScalar] = [
+    "\"": "\"", "\\": "\\", "/": "/", "b": "\u{8}", "f": "\u{c}", "n": "\n", "r": "\r", "t": "\t",
+  ]
 
   /// The four digits after `u`; leaves the position on the last one.
   private mutating func fourDigits() throws -> UInt32 {

@@ -31,8 +31,7 @@ extension Image {
     }
     let main = words(
       1_000_000 / framesPerSecond, largest * framesPerSecond, 0, 0x10, frames.count, 0, 1, largest, width, height, 0, 0,
-      0,
-      0)
+      0, 0)
     let rectangle = [0, 0, width, height].flatMap { little(UInt16($0)) }
     let stream =
       Array("vidsMJPG".utf8) + words(0, 0, 0, 1, framesPerSecond, 0, frames.count, largest)

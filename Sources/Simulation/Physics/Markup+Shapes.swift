@@ -49,7 +49,7 @@
     ) {
       let massText = mass.map { " mass=\"\($0.markup)\"" } ?? ""
       let nameText = name.map { "name=\"\($0)\" " } ?? ""
-      raw(
+      line(
         "<geom \(nameText)class=\"\(surface.rawValue)\" type=\"\(shape.name)\" size=\"\(shape.size.markup)\""
           + " pos=\"\(position.markup)\" zaxis=\"\(axis.markup)\" material=\"\(material)\"\(massText)/>")
     }

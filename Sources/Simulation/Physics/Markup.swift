@@ -21,9 +21,7 @@
     }
 
     /// One line as it is.
-    mutating func raw(_ content: String) { line(content) }
-
-    private mutating func line(_ content: String) {
+    mutating func line(_ content: String) {
       text += String(repeating: "  ", count: depth) + content + "\n"
     }
 

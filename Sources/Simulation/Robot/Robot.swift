@@ -25,7 +25,6 @@
     private let base: Int
     private let foot: Int
     private let basePositions: [Int]
-    private let baseVelocities: [Int]
     private let baseActuators: [Int]
     private let torso: (position: Int, actuator: Int)
     private let fingers: [(position: Int, velocity: Int, actuator: Int)]
@@ -45,7 +44,6 @@
       base = physics.body(RobotModel.baseBody)
       foot = physics.body(RobotModel.footBody)
       basePositions = RobotModel.baseJoints.map { physics.position(ofJoint: $0) }
-      baseVelocities = RobotModel.baseJoints.map { physics.velocity(ofJoint: $0) }
       baseActuators = RobotModel.baseJoints.map { physics.actuator($0) }
       torso = (physics.position(ofJoint: RobotModel.torsoJoint), physics.actuator(RobotModel.torsoJoint))
       fingers = RobotModel.fingerJoints.map {

@@ -47,10 +47,11 @@
               mass: 1)
           }
         }
-        camera(
-          cameras[0], in: &base, at: Vector(-0.02, 0.46, 1.46), lookingAt: Vector(0.56, -0.01, 0.84), fieldOfView: 48)
-        camera(
-          cameras[1], in: &base, at: Vector(-0.02, -0.46, 1.46), lookingAt: Vector(0.56, 0.01, 0.84), fieldOfView: 48)
+        for (name, side) in zip(cameras, [1.0, -1.0]) {
+          camera(
+            name, in: &base, at: Vector(-0.02, side * 0.46, 1.46), lookingAt: Vector(0.56, side * -0.01, 0.84),
+            fieldOfView: 48)
+        }
         base.element("body", ["name": "robot0_torso_body", "pos": Vector(0, 0, 0.37)]) { torso in
           torso.element("joint", ["name": torsoJoint, "type": "slide", "axis": "0 0 1", "class": "torso"])
           torso.block(from: Vector(-0.09, -0.09, -0.1), to: Vector(0.07, 0.09, 0.29), "robot_dark", mass: 8)
@@ -157,20 +158,15 @@
 
     /// The default classes of the joints.
     static func writeDefaults(to markup: inout Markup) {
-      markup.element("default", ["class": "base"]) {
-        $0.element("joint", ["damping": 5000, "limited": "true", "range": "-4 4"])
-      }
-      markup.element("default", ["class": "base_yaw"]) {
-        $0.element("joint", ["damping": 900, "limited": "true", "range": "-3.2 3.2"])
-      }
-      markup.element("default", ["class": "torso"]) {
-        $0.element("joint", ["damping": 4000, "limited": "true", "range": "0 0.3"])
-      }
-      markup.element("default", ["class": "arm"]) {
-        $0.element("joint", ["damping": 0.5, "armature": 0.08, "limited": "true"])
-      }
-      markup.element("default", ["class": "finger"]) {
-        $0.element("joint", ["type": "slide", "damping": 18, "armature": 0.02, "limited": "true"])
+      let joints: KeyValuePairs<String, KeyValuePairs<String, any MarkupValue>> = [
+        "base": ["damping": 5000, "limited": "true", "range": "-4 4"],
+        "base_yaw": ["damping": 900, "limited": "true", "range": "-3.2 3.2"],
+        "torso": ["damping": 4000, "limited": "true", "range": "0 0.3"],
+        "arm": ["damping": 0.5, "armature": 0.08, "limited": "true"],
+        "finger": ["type": "slide", "damping": 18, "armature": 0.02, "limited": "true"],
+      ]
+      for (name, attributes) in joints {
+        markup.element("default", ["class": name]) { $0.element("joint", attributes) }
       }
       markup.element("default", ["class": "marker"]) { $0.element("site", ["group": 4, "size": 0.005]) }
     }

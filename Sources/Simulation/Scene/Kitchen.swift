@@ -79,7 +79,7 @@
       let depth = Layout.depth
       let low = scene.layout.extent.lowerBound
       let high = scene.layout.extent.upperBound
-      world.raw(
+      world.line(
         "<geom class=\"furniture\" type=\"plane\" size=\"3.2 3.6 0.1\" pos=\"-1.4 0 0\" material=\"floor\"/>")
       // Walls: thin boxes whose own z looks into the room, so that textures lie flat on them.
       world.shape(
