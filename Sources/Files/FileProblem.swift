@@ -39,9 +39,7 @@ package enum FileProblem {
     }
     // Behind the length of its header, safetensors has a brace: a length may begin like anything else.
     if head.count > 8, head[8] == UInt8(ascii: "{") { return nil }
-    if begins([0x50, 0x4b, 0x03, 0x04]) || begins([0x80, 2]) || begins([0x80, 3]) || begins([0x80, 4])
-      || begins([0x80, 5])
-    {
+    if begins([0x50, 0x4b, 0x03, 0x04]) || (2...5).contains(where: { begins([0x80, $0]) }) {
       return
         "a checkpoint of PyTorch or an archive, not safetensors; `python docs/checkpoint_to_safetensors.py` writes the weights of robomimic and Diffusion Policy as safetensors"
     }
