@@ -5,12 +5,10 @@
       let kitchen = try Kitchenette(options: options)
       var seen = try kitchen.reset(task: task, seed: 0, pool: .training)
       guard let expert = kitchen.expert(seed: 0, noise: 1) else { throw KitchenetteError.notStarted }
-      let clock = ContinuousClock()
-      let time = try clock.measure {
+      let time = try ContinuousClock().measure {
         for _ in 0..<steps { seen = try kitchen.step(expert.action(for: seen)).observation }
       }
-      let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
-      return Double(steps) / seconds
+      return Double(steps) / (time / .seconds(1))
     }
   }
 #endif

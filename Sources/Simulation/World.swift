@@ -15,10 +15,6 @@
     private let object: Int?
     private let objectGeom: Int?
     private let fingerGeoms: [Int]
-    /// The middle of the fixture that holds the drawers, knobs or basin, along y.
-    private let drawersCenter: Double
-    private let stoveCenter: Double
-    let sinkCenter: Double
 
     /// - Throws: `KitchenetteError` when MuJoCo refuses the scene.
     init(task: any KitchenTask, scene: Scene, imageSize: Int) throws {
@@ -34,9 +30,6 @@
       object = scene.object == nil ? nil : physics.body("obj")
       objectGeom = scene.object == nil ? nil : physics.geom("obj")
       fingerGeoms = RobotModel.fingerGeoms.map { physics.geom($0) }
-      drawersCenter = scene.layout.center(of: .drawers)
-      stoveCenter = scene.layout.center(of: .stove)
-      sinkCenter = scene.layout.center(of: .sink)
 
       robot.place(base: scene.base, joints: scene.joints)
       for (index, fraction) in scene.drawers.enumerated() {
@@ -64,7 +57,7 @@
 
     /// Where it is while the drawer is shut.
     var closedHandle: Vector {
-      Vector(Kitchen.handle.x, drawersCenter + scene.sign * Kitchen.drawerOffset, Kitchen.handle.z)
+      Vector(Kitchen.handle.x, scene.layout.center(of: .drawers) + scene.sign * Kitchen.drawerOffset, Kitchen.handle.z)
     }
 
     /// Radians; the asked knob.
@@ -73,8 +66,11 @@
     /// Where the asked knob's axis meets its lever.
     var knob: Vector {
       let axis = Kitchen.knobAxis
-      return Vector(axis.x, stoveCenter + scene.sign * Kitchen.knobOffset, axis.z)
+      return Vector(axis.x, scene.layout.center(of: .stove) + scene.sign * Kitchen.knobOffset, axis.z)
     }
+
+    /// The middle of the basin along y.
+    var sinkCenter: Double { scene.layout.center(of: .sink) }
 
     /// The thing to pick up, when the task has one.
     var objectPose: Pose? { object.map { physics.pose(ofBody: $0) } }
