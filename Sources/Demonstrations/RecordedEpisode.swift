@@ -48,6 +48,20 @@ package struct RecordedEpisode: Sendable {
 
   package var length: Int { dones.count }
 
+  /// Takes an action and adds it, with what generating others needs where the environment tells.
+  package mutating func take(
+    _ action: [Float], seeing observation: Observation, in environment: any Environment
+  ) throws -> EnvironmentStep {
+    let (state, recorded) = (environment.state, environment.recorded(action))
+    if let environment = environment as? any GenerativeEnvironment, let info = environment.generationInfo {
+      generation.append(info)
+      targets.append(environment.target(of: action))
+    }
+    let step = try environment.step(action)
+    append(observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
+    return step
+  }
+
   /// Adds what was seen, what was done then, and whether that solved the task.
   package mutating func append(
     _ observation: Observation, action: [Float], absolute: [Float]? = nil, state: [Double], success: Bool

@@ -89,17 +89,12 @@ public struct EvaluationResult: Codable, Sendable {
 
   /// The table of `episodes`, policies and tasks in the order of their first episode.
   public static func rows(of episodes: [EpisodeResult]) -> [Row] {
-    var order: [[String]] = []
-    var groups: [[String]: [EpisodeResult]] = [:]
-    for episode in episodes {
-      let key = [episode.policy, episode.split, episode.task]
-      if groups[key] == nil { order.append(key) }
-      groups[key, default: []].append(episode)
-    }
-    return order.map { key in
+    func key(_ episode: EpisodeResult) -> [String] { [episode.policy, episode.split, episode.task] }
+    let groups = Dictionary(grouping: episodes, by: key)
+    return episodes.map(key).unique.map { key in
       let group = groups[key]!
       let solved = group.filter(\.success)
-      let rate = SuccessRate(successes: solved.count, episodes: group.count)
+      let rate = SuccessRate(of: group)
       return Row(
         task: key[2], split: key[1], policy: key[0], episodes: group.count, successes: solved.count, rate: rate.rate,
         low: rate.interval.lowerBound, high: rate.interval.upperBound,
@@ -110,8 +105,7 @@ public struct EvaluationResult: Codable, Sendable {
 
   /// The mean of the tasks' rates for `policy`.
   public func mean(of policy: String) -> Double? {
-    let rates = rows.filter { $0.policy == policy }.map(\.rate)
-    return rates.isEmpty ? nil : rates.reduce(0, +) / Double(rates.count)
+    rows.filter { $0.policy == policy }.map(\.rate).mean
   }
 
   /// Median and 99th percentile of how long one of `policy`'s predictions took, and of how many; nil without any.
@@ -122,9 +116,7 @@ public struct EvaluationResult: Codable, Sendable {
   }
 
   /// The policies in the table's order.
-  public var policies: [String] {
-    rows.reduce(into: []) { if !$0.contains($1.policy) { $0.append($1.policy) } }
-  }
+  public var policies: [String] { rows.map(\.policy).unique }
 
   /// Writes it as JSON, whole or not at all.
   /// - Throws: `WriteError`.
@@ -169,6 +161,9 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
 }
 
 extension EvaluationResult.Machine {
+  /// In one line.
+  package var label: String { "\(processor), \(cores) cores, \(system)" }
+
   /// This machine.
   public static var here: Self {
     let facts = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

@@ -39,8 +39,8 @@ package struct TriedEpisodes {
   /// - Parameter tasks: those that come first, in their order.
   package func all(learned: String, tasks first: [String]) -> [EpisodeResult] {
     let episodes = order.map { known[$0]! }
-    let policies = episodes.reduce(into: [learned]) { if !$0.contains($1.policy) { $0.append($1.policy) } }
-    let tasks = episodes.reduce(into: first) { if !$0.contains($1.task) { $0.append($1.task) } }
+    let policies = ([learned] + episodes.map(\.policy)).unique
+    let tasks = (first + episodes.map(\.task)).unique
     func place(_ episode: EpisodeResult) -> (Int, Int, Int) {
       (policies.firstIndex(of: episode.policy)!, tasks.firstIndex(of: episode.task)!, episode.episode)
     }

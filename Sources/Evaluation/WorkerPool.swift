@@ -72,7 +72,7 @@ package struct WorkerPool: Sendable {
               let worker = try child ?? WorkerProcess(self)
               child = worker
               let line = try worker.exchange(JSONEncoder().encode(requests[index]), deadline: deadline)
-              outcome = try .init(WorkerReply<Response>(line: line))
+              outcome = try WorkerReply<Response>.outcome(line)
               break
             } catch {
               outcome = child.map { .crashed($0.terminationMessage(error)) } ?? .failure("\(error)")
@@ -101,26 +101,11 @@ struct WorkerReply<Response: Codable>: Codable {
   var response: Response?
   var error: String?
 
-  init(response: Response?, error: String?) {
-    self.response = response
-    self.error = error
-  }
-
-  init(line: Data) throws {
+  static func outcome(_ line: Data) throws -> WorkerOutcome<Response> where Response: Sendable {
     guard let reply = try? JSONDecoder().decode(WorkerReply.self, from: line) else {
       throw WorkerFailure("answered something else than a result: \(String(decoding: line.prefix(200), as: UTF8.self))")
     }
-    self = reply
-  }
-}
-
-extension WorkerOutcome where Response: Codable {
-  init(_ reply: WorkerReply<Response>) throws {
-    if let response = reply.response {
-      self = .success(response)
-    } else {
-      self = .failure(reply.error ?? "no result")
-    }
+    return reply.response.map { .success($0) } ?? .failure(reply.error ?? "no result")
   }
 }
 
@@ -156,10 +141,9 @@ package enum WorkerLoop {
     while let line = readLine(strippingNewline: true) {
       let reply: WorkerReply<Response>
       do {
-        reply = .init(
-          response: try answer(JSONDecoder().decode(Request.self, from: Data(line.utf8)), progress), error: nil)
+        reply = .init(response: try answer(JSONDecoder().decode(Request.self, from: Data(line.utf8)), progress))
       } catch {
-        reply = .init(response: nil, error: "\(error)")
+        reply = .init(error: "\(error)")
       }
       guard let data = try? JSONEncoder().encode(reply), (try? out.write(contentsOf: data + Data("\n".utf8))) != nil
       else { return }

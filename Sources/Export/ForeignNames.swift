@@ -14,100 +14,98 @@ package struct ForeignNames: Sendable {
   /// robomimic's BC-Transformer.
   package static let robomimic = ForeignNames { names in
     names.addEncoder("policy.nets.encoder.nets.obs")
-    let trunk = "policy.nets.transformer.nets"
-    names.add("embedding", "policy.nets.embed_encoder")
-    names.add("positions", "policy.params.embed_timestep")
-    names.add("embeddingNorm", "policy.nets.embed_ln")
-    names.add("blocks.*.attentionNorm", "\(trunk).transformer.$0.nets.ln1")
-    for (third, name) in ["query", "key", "value"].enumerated() {
-      names.add("blocks.*.attention.\(name)", "\(trunk).transformer.$0.nets.attention.nets.qkv", third: third)
-    }
-    names.add("blocks.*.attention.output", "\(trunk).transformer.$0.nets.attention.nets.output")
-    names.add("blocks.*.mlpNorm", "\(trunk).transformer.$0.nets.ln2")
-    names.add("blocks.*.expand", "\(trunk).transformer.$0.nets.mlp.0")
-    names.add("blocks.*.contract", "\(trunk).transformer.$0.nets.mlp.2")
-    names.add("norm", "\(trunk).output_ln")
-    names.add("means", "policy.nets.decoder.nets.mean")
-    names.add("deviations", "policy.nets.decoder.nets.scale")
-    names.add("logits", "policy.nets.decoder.nets.logits")
+    names.add(
+      "", "policy.",
+      [
+        "embedding": "nets.embed_encoder", "positions": "params.embed_timestep", "embeddingNorm": "nets.embed_ln",
+        "norm": "nets.transformer.nets.output_ln", "means": "nets.decoder.nets.mean",
+        "deviations": "nets.decoder.nets.scale", "logits": "nets.decoder.nets.logits",
+      ])
+    let block = "policy.nets.transformer.nets.transformer.$0.nets."
+    names.add("blocks.*.", block, ["attentionNorm": "ln1", "mlpNorm": "ln2", "expand": "mlp.0", "contract": "mlp.2"])
+    names.addAttention("blocks.*.attention", "\(block)attention.nets", together: "qkv", output: "output")
   }
 
   /// Diffusion Policy's U-Net and transformer.
   package static let diffusionPolicy = ForeignNames { names in
     names.addEncoder("obs_encoder")
-    names.add("network.stepExpand", "model.diffusion_step_encoder.1")
-    names.add("network.stepContract", "model.diffusion_step_encoder.3")
-    names.addBlock("network.down.*.first", "model.down_modules.$0.0")
-    names.addBlock("network.down.*.second", "model.down_modules.$0.1")
-    names.add("network.down.*.shrink", "model.down_modules.$0.2.conv")
+    names.add(
+      "network.", "model.",
+      [
+        "stepExpand": "diffusion_step_encoder.1", "stepContract": "diffusion_step_encoder.3",
+        "down.*.shrink": "down_modules.$0.2.conv", "up.*.grow": "up_modules.$0.2.conv",
+        "final.convolution": "final_conv.0.block.0", "final.norm": "final_conv.0.block.1", "output": "final_conv.1",
+      ])
     names.addBlock("network.middle.*", "model.mid_modules.$0")
-    names.addBlock("network.up.*.first", "model.up_modules.$0.0")
-    names.addBlock("network.up.*.second", "model.up_modules.$0.1")
-    names.add("network.up.*.grow", "model.up_modules.$0.2.conv")
-    names.add("network.final.convolution", "model.final_conv.0.block.0")
-    names.add("network.final.norm", "model.final_conv.0.block.1")
-    names.add("network.output", "model.final_conv.1")
-
-    names.add("network.actionEmbedding", "model.input_emb")
-    names.add("network.positions", "model.pos_emb")
-    names.add("network.observationEmbedding", "model.cond_obs_emb")
-    names.add("network.memoryPositions", "model.cond_pos_emb")
-    names.add("network.memoryExpand", "model.encoder.0")
-    names.add("network.memoryContract", "model.encoder.2")
-    names.add("network.memoryBlocks.*.attentionNorm", "model.encoder.layers.$0.norm1")
-    names.addAttention("network.memoryBlocks.*.attention", "model.encoder.layers.$0.self_attn")
-    names.add("network.memoryBlocks.*.mlpNorm", "model.encoder.layers.$0.norm2")
-    names.add("network.blocks.*.attentionNorm", "model.decoder.layers.$0.norm1")
-    names.addAttention("network.blocks.*.attention", "model.decoder.layers.$0.self_attn")
-    names.add("network.blocks.*.memoryNorm", "model.decoder.layers.$0.norm2")
-    names.addAttention("network.blocks.*.memoryAttention", "model.decoder.layers.$0.multihead_attn")
-    names.add("network.blocks.*.mlpNorm", "model.decoder.layers.$0.norm3")
-    for (ours, theirs) in [("memoryBlocks", "encoder"), ("blocks", "decoder")] {
-      names.add("network.\(ours).*.expand", "model.\(theirs).layers.$0.linear1")
-      names.add("network.\(ours).*.contract", "model.\(theirs).layers.$0.linear2")
+    for way in ["down", "up"] {
+      names.addBlock("network.\(way).*.first", "model.\(way)_modules.$0.0")
+      names.addBlock("network.\(way).*.second", "model.\(way)_modules.$0.1")
     }
-    names.add("network.norm", "model.ln_f")
-    names.add("network.head", "model.head")
+
+    names.add(
+      "network.", "model.",
+      [
+        "actionEmbedding": "input_emb", "positions": "pos_emb", "observationEmbedding": "cond_obs_emb",
+        "memoryPositions": "cond_pos_emb", "memoryExpand": "encoder.0", "memoryContract": "encoder.2", "norm": "ln_f",
+        "head": "head",
+      ])
+    let (memory, block) = ("model.encoder.layers.$0.", "model.decoder.layers.$0.")
+    let perceptron: KeyValuePairs = ["expand": "linear1", "contract": "linear2", "attentionNorm": "norm1"]
+    names.add("network.memoryBlocks.*.", memory, perceptron)
+    names.add("network.memoryBlocks.*.", memory, ["mlpNorm": "norm2"])
+    names.addAttention("network.memoryBlocks.*.attention", memory + "self_attn")
+    names.add("network.blocks.*.", block, perceptron)
+    names.add("network.blocks.*.", block, ["memoryNorm": "norm2", "mlpNorm": "norm3"])
+    names.addAttention("network.blocks.*.attention", block + "self_attn")
+    names.addAttention("network.blocks.*.memoryAttention", block + "multihead_attn")
   }
 
   private init(_ fill: (inout ForeignNames) -> Void) { fill(&self) }
 
-  private mutating func add(_ ours: String, _ theirs: String, third: Int? = nil) {
-    rules.append((ours.split(separator: "."), theirs, third))
+  /// What stands behind one of our beginnings and one of theirs.
+  private mutating func add(
+    _ ours: String, _ theirs: String, _ names: KeyValuePairs<String, String>, third: Int? = nil
+  ) {
+    rules += names.map { ((ours + $0).split(separator: "."), theirs + $1, third) }
   }
 
   /// robomimic's `VisualCore`: trunk, keypoints, flattening, projection. Diffusion Policy takes it from there.
   private mutating func addEncoder(_ root: String) {
-    let (ours, theirs) = ("encoder.cameras.*", "\(root).obs_nets.$0.nets")
-    add("\(ours).trunk.stem", "\(theirs).0.nets.0")
-    add("\(ours).trunk.stemNorm", "\(theirs).0.nets.1")
+    let (ours, theirs) = ("encoder.cameras.*.", "\(root).obs_nets.$0.nets.")
+    add(
+      ours, theirs,
+      [
+        "trunk.stem": "0.nets.0", "trunk.stemNorm": "0.nets.1", "keypoints.projection": "1.nets", "projection": "3",
+      ])
     for block in 0..<8 {
-      let place = "\(theirs).0.nets.\(4 + block / 2).\(block % 2)"
-      for (mine, other) in [
-        ("conv1", "conv1"), ("norm1", "bn1"), ("conv2", "conv2"), ("norm2", "bn2"), ("shortcut", "downsample.0"),
-        ("shortcutNorm", "downsample.1"),
-      ] { add("\(ours).trunk.blocks.\(block).\(mine)", "\(place).\(other)") }
+      add(
+        "\(ours)trunk.blocks.\(block).", "\(theirs)0.nets.\(4 + block / 2).\(block % 2).",
+        [
+          "conv1": "conv1", "norm1": "bn1", "conv2": "conv2", "norm2": "bn2", "shortcut": "downsample.0",
+          "shortcutNorm": "downsample.1",
+        ])
     }
-    add("\(ours).keypoints.projection", "\(theirs).1.nets")
-    add("\(ours).projection", "\(theirs).3")
   }
 
   /// A residual block of the U-Net.
   private mutating func addBlock(_ ours: String, _ theirs: String) {
-    for (index, name) in ["first", "second"].enumerated() {
-      add("\(ours).\(name).convolution", "\(theirs).blocks.\(index).block.0")
-      add("\(ours).\(name).norm", "\(theirs).blocks.\(index).block.1")
-    }
-    add("\(ours).film", "\(theirs).cond_encoder.1")  // terms: ok, FiLM
-    add("\(ours).around", "\(theirs).residual_conv")
+    add(
+      "\(ours).", "\(theirs).",
+      [
+        "first.convolution": "blocks.0.block.0", "first.norm": "blocks.0.block.1",
+        "second.convolution": "blocks.1.block.0", "second.norm": "blocks.1.block.1",
+        "film": "cond_encoder.1", "around": "residual_conv",  // terms: ok, FiLM
+      ])
   }
 
-  /// `torch.nn.MultiheadAttention`.
-  private mutating func addAttention(_ ours: String, _ theirs: String) {
+  /// Query, key and value in one tensor: `torch.nn.MultiheadAttention`'s, where nothing else is said.
+  private mutating func addAttention(
+    _ ours: String, _ theirs: String, together: String = "in_proj", output: String = "out_proj"
+  ) {
     for (third, name) in ["query", "key", "value"].enumerated() {
-      add("\(ours).\(name)", "\(theirs).in_proj", third: third)
+      add("\(ours).", "\(theirs).", [name: together], third: third)
     }
-    add("\(ours).output", "\(theirs).out_proj")
+    add("\(ours).", "\(theirs).", ["output": output])
   }
 
   /// A name of theirs without what wrappers put into it: `torch.compile` (`_orig_mod`), `DataParallel` (`module`), and

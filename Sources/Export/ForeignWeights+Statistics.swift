@@ -9,96 +9,66 @@ extension ForeignWeights {
     for (key, width) in schema.vectorKeys.map({ ($0, schema.vectors[$0]!) }) + [(Normalizer.actions, actionWidth)] {
       normalizer.set(key, try affine(key, width: width))
     }
+    // Pixels stay 0...1, or go to -1...1, which is what `pixels: signed` does.
+    let (scale, offset): (Float, Float) = source == .robomimic ? (1, 0) : (2, -1)
     for key in schema.imageKeys {
-      switch source {
-      case .diffusionPolicy:
-        // Pixels 0...1 to -1...1 is what `pixels: signed` does.
-        let (scale, offset) = try statistics(key) ?? ([2], [-1])
-        guard scale.allSatisfy({ abs($0 - 2) < 1e-4 }), offset.allSatisfy({ abs($0 + 1) < 1e-4 }) else {
-          throw ForeignWeightsError.statistics("'\(key)' is not mapped from 0...1 to -1...1")
-        }
-      case .robomimic:
-        guard let affine = try robomimicStatistics(key) else { continue }
-        guard affine.scale.allSatisfy({ $0 == 1 }), affine.offset.allSatisfy({ $0 == 0 }) else {
-          throw ForeignWeightsError.statistics(
-            "the images '\(key)' are normalized by pixel, which no encoder here does")
-        }
+      guard let theirs = try statistics(key) else { continue }
+      guard theirs.scale.allSatisfy({ abs($0 - scale) < 1e-4 }), theirs.offset.allSatisfy({ abs($0 - offset) < 1e-4 })
+      else {
+        throw ForeignWeightsError.statistics(
+          source == .robomimic
+            ? "the images '\(key)' are normalized by pixel, which no encoder here does"
+            : "'\(key)' is not mapped from 0...1 to -1...1")
       }
     }
     return normalizer
   }
 
-  private func statistics(_ key: String) throws -> (scale: [Float], offset: [Float])? {
-    let theirs = key == Normalizer.actions ? "action" : key
-    let root = "normalizer.params_dict.\(theirs)"
-    guard let scale = tensors["\(root).scale"], let offset = tensors["\(root).offset"] else { return nil }
-    guard scale.count == offset.count, (scale.scalars + offset.scalars).allSatisfy(\.isFinite),
-      scale.scalars.allSatisfy({ $0 != 0 })
-    else { throw ForeignWeightsError.statistics("'\(key)' has a scale of 0 or numbers that are none") }
-    return (scale.scalars, offset.scalars)
-  }
-
   private func affine(_ key: String, width: Int) throws -> Normalizer.Affine {
-    switch source {
-    case .diffusionPolicy:
-      // Theirs is x * scale + offset, ours (x - offset) / scale.
-      guard let (scale, offset) = try statistics(key) else {
-        throw ForeignWeightsError.statistics("nothing about '\(key)'")
-      }
-      guard scale.count == width else {
-        throw ForeignWeightsError.statistics("'\(key)' has \(scale.count) values, \(width) expected")
-      }
-      return .init(scale: scale.map { 1 / $0 }, offset: zip(scale, offset).map { -$1 / $0 })
-    case .robomimic:
-      // Theirs is ours.
-      guard let affine = try robomimicStatistics(key) else {
-        // robomimic itself normalizes all it observes or nothing.
-        guard key == Normalizer.actions || !tensors.keys.contains(where: { $0.hasPrefix("obs_normalization.") }) else {
-          throw ForeignWeightsError.statistics("nothing about '\(key)'")
-        }
-        return .init(scale: Array(repeating: 1, count: width), offset: Array(repeating: 0, count: width))
-      }
-      guard affine.scale.count == width else {
-        throw ForeignWeightsError.statistics("'\(key)' has \(affine.scale.count) values, \(width) expected")
-      }
-      return affine
+    guard let theirs = try statistics(key) else {
+      // robomimic itself normalizes all it observes or nothing.
+      let isNormalized = key != Normalizer.actions && tensors.keys.contains { $0.hasPrefix("obs_normalization.") }
+      guard source == .robomimic, !isNormalized else { throw ForeignWeightsError.statistics("nothing about '\(key)'") }
+      return .init(scale: Array(repeating: 1, count: width), offset: Array(repeating: 0, count: width))
     }
+    guard theirs.scale.count == width else {
+      throw ForeignWeightsError.statistics("'\(key)' has \(theirs.scale.count) values, \(width) expected")
+    }
+    guard source == .diffusionPolicy else { return theirs }
+    // Theirs is x * scale + offset, ours (x - offset) / scale.
+    return .init(scale: theirs.scale.map { 1 / $0 }, offset: zip(theirs.scale, theirs.offset).map { -$1 / $0 })
   }
 
-  private static func robomimicRoot(_ key: String) -> String {
-    key == Normalizer.actions ? "action_normalization" : "obs_normalization.\(key)"
-  }
-
-  private func robomimicStatistics(_ key: String) throws -> Normalizer.Affine? {
-    let root = ForeignWeights.robomimicRoot(key)
-    guard let scale = tensors["\(root).scale"], let offset = tensors["\(root).offset"] else {
-      guard tensors["\(root).scale"] == nil, tensors["\(root).offset"] == nil else {
-        throw ForeignWeightsError.statistics("'\(key)' has a scale or an offset, but not both")
-      }
-      return nil
+  /// What the tensors say of `key` in their own sense; nil where there is nothing.
+  private func statistics(_ key: String) throws -> Normalizer.Affine? {
+    let pair = ["scale", "offset"].compactMap { tensors["\(statisticsRoot(key)).\($0)"]?.scalars }
+    guard !pair.isEmpty else { return nil }
+    guard pair.count == 2 else {
+      throw ForeignWeightsError.statistics("'\(key)' has a scale or an offset, but not both")
     }
-    guard scale.count == offset.count else {
-      throw ForeignWeightsError.statistics("'\(key)' has \(scale.count) scales and \(offset.count) offsets")
+    guard pair[0].count == pair[1].count else {
+      throw ForeignWeightsError.statistics("'\(key)' has \(pair[0].count) scales and \(pair[1].count) offsets")
     }
-    guard (scale.scalars + offset.scalars).allSatisfy(\.isFinite), scale.scalars.allSatisfy({ $0 != 0 }) else {
+    guard pair.joined().allSatisfy(\.isFinite), !pair[0].contains(0) else {
       throw ForeignWeightsError.statistics("'\(key)' has a scale of 0 or values that are no numbers")
     }
-    return .init(scale: scale.scalars, offset: offset.scalars)
+    return .init(scale: pair[0], offset: pair[1])
+  }
+
+  private func statisticsRoot(_ key: String) -> String {
+    let isAction = key == Normalizer.actions
+    return switch source {
+    case .robomimic: isAction ? "action_normalization" : "obs_normalization.\(key)"
+    case .diffusionPolicy: "normalizer.params_dict.\(isAction ? "action" : key)"
+    }
   }
 
   /// Whether a tensor belongs to what `normalizer` reads.
   func isStatistic(_ name: String) -> Bool {
-    switch source {
-    case .robomimic:
-      return (keys.map(\.key) + [Normalizer.actions]).contains { key in
-        ["scale", "offset"].contains { name == "\(ForeignWeights.robomimicRoot(key)).\($0)" }
-      }
-    case .diffusionPolicy:
-      return (keys.map(\.key) + ["action"]).contains { key in
-        ["scale", "offset", "input_stats.min", "input_stats.max", "input_stats.mean", "input_stats.std"].contains {
-          name == "normalizer.params_dict.\(key).\($0)"
-        }
-      }
+    let more = ["input_stats.min", "input_stats.max", "input_stats.mean", "input_stats.std"]
+    let parts = ["scale", "offset"] + (source == .diffusionPolicy ? more : [])
+    return (keys.map(\.key) + [Normalizer.actions]).contains { key in
+      parts.contains { name == "\(statisticsRoot(key)).\($0)" }
     }
   }
 

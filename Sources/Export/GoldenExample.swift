@@ -9,14 +9,9 @@ package struct GoldenExample {
   package var seed: UInt64
   /// `[steps, action]`, in the environment's range.
   package var actions: Tensor
+}
 
-  package init(inputs: [String: Tensor], instruction: String, seed: UInt64, actions: Tensor) {
-    self.inputs = inputs
-    self.instruction = instruction
-    self.seed = seed
-    self.actions = actions
-  }
-
+extension GoldenExample {
   /// Random observations for `schema`: all-zero ones would hide mistakes.
   package init(schema: ObservationSchema, steps: Int, instruction: String, seed: UInt64, normalizer: Normalizer) {
     var random = Random(seed: seed).split("golden")

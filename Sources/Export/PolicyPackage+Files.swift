@@ -100,8 +100,7 @@ extension PolicyPackage {
       throw PackageError.description("\(error)")
     }
     if head.version == 1 {
-      description.action.dimensions = description.action.dimensions.map { _ in .init() }
-      (description.action.controlHertz, description.action.control) = (nil, nil)
+      description.action.schema = .unknown(width: description.action.schema.count)
       for place in description.observation.vectors.indices { description.observation.vectors[place].unit = nil }
     }
     func refuse(unless holds: Bool, _ reason: String) throws {
@@ -116,7 +115,7 @@ extension PolicyPackage {
     try refuse(
       unless: (1...1 << 16).contains(action.predicted) && (1...action.predicted).contains(action.executed),
       "\(action.executed) of \(action.predicted) predicted actions are executed")
-    try refuse(unless: action.controlHertz.map { $0 > 0 && $0.isFinite } ?? true, "a rate that is not above 0")
+    try refuse(unless: action.schema.controlHertz?.isFinite ?? true, "a rate that is not above 0")
     return description
   }
 
@@ -133,41 +132,35 @@ extension PolicyPackage {
         + "\(description.parameters) parameters\(description.averagedWeights ? ", averaged weights" : "").", "",
       "Check it: `imitate verify FOLDER`, or `sha256sum -c SHA256SUMS`.", "", "## Sees", "",
     ]
-    for camera in description.observation.images {
-      lines.append("- `\(camera.key)`: \(camera.width)x\(camera.height) RGB")
-    }
-    for vector in description.observation.vectors {
-      lines.append("- `\(vector.key)`: \(vector.width) numbers, \(vector.schema.label)")
-    }
-    lines += ["- \(description.observation.steps) frame(s) of history", "", "## Does", ""]
-    for (index, dimension) in description.action.dimensions.enumerated() {
-      let constant = description.action.layout.flatMap { $0.learned.contains(index) ? nil : $0.template[index] }
+    let (seen, action) = (description.observation, description.action)
+    lines += seen.images.map { "- `\($0.key)`: \($0.width)x\($0.height) RGB" }
+    lines += seen.vectors.map { "- `\($0.key)`: \($0.width) numbers, \($0.schema.label)" }
+    lines += ["- \(seen.steps) frame(s) of history", "", "## Does", ""]
+    for (index, dimension) in action.schema.dimensions.enumerated() {
+      let constant = action.layout.flatMap { $0.learned.contains(index) ? nil : $0.template[index] }
       func number(_ value: Float?) -> String { value.map { "\($0)" } ?? "?" }
       let isBounded = dimension.low != nil || dimension.high != nil
       lines.append(
-        "- \(index): \(description.action.schema.label(index))\(dimension.name == nil ? " (name unknown)" : ""), "
+        "- \(index): \(action.schema.label(index))\(dimension.name == nil ? " (name unknown)" : ""), "
           + (isBounded ? "\(number(dimension.low)) to \(number(dimension.high))" : "range unknown") + ", "
           + (dimension.unit.map { $0.contains("+1") ? $0 : "+1 is \($0)" } ?? "unit unknown")
           + (constant.map { "; not learned, always \($0)" } ?? ""))
     }
-    for start in description.action.layout?.rotations ?? [] {
-      lines.append(
-        "- \(start) to \(start + 2) are a rotation, which the weights give as the first two rows of its matrix")
+    lines += (action.layout?.rotations ?? []).map {
+      "- \($0) to \($0 + 2) are a rotation, which the weights give as the first two rows of its matrix"
     }
     lines += [
-      "- control: \(description.action.control ?? "unknown")",
-      "- \(description.action.controlHertz.map { "\($0) actions a second" } ?? "rate unknown"); \(description.action.predicted) predicted at once, "
-        + "\(description.action.executed) executed"
-        + (description.action.ensemble.map { "; the mean of all predictions of a moment, older ones by exp(-\($0) i)" }
-          ?? ""),
+      "- control: \(action.schema.control ?? "unknown")",
+      "- \(action.schema.controlHertz.map { "\($0) actions a second" } ?? "rate unknown"); "
+        + "\(action.predicted) predicted at once, \(action.executed) executed"
+        + (action.ensemble.map { "; the mean of all predictions of a moment, older ones by exp(-\($0) i)" } ?? ""),
       "",
     ]
     if !description.evaluation.isEmpty {
       lines += ["## Measured", "", "| task | split | solved | 95 % interval |", "| --- | --- | --- | --- |"]
-      for row in description.evaluation {
-        lines.append(
-          "| \(row.task) | \(row.split) | \(row.successes)/\(row.episodes) | "
-            + String(format: "%.0f %% to %.0f %% |", row.low * 100, row.high * 100))
+      lines += description.evaluation.map {
+        "| \($0.task) | \($0.split) | \($0.successes)/\($0.episodes) | "
+          + String(format: "%.0f %% to %.0f %% |", $0.low * 100, $0.high * 100)
       }
       lines.append("")
     }

@@ -95,23 +95,10 @@ public struct PolicyPackage {
     package var quaternion: String?
     package var type = "float32"
 
-    enum CodingKeys: String, CodingKey { case key, width, unit, frame, quaternion, type }
-
     package init(key: String, width: Int, schema: VectorSchema = .init()) {
       self.key = key
       self.width = width
       (unit, frame, quaternion) = (schema.unit, schema.frame, schema.quaternion)
-    }
-
-    package init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      key = try keys.decode(String.self, forKey: .key)
-      width = try keys.decode(Int.self, forKey: .width)
-      // Packages of before units could be unknown said so in words.
-      unit = try keys.decodeIfPresent(String.self, forKey: .unit).flatMap { $0 == "as recorded" ? nil : $0 }
-      frame = try keys.decodeIfPresent(String.self, forKey: .frame)
-      quaternion = try keys.decodeIfPresent(String.self, forKey: .quaternion)
-      type = try keys.decode(String.self, forKey: .type)
     }
 
     /// What is unknown is written, as null.
@@ -129,10 +116,7 @@ public struct PolicyPackage {
   }
 
   package struct ActionDescription: Codable, Sendable, Equatable {
-    package var dimensions: [ActionSchema.Dimension]
-    /// Actions a second, and what carries them out; nil where it is unknown.
-    package var controlHertz: Double?
-    package var control: String?
+    package var schema: ActionSchema
     /// Actions predicted at once, and how many of them are executed.
     package var predicted: Int
     package var executed: Int
@@ -141,37 +125,35 @@ public struct PolicyPackage {
     /// With it, what is carried out is the mean of all predictions of a moment, the i-th oldest weighing `exp(-ensemble i)`.
     package var ensemble: Float?
 
-    enum CodingKeys: String, CodingKey {
-      case dimensions, control, predicted, executed, layout, ensemble
-      case controlHertz = "control_hertz"
-    }
+    enum CodingKeys: String, CodingKey { case predicted, executed, layout, ensemble }
 
     package init(
       schema: ActionSchema, predicted: Int, executed: Int, layout: ActionLayout? = nil, ensemble: Float? = nil
     ) {
-      dimensions = schema.dimensions
-      controlHertz = schema.controlHertz
-      control = schema.control
+      self.schema = schema
       self.predicted = predicted
       self.executed = executed
       self.layout = layout
       self.ensemble = ensemble
     }
 
-    /// What is unknown is written, as null.
+    /// The keys of the schema stand beside the others.
+    package init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      try self.init(
+        schema: ActionSchema(from: decoder), predicted: keys.decode(Int.self, forKey: .predicted),
+        executed: keys.decode(Int.self, forKey: .executed),
+        layout: keys.decodeIfPresent(ActionLayout.self, forKey: .layout),
+        ensemble: keys.decodeIfPresent(Float.self, forKey: .ensemble))
+    }
+
     package func encode(to encoder: any Encoder) throws {
+      try schema.encode(to: encoder)
       var keys = encoder.container(keyedBy: CodingKeys.self)
-      try keys.encode(dimensions, forKey: .dimensions)
-      try keys.encode(controlHertz, forKey: .controlHertz)
-      try keys.encode(control, forKey: .control)
       try keys.encode(predicted, forKey: .predicted)
       try keys.encode(executed, forKey: .executed)
       try keys.encodeIfPresent(layout, forKey: .layout)
       try keys.encodeIfPresent(ensemble, forKey: .ensemble)
-    }
-
-    package var schema: ActionSchema {
-      ActionSchema(dimensions: dimensions, controlHertz: controlHertz, control: control)
     }
   }
 

@@ -28,14 +28,12 @@ public struct TrainedPolicy {
   /// - Throws: `SettingError`, `PolicyError`, or what the encoder threw.
   package init(recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, catalog: Catalog) throws {
     var random = Random(seed: recipe.seed).split("weights")
-    do {
+    policy = try SettingError.naming(recipe.path) {
       var context = blueprint.encoder
       context.wantsTokens = try catalog.wantsTokens(recipe.policy)
       let encoder = try catalog.makeEncoder(recipe.encoder, context: context, random: &random)
-      self.policy = try catalog.makePolicy(
+      return try catalog.makePolicy(
         recipe.policy, encoder: encoder, actionWidth: blueprint.actionWidth, random: &random)
-    } catch let error as SettingError {
-      throw SettingError.inFile(recipe.path, error)
     }
     let predicted = policy.window.actions.upperBound + 1
     guard recipe.actions.nActionSteps <= predicted else {
@@ -99,7 +97,7 @@ public struct TrainedPolicy {
     try self.init(
       recipe: Recipe(text: description.recipe, path: path),
       blueprint: PolicyBlueprint(
-        encoder: context, actions: description.action.layout ?? .whole(width: description.action.dimensions.count),
+        encoder: context, actions: description.action.layout ?? .whole(width: description.action.schema.count),
         schema: description.action.schema,
         vectors: Dictionary(uniqueKeysWithValues: seen.vectors.map { ($0.key, $0.schema) }), datasets: []),
       normalizer: package.normalizer, catalog: catalog)

@@ -8,15 +8,16 @@ extension Comparison {
   ///   - runs: those it was made of, for their videos.
   ///   - link: where a file of a run's folder lies, seen from the page; nil when there is none.
   package func html(runs: [Run], link: (_ run: Run, _ file: String) -> String?) -> String {
-    HTMLPage.text(
+    let isDense = Comparison.isDense(columns.count + published.count)
+    return HTMLPage.text(
       title: title, style: Comparison.style,
       body: """
         <header><h1>\(HTMLPage.escaped(title))</h1>\(lead)</header>
-        <section><h2>Success</h2>\(table)</section>
+        <section><h2>Success</h2>\(successTable.html(isDense ? "sortable dense" : "sortable"))</section>
         <section><h2>By task</h2>\(chart)</section>
         \(differenceSection)
-        \(predictionSection)
-        \(seedSection)
+        \(section("World models", predictionTable))
+        \(section("Training seeds", seedTable))
         <section><h2>Episodes</h2>\(videoList(runs, link))</section>
         <section><h2>Failures</h2>\(failureList(runs, link))</section>
         <section><h2>How to read it</h2><ul>\(notes.map { "<li>\(HTMLPage.escaped($0))</li>" }.joined(separator: "\n"))
@@ -77,51 +78,6 @@ extension Comparison {
       """
   }
 
-  private func swatch(_ column: Int) -> String {
-    "<span class=\"swatch\" style=\"background: var(--c\(column % 8))\"></span>"
-  }
-
-  private var table: String {
-    // The more columns, the narrower each has to be.
-    let limit = Comparison.pieceLimit(columns: columns.count + published.count)
-    func head(_ text: String, _ mark: String = "", _ style: String = "") -> String {
-      "<th class=\"\(style)\"><button>\(mark)\(HTMLPage.breakable(text, limit: limit))</button></th>"
-    }
-    let heads =
-      head("task") + columns.enumerated().map { head($1.label, swatch($0), "n") }.joined()
-      + published.map { head("\($0.name), \($0.split), published", "", "n published") }.joined()
-    let lines = rows.map { row in
-      let cells = row.cells.map { cell -> String in
-        guard let cell else { return "<td class=\"n\">–</td>" }
-        let interval =
-          cell.low.map { " <small>\(Comparison.percent($0))–\(Comparison.percent(cell.high ?? 1))</small>" } ?? ""
-        return """
-          <td class="n rate" data-value="\(cell.rate)">\(Comparison.percent(cell.rate))&nbsp;%\(interval)<br>\
-          <small>\(cell.successes)/\(cell.episodes)</small></td>
-          """
-      }
-      let others = row.published.map { rate in
-        rate.map { "<td class=\"n published\" data-value=\"\($0)\">\(Comparison.percent($0)) %</td>" }
-          ?? "<td class=\"n published\">–</td>"
-      }
-      return """
-        <tr\(row.kind == .task ? "" : " class=\"\(row.kind.rawValue)\"")><td data-value="\(HTMLPage.escaped(row.name))">\
-        \(HTMLPage.breakable(title(row)))</td>\(cells.joined())\(others.joined())</tr>
-        """
-    }
-    return """
-      <div class="wide"><table class="sortable\(Comparison.isDense(columns.count + published.count) ? " dense" : "")"><thead><tr>\(heads)</tr></thead><tbody>\(lines.joined(separator: "\n"))</tbody></table></div>
-      """
-  }
-
-  /// How long the pieces of a head may be so that a table of so many columns, and one of tasks, fits the page: its width less
-  /// what the tasks take, the padding of each column, and letters of up to 10 pixels.
-  private static func pieceLimit(columns: Int) -> Int {
-    min(14, max(5, isDense(columns) ? (1020 / columns - 10) / 9 : (1020 / max(1, columns) - 20) / 10))
-  }
-
-  private static func isDense(_ columns: Int) -> Bool { columns > 8 }
-
   /// A dot with its interval for every column of every line.
   private var chart: String {
     let legend = columns.enumerated().map { "<span>\(swatch($0))\(HTMLPage.escaped($1.label))</span>" }.joined()
@@ -164,72 +120,19 @@ extension Comparison {
   }
 
   private var differenceSection: String {
-    guard !differences.isEmpty else { return "" }
-    func line(_ difference: Difference) -> String {
-      let test = difference.test
-      return """
-        <tr><td data-value="\(HTMLPage.escaped(difference.task ?? ""))">\(HTMLPage.breakable(difference.task ?? "all tasks"))</td>\
-        <td class="label">\(swatch(difference.first))\(HTMLPage.breakable(columns[difference.first].label))</td>\
-        <td class="label">\(swatch(difference.second))\(HTMLPage.breakable(columns[difference.second].label))</td>\
-        <td class="n" data-value="\(test.count)">\(test.count)</td><td class="n" data-value="\(test.onlyFirst)">\(test.onlyFirst)</td>\
-        <td class="n" data-value="\(test.onlySecond)">\(test.onlySecond)</td>\
-        <td class="n" data-value="\(test.difference)">\(String(format: "%+.1f", test.difference * 100))</td>\
-        <td class="n" data-value="\(test.p)">\(Comparison.chance(test.p))</td></tr>
-        """
+    guard let table = differenceTable(byTask: false) else { return "" }
+    let details = differenceTable(byTask: true).map {
+      "<details><summary>By task (\($0.rows.count))</summary>\($0.html("sortable"))</details>"
     }
-    func table(_ some: [Difference]) -> String {
-      let heads = [
-        ("tasks", ""), ("first", ""), ("second", ""), ("pairs", "n"), ("only first", "n"), ("only second", "n"),
-        ("difference", "n"), ("p", "n"),
-      ].map { "<th class=\"\($0.1)\"><button>\($0.0)</button></th>" }.joined()
-      return """
-        <div class="wide"><table class="sortable"><thead><tr>\(heads)</tr></thead>
-        <tbody>\(some.map(line).joined(separator: "\n"))</tbody></table></div>
-        """
-    }
-    let byTask = differences.filter { $0.task != nil }
-    let details =
-      byTask.isEmpty ? "" : "<details><summary>By task (\(byTask.count))</summary>\(table(byTask))</details>"
     return """
-      <section><h2>Differences on the same scenes</h2>\(table(differences.filter { $0.task == nil }))\(details)
+      <section><h2>Differences on the same scenes</h2>\(table.html("sortable"))\(details ?? "")
       <p class="note">Percentage points, first minus second; p of McNemar's exact test, two-sided, not corrected for how many there
       are; with several training seeds a scene is in it once for each, and those are not independent.</p></section>
       """
   }
 
-  private var predictionSection: String {
-    guard let predictions else { return "" }
-    func cell(_ text: String, _ place: Int, _ tag: String) -> String {
-      // The last one is a sentence of numbers, which may be broken.
-      let style = place == 0 ? "label" : place == predictions.head.count - 1 ? "n rate" : "n"
-      return "<\(tag) class=\"\(style)\">\(HTMLPage.breakable(text))</\(tag)>"
-    }
-    func line(_ cells: [String], _ tag: String) -> String {
-      cells.enumerated().map { cell($1, $0, tag) }.joined()
-    }
-    let lines = predictions.rows.map { row in
-      "<tr><td class=\"label\">\(swatch(row.column))\(HTMLPage.breakable(columns[row.column].label))</td>\(line(row.cells, "td"))</tr>"
-    }
-    return """
-      <section><h2>World models</h2><div class="wide"><table><thead><tr><th>column</th>\(line(predictions.head, "th"))</tr></thead>
-      <tbody>\(lines.joined(separator: "\n"))</tbody></table></div></section>
-      """
-  }
-
-  private var seedSection: String {
-    guard columns.contains(where: { $0.seeds.count > 1 }) else { return "" }
-    let lines = columns.enumerated().map { index, column in
-      let seeds = column.seeds.map { "\(Comparison.percent($0.mean))&nbsp;%&nbsp;<small>(\($0.seed))</small>" }.joined(
-        separator: ", ")
-      let deviation = column.seedDeviation.map { String(format: "%.1f", $0 * 100) } ?? "–"
-      return """
-        <tr><td class="label">\(swatch(index))\(HTMLPage.breakable(column.label))</td><td>\(seeds)</td><td class="n">\(deviation)</td></tr>
-        """
-    }
-    return """
-      <section><h2>Training seeds</h2><div class="wide"><table><thead><tr><th>column</th><th>mean over tasks (seed)</th>
-      <th class="n">standard deviation</th></tr></thead><tbody>\(lines.joined(separator: "\n"))</tbody></table></div></section>
-      """
+  private func section(_ title: String, _ table: ReportTable?) -> String {
+    table.map { "<section><h2>\(title)</h2>\($0.html())</section>" } ?? ""
   }
 
   // MARK: Episodes
@@ -251,23 +154,13 @@ extension Comparison {
       }
     }
     guard !chosen.isEmpty else { return "<p class=\"note\">No images were kept.</p>" }
-    return "<div class=\"videos\">"
-      + chosen.map { run, strip in
-        let episode = strip.episode
-        let outcome =
-          episode.success
-          ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
-          : "<span class=\"no\">failed after \(episode.steps) steps</span>"
-        let video =
-          link(run, "videos/\(VideoStrip.video(episode))").map { " <a href=\"\(HTMLPage.escaped($0))\">video</a>" }
-          ?? ""
-        return """
-          <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \(outcome)\(video)<br>\
-          <span class="note">\(HTMLPage.escaped(run.name)), scene \(episode.seed)</span></figcaption>
-          <img loading="lazy" alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
-          src="data:image/jpeg;base64,\(strip.jpeg.base64EncodedString())"></figure>
-          """
-      }.joined(separator: "\n") + "</div>"
+    let figures = chosen.map { run, strip in
+      let video = link(run, "videos/\(VideoStrip.video(strip.episode))")
+      return strip.figure(
+        video.map { "<a href=\"\(HTMLPage.escaped($0))\">video</a>" } ?? "",
+        "<br><span class=\"note\">\(HTMLPage.escaped(run.name)), scene \(strip.episode.seed)</span>")
+    }
+    return "<div class=\"videos\">\(figures.joined(separator: "\n"))</div>"
   }
 
   private func failureList(_ runs: [Run], _ link: (Run, String) -> String?) -> String {

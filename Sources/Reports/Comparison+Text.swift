@@ -2,53 +2,6 @@ import Files
 import Foundation
 
 extension Comparison {
-  static func percent(_ value: Double) -> String { String(format: "%.0f", value * 100) }
-
-  /// "43/50 = 86 % (74 to 93)".
-  package static func text(_ cell: Cell?) -> String {
-    guard let cell else { return "–" }
-    var text = "\(cell.successes)/\(cell.episodes) = \(percent(cell.rate)) %"
-    if let low = cell.low, let high = cell.high { text += " (\(percent(low)) to \(percent(high)))" }
-    return text
-  }
-
-  /// What a line is called in tables.
-  func title(_ row: Row) -> String {
-    switch row.kind {
-    case .task: row.name
-    case .group: "mean of \(row.name)"
-    case .mean: row.tasks.count == taskCount ? "mean" : "mean of \(row.tasks.count) common tasks"
-    }
-  }
-
-  /// A line of the table of world models.
-  struct PredictionRow {
-    var column: Int
-    var cells: [String]
-  }
-
-  /// What world models predict beside what policies that look through them solve, a row for each column that has one; over as
-  /// many steps as all of them were measured.
-  var predictions: (head: [String], rows: [PredictionRow])? {
-    func number(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
-    guard let steps = columns.compactMap(\.prediction?.psnrByStep.count).min() else { return nil }
-    let shown = Comparison.unique([1, steps])
-    var rows: [PredictionRow] = []
-    for (place, column) in columns.enumerated() {
-      guard let prediction = column.prediction else { continue }
-      let all = prediction.psnrByStep.prefix(steps)
-      var cells = [prediction.world]
-      cells += shown.map { number(all[$0 - 1], 2) }
-      cells.append(number(all.reduce(0, +) / Double(steps), 2))
-      cells.append(prediction.psnrByStep.count == steps ? number(prediction.ssim, 3) : "–")
-      cells += [String(prediction.clips), Comparison.text(self.rows.last?.cells[place])]
-      rows.append(PredictionRow(column: place, cells: cells))
-    }
-    return (["world model"] + shown.map { "PSNR after \($0)" } + ["PSNR", "SSIM", "clips", "success"], rows)
-  }
-
-  static func chance(_ p: Double) -> String { p < 0.001 ? "< 0.001" : String(format: "%.3f", p) }
-
   /// How the numbers came about, for below a table.
   var notes: [String] {
     var notes = [
@@ -64,7 +17,7 @@ extension Comparison {
     if rows.last.map({ $0.tasks.count < taskCount }) ?? false {
       notes.append("Not every column has every task: means are over those that all have.")
     }
-    if predictions != nil {
+    if columns.contains(where: { $0.prediction != nil }) {
       notes.append(
         "World models: images predicted from their own predictions against the recorded ones of held-out demonstrations, dB and SSIM "
           + "as `imitate world evaluate` last found them; success is the policy's mean.")
@@ -77,8 +30,7 @@ extension Comparison {
     if !published.isEmpty {
       notes.append(
         "Published: "
-          + Comparison.unique(published.map { "\($0.name), \($0.split): \($0.source), \($0.note)" }).joined(
-            separator: "; "))
+          + published.map { "\($0.name), \($0.split): \($0.source), \($0.note)" }.unique.joined(separator: "; "))
     }
     if simulator.contains("kitchenette") {
       notes.append("Kitchenette is the embedded simulator; its scores are not RoboCasa scores.")
@@ -95,50 +47,10 @@ extension Comparison {
   // MARK: Markdown
 
   package var markdown: String {
-    var lines = ["# \(title)", ""]
-    lines.append(
-      "| task | "
-        + (columns.map(\.label) + published.map { "*\($0.name), \($0.split), published*" }).joined(separator: " | ")
-        + " |")
-    lines.append("|---|" + (columns.indices.map { _ in "---|" } + published.map { _ in "---|" }).joined())
-    for row in rows {
-      let cells =
-        row.cells.map(Comparison.text) + row.published.map { $0.map { "*\(Comparison.percent($0)) %*" } ?? "" }
-      let bold = row.kind == .task ? "" : "**"
-      lines.append("| \(bold)\(title(row))\(bold) | " + cells.joined(separator: " | ") + " |")
-    }
-    let overall = differences.filter { $0.task == nil }
-    if !overall.isEmpty {
-      lines += [
-        "", "| first | second | pairs | only first | only second | difference | p |", "|---|---|---|---|---|---|---|",
-      ]
-      for difference in overall {
-        let test = difference.test
-        lines.append(
-          "| \(columns[difference.first].label) | \(columns[difference.second].label) | \(test.count) | \(test.onlyFirst) | "
-            + "\(test.onlySecond) | \(String(format: "%+.1f", test.difference * 100)) | \(Comparison.chance(test.p)) |")
-      }
-    }
-    if let predictions {
-      lines += [
-        "", "| column | \(predictions.head.joined(separator: " | ")) |",
-        "|---|" + predictions.head.map { _ in "---|" }.joined(),
-      ]
-      for row in predictions.rows {
-        lines.append("| \(columns[row.column].label) | \(row.cells.joined(separator: " | ")) |")
-      }
-    }
-    if columns.contains(where: { $0.seeds.count > 1 }) {
-      lines += ["", "| column | mean by training seed | deviation |", "|---|---|---|"]
-      for column in columns {
-        let seeds = column.seeds.map { "\($0.seed): \(Comparison.percent($0.mean)) %" }.joined(separator: ", ")
-        lines.append(
-          "| \(column.label) | \(seeds) | \(column.seedDeviation.map { String(format: "%.1f", $0 * 100) } ?? "–") |")
-      }
-    }
-    lines.append("")
-    lines += notes.map { "- \($0)" }
-    lines.append("- ImitationKit \(toolkit), \(date)")
+    var lines = ["# \(title)", ""] + successTable.markdown()
+    if let table = differenceTable(byTask: false) { lines += [""] + table.markdown(from: 1) }
+    for table in [predictionTable, seedTable].compactMap(\.self) { lines += [""] + table.markdown() }
+    lines += [""] + notes.map { "- \($0)" } + ["- ImitationKit \(toolkit), \(date)"]
     return lines.joined(separator: "\n") + "\n"
   }
 

@@ -149,12 +149,12 @@ package struct Comparison: Codable, Sendable {
     self.date = date
     self.missing = missing
     trusted = runs.filter { $0.result.trustedActions != nil }.map(\.path)
-    registry = Comparison.unique(runs.map(\.registry)).joined(separator: ", ")
-    simulator = Comparison.unique(runs.map(\.result.simulator)).joined(separator: ", ")
+    registry = runs.map(\.registry).unique.joined(separator: ", ")
+    simulator = runs.map(\.result.simulator).unique.joined(separator: ", ")
     published = Set(runs.map(\.result.simulator)) == ["robocasa"] ? PublishedResults.roboCasa : []
-    let keys = Comparison.unique(runs.map { [$0.split, $0.encoder, $0.policy] })
+    let keys = runs.map { [$0.split, $0.encoder, $0.policy] }.unique
     let byColumn = keys.map { key in runs.filter { [$0.split, $0.encoder, $0.policy] == key } }
-    let tasks = Comparison.unique(runs.flatMap { $0.episodes.map(\.task) })
+    let tasks = runs.flatMap { $0.episodes.map(\.task) }.unique
     // Means of different tasks do not belong side by side.
     let common = tasks.filter { task in runs.allSatisfy { $0.episodes.contains { $0.task == task } } }
     taskCount = tasks.count
@@ -174,29 +174,22 @@ package struct Comparison: Codable, Sendable {
 
   // MARK: Numbers
 
-  static func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
-    var seen = Set<Value>()
-    return values.filter { seen.insert($0).inserted }
-  }
-
   private static func mean(of episodes: [EpisodeResult], _ tasks: [String]) -> Double {
-    let rates = tasks.compactMap { task -> Double? in
+    tasks.compactMap { task in
       let some = episodes.filter { $0.task == task }
-      return some.isEmpty ? nil : Double(some.count(where: \.success)) / Double(some.count)
-    }
-    return rates.isEmpty ? 0 : rates.reduce(0, +) / Double(rates.count)
+      return some.isEmpty ? nil : SuccessRate(of: some).rate
+    }.mean ?? 0
   }
 
   /// The standard deviation of a sample.
   private static func deviation(_ values: [Double]) -> Double? {
-    guard values.count > 1 else { return nil }
-    let mean = values.reduce(0, +) / Double(values.count)
+    guard values.count > 1, let mean = values.mean else { return nil }
     return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)).squareRoot()
   }
 
   private static func cell(_ episodes: [EpisodeResult]) -> Cell? {
     guard !episodes.isEmpty else { return nil }
-    let rate = SuccessRate(successes: episodes.count(where: \.success), episodes: episodes.count)
+    let rate = SuccessRate(of: episodes)
     return Cell(
       successes: rate.successes, episodes: rate.episodes, rate: rate.rate, low: rate.interval.lowerBound,
       high: rate.interval.upperBound, errors: episodes.count { $0.error != nil })
@@ -216,7 +209,7 @@ package struct Comparison: Codable, Sendable {
     _ tasks: [String], common: [String], episodes: [[EpisodeResult]], published: [PublishedResults],
     group: (String) -> String
   ) -> [Row] {
-    let groups = unique(tasks.map(group))
+    let groups = tasks.map(group).unique
     var rows: [Row] = []
     for name in groups {
       let members = tasks.filter { group($0) == name }
@@ -231,7 +224,7 @@ package struct Comparison: Codable, Sendable {
       if groups.count > 1, members.count > 1, !shared.isEmpty {
         let rates = published.map { column -> Double? in
           let known = shared.compactMap { column.rates[$0] }
-          return known.count == shared.count ? known.reduce(0, +) / Double(known.count) : nil
+          return known.count == shared.count ? known.mean : nil
         }
         rows.append(
           Row(

@@ -28,54 +28,43 @@ extension Report {
   // MARK: Tables
 
   private var table: String {
-    var rows = ""
-    for policy in result.policies {
-      for row in result.rows where row.policy == policy {
-        rows += """
-          <tr><td>\(HTMLPage.breakable(row.policy))</td><td>\(HTMLPage.breakable(row.task))</td><td>\(HTMLPage.breakable(row.split))</td>\
-          <td class="n">\(row.successes)/\(row.episodes)</td><td class="n">\(SuccessRate.percent(row.rate))</td>\
-          <td class="n">\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high))</td>\
-          <td class="n">\(row.meanSteps.map { String(format: "%.0f", $0) } ?? "–")</td>\
-          <td class="n">\(row.errors == 0 ? "" : String(row.errors))</td></tr>
-
-          """
+    let lines = result.policies.flatMap { policy -> [(cells: [ReportTable.Cell], style: String)] in
+      let percent = SuccessRate.percent
+      let rows = result.rows.filter { $0.policy == policy }.map { row in
+        [
+          policy, row.task, row.split, "\(row.successes)/\(row.episodes)", percent(row.rate),
+          "\(percent(row.low)) to \(percent(row.high))", row.meanSteps.map { String(format: "%.0f", $0) } ?? "–",
+          row.errors == 0 ? "" : "\(row.errors)",
+        ].map { ReportTable.Cell($0) }
       }
-      rows += """
-        <tr class="mean"><td>\(HTMLPage.breakable(policy))</td><td>mean</td><td></td><td></td>\
-        <td class="n">\(SuccessRate.percent(result.mean(of: policy) ?? 0))</td><td></td><td></td><td></td></tr>
-
-        """
+      let mean = [policy, "mean", "", "", percent(result.mean(of: policy) ?? 0), "", "", ""]
+      return rows.map { ($0, "") } + [(mean.map { .init($0) }, "mean")]
     }
-    return """
-      <div class="wide"><table><thead><tr><th>policy</th><th>task</th><th>split</th><th class="n">solved</th>\
-      <th class="n">rate</th><th class="n">95 % interval</th><th class="n">mean steps</th><th class="n">crashed</th></tr></thead>
-      <tbody>\(rows)</tbody></table></div>
-      """
+    let heads: KeyValuePairs = [
+      "policy": "", "task": "", "split": "", "solved": "n", "rate": "n", "95 % interval": "n", "mean steps": "n",
+      "crashed": "n",
+    ]
+    return ReportTable(heads.map { (.init($0), $1) }, lines).html()
   }
 
   private var episodeTable: String {
-    let rows = result.episodes.filter { $0.policy == learned }.map { episode in
-      let outcome =
-        episode.success
-        ? "<span class=\"yes\">solved</span>"
-        : "<span class=\"no\">\(episode.error == nil ? "failed" : "crashed")</span>"
-      return """
-        <tr><td>\(HTMLPage.breakable(episode.task))</td><td class="n">\(episode.episode)</td><td class="n">\(episode.seed)</td>\
-        <td>\(outcome)</td><td class="n">\(episode.steps)</td><td>\(HTMLPage.breakable(episode.instruction))</td>\
-        <td>\(HTMLPage.breakable(episode.error ?? ""))</td></tr>
-        """
+    let rows = result.episodes.filter { $0.policy == learned }.map { episode -> [ReportTable.Cell] in
+      let outcome = episode.success ? "solved" : episode.error == nil ? "failed" : "crashed"
+      return [
+        .init(episode.task), .number(episode.episode), .number(episode.seed),
+        .init(outcome, html: "<span class=\"\(episode.success ? "yes" : "no")\">\(outcome)</span>"),
+        .number(episode.steps), .init(episode.instruction), .init(episode.error ?? ""),
+      ]
     }
-    return """
-      <details><summary>Show all \(rows.count)</summary><div class="wide"><table><thead><tr><th>task</th>\
-      <th class="n">episode</th><th class="n">seed</th><th>result</th><th class="n">steps</th><th>instruction</th><th></th></tr></thead>
-      <tbody>\(rows.joined(separator: "\n"))</tbody></table></div></details>
-      """
+    let table = ReportTable(
+      ["task": "", "episode": "n", "seed": "n", "result": "", "steps": "n", "instruction": "", "": ""], rows)
+    return "<details><summary>Show all \(rows.count)</summary>\(table.html())</details>"
   }
 
   private var factList: String {
     let all =
       facts + [
-        ("machine", "\(result.machine.processor), \(result.machine.cores) cores, \(result.machine.system)"),
+        ("machine", result.machine.label),
         ("evaluation", "seed \(result.seed), pool \(result.pool), checkpoint of step \(result.step)"),
         ("toolkit", "ImitationKit \(result.toolkit), \(result.date)"),
       ]
@@ -85,18 +74,20 @@ extension Report {
 
   private var videoList: String {
     guard !videos.isEmpty else { return "<p class=\"note\">No images were kept.</p>" }
-    return videos.map { video in
-      let episode = video.episode
-      let outcome =
-        episode.success
-        ? "<span class=\"yes\">solved in \(episode.steps) steps</span>"
-        : "<span class=\"no\">failed after \(episode.steps) steps</span>"
-      return """
-        <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \(outcome) \
-        <span class="note">(seed \(episode.seed))</span></figcaption>
-        <img alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
-        src="data:image/jpeg;base64,\(video.jpeg.base64EncodedString())"></figure>
-        """
-    }.joined(separator: "\n")
+    return videos.map { $0.figure("<span class=\"note\">(seed \($0.episode.seed))</span>") }.joined(separator: "\n")
+  }
+}
+
+extension Report.Video {
+  /// It and how its episode ended.
+  /// - Parameter more: HTML behind that.
+  func figure(_ more: String...) -> String {
+    let end = episode.success ? "solved in" : "failed after"
+    return """
+      <figure><figcaption><strong>\(HTMLPage.escaped(episode.task))</strong> “\(HTMLPage.escaped(episode.instruction))”: \
+      <span class="\(episode.success ? "yes" : "no")">\(end) \(episode.steps) steps</span> \(more.joined())</figcaption>
+      <img loading="lazy" alt="\(HTMLPage.escaped(episode.task)), from the first step to the last" \
+      src="data:image/jpeg;base64,\(jpeg.base64EncodedString())"></figure>
+      """
   }
 }

@@ -52,9 +52,7 @@ package struct Report: Sendable {
   var learned: String { result.policies.first ?? "" }
 
   /// The tasks in the table's order.
-  var tasks: [String] {
-    result.rows.reduce(into: []) { if !$0.contains($1.task) { $0.append($1.task) } }
-  }
+  var tasks: [String] { result.rows.map(\.task).unique }
 
   func row(_ task: String, _ policy: String) -> EvaluationResult.Row? {
     result.rows.first { $0.task == task && $0.policy == policy }
@@ -62,26 +60,26 @@ package struct Report: Sendable {
 
   /// The table in Markdown, as `docs/results.md` and a pull request want it.
   package var markdown: String {
-    var lines = ["# \(title)", ""]
-    lines.append("| task | " + result.policies.joined(separator: " | ") + " |")
-    lines.append("| --- |" + result.policies.map { _ in " --- |" }.joined())
-    for task in tasks {
+    let percent = SuccessRate.percent
+    let rows = tasks.map { task in
       let cells = result.policies.map { policy -> String in
         guard let row = row(task, policy) else { return "" }
-        return "\(row.successes)/\(row.episodes) = \(SuccessRate.percent(row.rate)) "
-          + "(\(SuccessRate.percent(row.low)) to \(SuccessRate.percent(row.high)))"
+        return "\(row.successes)/\(row.episodes) = \(percent(row.rate)) (\(percent(row.low)) to \(percent(row.high)))"
       }
-      lines.append("| \(task) | " + cells.joined(separator: " | ") + " |")
+      return [task] + cells
     }
-    let means = result.policies.map { "**\(SuccessRate.percent(result.mean(of: $0) ?? 0))**" }
-    lines.append("| **mean** | " + means.joined(separator: " | ") + " |")
-    lines.append("")
-    lines.append(
+    let means = ["**mean**"] + result.policies.map { "**\(percent(result.mean(of: $0) ?? 0))**" }
+    let table = ReportTable(
+      (["task"] + result.policies).map { (.init($0), "") }, (rows + [means]).map { ($0.map { .init($0) }, "") })
+    var lines = ["# \(title)", ""] + table.markdown()
+    lines += [
+      "",
       "Closed-loop success on \(result.simulator), pool `\(result.pool)`, with Wilson 95 % intervals; "
-        + "evaluation seed \(result.seed), checkpoint of step \(result.step).")
-    lines.append("")
-    for fact in facts { lines.append("- \(fact.name): \(fact.value)") }
-    lines.append("- machine: \(result.machine.processor), \(result.machine.cores) cores, \(result.machine.system)")
+        + "evaluation seed \(result.seed), checkpoint of step \(result.step).",
+      "",
+    ]
+    lines += facts.map { "- \($0.name): \($0.value)" }
+    lines.append("- machine: \(result.machine.label)")
     lines.append("- toolkit: ImitationKit \(result.toolkit), \(result.date)")
     return lines.joined(separator: "\n") + "\n"
   }

@@ -84,10 +84,6 @@ import Testing
     let action = try JSONDecoder().decode(PolicyPackage.ActionDescription.self, from: Data(text.utf8))
     #expect(action.schema.dimensions[0] == .init(name: "arm_x", unit: "0.05 m", low: -1, high: 1))
     #expect(action.schema.unknown() == "the control; the unit of action 1")
-    let vector = try JSONDecoder().decode(
-      PolicyPackage.Vector.self,
-      from: Data("{\"key\": \"k\", \"width\": 3, \"unit\": \"as recorded\", \"type\": \"float32\"}".utf8))
-    #expect(vector.unit == nil)
   }
 
   /// Version 1 had names, units and a rate whether anybody knew them or not: its weights are read, those are not believed.

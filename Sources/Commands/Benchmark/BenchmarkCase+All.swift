@@ -25,12 +25,14 @@ extension BenchmarkCase {
       reference: ("OpenBLAS", { plain.run(threads: threads) }), run: { _ = a.matmul(b) })
   }
 
+  static func gradients(_ loss: () -> Tensor) -> Gradients { withGradients(random: Random(seed: 1), loss).1 }
+
   static let smallOperation = BenchmarkCase(
     name: "recorded-operation", about: "10,000 additions of eight numbers, recorded, one after another"
   ) {
     let (start, one) = (Parameter(.ones([8])), Tensor.ones([8]))
     return Subject(items: 10_000, unit: "operations") {
-      _ = withGradients(random: Random(seed: 1)) {
+      _ = gradients {
         var x = start.value
         for _ in 0..<10_000 { x = x + one }
         return Tensor(x.scalars[0])  // not walked back: this is the price of recording
@@ -97,9 +99,7 @@ extension BenchmarkCase {
   static let splattingBack = BenchmarkCase(name: "splat-128", about: "the same with the gradients of all their numbers")
   {
     let (inputs, view) = gaussians()
-    return Subject {
-      _ = withGradients(random: Random(seed: 1)) { splatted(inputs, view).square().mean() }
-    }
+    return Subject { _ = gradients { splatted(inputs, view).square().mean() } }
   }
 
   static let chamfer = BenchmarkCase(
@@ -109,9 +109,7 @@ extension BenchmarkCase {
     let (a, b) = (
       Parameter(.normal([1, 2048, 3], random: &random)), Parameter(.normal([1, 2048, 3], random: &random))
     )
-    return Subject {
-      _ = withGradients(random: Random(seed: 1)) { a.value.chamferDistance(to: b.value).sum() }
-    }
+    return Subject { _ = gradients { a.value.chamferDistance(to: b.value).sum() } }
   }
 
   /// Windows read at random from a file of the layout that `imitate record` writes, nothing kept in memory.

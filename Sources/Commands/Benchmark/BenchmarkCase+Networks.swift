@@ -28,24 +28,25 @@ extension BenchmarkCase {
     return total
   }
 
-  static let resNetForward = BenchmarkCase(
-    name: "resnet18-forward", about: "ResNet-18 trunk with GroupNorm, 32 images of 84x84, no gradient"
-  ) {
-    var random = Random(seed: 1)
-    let trunk = ResNet18(norm: .group, random: &random)
-    let images = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
-    return Subject(operations: 32 * resNetOperations(size: 84), items: 32, unit: "images") { _ = trunk(images) }
+  private static func resNet(
+    _ name: String, _ about: String, passes: Double, run: @escaping @Sendable (ResNet18, Tensor) -> Void
+  ) -> BenchmarkCase {
+    BenchmarkCase(name: name, about: about) {
+      var random = Random(seed: 1)
+      let trunk = ResNet18(norm: .group, random: &random)
+      let images = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
+      return Subject(operations: passes * 32 * resNetOperations(size: 84), items: 32, unit: "images") {
+        run(trunk, images)
+      }
+    }
   }
 
-  static let resNetTraining = BenchmarkCase(
-    name: "resnet18-train", about: "the same, forward and backward"
-  ) {
-    var random = Random(seed: 1)
-    let trunk = ResNet18(norm: .group, random: &random)
-    let images = Tensor.uniform([32, 84, 84, 3], 0...1, random: &random)
-    return Subject(operations: 3 * 32 * resNetOperations(size: 84), items: 32, unit: "images") {
-      _ = withGradients(random: Random(seed: 1)) { trunk(images).square().mean() }
-    }
+  static let resNetForward = resNet(
+    "resnet18-forward", "ResNet-18 trunk with GroupNorm, 32 images of 84x84, no gradient", passes: 1
+  ) { _ = $0($1) }
+
+  static let resNetTraining = resNet("resnet18-train", "the same, forward and backward", passes: 3) { trunk, images in
+    _ = gradients { trunk(images).square().mean() }
   }
 
   private struct Stack: Module {
@@ -62,10 +63,7 @@ extension BenchmarkCase {
     var optimizer = AdamW([.init(parameters, weightDecay: 0.01)])
     let products = Double(parameters.reduce(0) { $0 + $1.parameter.value.count })
     return Subject(operations: 6 * 160 * products, items: 160, unit: "tokens") {
-      let (_, gradients) = withGradients(random: Random(seed: 1)) {
-        stack.blocks.reduce(tokens) { $1($0) }.square().mean()
-      }
-      optimizer.step(gradients, learningRate: 1e-4)
+      optimizer.step(gradients { stack.blocks.reduce(tokens) { $1($0) }.square().mean() }, learningRate: 1e-4)
     }
   }
 
@@ -112,10 +110,8 @@ extension BenchmarkCase {
     let (x, action) = (Tensor.normal([4, 512, 64], random: &random), Tensor.normal([4, 12], random: &random))
     var optimizer = AdamW([.init(network.parameters(), weightDecay: 0.01)])
     return Subject(operations: 3 * 2048 * DiffusionTransformer.operationsPerToken, items: 2048, unit: "tokens") {
-      let (_, gradients) = withGradients(random: Random(seed: 1)) {
-        network(x, noise: [0.1, 0.2, 0.3, 0.4], action: action).square().mean()
-      }
-      optimizer.step(gradients, learningRate: 1e-4)
+      let found = gradients { network(x, noise: [0.1, 0.2, 0.3, 0.4], action: action).square().mean() }
+      optimizer.step(found, learningRate: 1e-4)
     }
   }
 
@@ -147,10 +143,10 @@ extension BenchmarkCase {
     var optimizer = AdamW([.init(network.parameters(), weightDecay: 1e-6)], betas: (0.95, 0.999))
     var average = Optional(ExponentialMovingAverage(.constant(0.99), of: network))
     return Subject(items: 64, unit: "windows") {
-      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+      let found = gradients {
         network(actions, step: (0..<64).map(Float.init), observations: observations).square().mean()
       }
-      optimizer.step(gradients, learningRate: 1e-4, gradientScale: 1, average: &average)
+      optimizer.step(found, learningRate: 1e-4, gradientScale: 1, average: &average)
     }
   }
 
@@ -198,8 +194,7 @@ extension BenchmarkCase {
     return Subject(items: 16, unit: "windows") {
       let batch = try demonstrations.batch(sampler(step, order: &order), window: policy.view)
       step += 1
-      let (_, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
-      optimizer.step(gradients, learningRate: 1e-4)
+      optimizer.step(gradients { policy.loss(on: batch).loss }, learningRate: 1e-4)
     }
   }
 }

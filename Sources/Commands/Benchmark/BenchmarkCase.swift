@@ -45,32 +45,19 @@ struct BenchmarkResult: Encodable {
   /// Of the timed runs, each: minor faults, which are pages the system had to hand out.
   var pageFaultsPerRun: Double
 
-  private struct Key: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
+  /// One flat object; what was not measured is left out.
   func encode(to encoder: any Encoder) throws {
-    var keys = encoder.container(keyedBy: Key.self)
-    try keys.encode(`case`, forKey: Key("case"))
-    try keys.encode(medianSeconds, forKey: Key("median_seconds"))
-    try keys.encode(minimumSeconds, forKey: Key("minimum_seconds"))
-    try keys.encode(runs, forKey: Key("runs"))
-    try keys.encode(threads, forKey: Key("threads"))
-    try keys.encodeIfPresent(gflops, forKey: Key("gflops"))
-    try keys.encodeIfPresent(bytes, forKey: Key("bytes"))
-    for (name, rate) in rates { try keys.encode(rate, forKey: Key(name)) }
-    try keys.encodeIfPresent(reference, forKey: Key("reference"))
-    try keys.encodeIfPresent(ratio, forKey: Key("ratio"))
-    try keys.encode(peakMemoryBytes, forKey: Key("peak_memory_bytes"))
-    try keys.encode(tensors.peak, forKey: Key("tensor_peak_bytes"))
-    try keys.encode(tensors.fresh, forKey: Key("tensor_fresh_bytes"))
-    try keys.encode(tensors.reserved, forKey: Key("tensor_reserved_bytes"))
-    for (kind, bytes) in tensors.peakByKind { try keys.encode(bytes, forKey: Key("tensor_\(kind.rawValue)_bytes")) }
-    try keys.encode(pageFaultsPerRun, forKey: Key("page_faults_per_run"))
+    var numbers = [
+      "median_seconds": medianSeconds, "minimum_seconds": minimumSeconds, "runs": Double(runs),
+      "threads": Double(threads), "peak_memory_bytes": Double(peakMemoryBytes),
+      "tensor_peak_bytes": Double(tensors.peak),
+      "tensor_fresh_bytes": Double(tensors.fresh), "tensor_reserved_bytes": Double(tensors.reserved),
+      "page_faults_per_run": pageFaultsPerRun,
+    ].merging(rates) { $1 }
+    (numbers["gflops"], numbers["bytes"], numbers["ratio"]) = (gflops, bytes, ratio)
+    for (kind, bytes) in tensors.peakByKind { numbers["tensor_\(kind.rawValue)_bytes"] = Double(bytes) }
+    try numbers.encode(to: encoder)
+    try ["case": `case`, "reference": reference].compactMapValues(\.self).encode(to: encoder)
   }
 }
 

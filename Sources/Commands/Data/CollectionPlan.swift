@@ -11,14 +11,14 @@ struct CollectionPlan {
   /// Demonstrations a task.
   let count: Int
   let pool: WorkerPool
-  let interruption: Interruption
+  let interruption = Interruption()
   /// Where workers find the recipe.
   private let written: String
 
   /// - Parameter episodes: demonstrations a task; as many as the split says when nil.
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
   init(
-    _ recipe: Recipe, episodes: Int?, workers: Int?, deadline: WorkerDeadline, place: DatasetPlace, catalog: Catalog
+    _ recipe: Recipe, episodes: Int?, workers: WorkerOptions, place: DatasetPlace, catalog: Catalog
   ) throws {
     self.recipe = recipe
     self.catalog = catalog
@@ -29,9 +29,8 @@ struct CollectionPlan {
     }
     self.count = count
     _ = try recipe.simulatedTasks(recipe.data.tasks, catalog)
-    interruption = Interruption()
     written = try recipe.writtenForWorkers()
-    pool = WorkerPool.imitate(recipe: written, run: nil, workers: workers, deadline: deadline)
+    pool = WorkerPool.imitate(recipe: written, options: workers)
   }
 
   /// Where the file of a task belongs.
@@ -55,12 +54,7 @@ extension Recipe {
   /// The simulator's tasks of these names.
   /// - Throws: `SettingError`, or `CommandFailure` for one that it does not have.
   func simulatedTasks(_ names: [String], _ catalog: Catalog) throws -> [SimulatedTask] {
-    let known: [SimulatedTask]
-    do {
-      known = try catalog.tasks(of: evaluation.simulator)
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
-    }
+    let known = try SettingError.naming(path) { try catalog.tasks(of: evaluation.simulator) }
     return try names.map { name in
       guard let task = known.first(where: { $0.name == name }) else {
         throw CommandFailure(

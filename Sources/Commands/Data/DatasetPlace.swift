@@ -32,13 +32,8 @@ struct DatasetPlace: ParsableArguments {
         file: path,
         reason: "no such registry; known in \(datasets): \(known.isEmpty ? "none" : known.joined(separator: ", "))")
     }
-    do {
-      return try DatasetRegistry(SettingsFile.read(path).setting)
-    } catch let error as SettingError {
-      if case .unreadable = error { throw error }
-      if case .inFile = error { throw error }
-      throw SettingError.inFile(path, error)
-    }
+    let setting = try SettingsFile.read(path).setting
+    return try SettingError.naming(path) { try DatasetRegistry(setting) }
   }
 
   /// The files of a registry's split that are on the disk.

@@ -22,8 +22,7 @@ struct Generate: Verb {
   @Option(help: "Standard deviation of the noise on actions, of their full scale.")
   var noise = DemonstrationGenerator.Settings().noise
   @Option(help: "Demonstrations a task; as many as the split says when left out.") var episodes: Int?
-  @Option(help: "Worker processes; one a core when left out.") var workers: Int?
-  @OptionGroup var deadline: WorkerDeadline
+  @OptionGroup var workers: WorkerOptions
   @Flag(help: "Draw no images: write the states only.") var statesOnly = false
   @Flag(help: "Draw the images again from the states, for example at another size.") var drawAgain = false
   @Flag(help: "Replace files that hold another number of demonstrations, or that were generated otherwise.")
@@ -33,7 +32,7 @@ struct Generate: Verb {
 
   func validate() throws {
     guard noise >= 0, noise <= 1 else { throw ValidationError("--noise must be from 0 to 1") }
-    try requirePositive(("episodes", episodes), ("workers", workers))
+    try requirePositive(("episodes", episodes))
   }
 
   func run(in session: Session) throws {
@@ -45,7 +44,7 @@ struct Generate: Verb {
       )
     }
     let plan = try CollectionPlan(
-      recipe, episodes: episodes, workers: workers, deadline: deadline, place: place, catalog: session.catalog)
+      recipe, episodes: episodes, workers: workers, place: place, catalog: session.catalog)
     defer { plan.finish() }
     var yields: [GenerationYield] = []
     for task in recipe.data.tasks {

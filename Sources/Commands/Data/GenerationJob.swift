@@ -33,10 +33,7 @@ struct GenerationJob {
     guard let demos = try key.map({ try file.mask($0) }) ?? file.demos else {
       throw CommandFailure("\(source): no filter key '\(key!)', only: \(file.maskNames.joined(separator: ", "))")
     }
-    guard let simulator = try simulator() as? any GenerativeEnvironment else {
-      throw GenerationError.notAnEnvironment(recipe.evaluation.simulator.kind)
-    }
-    let subtasks = try simulator.subtasks(of: task)
+    let subtasks = try recipe.generative(simulator()).subtasks(of: task)
     var usable: [String] = []
     var complaint: (any Error)?
     for demo in demos {
@@ -74,26 +71,22 @@ struct GenerationJob {
     let horizon = try plan.registry.entry(task).horizon
     let store = try EpisodeStore(
       folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))", replacing: replacing)
-    let collected = try DemonstrationCollection(
-      title: "generate \(task)", plan, count: plan.count, store: store,
-      request: { [yield] attempt in
-        .generate(
-          GenerateRequest(
-            task: task, attempt: attempt,
-            seed: EpisodeResult.seed(recipe.seed, task: "generate/\(task)", episode: attempt), horizon: horizon,
-            store: store.folder, source: source, demos: yield.sources, settings: settings))
-      },
-      giveUp: { failed, kept in
-        failed >= 200 && kept < failed / 20
-          ? "\(task): only \(kept) of \(kept + failed) attempts succeeded; giving up" : nil
-      }
-    ).run()
+    let collected = try plan.collect("generate \(task)", count: plan.count, in: store) { failed, kept in
+      failed >= 200 && kept < failed / 20
+        ? "\(task): only \(kept) of \(kept + failed) attempts succeeded; giving up" : nil
+    } request: { attempt in
+      .generate(
+        .init(
+          task: task, number: attempt,
+          seed: EpisodeResult.seed(recipe.seed, task: "generate/\(task)", episode: attempt), horizon: horizon,
+          store: store.folder),
+        source: source, demos: yield.sources, settings: settings)
+    }
     yield.attempts = plan.count + collected.failed
     let simulator = try simulator()
     try store.assemble(
       collected.kept, to: states, environmentArguments: simulator.arguments(task: task),
       schema: simulator.recordedSchema, seed: recipe.seed, origin: OutputFormat.json(yield))
-    collected.bar.update(plan.count)
     collected.bar.finish(note: "\(states), \(collected.failed) attempts failed")
     return yield
   }
@@ -124,14 +117,12 @@ struct GenerationJob {
     let store = try EpisodeStore(
       folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)",
       replacing: again || replacing)
-    let collected = try DemonstrationCollection(
-      title: "draw \(task)", plan, count: count, store: store,
-      request: { .draw(DrawRequest(task: task, number: $0, states: states, store: store.folder)) }
-    ).run()
+    let collected = try plan.collect("draw \(task)", count: count, in: store) {
+      .draw(task: task, number: $0, states: states, store: store.folder)
+    }
     try store.assemble(
       collected.kept, to: path, environmentArguments: arguments, schema: simulator.recordedSchema, seed: recipe.seed,
       origin: origin)
-    collected.bar.update(count)
     collected.bar.finish(note: path)
   }
 

@@ -23,7 +23,6 @@ struct Play: ParsableCommand {
 
   func run() throws {
     let path = output ?? (file as NSString).deletingPathExtension + "-\(demo).png"
-    try OutputFile.check(path, replace: replace, inputs: [file])
     let source = try DemonstrationFile(path: file, format: frames.format)
     try OutputFile.check(path, replace: replace, inputs: source.filesBehind)
     guard source.demos.contains(demo) else {
@@ -31,7 +30,7 @@ struct Play: ParsableCommand {
       throw CommandFailure("\(file): no '\(demo)'; there is: \(known)")
     }
     let playback = try Playback(source, demo: demo)
-    for note in playback.notes { tell("note: \(note)") }
+    tell(notes: playback.notes)
     let steps = Array(stride(from: 0, to: playback.length, by: every))
     var animation = AnimatedPNG(count: steps.count, framesPerSecond: max(1, speed / every), level: 1)
     let interruption = Interruption()

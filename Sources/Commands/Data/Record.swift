@@ -15,20 +15,19 @@ struct Record: Verb {
   @OptionGroup var choice: TaskChoice
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
-  @Option(help: "Worker processes; one a core when left out.") var workers: Int?
-  @OptionGroup var deadline: WorkerDeadline
+  @OptionGroup var workers: WorkerOptions
   @Flag(
     help:
       "Replace files that do not have the demonstrations that are asked for, or have them with other simulator settings."
   ) var replace = false
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
+  func validate() throws { try requirePositive(("episodes", episodes)) }
 
   func run(in session: Session) throws {
     let plan = try CollectionPlan(
-      choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, deadline: deadline,
-      place: place, catalog: session.catalog)
+      choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, place: place,
+      catalog: session.catalog)
     defer { plan.finish() }
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)
@@ -73,21 +72,15 @@ struct Record: Verb {
     let horizon = try plan.registry.entry(task).horizon
     let store = try EpisodeStore(
       folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)", replacing: replace)
-    let collected = try DemonstrationCollection(
-      title: "record \(task)", plan, count: plan.count, store: store,
-      request: { attempt in
-        .record(
-          RecordRequest(
-            task: task, attempt: attempt,
-            seed: EpisodeResult.seed(seed, task: "record/\(task)", episode: attempt), horizon: horizon,
-            store: store.folder))
-      },
-      giveUp: { failed, _ in
-        failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
-      }
-    ).run()
+    let collected = try plan.collect("record \(task)", count: plan.count, in: store) { failed, _ in
+      failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
+    } request: { attempt in
+      .record(
+        .init(
+          task: task, number: attempt, seed: EpisodeResult.seed(seed, task: "record/\(task)", episode: attempt),
+          horizon: horizon, store: store.folder))
+    }
     try store.assemble(collected.kept, to: path, environmentArguments: arguments, schema: schema, seed: seed)
-    collected.bar.update(plan.count)
     collected.bar.finish(
       note: collected.failed == 0 ? path : "\(path), the expert failed \(collected.failed) times")
   }

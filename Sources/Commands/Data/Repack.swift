@@ -28,7 +28,6 @@ struct Repack: ParsableCommand {
 
   func run() throws {
     let path = output ?? (file as NSString).deletingPathExtension + ".\(storage.rawValue).hdf5"
-    try OutputFile.check(path, replace: replace, inputs: [file])
     let source = try DemonstrationFile(path: file, format: frames.format)
     try OutputFile.check(path, replace: replace, inputs: source.filesBehind)
     let interruption = Interruption()

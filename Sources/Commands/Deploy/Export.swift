@@ -12,10 +12,9 @@ struct ExportPolicy: Verb {
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
     let policy = try TrainedPolicy(run: runFolder, catalog: session.catalog)
-    if let note = try folder.trainedRecipe().note { tell("note: \(note)") }
     var evaluation: EvaluationResult?
     do {
-      evaluation = try folder.result(policy.recipe)
+      evaluation = try folder.result(folder.toldRecipe())
     } catch EvaluationError.missing {
     } catch {
       tell("note: \(CommandFailure.line(error)); exported without results")

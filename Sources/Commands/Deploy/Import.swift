@@ -17,7 +17,7 @@ struct Import: Verb {
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
 
   func run(in session: Session) throws {
-    for note in SettingsFile.oldKeys(recipe, changes: changes) { tell("note: \(note)") }
+    tell(notes: SettingsFile.oldKeys(recipe, changes: changes))
     let recipe = try Recipe(path: recipe, changes: changes)
     try recipe.check(session.catalog, files: true)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
@@ -49,11 +49,8 @@ struct Import: Verb {
     else { throw ForeignWeightsError.keys(recipe: seen, theirs: foreign.keys.map(\.key).sorted()) }
     let width = try foreign.actionWidth
     let layout = try layout(recipe.actions, width: width)
-    let actions: ActionSchema?
-    do {
-      actions = try recipe.actions.schema?.schema(width: layout.template.count)
-    } catch let error as SettingError {
-      throw SettingError.inFile(recipe.path, error)
+    let actions = try SettingError.naming(recipe.path) {
+      try recipe.actions.schema?.schema(width: layout.template.count)
     }
     let blueprint = PolicyBlueprint(
       encoder: EncoderContext(schema: schema, vocabulary: []), actions: layout, schema: actions, datasets: [])

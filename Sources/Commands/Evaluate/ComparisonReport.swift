@@ -17,8 +17,7 @@ struct ComparisonReport {
   ) throws {
     var recipes: [(folder: RunFolder, recipe: Recipe, identity: String)] = []
     for folder in folders {
-      let (recipe, note) = try folder.trainedRecipe()
-      if let note { tell("note: \(note)") }
+      let recipe = try folder.toldRecipe()
       if let split, recipe.data.split != split { continue }
       recipes.append((folder, recipe, try recipe.identity))
     }

@@ -7,16 +7,15 @@ extension Evaluate {
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
   /// - Throws: `ExitCode` 2 when it did not.
   func repeated(_ text: String, _ folder: RunFolder, _ catalog: Catalog) throws {
+    let recipe = try folder.toldRecipe()
     let checkpoint = try folder.lastCheckpoint()
-    let (recipe, note) = try folder.trained(checkpoint.recipe)
-    if let note { tell("note: \(note)") }
     let old = try folder.result(recipe)
     _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions, catalog: catalog)
     guard let found = old.episode(text) else {
       throw CommandFailure("\(folder.evaluation): no episode '\(text)'; name one as TASK/NUMBER or by its seed")
     }
     let trials = EvaluationTrials(
-      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: catalog, workers: 1, deadline: deadline)
+      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: catalog, workers: workers)
     let again = try trials.again(found, step: old.step)
     let same =
       again.success == found.success && again.steps == found.steps && (found.trace == nil || again.trace == found.trace)

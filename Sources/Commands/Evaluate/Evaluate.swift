@@ -17,29 +17,26 @@ struct Evaluate: Verb {
   var tasks: String?
   @Option(help: "Repeat one episode of evaluation.json, by TASK/NUMBER or seed, and compare.") var replay: String?
   @Option(help: "Episodes a task; the recipe's number when left out.") var episodes: Int?
-  @Option(help: "Worker processes; one a core when left out.") var workers: Int?
-  @OptionGroup var deadline: WorkerDeadline
+  @OptionGroup var workers: WorkerOptions
   @Option(help: "text or json.") var format: OutputFormat = .text
   @Flag(help: "Act although the demonstrations do not say what their actions mean.") var trustActions = false
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try requirePositive(("episodes", episodes), ("workers", workers)) }
+  func validate() throws { try requirePositive(("episodes", episodes)) }
 
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
-    if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
     if let replay { return try repeated(replay, folder, session.catalog) }
+    if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
     // Only then is it sure that recipe and weights belong together.
     let lock = try folder.locked()
     defer { lock.release() }
+    let recipe = try folder.toldRecipe()
     let checkpoint = try folder.lastCheckpoint()
-    let (recipe, note) = try folder.trained(checkpoint.recipe)
-    if let note { tell("note: \(note)") }
     try recipe.check(session.catalog)
     let blanks = try blanks(recipe)
     let trials = EvaluationTrials(
-      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers,
-      deadline: deadline)
+      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers)
     let asked = try trials.run(blanks, trusting: trustActions)
     let broken = asked.episodes.compactMap(\.error)
     if let first = broken.first {

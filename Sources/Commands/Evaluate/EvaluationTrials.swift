@@ -8,9 +8,7 @@ struct EvaluationTrials {
   let checkpoint: Checkpoint
   let recipe: Recipe
   let catalog: Catalog
-  /// One a core when nil.
-  let workers: Int?
-  let deadline: WorkerDeadline
+  let workers: WorkerOptions
 
   /// Tries the episodes that were not tried yet with the same weights under the same conditions, and brings
   /// `evaluation.json` up to date.
@@ -29,22 +27,17 @@ struct EvaluationTrials {
     // What has been evaluated is reported, whoever was trusted then.
     let unknown = try checkpoint.blueprint.check(
       acting: recipe, trusting: trusting || !open.contains { $0.policy == learned }, catalog: catalog)
-    let written = try recipe.writtenForWorkers()
-    defer { try? FileManager.default.removeItem(atPath: written) }
     let requests = open.map { blank in
       WorkerRequest.rollout(
-        RolloutRequest(
-          blank: blank, horizon: horizons[blank.task]!, step: checkpoint.step,
-          video: blank.policy == learned ? folder.path + "/videos" : nil))
+        blank, horizon: horizons[blank.task]!, step: checkpoint.step,
+        video: blank.policy == learned ? folder.path + "/videos" : nil)
     }
     let interruption = Interruption()
     let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step, conditions: conditions)
     let bar = ProgressBar("evaluate", total: blanks.count, unit: "episodes", first: blanks.count - open.count)
     let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
-    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers, deadline: deadline)
-    let outcomes = pool.run(
-      requests, responding: WorkerResponse.self,
-      shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
+    let outcomes = try answers(
+      to: requests, shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
     ) { place, outcome in
       progress.withLock { state in
         state.done += 1
@@ -87,14 +80,19 @@ struct EvaluationTrials {
       task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
     blank.instruction = found.instruction
     let horizon = try recipe.simulatedTasks([found.task], catalog)[0].horizon
+    let request = WorkerRequest.rollout(blank, horizon: horizon, step: step, video: folder.path + "/replays")
+    guard let again = try answers(to: [request])[0].result(of: blank) else { throw Interruption.failure }
+    return again
+  }
+
+  private func answers(
+    to requests: [WorkerRequest], shouldStop: @escaping @Sendable () -> Bool = { false },
+    finished: @escaping @Sendable (Int, WorkerOutcome<WorkerResponse>) -> Void = { _, _ in }
+  ) throws -> [WorkerOutcome<WorkerResponse>] {
     let written = try recipe.writtenForWorkers()
     defer { try? FileManager.default.removeItem(atPath: written) }
-    let pool = WorkerPool.imitate(recipe: written, run: folder.path, workers: workers, deadline: deadline)
-    let request = WorkerRequest.rollout(
-      RolloutRequest(blank: blank, horizon: horizon, step: step, video: folder.path + "/replays"))
-    let outcome = pool.run([request], responding: WorkerResponse.self) { _, _ in }[0]
-    guard let again = outcome.result(of: blank) else { throw Interruption.failure }
-    return again
+    return WorkerPool.imitate(recipe: written, run: folder.path, options: workers)
+      .run(requests, responding: WorkerResponse.self, shouldStop: shouldStop, finished: finished)
   }
 }
 

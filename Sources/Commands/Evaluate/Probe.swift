@@ -25,10 +25,9 @@ struct Probe: Verb {
     let keys = targets.split(separator: ",").map(String.init)
     var findings: [FeatureProbe.Finding] = []
     for path in runs {
-      let probe = FeatureProbe(
-        path: path, policy: try TrainedPolicy(run: path, catalog: session.catalog), place: place,
-        catalog: session.catalog, frames: frames)
-      if let note = try RunFolder(path).trainedRecipe().note { tell("note: \(note)") }
+      let policy = try TrainedPolicy(run: path, catalog: session.catalog)
+      _ = try RunFolder(path).toldRecipe()
+      let probe = FeatureProbe(path: path, policy: policy, place: place, catalog: session.catalog, frames: frames)
       findings.append(try probe.finding(keys))
     }
     guard format == .text else { return print(try OutputFormat.json(findings)) }

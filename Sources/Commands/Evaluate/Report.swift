@@ -27,12 +27,8 @@ struct WriteReport: Verb {
     let isPlain = tasks == nil && split == nil && output == nil && title == nil
     guard runFolders.count == 1, isPlain else { return try compare(session.catalog) }
     let folder = RunFolder(runFolders[0])
-    if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
-    let checkpoint = try folder.lastCheckpoint()
-    let (recipe, note) = try folder.trained(checkpoint.recipe)
-    if let note { tell("note: \(note)") }
-    let result = try folder.result(recipe)
-    let report = Report(folder, checkpoint, recipe, result)
+    let recipe = try folder.toldRecipe()
+    let report = Report(folder, try folder.lastCheckpoint(), recipe, try folder.result(recipe))
     try AtomicFile.write(Data(report.html.utf8), to: folder.path + "/report.html")
     try AtomicFile.write(Data(report.markdown.utf8), to: folder.path + "/report.md")
     print("\(folder.path)/report.html\n\(folder.path)/report.md\n\(folder.evaluation)")

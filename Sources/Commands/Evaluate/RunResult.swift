@@ -14,8 +14,16 @@ extension RunFolder {
   /// - Throws: `RunError`.
   func locked(creating: Bool = false) throws -> RunLock {
     let lock = try lock(creating: creating)
-    if let note = lock.note { tell("note: \(note)") }
+    if let note = lock.note { tell(note: note) }
     return lock
+  }
+
+  /// `trainedRecipe`, and a line for the user where `recipe.yaml` says something else.
+  /// - Throws: `RunError`, `CheckpointError`, `SettingError`.
+  func toldRecipe() throws -> Recipe {
+    let (recipe, note) = try trainedRecipe()
+    if let note { tell(note: note) }
+    return recipe
   }
 
   /// What the run's policy was tried on.

@@ -4,21 +4,17 @@ import Synchronization
 
 /// Ctrl-C and a polite kill ask the running verb to stop at the next good place, so that the run can be resumed.
 final class Interruption: Sendable {
-  private final class Flag: Sendable {
-    let asked = Atomic(false)
-  }
-
-  private let flag = Flag()
+  private let asked = Atomic(false)
 
   init() {
     for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       // The handler holds the source, so that it lives as long as the process.
-      source.setEventHandler { [flag] in
+      source.setEventHandler { [self] in
         withExtendedLifetime(source) {
           // The second time means it.
-          if flag.asked.exchange(true, ordering: .relaxed) { _exit(130) }
+          if asked.exchange(true, ordering: .relaxed) { _exit(130) }
           tell("\nstopping; once more to stop at once")
         }
       }
@@ -32,5 +28,5 @@ final class Interruption: Sendable {
   /// - Throws: `failure` when stopping is asked for.
   func check() throws { if isAsked { throw Interruption.failure } }
 
-  var isAsked: Bool { flag.asked.load(ordering: .relaxed) }
+  var isAsked: Bool { asked.load(ordering: .relaxed) }
 }

@@ -23,6 +23,11 @@ func requirePositive(_ options: (name: String, value: Int?)...) throws {
 /// A line for people, beside the results on standard output.
 func tell(_ line: String) { tell(text: line + "\n") }
 
+/// Something to know that is no error.
+func tell(note: String) { tell("note: \(note)") }
+
+func tell(notes: [String]) { for note in notes { tell(note: note) } }
+
 /// The same without an end of line. Nobody is left to report to when it cannot be written.
 func tell(text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
 
@@ -35,16 +40,8 @@ func table(_ header: [String], _ rows: [[String]]) -> String {
       let padding = String(repeating: " ", count: widths[column] - cell.count)
       let isNumber = cell.first.map { $0.isNumber || $0 == "-" } ?? false
       return isNumber && column > 0 ? padding + cell : cell + padding
-    }.joined(separator: "  ").trimmingSuffix(" ")
+    }.joined(separator: "  ").replacing(/\ +$/, with: "")
   }
   let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
   return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
-}
-
-extension String {
-  fileprivate func trimmingSuffix(_ character: Character) -> String {
-    var text = self
-    while text.last == character { text.removeLast() }
-    return text
-  }
 }

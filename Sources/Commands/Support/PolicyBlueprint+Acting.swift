@@ -23,12 +23,7 @@ extension PolicyBlueprint {
   /// - Returns: what nobody knows; nil when all is known.
   /// - Throws: `ActingError`, `SettingError`.
   func check(acting recipe: Recipe, trusting: Bool, catalog: Catalog) throws -> String? {
-    let simulator: any Environment
-    do {
-      simulator = try catalog.makeSimulator(recipe.evaluation.simulator)
-    } catch let error as SettingError {
-      throw SettingError.inFile(recipe.path, error)
-    }
+    let simulator = try SettingError.naming(recipe.path) { try catalog.makeSimulator(recipe.evaluation.simulator) }
     let name = recipe.evaluation.simulator.kind
     if let difference = difference(from: simulator) { throw ActingError.differs(difference, simulator: name) }
     let unknown = wholeAction.unknown(comparedTo: simulator.actionSchema)

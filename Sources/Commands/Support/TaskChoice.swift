@@ -12,7 +12,7 @@ struct TaskChoice: ParsableArguments {
   /// The recipe with these choices and `changes`.
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
   func recipe(_ path: String, changes: [String], place: DatasetPlace) throws -> Recipe {
-    for note in SettingsFile.oldKeys(path, changes: changes) { tell("note: \(note)") }
+    tell(notes: SettingsFile.oldKeys(path, changes: changes))
     let changes = changes + (split.map { ["data.split=\($0)"] } ?? [])
     return try TaskChoice.policyRecipe(
       path, changes: changes + TaskChoice.change(to: tasks, of: path, changes: changes, place: place))

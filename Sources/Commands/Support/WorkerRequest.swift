@@ -3,50 +3,24 @@ import Foundation
 import ImitationKit
 import Reports
 
-/// What a worker process is asked to do: an episode to record, or one to try.
+/// What a worker process is asked to do.
 enum WorkerRequest: Codable, Sendable {
-  case record(RecordRequest)
-  case generate(GenerateRequest)
-  case draw(DrawRequest)
-  case rollout(RolloutRequest)
-}
+  /// A demonstration that is kept in a store when it solves its task.
+  struct Attempt: Codable, Sendable {
+    var task: String
+    var number: Int
+    var seed: UInt64
+    var horizon: Int
+    var store: String
+  }
 
-struct RecordRequest: Codable, Sendable {
-  var task: String
-  var attempt: Int
-  var seed: UInt64
-  var horizon: Int
-  var store: String
-}
-
-struct GenerateRequest: Codable, Sendable {
-  var task: String
-  var attempt: Int
-  var seed: UInt64
-  var horizon: Int
-  var store: String
-  /// The file of demonstrations to generate from, and which of them.
-  var source: String
-  var demos: [String]
-  var settings: DemonstrationGenerator.Settings
-}
-
-/// A generated demonstration whose images to draw.
-struct DrawRequest: Codable, Sendable {
-  var task: String
-  var number: Int
-  /// The file with its states.
-  var states: String
-  var store: String
-}
-
-struct RolloutRequest: Codable, Sendable {
-  var blank: EpisodeResult
-  var horizon: Int
-  /// The checkpoint's step: a newer one may be written while others are tried.
-  var step: Int
-  /// Keep frames for the report in this folder.
-  var video: String?
+  case record(Attempt)
+  /// From these demonstrations of a file.
+  case generate(Attempt, source: String, demos: [String], settings: DemonstrationGenerator.Settings)
+  /// The images of a generated demonstration, whose states are in a file.
+  case draw(task: String, number: Int, states: String, store: String)
+  /// With the checkpoint of this step: a newer one may be written while others are tried. `video` is a folder for frames.
+  case rollout(EpisodeResult, horizon: Int, step: Int, video: String?)
 }
 
 enum WorkerResponse: Codable, Sendable {
@@ -68,7 +42,7 @@ struct Worker: Verb {
 
   func run(in session: Session) throws {
     let recipe = try Recipe(path: recipe)
-    let bench = try Workbench(recipe: recipe, run: runFolder.map(RunFolder.init), catalog: session.catalog)
+    let bench = Workbench(recipe: recipe, run: runFolder, catalog: session.catalog)
     Threads.$isSerial.withValue(true) {
       WorkerLoop.run(WorkerRequest.self) { try bench.answer($0, progress: $1) }
     }
@@ -78,122 +52,111 @@ struct Worker: Verb {
 /// What a worker keeps between requests: the simulators, and the policy once it is needed.
 final class Workbench {
   private let recipe: Recipe
-  private let run: RunFolder?
+  private let run: String?
   private let catalog: Catalog
-  private var simulators: [String: any Environment] = [:]
+  private var simulator: (draws: Bool, made: any Environment)?
   private var agent: (step: Int, agent: Agent)?
 
-  init(recipe: Recipe, run: RunFolder?, catalog: Catalog) throws {
-    self.recipe = recipe
-    self.run = run
-    self.catalog = catalog
+  init(recipe: Recipe, run: String?, catalog: Catalog) {
+    (self.recipe, self.run, self.catalog) = (recipe, run, catalog)
   }
 
   /// As the recipe has it, or without images: experts and random policies look at nothing.
   private func simulator(drawing: Bool) throws -> any Environment {
-    let key = drawing ? "drawing" : "blind"
-    if let known = simulators[key] { return known }
+    if let simulator, simulator.draws == drawing { return simulator.made }
     // One renderer a process.
-    simulators = [:]
+    simulator = nil
     let made = try catalog.makeSimulator(recipe.evaluation.simulator, drawing: drawing)
-    simulators[key] = made
+    simulator = (drawing, made)
     return made
   }
 
   /// - Parameter progress: called as often as it gets on.
   func answer(_ request: WorkerRequest, progress: @escaping () -> Void) throws -> WorkerResponse {
     switch request {
-    case .record(let request): try record(request, progress)
-    case .generate(let request): try generate(request, progress)
-    case .draw(let request): try draw(request, progress)
-    case .rollout(let request): try rollout(request, progress)
+    case .record(let attempt): try record(attempt, progress)
+    case .generate(let attempt, let source, let demos, let settings):
+      try generate(attempt, from: source, demos, settings, progress)
+    case .draw(let task, let number, let states, let store): try draw(task, number, states, store, progress)
+    case .rollout(let blank, let horizon, let step, let video): try rollout(blank, horizon, step, video, progress)
     }
   }
 
-  private func record(_ request: RecordRequest, _ progress: () -> Void) throws -> WorkerResponse {
-    let simulator = try simulator(drawing: true)
-    var observation: Observation
+  /// - Parameter play: makes an episode of the first observation.
+  private func answer(
+    _ attempt: WorkerRequest.Attempt, in simulator: any Environment, _ progress: () -> Void,
+    play: (Observation) throws -> (episode: RecordedEpisode, solved: Bool)
+  ) throws -> WorkerResponse {
+    let played: (episode: RecordedEpisode, solved: Bool)
     do {
-      observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
-    } catch {
-      return .broke("\(error)")
-    }
-    progress()
-    guard let expert = simulator.expert(seed: request.seed, noise: 1) else {
-      throw CommandFailure("the simulator has no expert for \(request.task)")
-    }
-    expert.begin(seed: request.seed)
-    var episode = RecordedEpisode(
-      actionWidth: simulator.actionSchema.count, description: simulator.description)
-    episode.seed = request.seed
-    let generative = simulator as? any GenerativeEnvironment
-    // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
-    var solved = false
-    func act() throws {
-      let action = try expert.action(for: observation)
-      let (state, recorded) = (simulator.state, simulator.recorded(action))
-      if let generative, let info = generative.generationInfo {
-        episode.generation.append(info)
-        episode.targets.append(generative.target(of: action))
-      }
-      let step = try simulator.step(action)
+      let observation = try simulator.reset(task: attempt.task, seed: attempt.seed, pool: .training)
       progress()
-      episode.append(
-        observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
-      observation = step.observation
-      solved = step.success
-    }
-    do {
-      while !solved, episode.length < request.horizon { try act() }
+      played = try play(observation)
+    } catch let error as CommandFailure {
+      throw error
     } catch {
       return .broke("\(error)")
     }
-    guard solved else { return .notSolved }
-    try EpisodeStore(opened: request.store).write(episode, at: request.attempt)
-    return .recorded(steps: episode.length)
+    guard played.solved else { return .notSolved }
+    try EpisodeStore(opened: attempt.store).write(played.episode, at: attempt.number)
+    return .recorded(steps: played.episode.length)
+  }
+
+  private func expert(_ simulator: any Environment, task: String, seed: UInt64) throws -> any Behavior {
+    guard let expert = simulator.expert(seed: seed, noise: 1) else {
+      throw CommandFailure("the simulator has no expert for \(task)")
+    }
+    return expert
+  }
+
+  private func record(_ attempt: WorkerRequest.Attempt, _ progress: () -> Void) throws -> WorkerResponse {
+    let simulator = try simulator(drawing: true)
+    return try answer(attempt, in: simulator, progress) { first in
+      let expert = try expert(simulator, task: attempt.task, seed: attempt.seed)
+      expert.begin(seed: attempt.seed)
+      var episode = RecordedEpisode(actionWidth: simulator.actionSchema.count, description: simulator.description)
+      episode.seed = attempt.seed
+      var (observation, solved) = (first, false)
+      // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
+      while !solved, episode.length < attempt.horizon {
+        let step = try episode.take(expert.action(for: observation), seeing: observation, in: simulator)
+        progress()
+        (observation, solved) = (step.observation, step.success)
+      }
+      return (episode, solved)
+    }
   }
 
   private var generators: [String: DemonstrationGenerator] = [:]
 
-  private func generative(drawing: Bool) throws -> any GenerativeEnvironment {
-    guard let simulator = try simulator(drawing: drawing) as? any GenerativeEnvironment else {
-      throw GenerationError.notAnEnvironment(recipe.evaluation.simulator.kind)
-    }
-    return simulator
-  }
-
-  private func generate(_ request: GenerateRequest, _ progress: () -> Void) throws -> WorkerResponse {
-    let simulator = try generative(drawing: false)
+  private func generate(
+    _ attempt: WorkerRequest.Attempt, from source: String, _ demos: [String],
+    _ settings: DemonstrationGenerator.Settings, _ progress: () -> Void
+  ) throws -> WorkerResponse {
+    let simulator = try recipe.generative(simulator(drawing: false))
     let generator =
-      try generators[request.source]
+      try generators[source]
       ?? {
-        let file = try DemonstrationFile(path: request.source)
-        let subtasks = try simulator.subtasks(of: request.task)
+        let file = try DemonstrationFile(path: source)
+        let subtasks = try simulator.subtasks(of: attempt.task)
         return DemonstrationGenerator(
-          sources: try request.demos.map { try SourceDemonstration(file, demo: $0, subtasks: subtasks) },
-          subtasks: subtasks, settings: request.settings)
+          sources: try demos.map { try SourceDemonstration(file, demo: $0, subtasks: subtasks) },
+          subtasks: subtasks, settings: settings)
       }()
-    generators[request.source] = generator
-    let attempt: (episode: RecordedEpisode, solved: Bool)
-    do {
-      let observation = try simulator.reset(task: request.task, seed: request.seed, pool: .training)
-      progress()
-      attempt = try generator.attempt(
-        in: simulator, from: observation, seed: request.seed, horizon: request.horizon, stepped: progress)
-    } catch {
-      return .broke("\(error)")
+    generators[source] = generator
+    return try answer(attempt, in: simulator, progress) { first in
+      try generator.attempt(
+        in: simulator, from: first, seed: attempt.seed, horizon: attempt.horizon, stepped: progress)
     }
-    guard attempt.solved else { return .notSolved }
-    try EpisodeStore(opened: request.store).write(attempt.episode, at: request.attempt)
-    return .recorded(steps: attempt.episode.length)
   }
 
-  private func draw(_ request: DrawRequest, _ progress: () -> Void) throws -> WorkerResponse {
-    let simulator = try generative(drawing: true)
-    let file = try HDF5File(forReading: request.states)
-    let demo = "data/demo_\(request.number)"
-    let steps = try EpisodeStore(opened: request.store).redraw(demo, of: file, at: request.number) { seed, states in
-      _ = try simulator.reset(task: request.task, seed: seed, pool: .training)
+  private func draw(
+    _ task: String, _ number: Int, _ states: String, _ store: String, _ progress: () -> Void
+  ) throws -> WorkerResponse {
+    let simulator = try recipe.generative(simulator(drawing: true))
+    let file = try HDF5File(forReading: states)
+    let steps = try EpisodeStore(opened: store).redraw("data/demo_\(number)", of: file, at: number) { seed, states in
+      _ = try simulator.reset(task: task, seed: seed, pool: .training)
       return try states.map { state in
         progress()
         return try simulator.observation(of: state)
@@ -202,31 +165,27 @@ final class Workbench {
     return .recorded(steps: steps)
   }
 
-  private func rollout(_ request: RolloutRequest, _ progress: () -> Void) throws -> WorkerResponse {
-    let drawing = request.blank.policy != "expert" && request.blank.policy != "random"
-    let simulator = try simulator(drawing: drawing)
-    let rollout = Rollout(horizon: request.horizon, pool: recipe.evaluation.pool)
+  private func rollout(
+    _ blank: EpisodeResult, _ horizon: Int, _ step: Int, _ folder: String?, _ progress: () -> Void
+  ) throws -> WorkerResponse {
+    let simulator = try simulator(drawing: blank.policy != "expert" && blank.policy != "random")
     var video: [Image] = []
-    var result = rollout.run(request.blank, in: simulator) {
-      switch request.blank.policy {
-      case "expert":
-        guard let expert = simulator.expert(seed: request.blank.seed, noise: 1) else {
-          throw CommandFailure("the simulator has no expert for \(request.blank.task)")
-        }
-        return expert
-      case "random": return try RandomBehavior(schema: simulator.actionSchema)
-      default: return try learned(step: request.step)
+    var result = Rollout(horizon: horizon, pool: recipe.evaluation.pool).run(blank, in: simulator) {
+      switch blank.policy {
+      case "expert": try expert(simulator, task: blank.task, seed: blank.seed)
+      case "random": try RandomBehavior(schema: simulator.actionSchema)
+      default: try learned(step: step)
       }
     } watch: { observation in
       progress()
       // Cameras above one another, so that a strip of moments stays readable.
-      if request.video != nil, !observation.images.isEmpty {
+      if folder != nil, !observation.images.isEmpty {
         video.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
       }
     }
     let scene = try EpisodeMetadata(simulator.description.metadata)
     (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
-    if let folder = request.video {
+    if let folder {
       do {
         try VideoStrip(video).write(
           // Without a rate the video has to run at some speed.
@@ -242,7 +201,7 @@ final class Workbench {
   private func learned(step: Int) throws -> Agent {
     if let agent, agent.step == step { return agent.agent }
     guard let run else { throw CommandFailure("a worker without a run cannot try a learned policy") }
-    let made = try TrainedPolicy(run: run.path, step: step, catalog: catalog).agent()
+    let made = try TrainedPolicy(run: run, step: step, catalog: catalog).agent()
     agent = (step, made)
     return made
   }
@@ -250,19 +209,25 @@ final class Workbench {
 
 extension WorkerPool {
   /// Children of this very program, each with one thread for arithmetic and one for drawing: there is one a core.
-  ///
-  /// - Parameter workers: one a core when nil.
-  static func imitate(recipe: String, run: String?, workers: Int?, deadline: WorkerDeadline) -> WorkerPool {
+  static func imitate(recipe: String, run: String? = nil, options: WorkerOptions) -> WorkerPool {
     WorkerPool(
       executable: Bundle.main.executablePath ?? CommandLine.arguments[0],
       arguments: ["worker", "--recipe", recipe] + (run.map { ["--run", $0] } ?? []),
       // This process is their parent, whoever is its own.
       environment: ["LP_NUM_THREADS": "1", Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"],
-      workers: workers ?? ProcessorCores.count, deadline: Double(deadline.seconds))
+      workers: options.count ?? ProcessorCores.count, deadline: Double(options.deadline.seconds))
   }
 }
 
 extension Recipe {
+  /// - Throws: `GenerationError` for a simulator that demonstrations cannot be generated in.
+  func generative(_ simulator: any Environment) throws -> any GenerativeEnvironment {
+    guard let simulator = simulator as? any GenerativeEnvironment else {
+      throw GenerationError.notAnEnvironment(evaluation.simulator.kind)
+    }
+    return simulator
+  }
+
   /// Workers read the recipe from a file, changes included: its path.
   func writtenForWorkers() throws -> String {
     let path = NSTemporaryDirectory() + "/imitate-\(ProcessInfo.processInfo.processIdentifier).yaml"

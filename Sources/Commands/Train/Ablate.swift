@@ -72,7 +72,7 @@ struct Ablate: Verb {
         return seed
       }
     }
-    for note in SettingsFile.oldKeys(recipe, changes: changes) { tell("note: \(note)") }
+    tell(notes: SettingsFile.oldKeys(recipe, changes: changes))
     let base = try TaskChoice.policyRecipe(recipe, changes: changes)
     let registry = try place.registry(base.data.registry)
     let splits = split.map(Ablation.list)

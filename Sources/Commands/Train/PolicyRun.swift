@@ -36,15 +36,12 @@ struct PolicyRun {
     let text =
       steps < checkpoint.step
       ? try SettingsFile.text(checkpoint.recipe, taking: "evaluation", from: recipe.text) : recipe.text
-    if steps > checkpoint.step {
-      if steps != before.training.steps {
+    if steps > checkpoint.step, steps != before.training.steps {
+      tell(note: "\(folder.path): \(steps) steps instead of \(before.training.steps), from step \(checkpoint.step) on")
+      if case .cosine = recipe.training.schedule {
         tell(
-          "note: \(folder.path): \(steps) steps instead of \(before.training.steps), from step \(checkpoint.step) on")
-        if case .cosine = recipe.training.schedule {
-          tell(
-            "note: the cosine schedule is stretched: what is trained so far had the learning rates of a run of "
-              + "\(before.training.steps) steps, so this will not be what \(steps) steps from the start give")
-        }
+          note: "the cosine schedule is stretched: what is trained so far had the learning rates of a run of "
+            + "\(before.training.steps) steps, so this will not be what \(steps) steps from the start give")
       }
     }
     let old = try? String(contentsOfFile: folder.recipe, encoding: .utf8)
@@ -88,7 +85,7 @@ struct PolicyRun {
     }
     bar.update(opened, of: opened)
     bar.finish(note: "\(data.training.count) to train on, \(data.heldOut.count) held out")
-    for note in data.notes { tell("note: \(note)") }
+    tell(notes: data.notes)
     return data
   }
 

@@ -124,15 +124,10 @@ private struct Player {
   var solved = false
 
   mutating func go(to target: Pose, like action: [Float]) throws {
-    guard !solved, episode.length < horizon, let info = environment.generationInfo else { return }
+    guard !solved, episode.length < horizon, environment.generationInfo != nil else { return }
     let disturbance = (0..<6).map { _ in Float(random.normal()) * noise }
     let action = environment.action(towards: target, like: action, disturbance: disturbance)
-    let (state, recorded) = (environment.state, environment.recorded(action))
-    episode.generation.append(info)
-    episode.targets.append(environment.target(of: action))
-    let step = try environment.step(action)
-    episode.append(
-      observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
+    let step = try episode.take(action, seeing: observation, in: environment)
     observation = step.observation
     solved = step.success
   }

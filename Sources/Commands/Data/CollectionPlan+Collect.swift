@@ -2,29 +2,7 @@ import Foundation
 import ImitationKit
 import Synchronization
 
-/// Collects the demonstrations of one task from worker processes, each kept as soon as it is there.
-///
-/// Attempts are numbered, and the first `count` that succeed are kept, whichever worker was faster: an interrupted collection
-/// goes on where it stopped and ends with the same episodes.
-struct DemonstrationCollection {
-  let title: String
-  let count: Int
-  let store: EpisodeStore
-  private let pool: WorkerPool
-  private let interruption: Interruption
-  let request: (_ attempt: Int) -> WorkerRequest
-  /// Why to give up, given how many attempts failed and how many were kept so far; nil when none may fail.
-  let giveUp: ((_ failed: Int, _ kept: Int) -> String?)?
-
-  init(
-    title: String, _ plan: CollectionPlan, count: Int, store: EpisodeStore,
-    request: @escaping (Int) -> WorkerRequest, giveUp: ((Int, Int) -> String?)? = nil
-  ) {
-    (self.title, self.count, self.store) = (title, count, store)
-    (pool, interruption) = (plan.pool, plan.interruption)
-    (self.request, self.giveUp) = (request, giveUp)
-  }
-
+extension CollectionPlan {
   /// How many attempts in a row may crash before something must be wrong with all of them. Were it fewer, a simulator that
   /// crashes now and then would stop a long collection by chance.
   private static let mostBrokenOff = 10
@@ -37,9 +15,18 @@ struct DemonstrationCollection {
     let bar: ProgressBar
   }
 
+  /// Collects demonstrations of one task from the worker processes, each kept in `store` as soon as it is there.
+  ///
+  /// Attempts are numbered, and the first `count` that succeed are kept, whichever worker was faster: an interrupted
+  /// collection goes on where it stopped and ends with the same episodes.
+  ///
+  /// - Parameter giveUp: why to, given how many attempts failed and how many were kept so far; nil when none may fail.
   /// - Throws: `CommandFailure` when a worker failed, too many attempts in a row crashed, it was given up, or `interruption`
   ///   asked to stop.
-  func run() throws -> Collected {
+  func collect(
+    _ title: String, count: Int, in store: EpisodeStore, giveUp: ((_ failed: Int, _ kept: Int) -> String?)? = nil,
+    request: (_ attempt: Int) -> WorkerRequest
+  ) throws -> Collected {
     var failed = Set(store.failedAttempts)
     // The fewest attempts that hold `count` successes, as far as failures are known.
     func attempts() -> Int {
@@ -51,7 +38,7 @@ struct DemonstrationCollection {
       }
     }
     func waiting() -> [Int] { store.missing(of: attempts()).filter { !failed.contains($0) } }
-    let limit = giveUp == nil ? 1 : DemonstrationCollection.mostBrokenOff
+    let limit = giveUp == nil ? 1 : CollectionPlan.mostBrokenOff
     let trouble = Mutex((broken: BrokenAttempts(limit: limit), reason: nil as String?))
     let bar = ProgressBar(title, total: count, unit: "demos", first: count - min(count, waiting().count))
     while true {
@@ -64,7 +51,7 @@ struct DemonstrationCollection {
       let outcomes = pool.run(
         open.map(request), responding: WorkerResponse.self,
         shouldStop: { [interruption] in interruption.isAsked || trouble.withLock { $0.reason != nil } }
-      ) { [store, title] place, outcome in
+      ) { place, outcome in
         // At once: a kill must not cost what is known.
         trouble.withLock { state in
           func stop(_ reason: String) {
@@ -111,6 +98,7 @@ struct DemonstrationCollection {
     for other in trouble.withLock({ $0.broken.settle() }) {
       try store.markFailed(other.attempt, reason: other.reason)
     }
+    bar.update(count)
     let all = attempts()
     return Collected(kept: (0..<all).filter { !failed.contains($0) }, failed: all - count, bar: bar)
   }

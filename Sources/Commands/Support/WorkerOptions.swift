@@ -15,3 +15,11 @@ struct WorkerDeadline: ParsableArguments {
 
   func validate() throws { try requirePositive(("deadline", seconds)) }
 }
+
+/// How many worker processes a verb has, and how long one may be silent.
+struct WorkerOptions: ParsableArguments {
+  @Option(name: .customLong("workers"), help: "Worker processes; one a core when left out.") var count: Int?
+  @OptionGroup var deadline: WorkerDeadline
+
+  func validate() throws { try requirePositive(("workers", count)) }
+}
