@@ -29,7 +29,7 @@ package final class ChildProcess {
   private var known: Ending?
 
   /// - Parameters:
-  ///   - environment: the whole of it.
+  ///   - environment: added to this process's.
   ///   - input: what becomes its standard input, and `output` and `errors` likewise; no other descriptor is inherited.
   package init(
     executable: String, arguments: [String], environment: [String: String], input: Int32, output: Int32, errors: Int32
@@ -60,7 +60,8 @@ package final class ChildProcess {
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     var words = ([executable] + arguments).map { strdup($0) } + [nil]
-    var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    let whole = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    var variables = whole.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in words + variables { free(text) } }
     var child: pid_t = 0
     let code = posix_spawn(&child, executable, &actions, &attributes, &words, &variables)

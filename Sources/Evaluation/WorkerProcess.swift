@@ -31,8 +31,7 @@ final class WorkerProcess {
         guard log >= 0, pipe(&requests) == 0, pipe(&answers) == 0 else { throw failure() }
         for descriptor in requests + answers { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         let process = try ChildProcess(
-          executable: pool.executable, arguments: pool.arguments,
-          environment: ProcessInfo.processInfo.environment.merging(pool.environment) { _, new in new },
+          executable: pool.executable, arguments: pool.arguments, environment: pool.environment,
           input: requests[0], output: answers[1], errors: log)
         return (process, requests[1], answers[0])
       } catch {

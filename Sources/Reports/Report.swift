@@ -4,15 +4,7 @@ import Foundation
 /// Everything a report shows, plain data: pages are written from it and nothing else.
 package struct Report: Sendable {
   /// One point of a curve.
-  package struct Point: Sendable {
-    package var step: Int
-    package var value: Double
-
-    package init(step: Int, value: Double) {
-      self.step = step
-      self.value = value
-    }
-  }
+  package typealias Point = (step: Int, value: Double)
 
   /// An image of an episode.
   package struct Video: Sendable {

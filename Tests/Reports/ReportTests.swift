@@ -21,7 +21,7 @@ import Testing
       conditions: .init(simulator: "fake", options: "{}", seed: 1, pool: "evaluation"), episodes: episodes)
     let report = Report(
       title: "A & B", result: result, recipe: "name: <x>",
-      trainingLoss: [.init(step: 1, value: 3), .init(step: 100, value: 1)],
+      trainingLoss: [(step: 1, value: 3), (step: 100, value: 1)],
       validationLoss: [], facts: [("fact", "\"quoted\"")],
       videos: [.init(episode: episodes[0], jpeg: Data([0xff, 0xd8]))])
     let page = report.html

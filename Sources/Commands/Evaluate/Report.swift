@@ -71,10 +71,8 @@ extension Report {
     facts.append(("to repeat", "imitate train \(folder.recipe) --run NEW && imitate evaluate NEW"))
     self.init(
       title: "\(recipe.name): \(recipe.data.registry), \(recipe.data.split)", result: result, recipe: recipe.text,
-      trainingLoss: metrics.compactMap { row in row.loss.map { .init(step: row.step, value: $0) } },
-      validationLoss: metrics.compactMap { row in
-        row.heldOutLoss.map { .init(step: row.step, value: $0) }
-      },
+      trainingLoss: metrics.compactMap { row in row.loss.map { (row.step, $0) } },
+      validationLoss: metrics.compactMap { row in row.heldOutLoss.map { (row.step, $0) } },
       facts: facts,
       videos: Report.Video.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"))
   }

@@ -113,8 +113,7 @@ struct AblationJobs {
     let process = try ChildProcess(
       executable: cores == nil ? program : "/usr/bin/taskset",
       arguments: (cores.map { ["-c", $0, program] } ?? []) + arguments,
-      environment: ProcessInfo.processInfo.environment.merging(
-        [Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { _, new in new },
+      environment: [Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"],
       input: nothing, output: nothing, errors: errors)
     // Children have a process group of their own: Ctrl-C does not reach them.
     var wasTold = false
