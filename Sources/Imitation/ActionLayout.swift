@@ -64,6 +64,11 @@ public struct ActionLayout: Codable, Sendable, Equatable {
     return parts
   }
 
+  /// Where the policy has those numbers of the whole action that it learns as they are.
+  var places: [Int: Int] {
+    Dictionary(uniqueKeysWithValues: parts.filter { !$0.isRotation }.map { ($0.column, $0.start) })
+  }
+
   /// The policy's places that hold rotations: their numbers are within -1...1 by themselves.
   public var rotationColumns: [Int] { parts.filter(\.isRotation).flatMap { $0.start..<$0.start + 6 } }
 

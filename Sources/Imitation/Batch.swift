@@ -27,10 +27,15 @@ public struct ObservationBatch: Sendable {
   public var images: [String: ImageBatch]
   /// `[batch, time, width]` by key.
   public var vectors: [String: Tensor]
+  /// The same in the units of the recordings, where meters count as meters; a `Normalizer` fills it.
+  public var unnormalized: [String: Tensor] = [:]
   /// One instruction per window.
   public var instructions: [String]
   /// Frames of each window.
   public let time: Int
+  /// How augmentation moved each window in the frame of the robot's base; nil where it did not. Vectors are moved already,
+  /// calibrations among them; places in `frozen` are not.
+  package var motion: RigidMotion?
   /// `[batch, time - history, frozenCount]`: rows that a `FrozenEncoder` gave before; nil to have them computed.
   public var frozen: Tensor?
 

@@ -119,9 +119,10 @@ public struct Normalizer: Sendable, Equatable {
     return values.indices.map { values[$0] * affine.scale[$0] + affine.offset[$0] }
   }
 
-  /// Normalizes the low-dimensional keys of an observation batch.
+  /// Normalizes the low-dimensional keys of an observation batch, and keeps them as they were beside it.
   public func normalized(_ observations: ObservationBatch) throws -> ObservationBatch {
     var result = observations
+    result.unnormalized = observations.vectors
     for (key, values) in observations.vectors { result.vectors[key] = try normalized(values, key: key) }
     return result
   }

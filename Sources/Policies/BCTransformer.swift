@@ -30,6 +30,7 @@ public struct BCTransformer: Policy {
 
     @Key("What of an encoder it sees: its pooled features, or its tokens, which it attends to.")
     public var observe = Observe.pooled
+    @Key("Queries that attend to the tokens, each on its own.", 1...1024) public var observeQueries = 4
     @Key("Blocks of attention to the tokens.", 1...64) public var observeLayers = 2
 
     public enum Observe: String, CaseIterable, SettingValue { case pooled, tokens }
@@ -71,8 +72,8 @@ public struct BCTransformer: Policy {
     if options.observe == .tokens {
       guard encoder.layout.tokens != nil else { throw PolicyError.noTokens(encoder: type(of: encoder).name) }
       reader = TokenReader(
-        encoder.layout, width: options.width, heads: options.heads, layers: options.observeLayers,
-        dropout: options.dropout, random: &random)
+        encoder.layout, queries: options.observeQueries, width: options.width, heads: options.heads,
+        layers: options.observeLayers, dropout: options.dropout, random: &random)
     } else {
       reader = nil
     }

@@ -54,10 +54,12 @@ package final class FeatureCache: EpisodeReader {
           if shouldStop() { throw CancellationError() }
           let last = min(length, start + chunk) - 1
           // One window whose last row is `last`: the encoder's past stands before it.
-          let batch = try base.batch(
+          var observations = try base.batch(
             [.init(episode: episode, step: last)],
-            window: Window(observations: start - last - encoder.history...0, actions: 0...0))
-          let rows = encoder.frozen(batch.observations).scalars.map { Float16($0) }
+            window: Window(observations: start - last - encoder.history...0, actions: 0...0)
+          ).observations
+          observations.unnormalized = observations.vectors
+          let rows = encoder.frozen(observations).scalars.map { Float16($0) }
           try rows.withUnsafeBytes { try AtomicFile.append($0, to: file, path: path) }
           done += last - start + 1
           progress(done, frames)

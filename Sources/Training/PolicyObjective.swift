@@ -12,13 +12,13 @@ public struct PolicyObjective: Objective {
   /// What is trained.
   public let policy: any Policy
   /// The batch of a step, not normalized.
-  private let batches: (Int) throws -> Batch
+  private let batches: (Int, Random) throws -> Batch
   /// The held-out windows, not normalized; empty without a held-out part.
   private let heldOut: () throws -> [Batch]
 
   package init(
     recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, policy: any Policy,
-    batches: @escaping (Int) throws -> Batch, heldOut: @escaping () throws -> [Batch]
+    batches: @escaping (Int, Random) throws -> Batch, heldOut: @escaping () throws -> [Batch]
   ) {
     self.recipe = recipe
     self.blueprint = blueprint
@@ -44,7 +44,7 @@ public struct PolicyObjective: Objective {
     ]
   }
 
-  public func batch(_ step: Int, random: Random) throws -> Batch { try batches(step) }
+  public func batch(_ step: Int, random: Random) throws -> Batch { try batches(step, random) }
 
   public func loss(on batch: Batch) throws -> PolicyLoss { policy.loss(on: try normalizer.normalized(batch)) }
 

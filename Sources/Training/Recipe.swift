@@ -13,6 +13,7 @@ public struct Recipe: PluginOptions {
   @Key("Which demonstrations.") package var data: DataSettings
   @Key("What the policy may see.") package var observations: ObservationSettings
   @Key("How actions are learned and carried out.") package var actions = ActionSettings()
+  @Key("How windows are moved while training; not at all when left out.") package var augmentation: Augmentation?
   @Key("What turns observations into features.", PluginKind.encoder) public package(set) var encoder: Choice
   @Key("What predicts actions.", PluginKind.policy) public package(set) var policy: Choice
   @Key("How the weights are found.") package var training: TrainingSettings

@@ -132,7 +132,9 @@ package final class TrainingData {
     for key in reader.schema.vectorKeys {
       normalizer.set(key, try affine(key, recipe.observations.normalization(of: key)))
     }
-    var actions = try affine(Normalizer.actions, recipe.actions.normalization)
+    let statistics = try reader.statistics(of: Normalizer.actions, episodes: training)
+    var actions = Normalizer.Affine(
+      recipe.actions.normalization, statistics: try jitter()?.widened(statistics) ?? statistics)
     // Rows of a rotation matrix are in -1...1 already; scaling them apart would bend rotations.
     for column in reader.actionLayout.rotationColumns { (actions.scale[column], actions.offset[column]) = (1, 0) }
     normalizer.set(Normalizer.actions, actions)
@@ -152,18 +154,30 @@ package final class TrainingData {
     }
   }
 
-  /// Batch number `n` for `window`.
-  /// - Throws: `TrainingError.tooFewWindows`.
-  package func batches(window: Window, history: Int = 0) throws -> (Int) throws -> Batch {
+  /// What moves windows while training, if the recipe says so.
+  /// - Throws: `SettingError` when it is not known how they move.
+  private func jitter() throws -> RigidJitter? {
+    try recipe.augmentation.map { augmentation in
+      try SettingError.naming(recipe.path) {
+        try RigidJitter(augmentation, recorded, observations: reader.schema, layout: reader.actionLayout)
+      }
+    }
+  }
+
+  /// Batch number `n` for `window`, moved by what the step's stream says.
+  /// - Throws: `TrainingError.tooFewWindows`, or `SettingError` when it is not known how windows move.
+  package func batches(window: Window, history: Int = 0) throws -> (Int, Random) throws -> Batch {
     let indices = indices(of: training, window)
     let sampler = WindowSampler(
       indices, weights: weights(of: indices), batch: recipe.training.batch, seed: recipe.seed)
     guard sampler.batchesPerEpoch > 0 else {
       throw TrainingError.tooFewWindows(windows: sampler.indices.count, batch: recipe.training.batch)
     }
+    let jitter = try jitter()
     var order: (epoch: Int, order: [Int])?
-    return { [self] number in
-      try reader.batch(sampler(number, order: &order), window: window, history: history)
+    return { [self] number, random in
+      let batch = try reader.batch(sampler(number, order: &order), window: window, history: history)
+      return jitter?(batch, random: random) ?? batch
     }
   }
 

@@ -7,12 +7,16 @@
 
   /// Killed at any moment, every file left opens, and the work that goes on ends in the bits of one never stopped.
   @Suite(.serialized) struct ResumeTests {
-    /// Averaged weights and the noise of diffusion included.
+    /// Averaged weights, the noise of diffusion and moved windows included.
     @Test(arguments: [
       [],
       [
         "--set",
         "policy={kind: diffusion-unet, horizon: 4, context: 1, widths: [16, 32], step_width: 8, noise_draws: 2}",
+      ],
+      [
+        "--set", "augmentation={translation: 0.02, rotation: 5}", "--set",
+        "actions.active_dimensions=[0, 1, 2, 3, 4, 5, 6]",
       ],
     ]) func trainingEndsInTheSameBits(_ changes: [String]) throws {
       let arguments = ["train", "recipe.yaml", "--run", "run"] + changes

@@ -39,6 +39,16 @@ import Testing
     #expect(values == [-0.25, 1, -1])
   }
 
+  /// Who computes with meters finds them beside the normalized values.
+  @Test func observationsAreKeptInTheirUnits() throws {
+    let normalizer = Normalizer(keys: ["x": .init(.gaussian, statistics: statistics)])
+    let values = Tensor([1.5, 6, -1.5], shape: [1, 1, 3])
+    let batch = try normalizer.normalized(
+      ObservationBatch(images: [:], vectors: ["x": values], instructions: [""], time: 1))
+    #expect(batch.vectors["x"]?.scalars == [-0.25, 1, -1])
+    #expect(batch.unnormalized["x"]?.scalars == values.scalars)
+  }
+
   @Test func refusesMissingAndMisSizedStatistics() {
     let normalizer = Normalizer(keys: ["actions": .init(.none, statistics: statistics)])
     #expect(throws: NormalizerError.missing(key: "base")) {

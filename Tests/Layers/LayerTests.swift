@@ -110,6 +110,16 @@ import Testing
     #expect(abs(rotary(q, first: 5).square().sum().item - q.square().sum().item) < 1e-4)
   }
 
+  /// The coordinate, then sines and cosines at wavelengths 4, 2 and 1, coordinates side by side.
+  @Test func coordinatesBecomeWaves() {
+    let found = Tensor([1, 0.25], shape: [1, 2]).fourierFeatures(octaves: 3)
+    let (s, c) = (sin(Float.pi / 8), cos(Float.pi / 8))
+    let half = Float(0.5).squareRoot()
+    let wanted: [Float] = [1, 0.25, 1, s, 0, c, 0, half, -1, half, 0, 1, 1, 0]
+    #expect(found.shape == [1, 14])
+    for (a, b) in zip(found.scalars, wanted) { #expect(abs(a - b) < 1e-6) }
+  }
+
   @Test func batchNormActsByItsRunningStatistics() {
     let norm = BatchNorm2d(2)
     let input = Tensor([1, 10, 3, 30], shape: [1, 1, 2, 2])

@@ -137,13 +137,13 @@ struct FiveTokens: ObservationEncoder {
     #expect(Double(near) >= 0.9 * Double(actions.count))
   }
 
-  func observer(_ width: Int, masks: Bool = true, layers: Int = 2) throws -> BCTransformer {
+  func observer(_ width: Int, masks: Bool = true, layers: Int = 2, queries: Int = 4) throws -> BCTransformer {
     var random = Random(seed: 1)
     var encoder = FiveTokens(width: width)
     encoder.masks = masks
     return try BCTransformer(
       options: options(
-        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers)}"
+        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers), \"observe_queries\": \(queries)}"
       ), encoder: encoder, actionWidth: 2, random: &random)
   }
 
@@ -186,6 +186,14 @@ struct FiveTokens: ObservationEncoder {
     let swapped = actions(masked) { values in for i in 0..<3 { values.swapAt(i, 3 + i) } }
     #expect(actions(masked) != swapped)
     #expect(try observer(4, layers: 3).parameterCount > masked.parameterCount)
+  }
+
+  /// A query has its own start (32 numbers), its own columns of the layer of pooled features, and its own of the joining layer.
+  @Test func queriesAreApart() throws {
+    let counts = try [1, 2, 4].map { try observer(4, queries: $0).parameterCount }
+    #expect(
+      counts[1] - counts[0] == 32 + 32 * (4 + 1) + 32 * 32 && counts[2] - counts[1] == 2 * (counts[1] - counts[0]))
+    #expect(try options("{}").observeQueries == 4)
   }
 
   @Test func tokensNeedAnEncoderThatGivesThem() throws {
