@@ -88,11 +88,12 @@
           return (distance(place, path.last!).meters, single, turn)
         }
         let (before, after) = (follow(poses(recorded), steps), follow(poses(moved), actions(moved)))
-        #expect(before.single < 0.008 && before.turn < 0.02, "\(before)")
+        // The arm lags behind its steps.
+        #expect(before.end < 0.04 && before.single < 0.012 && before.turn < 0.02, "\(before)")
         #expect(abs(after.end - before.end) < 1e-4 && abs(after.single - before.single) < 1e-4)
         #expect(abs(after.turn - before.turn) < 1e-3)
         let wrong = follow(poses(moved), steps)
-        #expect(wrong.end > 0.1 && wrong.single > 2 * before.single, "\(wrong)")
+        #expect(wrong.end > 0.1 && wrong.end > 5 * before.end, "\(wrong)")
 
         for (goal, (place, step)) in zip(actions(movedGoals), zip(poses(moved), actions(moved))) {
           let turn = Rotation(SIMD3(Double(goal[3]), Double(goal[4]), Double(goal[5])))
