@@ -14,7 +14,21 @@ import Tensors
 /// beside its anchor (a bias on its scores); the latents begin as the anchor's place and the mean color and depth at each of
 /// those, the decoded Gaussians lie there and have them, and all other layers add to that, zero at first. From random weights
 /// the same network finds the colors of a scene's parts only after thousands of steps.
-public struct GaussianVAE: Module {
+///
+/// Anchors are chosen afresh from the points of a reference frame, or once from the training frames (`anchors: fixed`): then a
+/// token always stands for the same place, and what it says of it is a linear function of what lies there.
+public struct GaussianVAE: StateCodec {
+  public static let name = "vae"
+  public static let help = "A set-to-latent autoencoder: Gaussians to latent tokens and back."
+
+  /// Which places tokens stand for.
+  public enum Anchors: String, CaseIterable, SettingValue {
+    /// The points of a reference frame that are farthest from each other.
+    case farthest
+    /// Places chosen once from all training frames: half of them near where the gripper went where that is known.
+    case fixed
+  }
+
   /// Which points stand for a set of Gaussians.
   public enum Sampling: String, CaseIterable, SettingValue {
     /// The means of squares of neighboring pixels: the same squares at every time step, so that points move as things do.
@@ -31,6 +45,17 @@ public struct GaussianVAE: Module {
     @Key(
       "Latent tokens; at most points. Those of the points that are farthest from each other are the anchors.", 1...8192)
     public var tokens = 64
+    @Key("Which places the tokens stand for: the farthest points of a reference frame, or places found once.")
+    public var anchors = Anchors.farthest
+    @Key(
+      "With fixed anchors, the box that most tokens share, meters in the frame of the Gaussians: x, y and z of one corner, then of the other; found from where the gripper went when left out.",
+      KeyRule("6 numbers, the lower corner first") {
+        $0.count == 6 && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
+      })
+    public var workspace: [Float]?
+    @Key("How far around where the gripper went the box reaches, meters.", 0...10) public var margin: Float = 0.3
+    @Key("With fixed anchors, tokens for what lies outside of the box; fewer than tokens.", 0...8192)
+    public var outside = 1
     @Key("Width of a latent token.", 1...4096) public var latent = 72
     @Key("Width of the tokens inside.", 1...8192) public var width = 128
     @Key("Attention heads; they divide the width.", 1...256) public var heads = 16
@@ -51,6 +76,7 @@ public struct GaussianVAE: Module {
 
     public func validate() throws {
       try $tokens.refuse(unless: tokens <= points, "must be at most points (\(points))")
+      try $outside.refuse(unless: anchors != .fixed || outside < tokens, "must be fewer than tokens (\(tokens))")
       try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
     }
   }
@@ -92,11 +118,41 @@ public struct GaussianVAE: Module {
   let norm: LayerNorm
   let anchor, head: Linear
   /// The skip connections around the encoder's and the decoder's blocks.
-  let localShortcut, anchorShortcut, headShortcut: Linear
+  let localShortcut, headShortcut: Linear
+  let anchorShortcut: Linear?
+  /// Of fixed anchors: places `[tokens, 3]` and how much around each is its own, `[tokens]`, meters; the box, `[6]`; the rotation
+  /// of the first camera, `[3, 3]`.
+  let anchorPlaces, anchorReach, box, axes: Buffer?
+  /// Of fixed anchors, `[1, tokens, width]`: what encoder and decoder know of each place.
+  let anchorQueries, anchorContents: Parameter?
+  /// The side of the squares of pixels whose means are the points; nil where they are chosen otherwise.
+  private let gridSide: Int?
+  private let pixels: Int
+  private let imageWidth: Int
 
   /// Draws the first weights.
-  public init(options: Options, random: inout Random) {
+  public init(options: Options, context: LiftContext, random: inout Random) throws {
     self.options = options
+    let size = context.size
+    pixels = size.height * size.width * context.cameras.count
+    imageWidth = size.width
+    if options.sampling == .grid {
+      let sides = (1...min(size.height, size.width)).filter { size.height % $0 == 0 && size.width % $0 == 0 }
+      gridSide = sides.first { [pixels] in pixels == options.points * $0 * $0 }
+      guard gridSide != nil else {
+        throw GaussianWorldError.gridOfPoints(
+          options.points,
+          possible: sides.map { [pixels] in pixels / ($0 * $0) }.filter { $0 >= options.tokens })
+      }
+    } else {
+      gridSide = nil
+    }
+    let isFixed = options.anchors == .fixed
+    func fixed(_ shape: [Int]) -> Buffer? { isFixed ? Buffer(.zeros(shape)) : nil }
+    anchorPlaces = fixed([options.tokens, 3])
+    anchorReach = isFixed ? Buffer(.filled([options.tokens], with: 0.1)) : nil
+    box = fixed([6])
+    axes = isFixed ? Buffer(Tensor([1, 0, 0, 0, 1, 0, 0, 0, 1], shape: [3, 3])) : nil
     placement = Buffer(Tensor([0, 0, 1, 1, 0.2], shape: [5]))
     let width = options.width
     embedding = Linear(inputs: 6 * GaussianVAE.octaves + Gaussians.width, outputs: width, random: &random)
@@ -117,13 +173,54 @@ public struct GaussianVAE: Module {
     head = Linear(
       inputs: width, outputs: options.perToken * Gaussians.width, initialization: .zero, random: &random)
     localShortcut = Linear(
-      inputs: 3 + 6 * options.heads, outputs: options.latent, bias: false, initialization: .zero, random: &random)
-    anchorShortcut = Linear(
-      inputs: options.latent, outputs: 3, bias: false, initialization: .zero, random: &random)
+      inputs: GaussianVAE.lead(options) + 6 * options.heads, outputs: options.latent, bias: false, initialization: .zero, random: &random)
+    anchorShortcut =
+      isFixed
+      ? nil : Linear(inputs: options.latent, outputs: 3, bias: false, initialization: .zero, random: &random)
     headShortcut = Linear(
       inputs: options.latent, outputs: options.perToken * Gaussians.width, bias: false, initialization: .zero,
       random: &random)
+    func own(_ random: inout Random) -> Parameter? {
+      isFixed ? Parameter(.normal([1, options.tokens, width], deviation: 0.02, random: &random)) : nil
+    }
+    anchorQueries = own(&random)
+    anchorContents = own(&random)
     startAsLocalCodec()
+  }
+
+  public static var usesLift: Bool { true }
+  public static var isTrained: Bool { true }
+  public var tokenCount: Int { options.tokens }
+  public var tokenWidth: Int { options.latent }
+  public var encodingShape: [Int] { [min(options.points, pixels), Gaussians.width] }
+
+  public func encoding(_ views: CameraViews, lifted: Gaussians?) -> Tensor {
+    guard let lifted else { preconditionFailure("vae: no Gaussians") }
+    // A lift that does not give one Gaussian for each pixel has no squares.
+    guard let gridSide, lifted.count == pixels else { return points(of: lifted).values }
+    return lifted.meansOfSquares(side: gridSide, width: imageWidth)
+  }
+
+  public func encode(_ encoding: Tensor, reference: Tensor) -> Tensor {
+    encode(Gaussians(encoding), anchors: anchors(of: Gaussians(reference))).mean
+  }
+
+  public func positions(reference: Tensor) -> Tensor { anchors(of: Gaussians(reference)).means }
+
+  public func gaussians(_ tokens: Tensor) -> Gaussians? { decode(tokens) }
+
+  public func prepare(_ sample: CodecSample) {
+    if let camera = sample.camera { place(from: camera) }
+    if options.anchors == .fixed { fixAnchors(sample) }
+    place(over: Gaussians(sample.encodings))
+  }
+
+  public func loss(on batch: CodecBatch, random: inout Random) -> PolicyLoss? {
+    let shape = [batch.encodings.shape[0], options.tokens, options.latent]
+    return loss(
+      Gaussians(batch.encodings), anchors: anchors(of: Gaussians(batch.references)), images: batch.images,
+      views: batch.views, weights: batch.weights, isPaired: true,
+      noise: batch.isNoisy ? .normal(shape, random: &random) : nil)
   }
 
   /// Sets where the scenes are: the mean of the centers, twice their standard deviation, and the mean distance of an anchor
@@ -144,19 +241,31 @@ public struct GaussianVAE: Module {
     placement.value = Tensor.concatenated([middle, spread.reshaped([1]), spacing.reshaped([1])], axis: 0)
   }
 
+  private func place(from camera: CameraCalibration) {
+    axes?.value = Tensor(camera.rotation.flatMap { [$0.x, $0.y, $0.z] }, shape: [3, 3])
+  }
+
   var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
   var reach: Tensor { placement.value.sliced(axis: 0, 3..<4) }
-  /// How much around an anchor is its own, meters.
-  var own: Float { placement.value.scalars[4] * 0.7 }
+  /// How much around each anchor is its own, meters: `[tokens, 1]`.
+  var own: Tensor {
+    let reach = anchorReach?.value ?? placement.value.sliced(axis: 0, 4..<5).broadcast(to: [options.tokens])
+    return (reach * 0.7).reshaped([options.tokens, 1])
+  }
 
   /// The Gaussians that stand for a set, the farthest from each other in the order they are found.
   public func points(of set: Gaussians) -> Gaussians {
     set.chosen(set.means.farthestPoints(min(set.count, options.points)))
   }
 
-  /// The anchors of points, those farthest from each other, `[batch, tokens, 14]`.
+  /// The anchors of points, those farthest from each other or the fixed ones, `[batch, tokens, 14]`.
   public func anchors(of points: Gaussians) -> Gaussians {
-    points.chosen(points.means.farthestPoints(options.tokens))
+    if let anchorPlaces {
+      let rest = Tensor([1, 0, 0, 0, 0, 0, 0, 1], shape: [1, 8]).broadcast(to: [options.tokens, 8])
+      let rows = Tensor.concatenated([anchorPlaces.value, own.broadcast(to: [options.tokens, 3]), rest], axis: 1)
+      return Gaussians(rows.broadcast(to: [points.batch] + rows.shape))
+    }
+    return points.chosen(points.means.farthestPoints(options.tokens))
   }
 
   /// Fourier features of the centers and all fourteen numbers, standardized: `[batch, count, width]`.
@@ -182,8 +291,9 @@ public struct GaussianVAE: Module {
   ///     so that a token means the same place over time.
   public func encode(_ points: Gaussians, anchors: Gaussians) -> (mean: Tensor, logVariance: Tensor) {
     let memory = embed(points)
-    let bias = bias(anchors: anchors.means.detached, points: points.means.detached)
-    let x = latentNorm(encoder.reduce(embed(anchors)) { $1($0, memory: memory, bias: bias) })
+    let bias = bias(anchors: anchors.means.detached, points: points)
+    let queries = anchorQueries.map { embed(anchors) + $0.value } ?? embed(anchors)
+    let x = latentNorm(encoder.reduce(queries) { $1($0, memory: memory, bias: bias) })
     // It starts with little noise: from unit variance, means take thousands of steps to rise above it.
     let local = local(anchors: anchors.means.detached, points: points, bias: bias)
     return (mean(x) + localShortcut(local), (logVariance(x) - 8).clamped(to: -30...20))
@@ -191,17 +301,22 @@ public struct GaussianVAE: Module {
 
   /// `[batch, tokens * perToken]` Gaussians.
   public func decode(_ latents: Tensor) -> Gaussians {
-    let x = norm(decoder.reduce(expansion(latents)) { $1($0) })
+    let expanded = anchorContents.map { expansion(latents) + $0.value } ?? expansion(latents)
+    let x = norm(decoder.reduce(expanded) { $1($0) })
     let (batch, tokens) = (x.shape[0], x.shape[1])
     let raw = (head(x) + headShortcut(latents)).reshaped([batch, tokens, options.perToken, Gaussians.width])
     func part(_ range: Range<Int>) -> Tensor { raw.sliced(axis: 3, range) }
     let around = GaussianVAE.disc(options.perToken).flatMap { place -> [Float] in [place.x, place.y, 0] }
-    let offsets = (part(0..<3) + Tensor(around, shape: [1, 1, options.perToken, 3])) * own
+    let own = own.unsqueezed(1)
+    let offsets = fromView((part(0..<3) + Tensor(around, shape: [1, 1, options.perToken, 3])) * own)
+    let places =
+      anchorPlaces.map { $0.value + anchor(x) * own.squeezed(1) }
+      ?? (anchor(x) + anchorShortcut!(latents)) * reach + middle
     let values = Tensor.concatenated(
       [
-        (anchor(x) + anchorShortcut(latents)).unsqueezed(2) * reach + middle + offsets,
+        places.unsqueezed(2) + offsets,
         // As wide as its share of the neighborhood at first.
-        part(3..<6).clamped(to: -5...4).exp() * (own / Float(options.perToken).squareRoot() * 0.6),
+        part(3..<6).clamped(to: -5...4).exp() * (own * (0.6 / Float(options.perToken).squareRoot())),
         part(6..<10) + PixelRays.upright.unsqueezed(1), part(10..<13), (part(13..<14) + 1).sigmoid(),
       ], axis: 3)
     return Gaussians(values.reshaped([batch, tokens * options.perToken, Gaussians.width]))
@@ -211,19 +326,24 @@ public struct GaussianVAE: Module {
   ///   - points: `[batch, points]` Gaussians; where `isPaired`, the second half of the batch shows what followed one moment after
   ///     the first half.
   ///   - anchors: `[batch, tokens]` Gaussians, those of a pair the same.
-  ///   - images: `[batch, height, width, 3]` what the first camera saw.
-  ///   - views: where it stood.
+  ///   - images: `[batch, height, width, 3]` what each camera saw.
+  ///   - views: where each stood.
+  ///   - weights: `[batch, height, width, 1]`, how much each pixel counts; nil for all alike.
   ///   - noise: `[batch, tokens, latent]` standard normal; nil for the means themselves.
   public func loss(
-    _ points: Gaussians, anchors: Gaussians, images: Tensor, views: [SplattingView], isPaired: Bool = false,
-    noise: Tensor?
+    _ points: Gaussians, anchors: Gaussians, images: [Tensor], views: [[SplattingView]], weights: [Tensor]? = nil,
+    isPaired: Bool = false, noise: Tensor?
   ) -> PolicyLoss {
     let (mean, logVariance) = encode(points, anchors: anchors)
     let latents = noise.map { mean + (logVariance * 0.5).exp() * $0 } ?? mean
     let decoded = decode(latents)
     let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
     let chamfer = ((decoded.means - middle) / reach).chamferDistance(to: (points.means - middle) / reach).mean()
-    let imageLoss = (decoded.rendered(from: views).sliced(axis: 3, 0..<3) - images).abs().mean()
+    let errors = views.indices.map { camera in
+      let error = (decoded.rendered(from: views[camera]).sliced(axis: 3, 0..<3) - images[camera]).abs()
+      return (weights.map { error * $0[camera] } ?? error).mean()
+    }
+    let imageLoss = errors.dropFirst().reduce(errors[0], +) / Float(errors.count)
     let near = points.chosen(decoded.means.detached.nearest(in: points.means)).colors
     let color = (decoded.colors - near).abs().mean() * Gaussians.harmonic
     var loss =

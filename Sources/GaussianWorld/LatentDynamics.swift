@@ -7,10 +7,18 @@ import Tensors
 /// past states and the action, in EDM's preconditioning.
 ///
 /// It predicts the change from the present state, scaled to EDM's standard deviation, so that knowing nothing means standing
-/// still. Attention has rotary positions and normalized queries and keys; the noise level and a summary of the past enter by
+/// still, or the next state itself. Attention has rotary positions and normalized queries and keys; the noise level and a summary of the past enter by
 /// AdaLN-Zero, the action by cross-attention. One action in `actionDrop` is hidden behind a learned null action, so that the
 /// model can also be asked without one.
 public struct LatentDynamics: Module {
+  /// What it predicts.
+  public enum Target: String, CaseIterable, SettingValue {
+    /// How the state changes, so that knowing nothing means standing still.
+    case change
+    /// The next state itself, as GWM does: what stands still has to be known, too.
+    case next
+  }
+
   /// What a recipe may set.
   public struct Options: PluginOptions {
     @Key("Width of the tokens; even for each head.", 1...8192) public var width = 192
@@ -23,6 +31,9 @@ public struct LatentDynamics: Module {
     @Key("Standard deviation of the logarithm of the training noise.", .above(0)) public var noiseDeviation: Float = 1.2
     @Key("Fraction of actions hidden behind a learned null action.", 0..<1) public var actionDrop: Float = 0.1
     @Key("Predictions in a row while training, each fed by the last one's.", 1...64) public var horizon = 2
+    @Key("What it predicts: how the state changes, or the next state itself.") public var target = Target.change
+    @Key("Whether each token has an embedding of its own; for codecs whose tokens always stand for the same place.")
+    public var tokenEmbedding = false
     @Key("Weight of the reward's error; 0 for no reward head.", 0...) public var rewardWeight: Float = 0.1
 
     public init() {}
@@ -47,13 +58,15 @@ public struct LatentDynamics: Module {
   let action: [Linear]
   /// `[1, 1, width]`: what stands for an action that is not known.
   let nullAction: Parameter
+  /// `[1, tokens, width]`, where tokens have embeddings of their own.
+  let tokenEmbedding: Parameter?
   let blocks: [DiffusionTransformerBlock]
   let modulation: Linear
   let head: Linear
   let reward: [Linear]
 
-  /// - Parameter numbers: of each token.
-  public init(options: Options, numbers: Int, actionWidth: Int, random: inout Random) {
+  /// - Parameter numbers: of each of the `tokens`.
+  public init(options: Options, tokens: Int, numbers: Int, actionWidth: Int, random: inout Random) {
     self.options = options
     var diffusion = ElucidatedDiffusion()
     diffusion.largest = options.largestNoise
@@ -79,14 +92,18 @@ public struct LatentDynamics: Module {
     modulation = Linear(inputs: width, outputs: 2 * width, initialization: .zero, random: &random)
     head = Linear(inputs: width, outputs: numbers, initialization: .zero, random: &random)
     reward = options.rewardWeight > 0 ? pair(width, 1, &random) : []
+    tokenEmbedding =
+      options.tokenEmbedding ? Parameter(.normal([1, tokens, width], deviation: 0.02, random: &random)) : nil
   }
 
   /// What one look at a noisy change gives.
   public struct Look {
-    /// `[batch, tokens, numbers]`: the denoised change.
+    /// `[batch, tokens, numbers]`: the denoised change or state.
     public var denoised: Tensor
-    /// `[batch, tokens, width]`: what the network thinks, after its last block.
-    public var hidden: Tensor
+    /// `[batch, tokens, width]`: the tokens before the first block and after each.
+    public var layers: [Tensor]
+    /// The tokens after the last block.
+    public var hidden: Tensor { layers[layers.count - 1] }
     /// The network's own output F.
     public var raw: Tensor
   }
@@ -113,13 +130,18 @@ public struct LatentDynamics: Module {
     let level = noise[1](noise[0](LatentDynamics.waves(coefficients.map { $0.noise * 100 })).silu())
     let condition = (level + past[1](past[0](seen.mean(axes: [1])).silu())).silu()
     let memory = memory(actions, batch: batch, dropped: dropped)
-    for block in blocks { x = block(x, condition: condition, memory: memory) }
+    if let tokenEmbedding { x = x + tokenEmbedding.value }
+    var layers = [x]
+    for block in blocks {
+      x = block(x, condition: condition, memory: memory)
+      layers.append(x)
+    }
     let shifts = modulation(condition)
     let width = options.width
     let last = x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6)
       .modulated(scale: shifts.sliced(axis: 1, 0..<width) + 1, bias: shifts.sliced(axis: 1, width..<2 * width))
     let raw = head(last)
-    return Look(denoised: noisy * column(\.skip) + raw * column(\.out), hidden: x, raw: raw)
+    return Look(denoised: noisy * column(\.skip) + raw * column(\.out), layers: layers, raw: raw)
   }
 
   private func memory(_ actions: Tensor?, batch: Int, dropped: [Bool]) -> Tensor {
@@ -156,7 +178,8 @@ public struct LatentDynamics: Module {
     var rewardError = Tensor(0)
     let steps = states.shape[1] - context
     for step in 0..<steps {
-      let target = (state(context + step) - history[context - 1]) / scale
+      let isChange = options.target == .change
+      let target = isChange ? (state(context + step) - history[context - 1]) / scale : state(context + step)
       let sigma = (0..<batch).map { _ in diffusion.level(random: &random) }
       let coefficients = sigma.map(diffusion.coefficients)
       func column(_ values: [Float]) -> Tensor { Tensor(values, shape: [batch, 1, 1]) }
@@ -171,7 +194,8 @@ public struct LatentDynamics: Module {
         let wanted = LatentDynamics.symlog(rewards.sliced(axis: 1, step..<step + 1).squeezed(1))
         rewardError = rewardError + (guess - wanted).square().mean() / Float(steps)
       }
-      history = Array(history.dropFirst()) + [(history[context - 1] + look.denoised * scale).detached]
+      let next = isChange ? history[context - 1] + look.denoised * scale : look.denoised
+      history = Array(history.dropFirst()) + [next.detached]
     }
     return PolicyLoss(
       loss + rewardError * options.rewardWeight, metrics: ["dynamics": loss.detached, "reward": rewardError.detached])
@@ -196,20 +220,20 @@ public struct LatentDynamics: Module {
     }
     let last = LatentDynamics.context - 1
     return Outcome(
-      state: history.sliced(axis: 1, last..<last + 1).squeezed(1) + change * scale,
+      state: options.target == .next ? change : history.sliced(axis: 1, last..<last + 1).squeezed(1) + change * scale,
       reward: reward.map(LatentDynamics.symexp))
   }
 
-  /// The hidden tokens after the first denoising step, the action unknown: `[batch, tokens, width]`. The noise is always the
-  /// same, so that the same history gives the same feature.
-  public func firstStepHidden(history: Tensor) -> Tensor {
+  /// The tokens before the first block and after each, in the first denoising step with the action unknown: `[batch, tokens,
+  /// width]` each. The noise is always the same, so that the same history gives the same features.
+  public func firstStepLayers(history: Tensor) -> [Tensor] {
     var random = Random(seed: 0).split("first denoising step")
     let one = Tensor.normal([1] + history.shape.dropFirst(2), random: &random) * diffusion.largest
     let shape = [history.shape[0]] + history.shape.dropFirst(2)
     return look(
       one.broadcast(to: shape), sigma: Array(repeating: diffusion.largest, count: shape[0]), history: history,
       actions: nil
-    ).hidden
+    ).layers
   }
 
   /// `sign(x) log(1 + |x|)`: rewards of any size as moderate numbers (Hafner et al. 2023).

@@ -38,8 +38,7 @@ package struct LiftObjective: Objective {
   }
 }
 
-/// The VAE's loss on pairs of frames that follow each other, with the anchors of up to nine time steps before, as in
-/// roll-outs.
+/// A codec's loss on pairs of frames that follow each other, with the anchors of up to nine time steps before, as in roll-outs.
 package struct CodecObjective: Objective {
   package struct Pairs {
     var frames: [EpisodeStep]
@@ -50,25 +49,30 @@ package struct CodecObjective: Objective {
     var random: Random
   }
 
-  private let vae: GaussianVAE
+  private let model: GaussianWorldModel
   private let data: WorldFrames
   private let lifted: LiftedFrames
   private let frames: [EpisodeStep]
   private let heldOut: [EpisodeStep]
   private let batch: Int
 
-  /// Sets the VAE's volume from the training frames, too.
+  /// Lets the codec find out from the training frames where scenes are, too.
   ///
   /// - Parameter batch: frames a step, two for each pair.
   /// - Throws: what the reader threw.
-  package init(_ vae: GaussianVAE, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int) throws {
-    (self.vae, self.data, self.lifted, self.batch) = (vae, data, lifted, batch)
+  package init(_ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int) throws {
+    (self.model, self.data, self.lifted, self.batch) = (model, data, lifted, batch)
     frames = data.frames(of: data.training)
     heldOut = data.frames(of: data.heldOut).spread(32)
-    vae.place(over: Gaussians(try lifted(frames.spread(64))))
+    let some = frames.spread(64)
+    let isPlaced = model.options.frame == .base
+    model.codec.prepare(
+      CodecSample(
+        encodings: try lifted(some), gripper: try data.gripper(frames.spread(4096)) ?? [],
+        camera: isPlaced ? try data.views([some[0]]).calibrations![0][0] : nil))
   }
 
-  package var module: any Module { vae }
+  package var module: any Module { model.codec }
 
   package func batch(_ step: Int, random: Random) throws -> Pairs {
     var random = random
@@ -91,19 +95,58 @@ package struct CodecObjective: Objective {
   package func loss(on pairs: Pairs) throws -> PolicyLoss {
     var random = pairs.random
     let views = pairs.views
-    // The first camera is where the world is seen from, whatever its angle of view.
-    let from = views.views(from: 0)
-    let shape = [pairs.frames.count, vae.options.tokens, vae.options.latent]
-    return vae.loss(
-      Gaussians(try lifted(pairs.frames)), anchors: vae.anchors(of: Gaussians(try lifted(pairs.anchors))),
-      images: views.images[0],
-      views: from ?? Array(repeating: data.blueprint.context.view, count: pairs.frames.count), isPaired: true,
-      noise: pairs.isNoisy ? .normal(shape, random: &random) : nil)
+    let context = data.blueprint.context
+    // Without poses the first camera alone is known to look along its own axes. In its frame others are left to the lift.
+    let cameras = context.frame == .base ? Array(views.images.indices) : [0]
+    let from = cameras.map {
+      views.views(from: $0, in: context.frame) ?? Array(repeating: context.view, count: pairs.frames.count)
+    }
+    return model.codec.loss(
+      on: CodecBatch(
+        encodings: try lifted(pairs.frames), references: try lifted(pairs.anchors),
+        images: cameras.map { views.images[$0] }, views: from, weights: try weights(pairs, from),
+        isNoisy: pairs.isNoisy), random: &random)!
+  }
+
+  /// How much each pixel counts, by camera: more where the images of a pair differ or near the gripper; of mean 1.
+  private func weights(_ pairs: Pairs, _ views: [[SplattingView]]) throws -> [Tensor]? {
+    let focus = model.options.focus
+    guard focus > 1 else { return nil }
+    let grippers = try data.gripper(pairs.frames)
+    let size = data.blueprint.context.size
+    let (half, pixels) = (pairs.frames.count / 2, size.height * size.width)
+    return views.indices.map { camera in
+      let image = pairs.views.images[camera].scalars
+      var weights = [Float](repeating: 1, count: pairs.frames.count * pixels)
+      for item in pairs.frames.indices {
+        let (mine, other) = (item * pixels, (item < half ? item + half : item - half) * pixels)
+        let gripper = grippers.flatMap { views[camera][item].place(of: $0[item]) }
+        for pixel in 0..<pixels {
+          let changes = (0..<3).contains { abs(image[3 * (mine + pixel) + $0] - image[3 * (other + pixel) + $0]) > 0.05 }
+          let offset = gripper.map { SIMD2(Float(pixel % size.width) + 0.5, Float(pixel / size.width) + 0.5) - $0.pixel }
+          // Within 8 cm, as far as the gripper is.
+          let isNear = offset.map { ($0 * $0).sum().squareRoot() < 0.08 * gripper!.pixelsPerMeter } ?? false
+          if changes || isNear { weights[mine + pixel] = focus }
+        }
+      }
+      let mean = weights.reduce(0, +) / Float(weights.count)
+      return Tensor(weights.map { $0 / mean }, shape: [pairs.frames.count, size.height, size.width, 1])
+    }
   }
 
   package func validate() throws -> ValidationLoss? {
     guard !heldOut.isEmpty else { return nil }
     return ValidationLoss(try loss(on: pairs(heldOut, random: Random(seed: 0), noisy: false)))
+  }
+}
+
+extension SplattingView {
+  /// Where a point is seen, and how many pixels a meter beside it takes; nil for one that is behind.
+  fileprivate func place(of point: SIMD3<Float>) -> (pixel: SIMD2<Float>, pixelsPerMeter: Float)? {
+    let seen = SIMD3(
+      (rotation[0] * point).sum(), (rotation[1] * point).sum(), (rotation[2] * point).sum()) + translation
+    guard seen.z > 0.02 else { return nil }
+    return (focal * SIMD2(seen.x, seen.y) / seen.z + center, focal.x / seen.z)
   }
 }
 
@@ -126,7 +169,7 @@ package struct DynamicsObjective: Objective {
     let even: [Buffer]
   }
 
-  private let model: WorldModel
+  private let model: GaussianWorldModel
   private let data: WorldFrames
   private let training: EncodedClips
   private let heldOut: EncodedClips
@@ -141,7 +184,7 @@ package struct DynamicsObjective: Objective {
   ///   - seed: of the choice of anchors.
   /// - Throws: `GaussianWorldError.tooFewClips`, what the reader threw, or `precomputation` to stop.
   package init(
-    _ model: WorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int, seed: UInt64,
+    _ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int, seed: UInt64,
     _ precomputation: Precomputation
   ) throws {
     (self.model, self.data, self.batch) = (model, data, batch)
@@ -154,6 +197,11 @@ package struct DynamicsObjective: Objective {
     heldOut = try EncodedClips(data.heldOut, model, data, lifted, seed: seed, "held-out clips", precomputation)
     let length = LatentDynamics.context + model.dynamics.options.horizon
     let count = training.present.count
+    if data.blueprint.context.frame == .base, let first = training.present.first,
+      let camera = try data.views([first]).calibrations?[0][0]
+    {
+      model.stand(at: camera)
+    }
     let some = try Array(0..<count).spread(256).map { try training.states([$0]).squeezed(0) }
     model.standardize(rawStates: some)
     model.standardize(
@@ -167,7 +215,7 @@ package struct DynamicsObjective: Objective {
   }
 
   /// The part of a world model that this stage trains and saves.
-  package static func saved(of model: WorldModel) -> any Module {
+  package static func saved(of model: GaussianWorldModel) -> any Module {
     Saved(dynamics: model.dynamics, even: model.statistics)
   }
 
@@ -206,7 +254,7 @@ private struct EncodedClips {
   let states: ([Int]) throws -> Tensor
 
   init(
-    _ episodes: [Int], _ model: WorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, seed: UInt64, _ name: String,
+    _ episodes: [Int], _ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, seed: UInt64, _ name: String,
     _ precomputation: Precomputation
   ) throws {
     let (context, horizon) = (LatentDynamics.context, model.dynamics.options.horizon)
@@ -227,12 +275,12 @@ private struct EncodedClips {
       let frames = chosen.flatMap { clip in
         (1 - context...horizon).map { EpisodeStep(episode: clips[clip].episode, step: clips[clip].step + $0) }
       }
-      let raw = model.rawState(
+      let raw = model.codec.encode(
         try lifted(frames), reference: try lifted(chosen.flatMap { Array(repeating: references[$0], count: length) }))
       return raw.reshaped([chosen.count, length] + raw.shape.dropFirst())
     }
     // Without a VAE states are the lifted frames in another order, made as they are needed; latents are made once if they fit.
-    guard model.vae != nil, !present.isEmpty else {
+    guard type(of: model.codec).isTrained, !present.isEmpty else {
       states = encoded
       return
     }

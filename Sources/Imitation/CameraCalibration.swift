@@ -29,6 +29,10 @@ public struct CameraCalibration: Sendable, Equatable {
       rotation: [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], position: .zero)
   }
 
+  /// The base itself, as a place to look from.
+  package static let base = CameraCalibration(
+    focal: SIMD2(1, 1), center: .zero, rotation: [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], position: .zero)
+
   /// fx, fy, cx, cy, then the 3x4 matrix from the camera to the base, row by row.
   public var numbers: [Float] {
     [focal.x, focal.y, center.x, center.y]

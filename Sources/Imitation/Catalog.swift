@@ -94,6 +94,42 @@ public struct Catalog: PartFactory {
     return try with(choice, .lift, path, as: (any GaussianLift.Type).self) { try make($0) }
   }
 
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makeCodec(
+    _ choice: Choice, context: LiftContext, path: String = "world.codec", random: inout Random
+  ) throws -> any StateCodec {
+    func make<C: StateCodec>(_ type: C.Type) throws -> any StateCodec {
+      try type.init(options: C.Options(choice.options, path: path), context: context, random: &random)
+    }
+    return try placing(choice, path: path) { try make(find(choice, .codec, path, as: (any StateCodec.Type).self)) }
+  }
+
+  public func traits(ofCodec choice: Choice, path: String) throws -> (usesLift: Bool, isTrained: Bool) {
+    let type = try find(choice, .codec, path, as: (any StateCodec.Type).self)
+    return (type.usesLift, type.isTrained)
+  }
+
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  public func makeWorld(
+    _ choice: Choice, blueprint: WorldBlueprint, path: String = "world", random: inout Random
+  ) throws -> any WorldModel {
+    func make<W: WorldModel>(_ type: W.Type) throws -> any WorldModel {
+      try type.init(
+        options: W.Options(choice.options, path: path), blueprint: blueprint, parts: self, random: &random)
+    }
+    return try placing(choice, path: path) { try make(find(choice, .world, path, as: (any WorldModel.Type).self)) }
+  }
+
+  /// What a world model looks at, and the stages of its training.
+  /// - Throws: `SettingError` when a kind is unknown or options do not fit.
+  public func plan(ofWorld choice: Choice, path: String = "world") throws -> (inputs: WorldInputs, stages: [String]) {
+    func plan<W: WorldModel>(_ type: W.Type) throws -> (inputs: WorldInputs, stages: [String]) {
+      let options = try W.Options(choice.options, path: path)
+      return (try type.inputs(options, parts: self), type.stages(options))
+    }
+    return try plan(find(choice, .world, path, as: (any WorldModel.Type).self))
+  }
+
   /// Whether a policy wants its encoder to give tokens.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
   public func wantsTokens(_ choice: Choice) throws -> Bool {

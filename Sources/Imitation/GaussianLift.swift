@@ -1,7 +1,15 @@
 import Layers
 import Tensors
 
-/// What some cameras saw at some moments. The frame of the first camera is the world of all Gaussians.
+/// The frame that Gaussians are in.
+public enum GaussianFrame: String, Codable, CaseIterable, SettingValue {
+  /// The first camera's.
+  case camera
+  /// The robot's base's; calibrations say where cameras are in it.
+  case base
+}
+
+/// What some cameras saw at some moments.
 public struct CameraViews: Sendable {
   /// Of every image.
   public let size: ObservationSchema.ImageSize
@@ -26,9 +34,11 @@ public struct CameraViews: Sendable {
   /// Moments.
   public var batch: Int { images[0].shape[0] }
 
-  /// The recorded views from `camera`, in the frame of the first; nil where poses are not known.
-  public func views(from camera: Int) -> [SplattingView]? {
-    calibrations.map { all in (0..<batch).map { all[camera][$0].view(size, from: all[0][$0]) } }
+  /// The recorded views from `camera`; nil where poses are not known.
+  public func views(from camera: Int, in frame: GaussianFrame = .camera) -> [SplattingView]? {
+    calibrations.map { all in
+      (0..<batch).map { all[camera][$0].view(size, from: frame == .base ? .base : all[0][$0]) }
+    }
   }
 }
 
@@ -36,11 +46,12 @@ extension CameraViews {
   /// Views of `count` frames from what is recorded of them by key.
   ///
   /// - Parameters:
-  ///   - geometry: whether depths and calibrations are among it.
+  ///   - withDepths, withCalibrations: whether these are among it.
   ///   - pixels: `[count, height, width, 3]` bytes of a camera.
   ///   - rows: `[count, width]` values of a low-dimensional key.
   package init(
-    _ cameras: [CameraKeys], size: ObservationSchema.ImageSize, count: Int, geometry: Bool,
+    _ cameras: [CameraKeys], size: ObservationSchema.ImageSize, count: Int, withDepths: Bool,
+    withCalibrations: Bool,
     pixels: (String) throws -> [UInt8], rows: (String) throws -> [Float]
   ) rethrows {
     let width = CameraCalibration.width
@@ -51,9 +62,9 @@ extension CameraViews {
           try pixels($0.image), count: count, height: size.height, width: size.width, crop: (size.height, size.width),
           offsets: Array(repeating: (0, 0), count: count))
       },
-      depths: geometry
+      depths: withDepths
         ? try cameras.map { Tensor(try rows($0.depth), shape: [count, size.height, size.width]) } : nil,
-      calibrations: geometry
+      calibrations: withCalibrations
         ? try cameras.map { camera in
           let all = try rows(camera.calibration)
           return (0..<count).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
@@ -63,20 +74,35 @@ extension CameraViews {
 
 /// What a lift is built for.
 public struct LiftContext: Codable, Sendable, Equatable {
-  /// The cameras' names, without `_image`; the first one's frame is the world.
+  /// The cameras' names, without `_image`.
   public var cameras: [String]
   /// Of every camera's images.
   public var size: ObservationSchema.ImageSize
   /// Each camera's vertical view angle where recordings do not tell, degrees.
   public var fieldsOfView: [Float]
+  /// Of the Gaussians.
+  public var frame: GaussianFrame
 
   /// - Parameter fieldsOfView: vertical, degrees, by camera.
-  public init(cameras: [String], size: ObservationSchema.ImageSize, fieldsOfView: [Float]) {
+  public init(
+    cameras: [String], size: ObservationSchema.ImageSize, fieldsOfView: [Float], frame: GaussianFrame = .camera
+  ) {
+    self.frame = frame
     precondition(
       cameras.count == fieldsOfView.count, "LiftContext: \(cameras.count) cameras, \(fieldsOfView.count) angles")
     self.cameras = cameras
     self.size = size
     self.fieldsOfView = fieldsOfView
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      cameras: try keys.decode([String].self, forKey: .cameras),
+      size: try keys.decode(ObservationSchema.ImageSize.self, forKey: .size),
+      fieldsOfView: try keys.decode([Float].self, forKey: .fieldsOfView),
+      // Version 0.1 knew none but the first camera's.
+      frame: try keys.decodeIfPresent(GaussianFrame.self, forKey: .frame) ?? .camera)
   }
 
   /// What stands for a camera's calibration where none is known.
@@ -94,7 +120,8 @@ public protocol GaussianLift: Module, Plugin {
   init(options: Options, context: LiftContext, random: inout Random) throws
   /// Whether it needs depths and calibrations wherever it is used.
   static var needsDepth: Bool { get }
-  /// `[batch, cameras * height * width]` Gaussians in the frame of the first camera, camera by camera, row by row.
+  /// `[batch, cameras * height * width]` Gaussians in the frame of the first camera, camera by camera, row by row. Where
+  /// calibrations are known they say where the cameras are.
   func callAsFunction(_ views: CameraViews) -> Gaussians
   /// What to minimise to train it, or nil when there is nothing to train.
   func loss(on views: CameraViews) -> PolicyLoss?

@@ -39,7 +39,7 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   }
 }
 
-/// Makes the parts that a plug-in's own options name: an encoder's text encoder or the one it joins, a world model's lift.
+/// Makes the parts that a plug-in's own options name: an encoder's text encoder or the one it joins, a world model's lift and codec.
 public protocol PartFactory: Sendable {
   /// - Parameter path: where the choice stands in the recipe, for complaints.
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
@@ -54,6 +54,20 @@ public protocol PartFactory: Sendable {
   func makeLift(
     _ choice: Choice, context: LiftContext, path: String, random: inout Random
   ) throws -> any GaussianLift
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  func makeCodec(
+    _ choice: Choice, context: LiftContext, path: String, random: inout Random
+  ) throws -> any StateCodec
+  /// - Throws: `SettingError` when the kind is unknown or its options do not fit.
+  func makeWorld(
+    _ choice: Choice, blueprint: WorldBlueprint, path: String, random: inout Random
+  ) throws -> any WorldModel
+  /// Whether a lift needs depths wherever it is used.
+  /// - Throws: `SettingError` when the kind is unknown.
+  func needsDepth(_ choice: Choice, path: String) throws -> Bool
+  /// Whether a codec works on Gaussians, and whether it has to learn.
+  /// - Throws: `SettingError` when the kind is unknown.
+  func traits(ofCodec choice: Choice, path: String) throws -> (usesLift: Bool, isTrained: Bool)
 }
 
 /// Turns observations into features. (The name `Encoder` belongs to `Codable`.)

@@ -26,8 +26,12 @@ public enum PluginKind: String, Sendable, CaseIterable, Codable {
   case textEncoder = "text-encoder"
   /// A `Policy`.
   case policy
+  /// A `WorldModel`.
+  case world
   /// A `GaussianLift`.
   case lift
+  /// A `StateCodec`.
+  case codec
   /// An `EpisodeFormat`.
   case reader
   /// A `Simulator`.

@@ -8,11 +8,35 @@ public enum RenamedKeys {
   ]
   /// Those within `actions`.
   private static let inActions = ["execute": "n_action_steps", "learned": "active_dimensions"]
+  /// Version 0.1's one kind of world model.
+  static let oldWorld = "gaussian-world"
 
   /// Today's name of a key.
   /// - Parameter path: the keys that it stands under, the outermost first.
   public static func current(_ key: String, under path: [String]) -> String {
-    everywhere[key] ?? (path == ["actions"] ? inActions[key] : nil) ?? key
+    everywhere[key] ?? (path == ["actions"] ? inActions[key] : nil)
+      ?? (path == ["training"] && key == "vae" ? "codec" : key)
+  }
+
+  /// A world model's settings with `codec` for what version 0.1 said by `state`, `vae` and `patch`.
+  /// - Returns: the settings, and whether they had to be changed.
+  public static func world(_ setting: Setting) -> (setting: Setting, isOld: Bool) {
+    guard case .map(var entries) = setting.value, setting["codec"] == nil,
+      setting["state"] != nil || setting["vae"] != nil || setting["patch"] != nil
+    else { return (setting, false) }
+    var (codec, line): ([Setting.Entry], Int) = ([], 0)
+    let kind = { if case .text(let word)? = setting["state"]?.value { word } else { "vae" } }()
+    entries.removeAll { entry in
+      guard ["state", "vae", "patch"].contains(entry.key) else { return false }
+      line = line == 0 ? entry.line : line
+      if entry.key == "patch", kind != "vae" { codec.append(entry) }
+      if entry.key == "vae", kind == "vae", case .map(let keys) = entry.setting.value { codec += keys }
+      return true
+    }
+    let name = Setting(.text(kind == "image" ? "pixels" : kind), line: line)
+    codec.insert(.init(key: "kind", line: line, setting: name), at: 0)
+    entries.append(.init(key: "codec", line: line, setting: Setting(.map(codec), line: line)))
+    return (Setting(.map(entries), line: setting.line), true)
   }
 
   /// JSON of settings that version 0.1 may have written, with today's names; other text as it is.

@@ -3,13 +3,15 @@ import Layers
 import Tensors
 
 // The statistics that standardize states, their changes and actions: they belong to dynamics.
-extension WorldModel {
+extension GaussianWorldModel {
   /// All of them, saved with the dynamics.
-  public var statistics: [Buffer] { [stateOffset, stateScale, changeScale, actionOffset, actionScale] }
+  public var statistics: [Buffer] {
+    [stateOffset, stateScale, changeScale, actionOffset, actionScale] + (camera.map { [$0] } ?? [])
+  }
 
   /// Makes states of standard deviation EDM's, number by number.
   public func standardize(rawStates: [Tensor]) {
-    let (mean, deviation) = WorldModel.moments(rawStates)
+    let (mean, deviation) = GaussianWorldModel.moments(rawStates)
     stateOffset.value = mean
     stateScale.value = deviation.maximum(Tensor(1e-4)) / dynamics.diffusion.dataDeviation
   }
@@ -26,6 +28,11 @@ extension WorldModel {
   public func standardize(actions affine: Normalizer.Affine) {
     actionOffset.value = Tensor(affine.offset, shape: [affine.offset.count])
     actionScale.value = Tensor(affine.scale, shape: [affine.scale.count])
+  }
+
+  /// Takes the first camera of the demonstrations for its own.
+  func stand(at calibration: CameraCalibration) {
+    camera?.value = Tensor(calibration.numbers, shape: [CameraCalibration.width])
   }
 
   private static func moments(_ states: [Tensor]) -> (mean: Tensor, deviation: Tensor) {

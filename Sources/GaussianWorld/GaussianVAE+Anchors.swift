@@ -1,0 +1,72 @@
+import Foundation
+import Imitation
+import Tensors
+
+// Anchors that are chosen once, from all training frames.
+extension GaussianVAE {
+  /// Which rows of three numbers lie in a box: two corners, the lower one first.
+  static func isInside(_ means: [Float], _ box: [Float]) -> [Bool] {
+    (0..<means.count / 3).map { row in
+      (0..<3).allSatisfy { means[3 * row + $0] >= box[$0] && means[3 * row + $0] <= box[3 + $0] }
+    }
+  }
+
+  /// A box around places, reaching `margin` meters further.
+  private static func box(around places: [SIMD3<Float>], margin: Float) -> [Float]? {
+    guard let first = places.first else { return nil }
+    let low = places.reduce(first) { pointwiseMin($0, $1) } - margin
+    let high = places.reduce(first) { pointwiseMax($0, $1) } + margin
+    return [low.x, low.y, low.z, high.x, high.y, high.z]
+  }
+
+  /// Chooses the anchors: half of those of the box within a third of the margin of where the gripper went, the others in the
+  /// rest of the box, a few outside; each group the points that are farthest from each other.
+  func fixAnchors(_ sample: CodecSample) {
+    let set = Gaussians(sample.encodings.detached)
+    let (all, opacities) = (set.means.scalars, set.opacities.scalars)
+    let seen = (0..<opacities.count).filter { opacities[$0] > 0.01 }
+    let means = seen.flatMap { all[3 * $0..<3 * $0 + 3] }
+    let unlimited: [Float] = [-1e4, -1e4, -1e4, 1e4, 1e4, 1e4]
+    let box = options.workspace ?? GaussianVAE.box(around: sample.gripper, margin: options.margin) ?? unlimited
+    let inner = GaussianVAE.box(around: sample.gripper, margin: options.margin / 3) ?? unlimited
+    let (isInside, isNear) = (GaussianVAE.isInside(means, box), GaussianVAE.isInside(means, inner))
+    func places(_ holds: (Int) -> Bool) -> [Float] {
+      isInside.indices.filter(holds).flatMap { means[3 * $0..<3 * $0 + 3] }
+    }
+    let groups = [
+      places { isInside[$0] && isNear[$0] }, places { isInside[$0] && !isNear[$0] }, places { !isInside[$0] },
+    ]
+    let within = options.tokens - options.outside
+    let near = groups[1].isEmpty ? within : groups[0].isEmpty ? 0 : (within + 1) / 2
+    var (anchors, reaches): ([Float], [Float]) = ([], [])
+    for (group, count) in zip(groups, [near, within - near, options.outside]) where count > 0 {
+      let (chosen, reach) = GaussianVAE.spread(group, count)
+      anchors += chosen
+      reaches += reach
+    }
+    self.box!.value = Tensor(box, shape: [6])
+    anchorPlaces!.value = Tensor(anchors, shape: [options.tokens, 3])
+    anchorReach!.value = Tensor(reaches, shape: [options.tokens])
+  }
+
+  /// `count` of some places, farthest from each other, and how far each is from the next. Where there are too few, some are
+  /// chosen again.
+  private static func spread(_ places: [Float], _ count: Int) -> (places: [Float], reach: [Float]) {
+    guard !places.isEmpty else {
+      return (Array(repeating: 0, count: 3 * count), Array(repeating: 1, count: count))
+    }
+    let all = Tensor(places, shape: [1, places.count / 3, 3])
+    let found = all.farthestPoints(min(count, places.count / 3))[0]
+    let chosen = (0..<count).map { found[$0 % found.count] }
+    let points = chosen.map { SIMD3(places[3 * $0], places[3 * $0 + 1], places[3 * $0 + 2]) }
+    func distance(_ a: SIMD3<Float>, _ b: SIMD3<Float>) -> Float { ((a - b) * (a - b)).sum().squareRoot() }
+    // One anchor alone has all of it.
+    let middle = all.mean(axes: [0, 1])
+    let spread = (all - middle).square().mean().sqrt().item * 2
+    let reach = points.indices.map { index in
+      points.indices.filter { $0 != index }.map { distance(points[index], points[$0]) }.filter { $0 > 1e-4 }.min()
+        ?? max(0.05, spread)
+    }
+    return (points.flatMap { [$0.x, $0.y, $0.z] }, reach)
+  }
+}

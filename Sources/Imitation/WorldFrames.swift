@@ -1,0 +1,136 @@
+import Foundation
+import Tensors
+
+/// Cameras that do not fit each other, or what is recorded of them.
+public enum CameraError: Error, Equatable, CustomStringConvertible {
+  /// Cameras whose images differ in size.
+  case sizes([String])
+  /// A camera that the observations do not have.
+  case missing(String, available: [String])
+  /// Depths or calibrations that something needs.
+  case missingGeometry(String, for: String)
+  /// Depths or calibrations of another size.
+  case geometrySize(String, found: Int, wanted: Int)
+
+  public var description: String {
+    switch self {
+    case .sizes(let cameras): "the cameras \(cameras.joined(separator: ", ")) have images of different sizes"
+    case .missing(let camera, let available):
+      "the world model looks through '\(camera)', the observations have: \(available.joined(separator: ", "))"
+    case .missingGeometry(let key, let what):
+      "'\(what)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
+    case .geometrySize(let key, let found, let wanted):
+      "'\(key)' has \(found) numbers a row, these images need \(wanted)"
+    }
+  }
+}
+
+/// The demonstrations that a world model learns from: frames as views, and clips of frames with actions and rewards.
+public final class WorldFrames {
+  /// Where they come from.
+  public let reader: any EpisodeReader
+  /// The episodes to learn from.
+  public let training: [Int]
+  /// Those to measure on.
+  public let heldOut: [Int]
+  /// What a model of them is built for.
+  public let blueprint: WorldBlueprint
+  private let inputs: WorldInputs
+  private let cameras: [CameraKeys]
+
+  /// - Parameters:
+  ///   - training: the episodes to learn from.
+  ///   - heldOut: those to measure on.
+  /// - Throws: `CameraError` when cameras, depths or calibrations have the wrong sizes.
+  package init(_ reader: any EpisodeReader, _ inputs: WorldInputs, training: [Int], heldOut: [Int]) throws {
+    self.reader = reader
+    self.training = training
+    self.heldOut = heldOut
+    self.inputs = inputs
+    cameras = inputs.cameras.map { CameraKeys($0) }
+    let sizes = Set(cameras.map { reader.schema.images[$0.image] })
+    guard sizes.count == 1, let size = sizes.first ?? nil else { throw CameraError.sizes(cameras.map(\.name)) }
+    blueprint = WorldBlueprint(
+      context: LiftContext(
+        cameras: inputs.cameras, size: size, fieldsOfView: inputs.fieldsOfView, frame: inputs.frame),
+      actionWidth: reader.actionWidth)
+    try reader.schema.checkGeometry(
+      cameras, depths: inputs.depths, calibrations: inputs.calibrations, size: size, for: "world")
+    if let gripper = inputs.gripper, let found = reader.schema.vectors[gripper], found != 3 {
+      throw CameraError.geometrySize(gripper, found: found, wanted: 3)
+    }
+  }
+
+  /// All time steps of some episodes.
+  public func frames(of episodes: [Int]) -> [EpisodeStep] {
+    episodes.flatMap { episode in
+      (0..<reader.episodes[episode].length).map { EpisodeStep(episode: episode, step: $0) }
+    }
+  }
+
+  /// Some time steps as all cameras saw them.
+  public func views(_ frames: [EpisodeStep]) throws -> CameraViews {
+    try CameraViews(
+      cameras, size: blueprint.context.size, count: frames.count, withDepths: inputs.depths,
+      withCalibrations: inputs.calibrations,
+      pixels: { key in try frames.flatMap { try reader.images(key, episode: $0.episode, rows: [$0.step]) } },
+      rows: { key in
+        try frames.flatMap { try reader.vectors(key, episode: $0.episode, rows: $0.step..<$0.step + 1) }
+      })
+  }
+
+  /// Where the gripper was at time steps, meters in the base's frame; nil where nobody asked for it.
+  public func gripper(_ frames: [EpisodeStep]) throws -> [SIMD3<Float>]? {
+    try inputs.gripper.map { key in
+      try frames.map { frame in
+        let row = try reader.vectors(key, episode: frame.episode, rows: frame.step..<frame.step + 1)
+        return SIMD3(row[0], row[1], row[2])
+      }
+    }
+  }
+
+  /// The actions that follow time steps, `[frames, steps, actionWidth]`.
+  public func actions(after frames: [EpisodeStep], steps: Int) throws -> Tensor {
+    let width = blueprint.actionWidth
+    let values = try frames.flatMap { frame in
+      try reader.actions(episode: frame.episode)[frame.step * width..<(frame.step + steps) * width]
+    }
+    return Tensor(values, shape: [frames.count, steps, width])
+  }
+
+  /// The reward of each step of an episode.
+  ///
+  /// The last action leads to a state that no file holds, and a demonstration that ends with success has its only reward there:
+  /// it counts for the action before, the last whose outcome is seen.
+  public func rewards(episode: Int) throws -> [Float] {
+    var rewards = try reader.rewards(episode: episode)
+    let last = rewards.count - 1
+    if last > 0 { rewards[last - 1] = max(rewards[last - 1], rewards[last]) }
+    return rewards
+  }
+
+  /// The rewards of the actions after time steps, `[frames, steps]`.
+  /// - Parameter all: the rewards of each episode.
+  package func rewards(after frames: [EpisodeStep], steps: Int, _ all: [[Float]]) -> Tensor {
+    Tensor(frames.flatMap { all[$0.episode][$0.step..<$0.step + steps] }, shape: [frames.count, steps])
+  }
+}
+
+extension ObservationSchema {
+  /// Refuses depths and calibrations of cameras that are not there or of other sizes.
+  /// - Parameter user: what needs them, for messages.
+  /// - Throws: `CameraError`.
+  package func checkGeometry(
+    _ cameras: [CameraKeys], depths: Bool, calibrations: Bool, size: ImageSize, for user: String
+  ) throws {
+    for camera in cameras {
+      let wanted =
+        (depths ? [(camera.depth, size.height * size.width)] : [])
+        + (calibrations ? [(camera.calibration, CameraCalibration.width)] : [])
+      for (key, wanted) in wanted {
+        guard let found = vectors[key] else { throw CameraError.missingGeometry(key, for: user) }
+        guard found == wanted else { throw CameraError.geometrySize(key, found: found, wanted: wanted) }
+      }
+    }
+  }
+}
