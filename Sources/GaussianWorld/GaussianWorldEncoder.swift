@@ -4,15 +4,21 @@ import Layers
 import Tensors
 
 /// GWM's features for a policy: images to Gaussians to latents, one denoising step of the dynamics from pure noise with the
-/// action unknown, and its hidden tokens pooled (Lu et al. 2025, section 3.4).
+/// action unknown, and its hidden tokens (Lu et al. 2025, section 3.4), with the latents of the present state themselves.
 ///
 /// The world model is frozen unless `fine_tune` says otherwise; the pooling always learns. With `join` another encoder's
-/// features stand beside it. Where tokens are asked for, the hidden tokens are not pooled, and stand where the world's are.
+/// features stand beside it. Where tokens are asked for, the tokens are not pooled, and stand where the world's are.
 public struct GaussianWorldEncoder: FrozenEncoder {
   public struct Options: PluginOptions {
     @Key("A run folder of `imitate world train`, or its world.safetensors.") public var world: String
     @Key("The encoder whose features join; the low-dimensional observations alone when left out.", PluginKind.encoder)
     public var join: Choice?
+    @Key("After which block of the dynamics tokens are taken, 0 being before the first; the last when left out.", 0...200)
+    public var block: Int?
+    @Key("Whether tokens carry the latents of the present state, too.") public var latents = false
+    @Key("The key of the gripper's position in the base's frame: tokens then say where they are from it, too.")
+    public var gripper: String?
+    @Key("Whether where tokens are is part of what is pooled.") public var places = false
     @Key("Width of the pooled feature.", 1...8192) public var features = 64
     @Key("Attention pools over the tokens, each with weights of its own.", 1...8192) public var pools = 8
     @Key("Whether the world model learns too.") public var fineTune = false
@@ -22,19 +28,21 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   public static let name = "gaussian-world"
-  public static let help = "The feature of a Gaussian world model after its first denoising step, pooled."
+  public static let help = "The features of a world model after its first denoising step, pooled or as tokens."
   /// Under which name a world model's description travels with a policy.
   static let attachment = "world"
   /// Numbers of a pool before they are brought together.
   private static let poolWidth = 32
 
-  let world: WorldModel
+  let world: any WorldModel
   let joined: (any ObservationEncoder)?
   let norm: RMSNorm
   /// Of the pooling; nil where the tokens are given as they are.
   let attention, values, projection: Linear?
   private let options: Options
   private let schema: ObservationSchema
+  /// After which block the hidden tokens are taken.
+  private let block: Int
   public let attachments: [String: String]
   public var attachedTensors: [String: Tensor] { joined?.attachedTensors ?? [:] }
   public let layout: FeatureLayout
@@ -43,33 +51,37 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     self.options = options
     schema = context.schema
     if let description = context.attachments[GaussianWorldEncoder.attachment] {
-      world = try WorldModel(description: description, parts: context.parts)
+      world = try context.parts.world(describedBy: description)
     } else {
-      world = try WorldModel(path: try GaussianWorldEncoder.file(options.world), parts: context.parts)
+      world = try context.parts.world(at: options.world)
     }
     var attachments = [GaussianWorldEncoder.attachment: try world.description]
     let model = world.blueprint.context
-    for camera in model.cameras.map({ CameraKeys($0) }) {
+    let cameras = model.cameras.map { CameraKeys($0) }
+    for camera in cameras {
       guard let size = schema.images[camera.image] else {
-        throw GaussianWorldError.missingCamera(camera.image, available: schema.imageKeys)
+        throw CameraError.missing(camera.image, available: schema.imageKeys)
       }
       guard size == model.size else {
         throw GaussianWorldError.otherSize(camera.image, found: size, trained: model.size)
       }
-      guard world.needsDepth else { continue }
-      for (key, wanted) in [(camera.depth, size.height * size.width), (camera.calibration, CameraCalibration.width)] {
-        guard let found = schema.vectors[key] else {
-          throw GaussianWorldError.missingGeometry(key, lift: world.options.lift.kind)
-        }
-        guard found == wanted else { throw GaussianWorldError.geometrySize(key, found: found, wanted: wanted) }
-      }
     }
+    try schema.checkGeometry(
+      cameras, depths: world.needsDepth, calibrations: world.needsCalibrations, size: model.size,
+      for: GaussianWorldEncoder.name)
+    if let gripper = options.gripper, schema.vectors[gripper] != 3 {
+      throw GaussianWorldError.missingGripper(gripper)
+    }
+    block = options.block ?? world.hiddenLayers
+    guard block <= world.hiddenLayers else { throw GaussianWorldError.noBlock(block, of: world.hiddenLayers) }
     if !options.fineTune { world.freeze() }
-    let width = world.dynamics.options.width
-    norm = RMSNorm(width)
+    norm = RMSNorm(world.hiddenWidth)
     let pools = !context.wantsTokens
-    attention = pools ? Linear(inputs: width, outputs: options.pools, random: &random) : nil
-    values = pools ? Linear(inputs: width, outputs: GaussianWorldEncoder.poolWidth, random: &random) : nil
+    let dimensions = options.gripper == nil ? 3 : 6
+    let width = world.hiddenWidth + (options.latents ? world.tokenWidth : 0)
+    let pooledWidth = width + (options.places ? dimensions : 0)
+    attention = pools ? Linear(inputs: pooledWidth, outputs: options.pools, random: &random) : nil
+    values = pools ? Linear(inputs: pooledWidth, outputs: GaussianWorldEncoder.poolWidth, random: &random) : nil
     projection =
       pools
       ? Linear(inputs: options.pools * GaussianWorldEncoder.poolWidth, outputs: options.features, random: &random)
@@ -90,48 +102,55 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     self.attachments = attachments
     layout = FeatureLayout(
       (pools ? [(.world, "world", options.features)] : []) + others,
-      tokens: pools ? nil : .init(width: width, dimensions: 3))
+      tokens: pools ? nil : .init(width: width, dimensions: dimensions))
   }
 
-  public static func checkFiles(_ options: Options) throws { _ = try file(options.world) }
-
-  private static func file(_ path: String) throws -> String {
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    let file = exists && isFolder.boolValue ? path + "/world.safetensors" : path
-    guard FileManager.default.fileExists(atPath: file) else { throw GaussianWorldError.noWorld(path: path) }
-    return file
-  }
+  public static func checkFiles(_ options: Options) throws { _ = try Catalog().worldFile(options.world) }
 
   public func check(instruction: String) throws { try joined?.check(instruction: instruction) }
 
-  public var history: Int { LatentDynamics.context - 1 }
+  public var history: Int { world.context - 1 }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     let (batch, time) = (observations.count, observations.time - history)
-    let width = world.dynamics.options.width
     let present = observations.dropping(first: history)
     let others = joined.map { [$0(present).pooled] } ?? schema.lowDimensional.map { present.vectors[$0.key]! }
     let rows = (observations.frozen ?? frozen(observations)).reshaped([batch * time, world.tokenCount, -1])
+    let (hidden, latents) = (world.hiddenWidth, options.latents ? world.tokenWidth : 0)
+    func part(_ columns: Range<Int>) -> Tensor { rows.sliced(axis: 2, columns) }
+    var tokens = norm(part(0..<hidden))
+    // Standardized by the world model, to a deviation of a half.
+    if latents > 0 { tokens = .concatenated([tokens, part(hidden..<hidden + latents) * 2], axis: 2) }
+    let positions =
+      keepsPositions ? places(part(hidden + latents..<hidden + latents + 3), present) : nil
     guard let attention, let values, let projection else {
-      func part(_ columns: Range<Int>) -> Tensor {
-        rows.sliced(axis: 2, columns).reshaped([batch, time, world.tokenCount, -1])
-      }
+      func frames(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch, time, world.tokenCount, -1]) }
       return Features(
         pooled: others.isEmpty ? .zeros([batch, time, 0]) : .concatenated(others, axis: 2),
-        tokens: norm(part(0..<width)), positions: part(width..<width + 3))
+        tokens: frames(tokens), positions: frames(positions!))
     }
-    let tokens = norm(rows)
+    if options.places, let positions { tokens = .concatenated([tokens, positions * 2], axis: 2) }
     let weights = attention(tokens).softmax(axis: 1)
     let pooled = weights.matmul(values(tokens), transposingSelf: true).reshaped([batch, time, -1])
     return Features(pooled: .concatenated([projection(pooled)] + others, axis: 2))
   }
 
+  /// Where tokens are, `[frames, tokens, 3]`, or from the gripper and absolute, `[frames, tokens, 6]`; meters.
+  private func places(_ positions: Tensor, _ present: ObservationBatch) -> Tensor {
+    guard let key = options.gripper else { return positions }
+    let gripper = present.unnormalized[key]!.reshaped([-1, 1, 3])
+    return .concatenated([positions - gripper, positions], axis: 2)
+  }
+
   // MARK: The frozen part
+
+  /// Whether rows say where tokens are.
+  private var keepsPositions: Bool { layout.tokens != nil || options.places }
 
   public var frozenCount: Int? {
     guard !options.fineTune else { return nil }
-    return world.tokenCount * (world.dynamics.options.width + (layout.tokens?.dimensions ?? 0))
+    let width = world.hiddenWidth + (options.latents ? world.tokenWidth : 0) + (keepsPositions ? 3 : 0)
+    return world.tokenCount * width
   }
 
   public var frozenIdentity: String {
@@ -141,43 +160,43 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       hash.add(name.utf8)
       tensor.withUnsafeBufferPointer { hash.add(UnsafeRawBufferPointer($0)) }
     }
-    let name = GaussianWorldEncoder.name + (layout.tokens == nil ? "" : " positions")
-    return "\(name) 1 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
+    let name = GaussianWorldEncoder.name + (keepsPositions ? " positions" : "") + (options.latents ? " latents" : "")
+    return "\(name) \(block) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
   }
 
   public var frozenLimit: Int { Int(options.cacheGigabytes * 1e9) }
 
   public var frozenKeys: (images: [String], vectors: [String]) {
     let cameras = world.blueprint.context.cameras.map { CameraKeys($0) }
-    return (cameras.map(\.image), world.needsDepth ? cameras.flatMap { [$0.depth, $0.calibration] } : [])
+    return (
+      cameras.map(\.image),
+      cameras.flatMap {
+        (world.needsDepth ? [$0.depth] : []) + (world.needsCalibrations ? [$0.calibration] : [])
+      }
+    )
   }
 
   public func frozen(_ observations: ObservationBatch) -> Tensor {
     let (batch, time) = (observations.count, observations.time)
-    let encodings = world.encoding(views(observations)).detachedUnless(options.fineTune)
-    // Each moment with the ones before it, which give the anchors.
-    let rows = (0..<batch).flatMap { item in (history..<time).map { item * time + $0 } }
-    let first = encodings.gathered(rows.map { $0 - history })
-    let states = (0...history).map { past in
-      world.state(encodings.gathered(rows.map { $0 - history + past }), reference: first)
+    // Each moment with the ones before it.
+    let windows = (0..<batch).flatMap { item in
+      (history..<time).map { moment in (0...history).map { item * time + moment - history + $0 } }
     }
-    var hidden = world.dynamics.firstStepHidden(history: Tensor.stacked(states, axis: 1))
+    let state = world.observe(views(observations), windows: windows)
+    var parts = [world.hidden(state)[block]]
+    if options.latents { parts.append(state.tokens) }
     // Where a token is stands behind what it says.
-    if layout.tokens != nil { hidden = .concatenated([hidden, world.positions(reference: first)], axis: 2) }
-    return hidden.reshaped([batch, time - history, -1])
+    if keepsPositions { parts.append(state.positions) }
+    return Tensor.concatenated(parts, axis: 2).reshaped([batch, time - history, -1])
   }
 
   private func views(_ observations: ObservationBatch) -> CameraViews {
     let context = world.blueprint.context
     return CameraViews(
       context.cameras.map { CameraKeys($0) }, size: context.size, count: observations.count * observations.time,
-      geometry: world.needsDepth, pixels: { observations.images[$0]!.pixels },
-      rows: { observations.vectors[$0]!.scalars })
+      withDepths: world.needsDepth, withCalibrations: world.needsCalibrations,
+      pixels: { observations.images[$0]!.pixels }, rows: { observations.vectors[$0]!.scalars })
   }
-}
-
-extension Tensor {
-  fileprivate func detachedUnless(_ isTrained: Bool) -> Tensor { isTrained ? self : detached }
 }
 
 extension ObservationBatch {
@@ -193,8 +212,10 @@ extension ObservationBatch {
       }
       return ImageBatch(batch: images.batch, time: images.time - count, size: images.size, pixels: pixels)
     }
-    return ObservationBatch(
+    var rest = ObservationBatch(
       images: images, vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
       time: time - count)
+    rest.unnormalized = unnormalized.mapValues { $0.sliced(axis: 1, count..<time) }
+    return rest
   }
 }

@@ -100,7 +100,9 @@ public struct Splatter: GaussianLift {
     let locals = locals(views)
     return .merged(
       locals.enumerated().map { camera, local in
-        camera == 0 ? local.gaussians : motion(locals[0], local)(local.gaussians)
+        guard camera > 0 else { return local.gaussians }
+        let motion = views.calibrations.map { RigidMotion($0[camera], to: $0[0]) } ?? motion(locals[0], local)
+        return motion(local.gaussians)
       })
   }
 

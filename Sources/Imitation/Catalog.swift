@@ -101,7 +101,7 @@ public struct Catalog: PartFactory {
     func make<C: StateCodec>(_ type: C.Type) throws -> any StateCodec {
       try type.init(options: C.Options(choice.options, path: path), context: context, random: &random)
     }
-    return try placing(choice, path: path) { try make(find(choice, .codec, path, as: (any StateCodec.Type).self)) }
+    return try with(choice, .codec, path, as: (any StateCodec.Type).self) { try make($0) }
   }
 
   public func traits(ofCodec choice: Choice, path: String) throws -> (usesLift: Bool, isTrained: Bool) {
@@ -117,7 +117,7 @@ public struct Catalog: PartFactory {
       try type.init(
         options: W.Options(choice.options, path: path), blueprint: blueprint, parts: self, random: &random)
     }
-    return try placing(choice, path: path) { try make(find(choice, .world, path, as: (any WorldModel.Type).self)) }
+    return try with(choice, .world, path, as: (any WorldModel.Type).self) { try make($0) }
   }
 
   /// What a world model looks at, and the stages of its training.
