@@ -6,8 +6,12 @@ import Tensors
 extension GaussianVAE {
   /// Which rows of three numbers lie in a box: two corners, the lower one first.
   static func isInside(_ means: [Float], _ box: [Float]) -> [Bool] {
-    (0..<means.count / 3).map { row in
-      (0..<3).allSatisfy { means[3 * row + $0] >= box[$0] && means[3 * row + $0] <= box[3 + $0] }
+    (0..<means.count / 3).map { row -> Bool in
+      for axis in 0..<3 {
+        let value = means[3 * row + axis]
+        if value < box[axis] || value > box[3 + axis] { return false }
+      }
+      return true
     }
   }
 

@@ -137,6 +137,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   /// Where tokens are, `[frames, tokens, 3]`, or from the gripper and absolute, `[frames, tokens, 6]`; meters.
   private func places(_ positions: Tensor, _ present: ObservationBatch) -> Tensor {
+    // Where the window was moved for training, its tokens moved along.
+    let positions = present.motion.map { $0.repeated(present.time).moved(positions) } ?? positions
     guard let key = options.gripper else { return positions }
     let gripper = present.unnormalized[key]!.reshaped([-1, 1, 3])
     return .concatenated([positions - gripper, positions], axis: 2)
@@ -215,6 +217,7 @@ extension ObservationBatch {
     var rest = ObservationBatch(
       images: images, vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
       time: time - count)
+    rest.motion = motion
     rest.unnormalized = unnormalized.mapValues { $0.sliced(axis: 1, count..<time) }
     return rest
   }

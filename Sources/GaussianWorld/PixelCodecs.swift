@@ -37,6 +37,7 @@ public struct SquareOptions: PluginOptions {
 
 /// Every pixel's Gaussian, in squares: GWM's ablation without the VAE (Lu et al. 2025, Table 4).
 public struct GaussianCodec: StateCodec {
+  public typealias Options = SquareOptions
   public static let name = "gaussians"
   public static let help = "All Gaussians without a VAE: squares of them are tokens."
   private let squares: Squares
@@ -70,6 +71,7 @@ public struct GaussianCodec: StateCodec {
 
 /// The first camera's images, in squares: an image DiT, GWM's ablation without Gaussians (Lu et al. 2025, Table 4).
 public struct PixelCodec: StateCodec {
+  public typealias Options = SquareOptions
   public static let name = "pixels"
   public static let help = "The first camera's images without Gaussians: squares of pixels are tokens."
   private let squares: Squares

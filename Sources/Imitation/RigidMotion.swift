@@ -21,6 +21,13 @@ package struct RigidMotion {
       views.flatMap { [$0.translation.x, $0.translation.y, $0.translation.z] }, shape: [views.count, 3])
   }
 
+  /// From the frame that a view is given in to the camera's own.
+  package init(into view: SplattingView) {
+    self.init(
+      rotation: Tensor(RigidMotion.quaternion(view.rotation), shape: [1, 4]),
+      shift: Tensor([view.translation.x, view.translation.y, view.translation.z], shape: [1, 3]))
+  }
+
   package func callAsFunction(_ set: Gaussians) -> Gaussians {
     let (w, v) = (part(0..<1), part(1..<4))
     let own = set.rotations
@@ -37,6 +44,13 @@ package struct RigidMotion {
     let turned = Tensor.concatenated([rotation.sliced(axis: 1, 0..<1), -rotation.sliced(axis: 1, 1..<4)], axis: 1)
     let back = RigidMotion(rotation: turned, shift: .zeros(shift.shape))
     return RigidMotion(rotation: turned, shift: -back.moved(shift.unsqueezed(1)).squeezed(1))
+  }
+
+  /// Each item's motion `count` times, one after the other.
+  package func repeated(_ count: Int) -> RigidMotion {
+    guard count > 1 else { return self }
+    let rows = (0..<rotation.shape[0]).flatMap { Array(repeating: $0, count: count) }
+    return RigidMotion(rotation: rotation.gathered(rows), shift: shift.gathered(rows))
   }
 
   /// Points `[batch, n, 3]`.

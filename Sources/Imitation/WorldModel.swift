@@ -140,6 +140,9 @@ public struct WorldState: Sendable {
     public var lifted: Gaussians
     /// `[batch, tokens, numbers]`.
     public var tokens: Tensor
+
+    /// A frame's Gaussians and its state.
+    public init(lifted: Gaussians, tokens: Tensor) { (self.lifted, self.tokens) = (lifted, tokens) }
   }
 
   /// A state of its last frames.

@@ -49,7 +49,7 @@ extension WorldRecipe {
       keys: settingKeys.map { key in
         var key = key
         if key.name == "data" { key.keys = [] }
-        if key.name == "training" { for index in key.keys.indices { key.keys[index].keys = [] } }
+        if key.name == "training" { key.keys = [] }
         return key
       })
   }

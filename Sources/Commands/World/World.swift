@@ -13,7 +13,7 @@ struct World: ParsableCommand {
 struct WorldTrain: Verb {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Train a world model: lift, VAE and dynamics, one after the other.",
+    abstract: "Train a world model: lift, codec and dynamics, one after the other.",
     discussion: """
       Each stage has checkpoints of its own; the same command goes on where it was stopped. The finished model is \
       world.safetensors in the run folder.
@@ -40,37 +40,28 @@ struct WorldTrain: Verb {
   ) throws {
     for note in SettingsFile.oldKeys(path, changes: changes) { tell("note: \(note)") }
     let recipe = try WorldRecipe(path: path, changes: changes)
+    if let note = recipe.note { tell("note: \(note)") }
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     let interruption = Interruption()
-    var run = try WorldRun(recipe: recipe, folder: folder, place: place, catalog: session.catalog)
+    var run = try WorldTraining(recipe, folder, place, session.catalog)
     run.adopting = other.map { RunFolder($0) }
-    let parts: [(String, Int)] = [
-      ("lift", run.model.lift?.parameterCount ?? 0), ("vae", run.model.vae?.parameterCount ?? 0),
-      ("dynamics", run.model.dynamics.parameterCount),
-    ]
-    tell("parameters: \(parts.map { "\($0.0) \($0.1)" }.joined(separator: ", "))")
+    let parts = run.stages.map { "\($0) \(run.model.module(of: $0)?.parameterCount ?? 0)" }
+    tell("parameters: \(parts.joined(separator: ", "))")
     if dryRun { return }
     let lock = try folder.locked(creating: true)
     defer { lock.release() }
     if restart {
-      for stage in WorldRecipe.Stage.allCases {
-        try? FileManager.default.removeItem(atPath: "\(folder.path)/\(stage.rawValue)")
-      }
-      for file in [WorldRun.file(folder), WorldEvaluation.file(folder)] {
-        try? FileManager.default.removeItem(atPath: file)
-      }
+      run.removeStages()
+      try? FileManager.default.removeItem(atPath: WorldEvaluation.file(folder))
     }
     if try run.isFinished {
       tell("\(folder.path): trained")
     } else {
       // What was measured before more steps says nothing of what comes of them.
       try? FileManager.default.removeItem(atPath: WorldEvaluation.file(folder))
-      let began = WorldRecipe.Stage.allCases.contains {
-        !RunFolder("\(folder.path)/\($0.rawValue)").checkpointSteps.isEmpty
-      }
-      try folder.create(recipe: recipe.text, replace: restart || began)
+      try folder.create(recipe: recipe.text, replace: restart || run.hasBegun)
       try run.train(interruption)
     }
-    print(WorldRun.file(folder))
+    print(WorldTraining.file(folder))
   }
 }

@@ -41,7 +41,7 @@ struct WorldEvaluate: Verb {
     let interruption = Interruption()
     var ground: [String]?
     for (number, path) in ([runFolder] + against).enumerated() {
-      let world = try TrainedWorld(RunFolder(path), place: place, catalog: session.catalog)
+      let world = try TrainedWorld(path, place, session.catalog)
       guard ground ?? world.ground == world.ground else {
         throw CommandFailure(
           "\(path): its demonstrations, those that are held out, its first camera or its images are not those of "
@@ -52,24 +52,24 @@ struct WorldEvaluate: Verb {
       if let side = perceptual?.trunk.smallestSide, min(size.width, size.height) < side {
         throw CommandFailure("LPIPS needs images of \(side) pixels or more, these are \(size.width)x\(size.height)")
       }
-      if video != nil, steps + LatentDynamics.context < InflatedInception.fewestFrames {
+      if video != nil, steps + world.model.context < InflatedInception.fewestFrames {
         throw CommandFailure("FVD needs clips of \(InflatedInception.fewestFrames) frames: use more --steps")
       }
       let places = world.places(steps: steps, count: clips)
       guard !places.isEmpty else {
-        throw CommandFailure("no held-out demonstration of \(path) is \(steps + LatentDynamics.context) steps long")
+        throw CommandFailure("no held-out demonstration of \(path) is \(steps + world.model.context) steps long")
       }
       let bar = ProgressBar("measure \(world.recipe.name)", total: places.count, unit: "clips")
       var sum = WorldScores.Sum(steps: steps, perceptual, video)
       for (done, place) in places.enumerated() {
         if interruption.isAsked { throw CommandFailure("stopped") }
         sum.add(
-          try world.clip(episode: place.episode, first: place.first, steps: steps, lifted: true), world.model)
+          try world.clip(episode: place.episode, first: place.first, steps: steps), world.model)
         bar.update(done + 1)
       }
       bar.finish()
       result.clips = places.count
-      result.worlds += sum.scores(world.recipe.name, state: world.model.options.state, baselines: number == 0)
+      result.worlds += sum.scores(world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
     }
     try result.write(to: RunFolder(runFolder))
     print(format == .json ? try OutputFormat.json(result) : result.table)
@@ -166,6 +166,8 @@ struct WorldScores: Codable {
     private let video: VideoDistance?
     private var clips = 0
     private var scores: [Way: VideoScores] = [:]
+    /// What the lift's Gaussians look like from the cameras beside the first.
+    private var beside: [Int: VideoScores] = [:]
     private var recorded: [[Double]] = []
     private var latent = (near: 0.0, last: 0.0)
 
@@ -175,35 +177,44 @@ struct WorldScores: Codable {
       empty = VideoScores(steps: steps, perceptual: perceptual, video: video)
     }
 
-    mutating func add(_ clip: TrainedWorld.Clip, _ model: WorldModel) {
-      let context = LatentDynamics.context
+    mutating func add(_ clip: TrainedWorld.Clip, _ model: any WorldModel) {
+      let context = model.context
       let range = context..<context + steps
-      let ahead = Array(clip.views[range])
-      let last = clip.states.sliced(axis: 0, context - 1..<context)
+      let ahead = Array(clip.views[0][range])
+      let last = clip.states.items(context - 1..<context)
+      let frames = clip.frames[0]
       func repeated(_ one: Tensor) -> Tensor { one.broadcast(to: [steps] + one.shape.dropFirst()) }
       var images: [Way: Tensor] = [
-        .predicted: model.image(clip.predicted, from: ahead),
-        .lastState: repeated(model.image(last, from: [clip.views[context - 1]])),
-        .copied: repeated(clip.frames.sliced(axis: 0, context - 1..<context)),
-        .encoded: model.image(clip.states.sliced(axis: 0, range), from: ahead),
+        .predicted: model.decode(clip.predicted, from: ahead),
+        .lastState: repeated(model.decode(last, from: [clip.views[0][context - 1]])),
+        .copied: repeated(frames.sliced(axis: 0, context - 1..<context)),
       ]
+      if model.gaussians(last) != nil { images[.encoded] = model.decode(clip.states.items(range), from: ahead) }
       if let lifted = clip.lifted {
-        images[.lifted] = Gaussians(lifted.values.sliced(axis: 0, range)).rendered(from: ahead)
-          .sliced(axis: 3, 0..<3).clamped(to: 0...1)
+        let set = Gaussians(lifted.values.sliced(axis: 0, range))
+        func drawn(_ camera: Int) -> Tensor {
+          set.rendered(from: Array(clip.views[camera][range])).sliced(axis: 3, 0..<3).clamped(to: 0...1)
+        }
+        images[.lifted] = drawn(0)
+        for camera in clip.views.indices.dropFirst() {
+          beside[camera, default: empty].add(
+            drawn(camera), truth: clip.frames[camera].sliced(axis: 0, range),
+            past: clip.frames[camera].sliced(axis: 0, 0..<context))
+        }
       }
-      let (truth, past) = (clip.frames.sliced(axis: 0, range), clip.frames.sliced(axis: 0, 0..<context))
+      let (truth, past) = (frames.sliced(axis: 0, range), frames.sliced(axis: 0, 0..<context))
       for (way, images) in images { scores[way, default: empty].add(images, truth: truth, past: past) }
-      if let video { recorded.append(video.features(clip.frames)) }
-      let next = clip.states.sliced(axis: 0, context..<context + 1)
-      latent.near += Double((clip.predicted.sliced(axis: 0, 0..<1) - next).square().mean().item)
-      latent.last += Double((last - next).square().mean().item)
+      if let video { recorded.append(video.features(frames)) }
+      let next = clip.states.items(context..<context + 1).tokens
+      latent.near += Double((clip.predicted.items(0..<1).tokens - next).square().mean().item)
+      latent.last += Double((last.tokens - next).square().mean().item)
       clips += 1
     }
 
     /// - Parameter baselines: whether what needs no prediction is reported too.
-    func scores(_ name: String, state: WorldModel.State, baselines: Bool) -> [WorldScores] {
-      func row(_ way: Way, _ name: String, latent: Bool = false) -> WorldScores? {
-        guard let scores = scores[way] else { return nil }
+    func scores(_ name: String, cameras: [String], baselines: Bool) -> [WorldScores] {
+      func row(_ scores: VideoScores?, _ name: String, latent: Bool = false) -> WorldScores? {
+        guard let scores else { return nil }
         func mean(_ steps: [Double]) -> Double { steps.reduce(0, +) / Double(steps.count) }
         return WorldScores(
           name: name, psnr: mean(scores.psnrByStep), ssim: mean(scores.ssimByStep), lpips: scores.lpips,
@@ -212,14 +223,24 @@ struct WorldScores: Codable {
           lastLatentError: latent ? self.latent.last / Double(clips) : nil)
       }
       var rows = [
-        row(.predicted, "\(name): \(Way.predicted.rawValue)", latent: true),
-        row(.lastState, "\(name): last state drawn"),
+        row(scores[.predicted], "\(name): \(Way.predicted.rawValue)", latent: true),
+        row(scores[.lastState], "\(name): last state drawn"),
+        row(scores[.encoded], "\(name): true states drawn"), row(scores[.lifted], "\(name): lift drawn"),
       ]
-      if state != .image {
-        rows += [row(.encoded, "\(name): true states drawn"), row(.lifted, "\(name): lift drawn")]
+      for (camera, scores) in beside.sorted(by: { $0.key < $1.key }) {
+        rows.append(row(scores, "\(name): lift drawn from \(cameras[camera])"))
       }
-      if baselines { rows.append(row(.copied, "last frame copied")) }
+      if baselines { rows.append(row(scores[.copied], "last frame copied")) }
       return rows.compactMap(\.self)
     }
+  }
+}
+
+extension TrainedWorld {
+  /// Opens a finished run with its demonstrations.
+  init(_ path: String, _ place: DatasetPlace, _ catalog: Catalog) throws {
+    let folder = RunFolder(path)
+    let recipe = try TrainedWorld.recipe(of: folder)
+    try self.init(WorldTraining(recipe, folder, place, catalog), catalog: catalog)
   }
 }

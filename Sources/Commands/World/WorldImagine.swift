@@ -26,7 +26,7 @@ struct WorldImagine: Verb {
 
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
-    let world = try TrainedWorld(folder, place: place, catalog: session.catalog)
+    let world = try TrainedWorld(runFolder, place, session.catalog)
     let episodes = world.data.reader.episodes
     let chosen: [Int]
     if let demo {
@@ -42,7 +42,7 @@ struct WorldImagine: Verb {
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     for episode in chosen {
       let name = "\(episodes[episode].task)-\(episodes[episode].name)"
-      let room = episodes[episode].length - LatentDynamics.context - start
+      let room = episodes[episode].length - world.model.context - start
       guard start >= 0, room > 0 else {
         throw CommandFailure(
           "\(name) has \(episodes[episode].length) steps; begin at 0 to \(episodes[episode].length - 3)")
@@ -64,18 +64,19 @@ struct WorldImagine: Verb {
     var parts: [String]
   }
 
-  private func video(_ clip: TrainedWorld.Clip, _ model: WorldModel) -> Video {
-    let context = LatentDynamics.context
-    let range = context..<clip.frames.shape[0]
-    let (own, free) = (Array(clip.views[range]), clip.views[range].map { turned($0, clip, model) })
-    let states = clip.states.sliced(axis: 0, range)
+  private func video(_ clip: TrainedWorld.Clip, _ model: any WorldModel) -> Video {
+    let range = model.context..<clip.frames[0].shape[0]
+    let own = Array(clip.views[0][range])
+    let states = clip.states.items(range)
     var parts = [
-      ("true", clip.frames.sliced(axis: 0, range)), ("imagined", model.image(clip.predicted, from: own)),
+      ("true", clip.frames[0].sliced(axis: 0, range)), ("imagined", model.decode(clip.predicted, from: own)),
     ]
-    if model.options.state != .image {
+    if let set = model.gaussians(clip.states.items(0..<1)) {
+      let middle = set.means.mean(axes: [0, 1]).scalars
+      let free = own.map { turned($0, around: SIMD3(middle[0], middle[1], middle[2])) }
       parts += [
-        ("true, from beside", model.image(states, from: free)),
-        ("imagined, from beside", model.image(clip.predicted, from: free)),
+        ("true, from beside", model.decode(states, from: free)),
+        ("imagined, from beside", model.decode(clip.predicted, from: free)),
       ]
     }
     let frames = (0..<range.count).map { step in
@@ -86,14 +87,17 @@ struct WorldImagine: Verb {
   }
 
   /// The view turned around the middle of what is seen.
-  private func turned(_ view: SplattingView, _ clip: TrainedWorld.Clip, _ model: WorldModel) -> SplattingView {
-    guard let set = model.gaussians(clip.states.sliced(axis: 0, 0..<1)) else { return view }
-    let middle = set.means.mean(axes: [0, 1]).scalars
+  private func turned(_ view: SplattingView, around middle: SIMD3<Float>) -> SplattingView {
     let (c, s) = (Float(cos(angle * .pi / 180)), Float(sin(angle * .pi / 180)))
+    let turn = [SIMD3(c, 0, s), SIMD3(0, 1, 0), SIMD3(-s, 0, c)]
+    func times(_ rows: [SIMD3<Float>], _ v: SIMD3<Float>) -> SIMD3<Float> {
+      SIMD3((rows[0] * v).sum(), (rows[1] * v).sum(), (rows[2] * v).sum())
+    }
     var result = view
-    result.rotation = [SIMD3(c, 0, s), SIMD3(0, 1, 0), SIMD3(-s, 0, c)]
-    let m = SIMD3(middle[0], middle[1], middle[2])
-    result.translation = m - SIMD3(c * m.x + s * m.z, m.y, -s * m.x + c * m.z)
+    let rows = view.rotation
+    result.rotation = turn.map { row in rows[0] * row.x + rows[1] * row.y + rows[2] * row.z }
+    let seen = times(rows, middle) + view.translation
+    result.translation = seen - times(turn, seen - view.translation)
     return result
   }
 
@@ -101,13 +105,13 @@ struct WorldImagine: Verb {
     _ name: String, _ instruction: String, _ heldOut: Bool, _ clip: TrainedWorld.Clip, _ video: Video,
     _ world: TrainedWorld
   ) -> String {
-    let context = LatentDynamics.context
+    let context = world.model.context
     let steps = video.frames.count
-    let images = world.model.image(clip.predicted, from: Array(clip.views[context...]))
+    let images = world.model.decode(clip.predicted, from: Array(clip.views[0][context...]))
     let psnr = (0..<steps).map { step in
       ImageMetrics.psnr(
         images.sliced(axis: 0, step..<step + 1).squeezed(0),
-        clip.frames.sliced(axis: 0, context + step..<context + step + 1).squeezed(0))
+        clip.frames[0].sliced(axis: 0, context + step..<context + step + 1).squeezed(0))
     }
     let video64 = Data(Image.animatedPNG(video.frames, framesPerSecond: 10)).base64EncodedString()
     var body = """
@@ -126,10 +130,13 @@ struct WorldImagine: Verb {
       } ?? "")</p>
       """
     if let imagined = world.model.gaussians(clip.predicted),
-      let truth = world.model.gaussians(clip.states.sliced(axis: 0, context..<context + steps))
+      let truth = world.model.gaussians(clip.states.items(context..<context + steps))
     {
-      func frames(_ set: Gaussians) -> [[Float]] { (0..<set.batch).map { set.item($0).values.scalars } }
-      let view = clip.views[0]
+      // The viewer stands where the first camera does.
+      let view = clip.views[0][0]
+      func frames(_ set: Gaussians) -> [[Float]] {
+        (0..<set.batch).map { RigidMotion(into: view)(set.item($0)).values.scalars }
+      }
       let angle = 2 * atan(Double(view.height) / 2 / Double(view.focal.y)) * 180 / .pi
       let viewer = GaussianViewer(
         tracks: [.init(name: "imagined", frames: frames(imagined)), .init(name: "true", frames: frames(truth))],

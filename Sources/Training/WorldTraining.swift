@@ -1,0 +1,160 @@
+import Demonstrations
+import Foundation
+import Imitation
+import Layers
+import Tensors
+
+/// A world model that is trained: stage after stage, each with checkpoints of its own, and the whole in `world.safetensors`.
+package struct WorldTraining {
+  package let recipe: WorldRecipe
+  package let folder: RunFolder
+  package let data: WorldFrames
+  package let model: any WorldModel
+  package let stages: [String]
+  /// What the demonstrations' files hold, SHA-256.
+  package let contents: [String]
+  /// A run whose finished stages are taken over.
+  package var adopting: RunFolder?
+
+  /// What a training tells of.
+  package enum Event {
+    /// A remark for the user.
+    case note(String)
+    /// A stage begins at a step.
+    case begins(stage: String, at: Int, of: Int)
+    /// Something happened while a stage is trained.
+    case training(TrainingEvent)
+    /// A stage has ended.
+    case ended
+  }
+
+  package static func file(_ folder: RunFolder) -> String { folder.path + "/world.safetensors" }
+
+  /// - Throws: `SettingError`, naming the recipe's file, or when data and model do not fit each other.
+  package init(
+    recipe: WorldRecipe, folder: RunFolder, registry: DatasetRegistry, root: String, catalog: Catalog,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws {
+    (self.recipe, self.folder) = (recipe, folder)
+    do {
+      try catalog.check(recipe)
+      let plan = try catalog.plan(ofWorld: recipe.world)
+      stages = plan.stages
+      try recipe.check(stages: stages)
+      (data, contents) = try recipe.frames(plan.inputs, registry, root: root, catalog: catalog, progress: progress)
+      var random = Random(seed: recipe.seed).split("world")
+      model = try catalog.makeWorld(recipe.world, blueprint: data.blueprint, random: &random)
+    } catch let error as SettingError {
+      throw SettingError.inFile(recipe.path, error)
+    }
+    for stage in stages where try recipe.training[stage] == nil && model.isTrained(stage, data) {
+      throw SettingError.inFile(
+        recipe.path,
+        .invalid(path: "training.\(stage)", line: 0, reason: "is missing, and this part of '\(recipe.world.kind)' has to learn"))
+    }
+  }
+
+  private func stage(_ name: String) -> Stage {
+    Stage(RunFolder("\(folder.path)/\(name)"), identity: recipe.identity(of: name, in: stages, contents))
+  }
+
+  /// Whether everything is trained and written.
+  /// - Throws: `CheckpointError.otherRecipe` when a stage's folder belongs to another recipe: nothing is changed then.
+  package var isFinished: Bool {
+    get throws {
+      let left = try stages.filter { name in
+        guard let settings = recipe.training[name] else { return false }
+        return try stage(name).step() ?? 0 < settings.steps && model.isTrained(name, data)
+      }
+      return FileManager.default.fileExists(atPath: WorldTraining.file(folder)) && left.isEmpty
+    }
+  }
+
+  /// Whether a stage has been trained for some steps.
+  package var hasBegun: Bool {
+    stages.contains { !RunFolder("\(folder.path)/\($0)").checkpointSteps.isEmpty }
+  }
+
+  /// Removes what was trained before.
+  package func removeStages() {
+    for path in stages.map({ "\(folder.path)/\($0)" }) + [WorldTraining.file(folder)] {
+      try? FileManager.default.removeItem(atPath: path)
+    }
+  }
+
+  /// Trains what is not trained yet, and writes the model.
+  /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
+  package func train(
+    _ precomputation: Precomputation, shouldStop: () -> Bool = { false }, report: (Event) -> Void = { _ in }
+  ) throws -> Bool {
+    for name in stages {
+      guard let module = model.module(of: name) else { continue }
+      if let settings = recipe.training[name], try model.isTrained(name, data) {
+        guard try train(name, module, settings, precomputation, shouldStop, report) else { return false }
+      }
+      module.freeze()
+    }
+    try model.write(to: WorldTraining.file(folder))
+    return true
+  }
+
+  /// Trains one stage to its end, or fills its module where that is done already.
+  private func train(
+    _ name: String, _ module: any Module, _ settings: TrainingSettings, _ precomputation: Precomputation,
+    _ shouldStop: () -> Bool, _ report: (Event) -> Void
+  ) throws -> Bool {
+    let stage = stage(name)
+    if let adopting, stage.folder.checkpointSteps.isEmpty {
+      let isTaken = try stage.adopt(from: RunFolder("\(adopting.path)/\(name)"), steps: settings.steps)
+      report(
+        .note(
+          "\(name): "
+            + (isTaken
+              ? "taken over from \(adopting.path)"
+              : "not taken over: \(adopting.path) has none that is finished and of the same settings and data")))
+    }
+    let first = try stage.step() ?? 0
+    if first >= settings.steps {
+      try stage.load(into: module)
+      return true
+    }
+    if let before = try stage.stepsBefore(settings) {
+      report(.note("note: \(name): \(settings.steps) steps instead of \(before)"))
+      if case .cosine = settings.schedule {
+        report(
+          .note(
+            "note: \(name): the cosine schedule is stretched: what is trained so far had the learning rates of a run "
+              + "of \(before) steps"))
+      }
+    }
+    guard
+      let objective = try model.objective(
+        of: name, data, batch: settings.batch, seed: recipe.seed, precomputation)
+    else { return true }
+    report(.begins(stage: name, at: first, of: settings.steps))
+    let finished = try stage.train(
+      objective, settings, seed: Random(seed: recipe.seed).split(name).key, shouldStop: shouldStop
+    ) { report(.training($0)) }
+    report(.ended)
+    return finished
+  }
+}
+
+extension WorldRecipe {
+  /// Its demonstrations, and what their files hold.
+  /// - Throws: `RegistryError`, `CameraError`, or what opening them threw.
+  package func frames(
+    _ inputs: WorldInputs, _ registry: DatasetRegistry, root: String, catalog: Catalog,
+    progress: (_ done: Int, _ total: Int) -> Void
+  ) throws -> (frames: WorldFrames, contents: [String]) {
+    let request = EpisodeRequest(
+      try data.selections(registry, root: root), images: inputs.keys.images, vectors: inputs.keys.vectors,
+      memory: Int(data.memoryGigabytes * 1e9))
+    let reader = try catalog.makeReader(data.reader).open(request, progress: progress)
+    let (training, heldOut) = TrainingData.divide(reader, data, seed: seed)
+    return (
+      try WorldFrames(reader, inputs, training: training, heldOut: heldOut),
+      try reader.fingerprints().flatMap { [$0.sha256] + ($0.linked ?? []) }
+    )
+  }
+}
