@@ -122,7 +122,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     // Standardized by the world model, to a deviation of a half.
     if latents > 0 { tokens = .concatenated([tokens, part(hidden..<hidden + latents) * 2], axis: 2) }
     let positions =
-      keepsPositions ? places(part(hidden + latents..<hidden + latents + 3), present) : nil
+      keepsPositions ? places(
+        part(hidden + latents..<hidden + latents + 3), present, isKept: observations.frozen != nil) : nil
     guard let attention, let values, let projection else {
       func frames(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch, time, world.tokenCount, -1]) }
       return Features(
@@ -136,9 +137,12 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   /// Where tokens are, `[frames, tokens, 3]`, or from the gripper and absolute, `[frames, tokens, 6]`; meters.
-  private func places(_ positions: Tensor, _ present: ObservationBatch) -> Tensor {
-    // Where the window was moved for training, its tokens moved along.
-    let positions = present.motion.map { $0.repeated(present.time).moved(positions) } ?? positions
+  private func places(_ positions: Tensor, _ present: ObservationBatch, isKept: Bool) -> Tensor {
+    var positions = positions
+    // Kept rows were made before the window was moved for training.
+    if let motion = present.motion, isKept, world.blueprint.context.frame == .base {
+      positions = motion.repeated(present.time).moved(positions)
+    }
     guard let key = options.gripper else { return positions }
     let gripper = present.unnormalized[key]!.reshaped([-1, 1, 3])
     return .concatenated([positions - gripper, positions], axis: 2)

@@ -16,11 +16,11 @@ import Testing
     world:
       cameras: [robot0_agentview_left]
       lift: {kind: splatter, channels: 8}
-      vae: {points: 64, tokens: 8, latent: 12, width: 16, heads: 4, decoder_layers: 1, per_token: 4}
+      codec: {kind: vae, points: 64, tokens: 8, latent: 12, width: 16, heads: 4, decoder_layers: 1, per_token: 4}
       dynamics: {width: 16, layers: 1, heads: 2, horizon: 2, steps: 2}
     training:
       lift: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4}
-      vae: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4}
+      codec: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4}
       dynamics: {steps: 6, batch: 2, learning_rate: 1.0e-3, checkpoint_every: 2, log_every: 2, validate_every: 4, average_power: 0.75}
 
     """
@@ -61,7 +61,7 @@ import Testing
     let other = try whole.run(
       "world", "train", "world.yaml", "--run", "other", "--from", "run", "--set", "world.dynamics.layers=2")
     #expect(other.status == 0)
-    #expect(other.errors.contains("lift: taken over from run") && other.errors.contains("vae: taken over from run"))
+    #expect(other.errors.contains("lift: taken over from run") && other.errors.contains("codec: taken over from run"))
     #expect(!other.errors.contains("dynamics: taken over"))
     // The same folder with another recipe is refused.
     let kept = whole.bytes("run/recipe.yaml")
@@ -79,7 +79,7 @@ import Testing
       WorldTests.recipe.split(separator: "\n").filter { !$0.hasPrefix("  lift: {steps") }.joined(separator: "\n"),
       to: "short.yaml")
     let untold = try whole.run("world", "train", "short.yaml", "--run", "short")
-    #expect(untold.status == 1 && untold.complaint.contains("'training.lift' is missing"))
+    #expect(untold.status == 1 && untold.complaint.contains("training.lift is missing"))
     let dry = try whole.run("world", "train", "short.yaml", "--run", "short", "--dry-run")
     #expect(dry.status == 1 && dry.complaint == untold.complaint)
     let nowhere = try whole.run(
@@ -147,13 +147,68 @@ import Testing
     }
   }
 
-  @Test(arguments: ["image", "gaussians"]) func worksWithoutLatents(_ state: String) throws {
+  @Test(arguments: ["pixels", "gaussians"]) func worksWithoutLatents(_ codec: String) throws {
     let runner = try project()
     defer { runner.remove() }
-    let trained = try runner.run("world", "train", "world.yaml", "--run", "run", "--set", "world.state=\(state)")
+    let trained = try runner.run("world", "train", "world.yaml", "--run", "run", "--set", "world.codec={kind: \(codec)}")
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(try runner.run("world", "evaluate", "run", "--steps", "3", "--clips", "2").status == 0)
     #expect(try runner.run("world", "imagine", "run", "--steps", "3").status == 0)
+  }
+
+  /// The whole of the base's frame: two cameras, fixed anchors, a box from where the gripper went, what does not change drawn as
+  /// it was seen; and a policy that attends to its tokens, moved at random while it learns.
+  @Test func standsInTheBasesFrame() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject(size: 32, hand: true, geometry: true)
+    try runner.write(WorldTests.recipe, to: "world.yaml")
+    let changes = [
+      "cameras=[robot0_agentview_left, robot0_eye_in_hand]", "geometry=true", "frame=base",
+      "gripper=robot0_base_to_eef_pos", "focus=5", "residual=true", "codec.points=128", "codec.anchors=fixed",
+      "codec.outside=2", "dynamics.token_embedding=true", "dynamics.target=next",
+    ].flatMap { ["--set", "world." + $0] }
+    let trained = try runner.run(["world", "train", "world.yaml", "--run", "world"] + changes)
+    #expect(trained.status == 0, "\(trained.errors)")
+    let (_, rows) = try found(
+      runner.run("world", "evaluate", "world", "--steps", "3", "--clips", "2", "--format", "json"))
+    #expect(rows.contains { $0["name"] as? String == "small-world: lift drawn from robot0_eye_in_hand" })
+    #expect(try runner.run("world", "imagine", "world", "--steps", "3").status == 0)
+    let keys = "robot0_agentview_left_calibration, robot0_eye_in_hand_calibration"
+    let policy = [
+      "encoder={kind: gaussian-world, world: world, latents: true, block: 0, gripper: robot0_base_to_eef_pos}",
+      "observations.images=[robot0_agentview_left_image, robot0_eye_in_hand_image]",
+      "observations.vectors=[robot0_base_to_eef_pos, \(keys)]", "policy.observe=tokens",
+    ].flatMap { ["--set", $0] }
+    let result = try runner.run(["train", "recipe.yaml", "--run", "run"] + policy)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(try runner.run("export", "run").status == 0)
+    #expect(try runner.run("verify", "run/policy").status == 0)
+    let blind = try runner.run(
+      ["train", "recipe.yaml", "--run", "blind"] + policy + ["--set", "observations.vectors=[robot0_base_to_eef_pos]"])
+    #expect(blind.status == 1 && blind.complaint.contains("needs 'robot0_agentview_left_calibration'"))
+  }
+
+  /// Recipes of version 0.1.
+  @Test func oldKeysAreRead() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    let old = WorldTests.recipe.replacing("codec: {kind: vae, points", with: "vae: {points")
+      .replacing("codec: {steps", with: "vae: {steps")
+    #expect(old != WorldTests.recipe)
+    for (name, recipe) in [("old", old), ("new", WorldTests.recipe)] {
+      try runner.write(recipe, to: "\(name).yaml")
+      let result = try runner.run("world", "train", "\(name).yaml", "--run", name)
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.errors.contains("'world.state', 'vae' and 'patch' are 'world.codec' now") == (name == "old"))
+    }
+    let worlds = ["old", "new"].map { runner.bytes("\($0)/world.safetensors") }
+    #expect(worlds[0] != nil && worlds[0]!.count == worlds[1]!.count)
+    let wrong = try runner.run("world", "train", "new.yaml", "--run", "x", "--set", "training.head={steps: 1}")
+    #expect(wrong.status == 1 && wrong.complaint.contains("unknown key 'training.head'"), "\(wrong.complaint)")
+    #expect(!wrong.errors.contains("open demonstrations"))
+    let unknown = try runner.run("world", "train", "new.yaml", "--run", "x", "--set", "world.codec={kind: voxels}")
+    #expect(unknown.status == 1 && unknown.complaint.contains("unknown kind 'voxels'; known: gaussians, pixels, vae"))
   }
 
   /// Two cameras of which nobody says where they stand, for the world and for a policy; and a metric whose network is there.
@@ -164,7 +219,7 @@ import Testing
     try runner.write(WorldTests.recipe, to: "world.yaml")
     let cameras = "world.cameras=[robot0_agentview_left, robot0_eye_in_hand]"
     let trained = try runner.run(
-      "world", "train", "world.yaml", "--run", "world", "--set", cameras, "--set", "world.vae.points=128")
+      "world", "train", "world.yaml", "--run", "world", "--set", cameras, "--set", "world.codec.points=128")
     #expect(trained.status == 0, "\(trained.errors)")
     let shapes = LPIPS.Trunk.alexNet.shapes
     try Safetensors.write(
@@ -225,7 +280,7 @@ import Testing
     #expect(policy.status == 0, "\(policy.errors)")
     let without = try runner.run(
       "train", "recipe.yaml", "--run", "other", "--set", "encoder={kind: gaussian-world, world: world}")
-    #expect(without.status == 1 && without.complaint.contains("'depth-lift' needs 'robot0_agentview_left_depth'"))
+    #expect(without.status == 1 && without.complaint.contains("'gaussian-world' needs 'robot0_agentview_left_depth'"))
   }
 
   @Test func feedsAPolicy() throws {

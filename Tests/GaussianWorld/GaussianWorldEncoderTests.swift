@@ -79,7 +79,7 @@ import Testing
 
   /// The hidden tokens and where they stand; kept rows hold both.
   @Test func givesTokensWhenAskedTo() throws {
-    for state in ["vae", "gaussians", "image"] {
+    for state in ["vae", "gaussians", "pixels"] {
       try Small.world(state).write(to: path)
       defer { try? FileManager.default.removeItem(atPath: path) }
       var context = withCatalog(context())
@@ -133,7 +133,7 @@ import Testing
       #expect(tuned.frozenCount == nil)
       let (_, gradients) = withGradients(random: Random(seed: 1)) { tuned(batch).pooled.square().sum() }
       let moved = tuned.parameters().filter { gradients[$0.parameter] != nil }.map(\.name)
-      #expect(moved.contains { $0.hasPrefix("world.dynamics") } && moved.contains { $0.hasPrefix("world.vae.encoder") })
+      #expect(moved.contains { $0.hasPrefix("world.dynamics") } && moved.contains { $0.hasPrefix("world.codec.encoder") })
     }
   }
 
@@ -158,13 +158,13 @@ import Testing
     try written {
       var other = withCatalog(context())
       other.schema.images = ["right_image": Small.size]
-      #expect(throws: GaussianWorldError.missingCamera("left_image", available: ["right_image"])) {
+      #expect(throws: CameraError.missing("left_image", available: ["right_image"])) {
         try encoder(context: other)
       }
       other.schema.images = ["left_image": .init(height: 32, width: 32)]
       #expect(throws: GaussianWorldError.self) { try encoder(context: other) }
       try Small.world(lift: "depth-lift").write(to: path)
-      #expect(throws: GaussianWorldError.missingGeometry("left_depth", lift: "depth-lift")) { try encoder() }
+      #expect(throws: CameraError.missingGeometry("left_depth", for: "gaussian-world")) { try encoder() }
       var deep = withCatalog(context(vectors: ["pose": 3, "left_depth": 256, "left_calibration": 16]))
       deep.parts = Small.catalog
       let made = try encoder(context: deep)

@@ -9,6 +9,7 @@ import Testing
 /// Small worlds for tests.
 enum Small {
   static let catalog = Catalog().adding(DepthLift.self).adding(Splatter.self).adding(GaussianWorldEncoder.self)
+    .adding(GaussianWorldModel.self).adding(GaussianVAE.self).adding(GaussianCodec.self).adding(PixelCodec.self)
   static let size = ObservationSchema.ImageSize(height: 16, width: 16)
 
   static func decoded<Options: PluginOptions>(_ type: Options.Type, _ json: String) throws -> Options {
@@ -19,18 +20,28 @@ enum Small {
     LiftContext(cameras: cameras, size: size, fieldsOfView: cameras.map { _ in 50 })
   }
 
-  static func world(_ state: String = "vae", lift: String = "splatter", seed: UInt64 = 1) throws -> WorldModel {
+  static func world(_ codec: String = "vae", lift: String = "splatter", seed: UInt64 = 1) throws -> GaussianWorldModel
+  {
     let lift = lift == "splatter" ? "{\"kind\": \"splatter\", \"channels\": 8}" : "{\"kind\": \"\(lift)\"}"
+    let own = codec == "vae" ? vae : "\"patch\": 4"
     let options = try decoded(
-      WorldModel.Options.self,
+      GaussianWorldModel.Options.self,
       """
-      {"cameras": ["left"], "field_of_view": 50, "state": "\(state)", "lift": \(lift), "patch": 4,
-       "vae": {"points": 64, "tokens": 8, "latent": 6, "width": 16, "heads": 4, "decoder_layers": 1, "per_token": 4},
+      {"cameras": ["left"], "field_of_view": 50, "lift": \(lift), "codec": {"kind": "\(codec)", \(own)},
        "dynamics": {"width": 16, "layers": 2, "heads": 2, "horizon": 2}}
       """)
     var random = Random(seed: seed)
-    return try WorldModel(
+    return try GaussianWorldModel(
       options: options, blueprint: .init(context: context(), actionWidth: 3), parts: catalog, random: &random)
+  }
+
+  static let vae = """
+    "points": 64, "tokens": 8, "latent": 6, "width": 16, "heads": 4, "decoder_layers": 1, "per_token": 4
+    """
+
+  static func vae(_ json: String, _ context: LiftContext = context(), seed: UInt64 = 1) throws -> GaussianVAE {
+    var random = Random(seed: seed)
+    return try GaussianVAE(options: decoded(GaussianVAE.Options.self, json), context: context, random: &random)
   }
 
   /// Colors that vary smoothly over a surface between one and two meters away.
@@ -131,8 +142,8 @@ enum Small {
     #expect(zip(half[each...], known[each...]).allSatisfy { abs($0 - $1) < 1e-5 })
     #expect(zip(known, unknown).contains { abs($0 - $1) > 1e-3 })
     #expect(
-      world.dynamics.firstStepHidden(history: history).scalars
-        == world.dynamics.firstStepHidden(history: history).scalars)
+      world.dynamics.firstStepLayers(history: history).map(\.scalars)
+        == world.dynamics.firstStepLayers(history: history).map(\.scalars))
   }
 
   /// A world in which every number grows by the action's first, and in which that is what it is worth: after a little training
@@ -158,10 +169,11 @@ enum Small {
       optimizer.step(gradients, learningRate: 3e-3)
     }
     let (states, actions) = batch(32)
-    let next = world.next(
-      history: states.sliced(axis: 1, 0..<2), actions: actions.sliced(axis: 1, 0..<1).squeezed(1), random: &random)
+    let next = world.imagine(
+      WorldState(history: states.sliced(axis: 1, 0..<2), positions: .zeros([32, 8, 3])),
+      actions: actions.sliced(axis: 1, 0..<1).squeezed(1), random: &random)
     let truth = states.sliced(axis: 1, 2..<3).squeezed(1)
-    let error = (next.state - truth).square().mean().item
+    let error = (next.state.tokens - truth).square().mean().item
     let standing = (states.sliced(axis: 1, 1..<2).squeezed(1) - truth).square().mean().item
     #expect(error < standing / 4, "\(error) against \(standing) of standing still")
     let wanted = worth(actions).sliced(axis: 1, 0..<1).squeezed(1)
@@ -180,7 +192,7 @@ enum Small {
 
 @Suite struct GaussianVAETests {
   @Test func everyParameterLearns() throws {
-    let vae = try #require(try Small.world().vae)
+    let vae = try Small.vae("{\(Small.vae)}")
     Small.stir(vae)
     let views = Small.views(batch: 2)
     var random = Random(seed: 1)
@@ -190,8 +202,8 @@ enum Small {
     let noise = Tensor.normal([2, 8, 6], random: &random)
     let left = Small.untouched(vae) {
       vae.loss(
-        points, anchors: vae.anchors(of: points), images: views.images[0],
-        views: [Small.context().view, Small.context().view], isPaired: true, noise: noise
+        points, anchors: vae.anchors(of: points), images: [views.images[0]],
+        views: [[Small.context().view, Small.context().view]], isPaired: true, noise: noise
       ).loss
     }
     // Attention does not change when all keys move alike.
@@ -200,10 +212,9 @@ enum Small {
 
   /// Before any training it draws what it was given, coarsely.
   @Test func startsAsALocalCodec() throws {
-    let options = try Small.decoded(
-      GaussianVAE.Options.self, "{\"points\": 512, \"tokens\": 32, \"width\": 16, \"decoder_layers\": 1}")
     var random = Random(seed: 1)
-    let vae = GaussianVAE(options: options, random: &random)
+    let vae = try Small.vae(
+      "{\"points\": 512, \"sampling\": \"farthest\", \"tokens\": 32, \"width\": 16, \"decoder_layers\": 1}")
     let wall = LiftTests.wall(shift: 0)
     let size = ObservationSchema.ImageSize(height: 32, width: 32)
     let views = CameraViews(
@@ -228,10 +239,7 @@ enum Small {
   /// What moves a little moves the latents a little, also where an anchor's surroundings have become empty: under Gaussian
   /// windows the nearest of some far points is everything there, and latents jump when another becomes it.
   @Test func latentsMoveAsThingsDo() throws {
-    let options = try Small.decoded(
-      GaussianVAE.Options.self, "{\"points\": 64, \"tokens\": 8, \"width\": 16, \"decoder_layers\": 1}")
-    var random = Random(seed: 1)
-    let vae = GaussianVAE(options: options, random: &random)
+    let vae = try Small.vae("{\"points\": 64, \"tokens\": 8, \"width\": 16, \"decoder_layers\": 1}")
     // A red and a blue point far from the anchors, on either side; the red one comes nearer, a hair's breadth a step.
     func set(_ place: Float) -> Gaussians {
       var rows: [Float] = []
@@ -281,19 +289,14 @@ enum Small {
         }
       }
     }
-    let options = try Small.decoded(
-      WorldModel.Options.self, "{\"cameras\": [\"left\"], \"vae\": {\"points\": 100, \"tokens\": 8}}")
-    var random = Random(seed: 1)
     #expect(throws: GaussianWorldError.gridOfPoints(100, possible: [256, 64, 16])) {
-      _ = try WorldModel(
-        options: options, blueprint: .init(context: Small.context(), actionWidth: 3), parts: Small.catalog,
-        random: &random)
+      _ = try Small.vae("{\"points\": 100, \"tokens\": 8}")
     }
   }
 
   /// A set has no order: only which points are anchors counts.
   @Test func pointsMayComeInAnyOrder() throws {
-    let vae = try #require(try Small.world().vae)
+    let vae = try Small.vae("{\(Small.vae)}")
     var random = Random(seed: 1)
     let lift = try DepthLift(options: .init(), context: Small.context(), random: &random)
     let points = vae.points(of: lift(Small.views(batch: 1)))
@@ -309,44 +312,56 @@ enum Small {
 }
 
 @Suite struct WorldModelTests {
-  @Test(arguments: ["vae", "gaussians", "image"]) func aFileRebuildsIt(_ state: String) throws {
-    let world = try Small.world(state)
+  @Test(arguments: ["vae", "gaussians", "pixels"]) func aFileRebuildsIt(_ codec: String) throws {
+    let world = try Small.world(codec)
     Small.stir(world)
     let path = NSTemporaryDirectory() + "/world-\(UUID().uuidString).safetensors"
     defer { try? FileManager.default.removeItem(atPath: path) }
     try world.write(to: path)
-    let again = try WorldModel(path: path, parts: Small.catalog)
-    let views = Small.views(batch: 3, geometry: false)
-    func image(_ world: WorldModel) -> [Float] {
-      let encoding = world.encoding(views)
-      #expect(encoding.shape == [3] + world.encodingShape)
-      let state = world.state(encoding, reference: encoding)
-      #expect(state.shape[1] == world.tokenCount)
-      return world.image(state).scalars
+    let again = try Small.catalog.world(at: path)
+    let views = Small.views(batch: 4, geometry: false)
+    func image(_ world: any WorldModel) -> [Float] {
+      let state = world.observe(views)
+      #expect(state.history.shape == [2, 2, world.tokenCount, world.tokenWidth])
+      #expect(state.positions.shape == [2, world.tokenCount, 3])
+      return world.decode(state, from: nil).scalars
     }
     #expect(image(world) == image(again))
-    #expect(throws: GaussianWorldError.self) {
+    // Version 0.1 had other keys, and another name for the codec's part.
+    let file = try Safetensors.read(path)
+    let old = """
+      {"blueprint":{"actionWidth":3,"context":{"cameras":["left"],"fieldsOfView":[50],"size":{"height":16,"width":16}}},"options":"{\\"cameras\\":[\\"left\\"],\\"dynamics\\":{\\"heads\\":2,\\"horizon\\":2,\\"layers\\":2,\\"width\\":16},\\"field_of_view\\":50,\\"lift\\":{\\"channels\\":8,\\"kind\\":\\"splatter\\"},\\"patch\\":4,\\"state\\":\\"\(codec == "pixels" ? "image" : codec)\\",\\"vae\\":{\(Small.vae.replacing("\"", with: "\\\""))}}"}
+      """
+    var metadata = file.metadata
+    metadata["format"] = "imitationkit-world-1"
+    metadata["description"] = old
+    let tensors = Dictionary(
+      uniqueKeysWithValues: file.tensors.map { ($0.replacing("codec.", with: "vae."), $1) })
+    try Safetensors.write(tensors, metadata: metadata, to: path)
+    #expect(image(world) == image(try Small.catalog.world(at: path)))
+    #expect(throws: WorldFileError.self) {
       try Safetensors.write([:], metadata: [:], to: path)
-      _ = try WorldModel(path: path, parts: Small.catalog)
+      _ = try Small.catalog.world(at: path)
     }
   }
 
   /// Without a VAE nothing is lost: the states draw what the images were.
   @Test func patchesKeepEverything() throws {
     let views = Small.views(batch: 2, geometry: false)
-    let pixels = try Small.world("image")
+    let pixels = try Small.world("pixels")
     let encoding = pixels.encoding(views)
-    pixels.standardize(rawStates: [pixels.rawState(encoding, reference: encoding)])
-    let back = pixels.image(pixels.state(encoding, reference: encoding)).scalars
+    pixels.standardize(rawStates: [pixels.codec.encode(encoding, reference: encoding)])
+    let state = pixels.observe(views, windows: [[0, 0], [1, 1]])
+    let back = pixels.decode(state, from: nil).scalars
     #expect(zip(back, views.images[0].scalars).allSatisfy { abs($0 - $1) < 1e-4 })
 
     let dense = try Small.world("gaussians")
     let set = dense.encoding(views)
-    dense.standardize(rawStates: [dense.rawState(set, reference: set)])
-    let gaussians = try #require(dense.gaussians(dense.state(set, reference: set)))
+    dense.standardize(rawStates: [dense.codec.encode(set, reference: set)])
+    let gaussians = try #require(dense.gaussians(dense.observe(views, windows: [[0, 0], [1, 1]])))
     let error = (gaussians.values - set).abs().mean().item
     #expect(error < 1e-3, "\(error)")
-    let spread = pixels.state(encoding, reference: encoding).square().mean().item.squareRoot()
+    let spread = state.tokens.square().mean().item.squareRoot()
     #expect(abs(spread - 0.5) < 0.05, "standardized to EDM's deviation: \(spread)")
   }
 
@@ -354,29 +369,44 @@ enum Small {
     let world = try Small.world()
     Small.stir(world.dynamics)
     var random = Random(seed: 2)
-    let history = Tensor.normal([1, 2, 8, 6], random: &random)
+    let start = WorldState(history: .normal([1, 2, 8, 6], random: &random), positions: .zeros([1, 8, 3]))
     let actions = Tensor.normal([1, 5, 3], random: &random)
     var (one, two) = (Random(seed: 7), Random(seed: 7))
-    let long = world.imagine(history: history, actions: actions, random: &one)
-    #expect(long.count == 5 && long[0].state.shape == [1, 8, 6] && long[0].reward?.shape == [1])
+    let long = world.imagine(start, steps: actions, random: &one)
+    #expect(long.count == 5 && long[0].state.tokens.shape == [1, 8, 6] && long[0].reward?.shape == [1])
     // Step by step is the same as all at once: predictions feed predictions.
-    var (past, found) = (history, [Tensor]())
+    var (past, found) = (start, [Tensor]())
     for step in 0..<5 {
-      let next = world.next(
-        history: past, actions: actions.sliced(axis: 1, step..<step + 1).squeezed(1), random: &two)
-      past = Tensor.concatenated([past.sliced(axis: 1, 1..<2), next.state.unsqueezed(1)], axis: 1)
-      found.append(next.state)
+      let next = world.imagine(past, actions: actions.sliced(axis: 1, step..<step + 1).squeezed(1), random: &two)
+      #expect(next.state.history.sliced(axis: 1, 0..<1).squeezed(1).scalars == past.tokens.scalars)
+      past = next.state
+      found.append(next.state.tokens)
     }
-    #expect(zip(long, found).allSatisfy { $0.state.scalars == $1.scalars })
+    #expect(zip(long, found).allSatisfy { $0.state.tokens.scalars == $1.scalars })
   }
 
-  /// What tells a world model from others is what its recipe said, key by key: older files are still recognized.
+  /// With `target: next` a transformer that knows nothing says nothing, instead of that all stands still.
+  @Test func predictsTheNextStateItself() throws {
+    var random = Random(seed: 3)
+    let options = LatentDynamics.Options {
+      ($0.width, $0.layers, $0.heads, $0.target, $0.tokenEmbedding) = (16, 1, 2, .next, true)
+    }
+    let dynamics = LatentDynamics(options: options, tokens: 4, numbers: 6, actionWidth: 2, random: &random)
+    #expect(dynamics.parameters().contains { $0.name == "tokenEmbedding" })
+    let history = Tensor.normal([3, 2, 4, 6], random: &random)
+    let next = dynamics.next(history: history, actions: nil, scale: .filled([6], with: 1), random: &random)
+    // Skip of pure noise alone: sigma_data^2 / (sigma^2 + sigma_data^2) of it is left by the first step.
+    #expect(next.state.square().mean().item < 0.5)
+    #expect(dynamics.firstStepLayers(history: history).map(\.shape) == [[3, 4, 16], [3, 4, 16]])
+  }
+
+  /// What tells a world model from others is what its recipe said, key by key.
   @Test func optionsAreWrittenAsTheyWereRead() throws {
     let json =
-      "{\"cameras\":[\"left_image\"],\"dynamics\":{\"heads\":6,\"width\":192},\"field_of_view\":50,\"lift\":{\"kind\":\"splatter\",\"near\":0.1},"
-      + "\"patch\":8,\"vae\":{\"kl_weight\":0.0001,\"points\":1024}}"
-    #expect(try Small.decoded(WorldModel.Options.self, json).setting.json == json)
-    var options = WorldModel.Options()
+      "{\"cameras\":[\"left_image\"],\"codec\":{\"kind\":\"vae\",\"kl_weight\":0.0001,\"points\":1024},"
+      + "\"dynamics\":{\"heads\":6,\"width\":192},\"field_of_view\":50,\"lift\":{\"kind\":\"splatter\",\"near\":0.1}}"
+    #expect(try Small.decoded(GaussianWorldModel.Options.self, json).setting.json == json)
+    var options = GaussianWorldModel.Options()
     options.cameras = ["left"]
     options.dynamics.width = 96
     #expect(options.setting.json == "{\"cameras\":[\"left\"],\"dynamics\":{\"width\":96}}")
@@ -384,13 +414,13 @@ enum Small {
 
   @Test func saysWhatDoesNotFit() throws {
     #expect(throws: SettingError.self) {
-      try Small.decoded(WorldModel.Options.self, "{\"cameras\": [\"a\"], \"vae\": {\"tokens\": 64, \"points\": 8}}")
+      try Small.decoded(GaussianVAE.Options.self, "{\"tokens\": 64, \"points\": 8}")
     }
     #expect(throws: SettingError.self) {
-      try Small.decoded(WorldModel.Options.self, "{\"cameras\": [\"a\", \"b\"], \"field_of_view\": [40]}")
+      try Small.decoded(GaussianWorldModel.Options.self, "{\"cameras\": [\"a\", \"b\"], \"field_of_view\": [40]}")
     }
     #expect(throws: SettingError.self) {
-      try Small.decoded(WorldModel.Options.self, "{\"cameras\": [\"a\"], \"dynamics\": {\"width\": 18, \"heads\": 6}}")
+      try Small.decoded(GaussianWorldModel.Options.self, "{\"cameras\": [\"a\"], \"dynamics\": {\"width\": 18, \"heads\": 6}}")
     }
     let odd = LiftContext(cameras: ["a"], size: .init(height: 20, width: 20), fieldsOfView: [40])
     var random = Random(seed: 1)

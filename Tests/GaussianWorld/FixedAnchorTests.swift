@@ -1,0 +1,172 @@
+import Foundation
+import GaussianWorld
+import Imitation
+import Layers
+import Support
+import Tensors
+import Testing
+
+/// A VAE whose tokens always stand for the same places.
+@Suite struct FixedAnchorTests {
+  private static let json = """
+    {"points": 64, "sampling": "farthest", "tokens": 10, "latent": 20, "width": 16, "heads": 2, "decoder_layers": 1,
+     "per_token": 4, "anchors": "fixed", "outside": 2, "margin": 0.3}
+    """
+
+  /// Points on the floor of a room of two meters; those within `box` are what the gripper reaches.
+  private static func room(_ frames: Int, seed: UInt64) -> Gaussians {
+    var random = Random(seed: seed)
+    var rows: [Float] = []
+    for _ in 0..<frames * 64 {
+      let (x, y) = (Float(random.uniform()) * 2 - 1, Float(random.uniform()) * 2 - 1)
+      rows += [x, y, 0, 0.02, 0.02, 0.02, 1, 0, 0, 0, x, y, 0, 1]
+    }
+    return Gaussians(Tensor(rows, shape: [frames, 64, 14]))
+  }
+
+  private func vae(gripper: [SIMD3<Float>] = [SIMD3(0, 0, 0.1), SIMD3(0.2, 0.1, 0.1)]) throws -> GaussianVAE {
+    let vae = try Small.vae(FixedAnchorTests.json)
+    vae.prepare(CodecSample(encodings: FixedAnchorTests.room(16, seed: 1).values, gripper: gripper))
+    return vae
+  }
+
+  @Test func anchorsStandWhereTheGripperWent() throws {
+    let vae = try vae()
+    let places = vae.positions(reference: FixedAnchorTests.room(2, seed: 2).values)
+    #expect(places.shape == [2, 10, 3])
+    let all = places.scalars
+    #expect(Array(all[..<30]) == Array(all[30...]), "whatever the frame")
+    // The box reaches 0.3 around the path, the inner one 0.1; eight anchors are in the box, four of them near, two outside.
+    func count(_ margin: Float) -> Int {
+      (0..<10).count {
+        let (x, y) = (all[3 * $0], all[3 * $0 + 1])
+        return x >= -margin && x <= 0.2 + margin && y >= -margin && y <= 0.1 + margin
+      }
+    }
+    #expect(count(0.3) == 8 && count(0.1) == 4)
+    // Nobody says where the gripper was: all of the room.
+    let anywhere = try self.vae(gripper: [])
+    #expect(Set(anywhere.positions(reference: FixedAnchorTests.room(1, seed: 2).values).scalars).count > 20)
+  }
+
+  /// Tokens of the box do not see what lies outside.
+  @Test func whatLiesOutsideIsNotSeen() throws {
+    let vae = try vae()
+    Small.stir(vae)
+    let set = FixedAnchorTests.room(1, seed: 3)
+    var rows = set.values.scalars
+    let outside = (0..<64).filter { abs(rows[14 * $0]) > 0.6 || abs(rows[14 * $0 + 1]) > 0.6 }
+    #expect(outside.count > 8)
+    for point in outside { rows[14 * point + 10] += 0.5 }
+    let repainted = Tensor(rows, shape: [1, 64, 14])
+    func tokens(_ values: Tensor) -> [Float] { vae.encode(values, reference: values).scalars }
+    let (one, other) = (tokens(set.values), tokens(repainted))
+    #expect(Array(one[..<160]) == Array(other[..<160]))
+    #expect(Array(one[160...]) != Array(other[160...]), "those outside do")
+  }
+
+  @Test func everyParameterLearns() throws {
+    let vae = try vae()
+    Small.stir(vae)
+    var random = Random(seed: 1)
+    let points = FixedAnchorTests.room(2, seed: 4)
+    let views = [[Small.context().view, Small.context().view]]
+    var moved = views[0][0]
+    moved.translation = SIMD3(0, 0, 1.5)
+    let left = Small.untouched(vae) {
+      vae.loss(
+        on: CodecBatch(
+          encodings: points.values, references: points.values,
+          images: [.filled([2, 16, 16, 3], with: 0.4)], views: [[moved, moved]],
+          weights: [.filled([2, 16, 16, 1], with: 1)], isNoisy: true), random: &random)!.loss
+    }
+    #expect(left.filter { !$0.hasSuffix("key.bias") }.isEmpty, "\(left)")
+  }
+
+  /// The loss of an image that counts nowhere is nothing; counting everywhere is counting as before.
+  @Test func weightsCountPixels() throws {
+    let vae = try vae()
+    let points = FixedAnchorTests.room(2, seed: 4)
+    let image = Tensor.filled([2, 16, 16, 3], with: 0.4)
+    let views = [[Small.context().view, Small.context().view]]
+    func image(_ weights: [Tensor]?) -> Float {
+      vae.loss(
+        points, anchors: vae.anchors(of: points), images: [image], views: views, weights: weights, noise: nil
+      ).metrics["image"]!.item
+    }
+    let plain = image(nil)
+    #expect(plain > 0 && abs(image([.filled([2, 16, 16, 1], with: 1)]) - plain) < 1e-6)
+    #expect(image([.zeros([2, 16, 16, 1])]) == 0)
+  }
+
+  /// Two cameras at other places see the same points where they are in the base's frame, whichever comes first.
+  @Test func theBasesFrameDoesNotDependOnTheCamera() throws {
+    let size = Small.size
+    func camera(_ position: SIMD3<Float>, yaw: Float) -> CameraCalibration {
+      var camera = CameraCalibration(fieldOfView: 60, size: size)
+      (camera.rotation, camera.position) = (
+        [SIMD3(cos(yaw), 0, sin(yaw)), SIMD3(0, 1, 0), SIMD3(-sin(yaw), 0, cos(yaw))], position
+      )
+      return camera
+    }
+    let cameras = [camera(SIMD3(0.1, 0.2, 0), yaw: 0.3), camera(SIMD3(-0.2, 0, 0.1), yaw: -0.2)]
+    var random = Random(seed: 5)
+    let images = cameras.map { _ in Tensor.uniform([1, 16, 16, 3], 0...1, random: &random) }
+    let depths = cameras.map { _ in Tensor.uniform([1, 16, 16], 1...2, random: &random) }
+    func lifted(_ order: [Int]) throws -> [Float] {
+      let options = try Small.decoded(
+        GaussianWorldModel.Options.self,
+        """
+        {"cameras": ["a", "b"], "frame": "base", "lift": {"kind": "depth-lift"}, "codec": {"kind": "gaussians"},
+         "dynamics": {"width": 16, "layers": 1, "heads": 2}}
+        """)
+      let context = LiftContext(cameras: ["a", "b"], size: size, fieldsOfView: [60, 60], frame: .base)
+      let world = try GaussianWorldModel(
+        options: options, blueprint: .init(context: context, actionWidth: 2), parts: Small.catalog, random: &random)
+      #expect(world.needsCalibrations && world.needsDepth)
+      let views = CameraViews(
+        size: size, images: order.map { images[$0] }, depths: order.map { depths[$0] },
+        calibrations: order.map { [cameras[$0]] })
+      let means = try #require(world.lifted(views)).means.scalars
+      return order == [0, 1] ? means : Array(means[768...] + means[..<768])
+    }
+    let (one, other) = (try lifted([0, 1]), try lifted([1, 0]))
+    #expect(zip(one, other).allSatisfy { abs($0 - $1) < 1e-5 })
+    // And by hand: z ((u + 0.5 - c) / f, ..., 1), turned and shifted.
+    let pixel = 5 * 16 + 3
+    let z = depths[0].scalars[pixel]
+    let focal = cameras[0].focal.x
+    let ray = SIMD3<Float>((3.5 - 8) / focal, (5.5 - 8) / focal, 1) * z
+    for axis in 0..<3 {
+      let wanted = (cameras[0].rotation[axis] * ray).sum() + cameras[0].position[axis]
+      #expect(abs(one[3 * pixel + axis] - wanted) < 1e-5)
+    }
+  }
+
+  /// With `residual` the present is drawn as the lift has it, and a prediction that nothing happens draws the same.
+  @Test func whatDoesNotChangeIsDrawnAsItWasSeen() throws {
+    let options = try Small.decoded(
+      GaussianWorldModel.Options.self,
+      """
+      {"cameras": ["left"], "field_of_view": 50, "residual": true, "lift": {"kind": "splatter", "channels": 8},
+       "codec": {"kind": "vae", \(Small.vae)}, "dynamics": {"width": 16, "layers": 1, "heads": 2}}
+      """)
+    var random = Random(seed: 1)
+    let world = try GaussianWorldModel(
+      options: options, blueprint: .init(context: Small.context(), actionWidth: 3), parts: Small.catalog,
+      random: &random)
+    Small.stir(world.codec)
+    let views = Small.views(batch: 2, geometry: false)
+    let state = world.observe(views)
+    let seen = try #require(state.seen)
+    let drawn = seen.lifted.rendered(from: [Small.context().view]).sliced(axis: 3, 0..<3).clamped(to: 0...1)
+    let decoded = world.decode(state, from: nil)
+    #expect(zip(decoded.scalars, drawn.scalars).allSatisfy { abs($0 - $1) < 1e-5 })
+    // A fresh dynamics predicts that nothing changes.
+    let next = world.imagine(state, actions: nil, random: &random).state
+    let still = WorldState(
+      history: .stacked([seen.tokens, seen.tokens], axis: 1), positions: state.positions, seen: seen)
+    #expect(zip(world.decode(still, from: nil).scalars, drawn.scalars).allSatisfy { abs($0 - $1) < 1e-5 })
+    #expect(next.seen != nil && world.decode(next, from: nil).shape == [1, 16, 16, 3])
+  }
+}
