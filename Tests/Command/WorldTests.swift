@@ -161,7 +161,7 @@ import Testing
   @Test func standsInTheBasesFrame() throws {
     let runner = try CommandRunner()
     defer { runner.remove() }
-    try runner.writeSmallProject(size: 32, hand: true, geometry: true)
+    try runner.writeSmallProject(size: 32, geometry: true, hand: true)
     try runner.write(WorldTests.recipe, to: "world.yaml")
     let changes = [
       "cameras=[robot0_agentview_left, robot0_eye_in_hand]", "geometry=true", "frame=base",

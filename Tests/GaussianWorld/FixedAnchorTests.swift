@@ -89,14 +89,14 @@ import Testing
     let points = FixedAnchorTests.room(2, seed: 4)
     let image = Tensor.filled([2, 16, 16, 3], with: 0.4)
     let views = [[Small.context().view, Small.context().view]]
-    func image(_ weights: [Tensor]?) -> Float {
+    func error(_ weights: [Tensor]?) -> Float {
       vae.loss(
         points, anchors: vae.anchors(of: points), images: [image], views: views, weights: weights, noise: nil
       ).metrics["image"]!.item
     }
-    let plain = image(nil)
-    #expect(plain > 0 && abs(image([.filled([2, 16, 16, 1], with: 1)]) - plain) < 1e-6)
-    #expect(image([.zeros([2, 16, 16, 1])]) == 0)
+    let plain = error(nil)
+    #expect(plain > 0 && abs(error([.filled([2, 16, 16, 1], with: 1)]) - plain) < 1e-6)
+    #expect(error([.zeros([2, 16, 16, 1])]) == 0)
   }
 
   /// Two cameras at other places see the same points where they are in the base's frame, whichever comes first.
