@@ -173,7 +173,8 @@ public struct GaussianVAE: StateCodec {
     head = Linear(
       inputs: width, outputs: options.perToken * Gaussians.width, initialization: .zero, random: &random)
     localShortcut = Linear(
-      inputs: GaussianVAE.lead(options) + 6 * options.heads, outputs: options.latent, bias: false, initialization: .zero, random: &random)
+      inputs: GaussianVAE.lead(options) + 6 * options.heads, outputs: options.latent, bias: false,
+      initialization: .zero, random: &random)
     anchorShortcut =
       isFixed
       ? nil : Linear(inputs: options.latent, outputs: 3, bias: false, initialization: .zero, random: &random)
@@ -190,6 +191,7 @@ public struct GaussianVAE: StateCodec {
 
   public static var usesLift: Bool { true }
   public static var isTrained: Bool { true }
+  public var usesReference: Bool { options.anchors == .farthest }
   public var tokenCount: Int { options.tokens }
   public var tokenWidth: Int { options.latent }
   public var encodingShape: [Int] { [min(options.points, pixels), Gaussians.width] }

@@ -13,7 +13,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     @Key("A run folder of `imitate world train`, or its world.safetensors.") public var world: String
     @Key("The encoder whose features join; the low-dimensional observations alone when left out.", PluginKind.encoder)
     public var join: Choice?
-    @Key("After which block of the dynamics tokens are taken, 0 being before the first; the last when left out.", 0...200)
+    @Key(
+      "After which block of the dynamics tokens are taken, 0 being before the first; the last when left out.", 0...200)
     public var block: Int?
     @Key("Whether tokens carry the latents of the present state, too.") public var latents = false
     @Key("The key of the gripper's position in the base's frame: tokens then say where they are from it, too.")
@@ -122,7 +123,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     // Standardized by the world model, to a deviation of a half.
     if latents > 0 { tokens = .concatenated([tokens, part(hidden..<hidden + latents) * 2], axis: 2) }
     let positions =
-      keepsPositions ? places(
+      keepsPositions
+      ? places(
         part(hidden + latents..<hidden + latents + 3), present, isKept: observations.frozen != nil) : nil
     guard let attention, let values, let projection else {
       func frames(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch, time, world.tokenCount, -1]) }

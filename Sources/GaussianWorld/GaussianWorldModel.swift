@@ -10,7 +10,8 @@ import Tensors
 /// without either; the last two are the paper's ablations (Table 4).
 public struct GaussianWorldModel: WorldModel {
   public static let name = "gaussian-world"
-  public static let help = "GWM: images to Gaussians, Gaussians to latent tokens, and a diffusion transformer over them."
+  public static let help =
+    "GWM: images to Gaussians, Gaussians to latent tokens, and a diffusion transformer over them."
 
   /// What a recipe may set.
   public struct Options: PluginOptions {

@@ -13,7 +13,9 @@ package struct LiftedFrames {
   package init(_ data: WorldFrames, _ model: GaussianWorldModel, _ precomputation: Precomputation) throws {
     (self.data, self.model) = (data, model)
     let frames = data.frames(of: data.training + data.heldOut)
-    store = try precomputation.stored("lifted frames", count: frames.count, shape: model.codec.encodingShape, batch: 32, isShared: true) {
+    store = try precomputation.stored(
+      "lifted frames", count: frames.count, shape: model.codec.encodingShape, batch: 32, isShared: true
+    ) {
       model.encoding(try data.views(Array(frames[$0])))
     }
     indices = store == nil ? [:] : Dictionary(uniqueKeysWithValues: frames.enumerated().map { ($1, $0) })

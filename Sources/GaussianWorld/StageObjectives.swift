@@ -122,8 +122,12 @@ package struct CodecObjective: Objective {
         let (mine, other) = (item * pixels, (item < half ? item + half : item - half) * pixels)
         let gripper = grippers.flatMap { views[camera][item].place(of: $0[item]) }
         for pixel in 0..<pixels {
-          let changes = (0..<3).contains { abs(image[3 * (mine + pixel) + $0] - image[3 * (other + pixel) + $0]) > 0.05 }
-          let offset = gripper.map { SIMD2(Float(pixel % size.width) + 0.5, Float(pixel / size.width) + 0.5) - $0.pixel }
+          let changes = (0..<3).contains {
+            abs(image[3 * (mine + pixel) + $0] - image[3 * (other + pixel) + $0]) > 0.05
+          }
+          let offset = gripper.map {
+            SIMD2(Float(pixel % size.width) + 0.5, Float(pixel / size.width) + 0.5) - $0.pixel
+          }
           // Within 8 cm, as far as the gripper is.
           let isNear = offset.map { ($0 * $0).sum().squareRoot() < 0.08 * gripper!.pixelsPerMeter } ?? false
           if changes || isNear { weights[mine + pixel] = focus }
@@ -143,8 +147,9 @@ package struct CodecObjective: Objective {
 extension SplattingView {
   /// Where a point is seen, and how many pixels a meter beside it takes; nil for one that is behind.
   fileprivate func place(of point: SIMD3<Float>) -> (pixel: SIMD2<Float>, pixelsPerMeter: Float)? {
-    let seen = SIMD3(
-      (rotation[0] * point).sum(), (rotation[1] * point).sum(), (rotation[2] * point).sum()) + translation
+    let seen =
+      SIMD3(
+        (rotation[0] * point).sum(), (rotation[1] * point).sum(), (rotation[2] * point).sum()) + translation
     guard seen.z > 0.02 else { return nil }
     return (focal * SIMD2(seen.x, seen.y) / seen.z + center, focal.x / seen.z)
   }
@@ -254,7 +259,8 @@ private struct EncodedClips {
   let states: ([Int]) throws -> Tensor
 
   init(
-    _ episodes: [Int], _ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, seed: UInt64, _ name: String,
+    _ episodes: [Int], _ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, seed: UInt64,
+    _ name: String,
     _ precomputation: Precomputation
   ) throws {
     let (context, horizon) = (LatentDynamics.context, model.dynamics.options.horizon)
@@ -278,6 +284,29 @@ private struct EncodedClips {
       let raw = model.codec.encode(
         try lifted(frames), reference: try lifted(chosen.flatMap { Array(repeating: references[$0], count: length) }))
       return raw.reshaped([chosen.count, length] + raw.shape.dropFirst())
+    }
+    let codec = model.codec
+    if type(of: codec).isTrained, !codec.usesReference {
+      // Tokens of a frame are the same in every clip that it is in.
+      let all = data.frames(of: episodes)
+      let store = try precomputation.stored(
+        name, count: all.count, shape: [codec.tokenCount, codec.tokenWidth], batch: 32
+      ) { range in
+        let encoding = try lifted(Array(all[range]))
+        return codec.encode(encoding, reference: encoding)
+      }
+      if let store {
+        let places = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($1, $0) })
+        states = { chosen in
+          store.rows(
+            chosen.flatMap { clip in
+              let place = places[clips[clip]]!
+              return (1 - context...horizon).map { place + $0 }
+            }
+          ).reshaped([chosen.count, length] + store.shape)
+        }
+        return
+      }
     }
     // Without a VAE states are the lifted frames in another order, made as they are needed; latents are made once if they fit.
     guard type(of: model.codec).isTrained, !present.isEmpty else {

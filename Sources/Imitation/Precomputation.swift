@@ -58,7 +58,8 @@ public struct Precomputation {
   ///
   /// - Parameter isShared: whether the next one who asks by this name gets the same.
   package func stored(
-    _ name: String, count: Int, shape: [Int], batch: Int, isShared: Bool = false, _ compute: (Range<Int>) throws -> Tensor
+    _ name: String, count: Int, shape: [Int], batch: Int, isShared: Bool = false,
+    _ compute: (Range<Int>) throws -> Tensor
   ) throws -> TensorStore? {
     if isShared, let store = kept.stores[name] { return store }
     guard try keeps(name, count, shape) else { return nil }

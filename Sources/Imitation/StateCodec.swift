@@ -12,6 +12,8 @@ public protocol StateCodec: Module, Plugin {
   static var usesLift: Bool { get }
   /// Whether it has to learn.
   static var isTrained: Bool { get }
+  /// Whether tokens depend on the reference.
+  var usesReference: Bool { get }
   /// How many tokens a state has, and how many numbers a token.
   var tokenCount: Int { get }
   var tokenWidth: Int { get }
@@ -40,6 +42,7 @@ public protocol StateCodec: Module, Plugin {
 extension StateCodec {
   public static var pluginKind: PluginKind { .codec }
   public static var isTrained: Bool { false }
+  public var usesReference: Bool { false }
   public func gaussians(_ tokens: Tensor) -> Gaussians? { nil }
   public func image(_ tokens: Tensor) -> Tensor? { nil }
   public func prepare(_ sample: CodecSample) {}

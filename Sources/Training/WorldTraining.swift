@@ -48,9 +48,7 @@ package struct WorldTraining {
       throw SettingError.inFile(recipe.path, error)
     }
     for stage in stages where try recipe.training[stage] == nil && model.isTrained(stage, data) {
-      throw SettingError.inFile(
-        recipe.path,
-        .invalid(path: "training.\(stage)", line: 0, reason: "is missing, and this part of '\(recipe.world.kind)' has to learn"))
+      throw SettingError.inFile(recipe.path, .missingKey(path: "training.\(stage)", line: 0))
     }
   }
 

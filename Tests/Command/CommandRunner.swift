@@ -164,10 +164,12 @@ struct CommandRunner {
         let image = Image(width: size, height: size, red: UInt8(step * 20), green: UInt8((x + 1) * 120), blue: 9)
         var vectors: [String: [Float]] = ["robot0_base_to_eef_pos": [x, 0.5, -x]]
         if geometry {
-          let camera = CameraKeys("robot0_agentview_left")
-          vectors[camera.depth] = (0..<size * size).map { 1 + 0.3 * Float($0 % size) / Float(size) + 0.1 * x }
-          vectors[camera.calibration] =
-            CameraCalibration(fieldOfView: 45, size: .init(height: size, width: size)).numbers
+          for name in ["robot0_agentview_left"] + (hand ? ["robot0_eye_in_hand"] : []) {
+            let camera = CameraKeys(name)
+            vectors[camera.depth] = (0..<size * size).map { 1 + 0.3 * Float($0 % size) / Float(size) + 0.1 * x }
+            vectors[camera.calibration] =
+              CameraCalibration(fieldOfView: 45, size: .init(height: size, width: size)).numbers
+          }
         }
         var images = ["robot0_agentview_left_image": image]
         if hand {

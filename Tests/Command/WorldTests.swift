@@ -79,7 +79,7 @@ import Testing
       WorldTests.recipe.split(separator: "\n").filter { !$0.hasPrefix("  lift: {steps") }.joined(separator: "\n"),
       to: "short.yaml")
     let untold = try whole.run("world", "train", "short.yaml", "--run", "short")
-    #expect(untold.status == 1 && untold.complaint.contains("training.lift is missing"))
+    #expect(untold.status == 1 && untold.complaint.contains("'training.lift' is missing"))
     let dry = try whole.run("world", "train", "short.yaml", "--run", "short", "--dry-run")
     #expect(dry.status == 1 && dry.complaint == untold.complaint)
     let nowhere = try whole.run(
@@ -150,7 +150,8 @@ import Testing
   @Test(arguments: ["pixels", "gaussians"]) func worksWithoutLatents(_ codec: String) throws {
     let runner = try project()
     defer { runner.remove() }
-    let trained = try runner.run("world", "train", "world.yaml", "--run", "run", "--set", "world.codec={kind: \(codec)}")
+    let trained = try runner.run(
+      "world", "train", "world.yaml", "--run", "run", "--set", "world.codec={kind: \(codec)}")
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(try runner.run("world", "evaluate", "run", "--steps", "3", "--clips", "2").status == 0)
     #expect(try runner.run("world", "imagine", "run", "--steps", "3").status == 0)

@@ -46,7 +46,9 @@ import Testing
     #expect(count(0.3) == 8 && count(0.1) == 4)
     // Nobody says where the gripper was: all of the room.
     let anywhere = try self.vae(gripper: [])
-    #expect(Set(anywhere.positions(reference: FixedAnchorTests.room(1, seed: 2).values).scalars).count > 20)
+    #expect(
+      Set(anywhere.positions(reference: FixedAnchorTests.room(1, seed: 2).values).scalars).count > 16,
+      "eight places of two numbers")
   }
 
   /// Tokens of the box do not see what lies outside.

@@ -133,7 +133,8 @@ import Testing
       #expect(tuned.frozenCount == nil)
       let (_, gradients) = withGradients(random: Random(seed: 1)) { tuned(batch).pooled.square().sum() }
       let moved = tuned.parameters().filter { gradients[$0.parameter] != nil }.map(\.name)
-      #expect(moved.contains { $0.hasPrefix("world.dynamics") } && moved.contains { $0.hasPrefix("world.codec.encoder") })
+      #expect(
+        moved.contains { $0.hasPrefix("world.dynamics") } && moved.contains { $0.hasPrefix("world.codec.encoder") })
     }
   }
 

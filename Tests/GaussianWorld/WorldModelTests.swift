@@ -20,8 +20,7 @@ enum Small {
     LiftContext(cameras: cameras, size: size, fieldsOfView: cameras.map { _ in 50 })
   }
 
-  static func world(_ codec: String = "vae", lift: String = "splatter", seed: UInt64 = 1) throws -> GaussianWorldModel
-  {
+  static func world(_ codec: String = "vae", lift: String = "splatter", seed: UInt64 = 1) throws -> GaussianWorldModel {
     let lift = lift == "splatter" ? "{\"kind\": \"splatter\", \"channels\": 8}" : "{\"kind\": \"\(lift)\"}"
     let own = codec == "vae" ? vae : "\"patch\": 4"
     let options = try decoded(
@@ -420,7 +419,8 @@ enum Small {
       try Small.decoded(GaussianWorldModel.Options.self, "{\"cameras\": [\"a\", \"b\"], \"field_of_view\": [40]}")
     }
     #expect(throws: SettingError.self) {
-      try Small.decoded(GaussianWorldModel.Options.self, "{\"cameras\": [\"a\"], \"dynamics\": {\"width\": 18, \"heads\": 6}}")
+      try Small.decoded(
+        GaussianWorldModel.Options.self, "{\"cameras\": [\"a\"], \"dynamics\": {\"width\": 18, \"heads\": 6}}")
     }
     let odd = LiftContext(cameras: ["a"], size: .init(height: 20, width: 20), fieldsOfView: [40])
     var random = Random(seed: 1)

@@ -69,7 +69,8 @@ struct WorldEvaluate: Verb {
       }
       bar.finish()
       result.clips = places.count
-      result.worlds += sum.scores(world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
+      result.worlds += sum.scores(
+        world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
     }
     try result.write(to: RunFolder(runFolder))
     print(format == .json ? try OutputFormat.json(result) : result.table)
