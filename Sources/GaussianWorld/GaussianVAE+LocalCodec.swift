@@ -88,7 +88,7 @@ extension GaussianVAE {
     return bias + hidden.unsqueezed(1)
   }
 
-  /// `[batch, tokens, points]`: what takes points out of the sight of tokens; nil where all see all.
+  /// `[batch, tokens, points]`: what hides points from tokens; nil where all see all.
   private func hidden(from points: Gaussians) -> Tensor? {
     guard let box = box?.value.scalars else { return nil }
     let (means, opacities) = (points.means.scalars, points.opacities.scalars)

@@ -37,6 +37,10 @@ public struct GaussianVAE: StateCodec {
     case farthest
   }
 
+  private static let corners = KeyRule<[Float]>("6 numbers, the lower corner first") {
+    $0.count == 6 && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
+  }
+
   /// What a recipe may set.
   public struct Options: PluginOptions {
     @Key("Points that it looks at.", 1...65_536) public var points = 1024
@@ -49,9 +53,7 @@ public struct GaussianVAE: StateCodec {
     public var anchors = Anchors.farthest
     @Key(
       "With fixed anchors, the box that most tokens share, meters in the frame of the Gaussians: x, y and z of one corner, then of the other; found from where the gripper went when left out.",
-      KeyRule("6 numbers, the lower corner first") {
-        $0.count == 6 && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
-      })
+      GaussianVAE.corners)
     public var workspace: [Float]?
     @Key("How far around where the gripper went the box reaches, meters.", 0...10) public var margin: Float = 0.3
     @Key("With fixed anchors, tokens for what lies outside of the box; fewer than tokens.", 0...8192)

@@ -14,8 +14,9 @@ public protocol StateCodec: Module, Plugin {
   static var isTrained: Bool { get }
   /// Whether tokens depend on the reference.
   var usesReference: Bool { get }
-  /// How many tokens a state has, and how many numbers a token.
+  /// How many tokens a state has.
   var tokenCount: Int { get }
+  /// How many numbers a token has.
   var tokenWidth: Int { get }
   /// The shape of what is kept of one frame.
   var encodingShape: [Int] { get }

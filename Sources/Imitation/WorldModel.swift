@@ -18,8 +18,9 @@ public protocol WorldModel: Module, Plugin {
   var blueprint: WorldBlueprint { get }
   /// How many frames a state is made of, the present one among them.
   var context: Int { get }
-  /// Whether policies need depths, calibrations.
+  /// Whether policies need depths.
   var needsDepth: Bool { get }
+  /// Whether policies need calibrations.
   var needsCalibrations: Bool { get }
 
   /// The state after `context` frames.
@@ -44,11 +45,13 @@ public protocol WorldModel: Module, Plugin {
   /// The tokens inside of the model while it takes its first look at what comes next, the action unknown: before its first
   /// layer and after each, `[batch, tokens, hiddenWidth]`. Policies learn from them.
   func hidden(_ state: WorldState) -> [Tensor]
-  /// Their width, and how many layers there are.
+  /// The width of hidden tokens.
   var hiddenWidth: Int { get }
+  /// How many layers there are.
   var hiddenLayers: Int { get }
-  /// How many tokens a state has, and how many numbers a token.
+  /// How many tokens a state has.
   var tokenCount: Int { get }
+  /// How many numbers a token has.
   var tokenWidth: Int { get }
 
   /// The part that a stage trains and saves; nil when a model has no such part.
@@ -98,8 +101,9 @@ public struct WorldBlueprint: Codable, Sendable, Equatable {
 
 /// What a world model looks at while it is trained.
 public struct WorldInputs: Sendable, Equatable {
-  /// The cameras' names, without `_image`, and the vertical view angle of each where recordings do not say, degrees.
+  /// The cameras' names, without `_image`.
   public var cameras: [String]
+  /// The vertical view angle of each where recordings do not say, degrees.
   public var fieldsOfView: [Float]
   /// Whether depths and calibrations are among what it learns from.
   public var depths, calibrations: Bool
