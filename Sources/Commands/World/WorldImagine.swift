@@ -73,7 +73,7 @@ struct WorldImagine: Verb {
     ]
     if let set = model.gaussians(clip.states.items(0..<1)) {
       let middle = set.means.mean(axes: [0, 1]).scalars
-      let free = own.map { turned($0, around: SIMD3(middle[0], middle[1], middle[2])) }
+      let free = own.map { $0.turned(angle, around: SIMD3(middle[0], middle[1], middle[2])) }
       parts += [
         ("true, from beside", model.decode(states, from: free)),
         ("imagined, from beside", model.decode(clip.predicted, from: free)),
@@ -84,21 +84,6 @@ struct WorldImagine: Verb {
         parts.map { Image($0.1.sliced(axis: 0, step..<step + 1).squeezed(0)).enlarged(3) }, columns: parts.count)
     }
     return Video(frames: frames, parts: parts.map(\.0))
-  }
-
-  /// The view turned around the middle of what is seen.
-  private func turned(_ view: SplattingView, around middle: SIMD3<Float>) -> SplattingView {
-    let (c, s) = (Float(cos(angle * .pi / 180)), Float(sin(angle * .pi / 180)))
-    let turn = [SIMD3(c, 0, s), SIMD3(0, 1, 0), SIMD3(-s, 0, c)]
-    func times(_ rows: [SIMD3<Float>], _ v: SIMD3<Float>) -> SIMD3<Float> {
-      SIMD3((rows[0] * v).sum(), (rows[1] * v).sum(), (rows[2] * v).sum())
-    }
-    var result = view
-    let rows = view.rotation
-    result.rotation = turn.map { row in rows[0] * row.x + rows[1] * row.y + rows[2] * row.z }
-    let seen = times(rows, middle) + view.translation
-    result.translation = seen - times(turn, seen - view.translation)
-    return result
   }
 
   private func page(
@@ -144,5 +129,21 @@ struct WorldImagine: Verb {
       body += "<h2>The Gaussians</h2>\(viewer.html)"
     }
     return HTMLPage.text(title: name, style: "figure img { image-rendering: pixelated; }", body: body)
+  }
+}
+
+extension SplattingView {
+  /// The view from beside: turned by an angle, degrees, around a point, meters.
+  fileprivate func turned(_ angle: Double, around middle: SIMD3<Float>) -> SplattingView {
+    let (c, s) = (Float(cos(angle * .pi / 180)), Float(sin(angle * .pi / 180)))
+    let turn = [SIMD3(c, 0, s), SIMD3(0, 1, 0), SIMD3(-s, 0, c)]
+    func times(_ rows: [SIMD3<Float>], _ v: SIMD3<Float>) -> SIMD3<Float> {
+      SIMD3((rows[0] * v).sum(), (rows[1] * v).sum(), (rows[2] * v).sum())
+    }
+    var result = self
+    result.rotation = turn.map { row in rotation[0] * row.x + rotation[1] * row.y + rotation[2] * row.z }
+    let seen = times(rotation, middle) + translation
+    result.translation = seen - times(turn, seen - translation)
+    return result
   }
 }
