@@ -42,7 +42,7 @@ package struct TrainedWorld {
   }
 
   /// - Parameter training: the run, opened with its demonstrations.
-  /// - Throws: `Problem`, `SettingError`, or what reading the model threw.
+  /// - Throws: `Problem`, `SettingError`, or what opening the model threw.
   package init(_ training: WorldTraining, catalog: Catalog) throws {
     (folder, recipe, data, contents) = (training.folder, training.recipe, training.data, training.contents)
     model = try catalog.world(at: WorldTraining.file(folder))
