@@ -2,20 +2,47 @@ import Imitation
 import Layers
 import Tensors
 
-/// Cuts a square out of each frame: anywhere in the training phase, the middle otherwise.
-enum Cropping {
-  /// `[batch * time, crop, crop, 3]` in 0...1.
-  static func frames(_ images: ImageBatch, crop: Int?) -> Tensor {
+/// A camera's frames with a square to cut out of each: anywhere in the training phase, the center otherwise.
+package struct CroppedFrames {
+  private let images: ImageBatch
+  private let size: (height: Int, width: Int)
+  private let offsets: [(y: Int, x: Int)]
+
+  /// - Parameter crop: the square's side; the whole frame when nil.
+  package init(_ images: ImageBatch, crop: Int?) {
+    self.images = images
     let frames = images.batch * images.time
-    let size = (height: crop ?? images.size.height, width: crop ?? images.size.width)
+    size = (height: crop ?? images.size.height, width: crop ?? images.size.width)
     let (freeY, freeX) = (images.size.height - size.height, images.size.width - size.width)
     // robomimic never draws the last offset; neither do we, so that results compare.
-    let offsets =
+    offsets =
       Phase.withRandom { random in
         (0..<frames).map { _ in (y: freeY > 0 ? random.below(freeY) : 0, x: freeX > 0 ? random.below(freeX) : 0) }
       } ?? Array(repeating: (y: freeY / 2, x: freeX / 2), count: frames)
-    return Tensor.images(
-      images.pixels, count: frames, height: images.size.height, width: images.size.width, crop: size, offsets: offsets)
+  }
+
+  /// `[frames, crop, crop, 3]` in 0...1.
+  package var colors: Tensor {
+    Tensor.images(
+      images.pixels, count: offsets.count, height: images.size.height, width: images.size.width, crop: size,
+      offsets: offsets)
+  }
+
+  /// The same squares of what is known of each pixel: `[frames, pixels, channels]` to `[frames, crop, crop, channels]`.
+  package func squares(of map: Tensor) -> Tensor {
+    let channels = map.shape[2]
+    return Tensor(shape: [offsets.count, size.height, size.width, channels]) { buffer in
+      map.withUnsafeBufferPointer { from in
+        let run = size.width * channels
+        for (frame, offset) in offsets.enumerated() {
+          for row in 0..<size.height {
+            let start = ((frame * images.size.height + offset.y + row) * images.size.width + offset.x) * channels
+            (buffer.baseAddress! + (frame * size.height + row) * run).update(
+              from: from.baseAddress! + start, count: run)
+          }
+        }
+      }
+    }
   }
 
   /// - Throws: `EncoderError` when a camera is smaller than the crop.
@@ -42,11 +69,26 @@ public enum PixelRange: String, CaseIterable, SettingValue {
 public enum EncoderError: Error, Equatable, CustomStringConvertible {
   /// A crop that does not fit into a camera's images.
   case cropTooLarge(crop: Int, camera: String, size: ObservationSchema.ImageSize)
+  /// No camera at all, where there must be one.
+  case noCamera(encoder: String)
+  /// Depths or a calibration without their camera's images.
+  case missingImage(String, of: String, encoder: String)
+  /// A camera without its depths or its calibration.
+  case missingGeometry(String, encoder: String)
+  /// Depths or a calibration of another size.
+  case geometrySize(String, found: Int, wanted: Int)
 
   public var description: String {
     switch self {
     case .cropTooLarge(let crop, let camera, let size):
       "a crop of \(crop) pixels does not fit camera '\(camera)' of \(size.width)x\(size.height)"
+    case .noCamera(let encoder): "'\(encoder)' needs a camera: name its images under observations.images"
+    case .missingImage(let image, let key, let encoder):
+      "'\(encoder)' needs '\(image)' with '\(key)': name it under observations.images"
+    case .missingGeometry(let key, let encoder):
+      "'\(encoder)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
+    case .geometrySize(let key, let found, let wanted):
+      "'\(key)' has \(found) values a row, the images of its camera need \(wanted)"
     }
   }
 }

@@ -24,17 +24,34 @@ public struct ResNet18Encoder: ObservationEncoder {
   public static let help = "RoboCasa's: a ResNet-18 for each camera, modulated by the instruction, spatial softmax."
 
   /// What one camera goes through.
-  struct Camera: Module {
+  struct Camera: CameraTrunk {
     let trunk: ResNet18
     /// Nil where each place of the map is a token.
     let keypoints: SpatialSoftmax?
     let projection: Linear
+    private let relu: Bool
+
+    /// - Parameter inputs: channels of the frames.
+    init(_ options: Options, inputs: Int = 3, condition: Int?, tokens: Bool, random: inout Random) {
+      trunk = ResNet18(inputs: inputs, norm: options.norm, condition: condition, random: &random)
+      keypoints =
+        tokens ? nil : SpatialSoftmax(channels: ResNet18.channels, keypoints: options.keypoints, random: &random)
+      projection = Linear(
+        inputs: tokens ? ResNet18.channels : 2 * options.keypoints, outputs: options.features, random: &random)
+      relu = options.relu
+    }
+
+    func callAsFunction(_ frames: Tensor, condition: Tensor?) -> Tensor {
+      let map = trunk(frames, condition: condition)
+      let features = projection(keypoints?(map) ?? map)
+      return relu ? features.relu() : features
+    }
   }
 
   let instruction: any TextEncoder
   let cameras: [String: Camera]
   let row: CameraFeatures
-  private let options: Options
+  private let pixels: PixelRange
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
     instruction = try context.parts.makeTextEncoder(
@@ -44,16 +61,10 @@ public struct ResNet18Encoder: ObservationEncoder {
     let givesTokens = row.layout.tokens != nil
     var cameras: [String: Camera] = [:]
     for key in context.schema.imageKeys {
-      cameras[key] = Camera(
-        trunk: ResNet18(norm: options.norm, condition: instruction.width, random: &random),
-        keypoints: givesTokens
-          ? nil : SpatialSoftmax(channels: ResNet18.channels, keypoints: options.keypoints, random: &random),
-        projection: Linear(
-          inputs: givesTokens ? ResNet18.channels : 2 * options.keypoints, outputs: options.features,
-          random: &random))
+      cameras[key] = Camera(options, condition: instruction.width, tokens: givesTokens, random: &random)
     }
     self.cameras = cameras
-    self.options = options
+    pixels = options.pixels
   }
 
   public var layout: FeatureLayout { row.layout }
@@ -65,10 +76,7 @@ public struct ResNet18Encoder: ObservationEncoder {
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     row(observations, condition: instruction(observations.instructions)) { key, frames, condition in
-      let camera = cameras[key]!
-      let map = camera.trunk(options.pixels(frames), condition: condition)
-      let features = camera.projection(camera.keypoints?(map) ?? map)
-      return options.relu ? features.relu() : features
+      cameras[key]!(pixels(frames.colors), condition: condition)
     }
   }
 }

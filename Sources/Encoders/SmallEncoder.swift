@@ -44,7 +44,7 @@ public struct SmallEncoder: ObservationEncoder {
   }
 
   /// What one camera goes through.
-  struct Camera: Module {
+  struct Camera: CameraTrunk {
     let stem: Conv2d
     let stemNorm: GroupNorm
     let stages: [Stage]
@@ -52,10 +52,11 @@ public struct SmallEncoder: ObservationEncoder {
     let keypoints: SpatialSoftmax?
     let projection: Linear
 
-    init(_ options: Options, condition: Int?, tokens: Bool, random: inout Random) {
+    /// - Parameter inputs: channels of the frames.
+    init(_ options: Options, inputs: Int = 3, condition: Int?, tokens: Bool, random: inout Random) {
       let (narrow, wide) = (options.channels, 2 * options.channels)
       stem = Conv2d(
-        inputs: 3, outputs: narrow, kernel: 8, stride: 4, padding: 2, bias: false, initialization: .kaimingFanOut,
+        inputs: inputs, outputs: narrow, kernel: 8, stride: 4, padding: 2, bias: false, initialization: .kaimingFanOut,
         random: &random)
       stemNorm = GroupNorm(groups: narrow / 16, channels: narrow)
       stages = [
@@ -69,7 +70,7 @@ public struct SmallEncoder: ObservationEncoder {
     }
 
     func callAsFunction(_ frames: Tensor, condition: Tensor?) -> Tensor {
-      var x = stages[0](stemNorm(stem(frames - 0.5), finish: .relu), condition: condition)
+      var x = stages[0](stemNorm(stem(frames), finish: .relu), condition: condition)
       for stage in stages.dropFirst() { x = x + stage(x, condition: condition) }
       guard let keypoints else { return projection(x) }
       // Where things are, and what there is at all.
@@ -104,7 +105,7 @@ public struct SmallEncoder: ObservationEncoder {
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     row(observations, condition: instruction(observations.instructions)) { key, frames, condition in
-      cameras[key]!(frames, condition: condition)
+      cameras[key]!(frames.colors - 0.5, condition: condition)
     }
   }
 }

@@ -11,6 +11,8 @@ extension Catalog {
     let catalog = Catalog()
       .adding(ResNet18Encoder.self)
       .adding(SmallEncoder.self)
+      .adding(PointMapEncoder.self)
+      .adding(PointsEncoder.self)
       .adding(GaussianWorldEncoder.self)
       .adding(WordEncoder.self)
       .adding(TableEncoder.self)

@@ -52,7 +52,7 @@ public struct BasicBlock: Module {
 
 /// The trunk of torchvision's ResNet-18: everything before the pooling and the classifier, 11,176,512 parameters.
 ///
-/// `[images, height, width, 3]` to `[images, height / 32, width / 32, 512]`, sizes rounded up.
+/// `[images, height, width, inputs]` to `[images, height / 32, width / 32, 512]`, sizes rounded up.
 public struct ResNet18: Module {
   /// What it gives of each place.
   public static let channels = 512
@@ -64,22 +64,24 @@ public struct ResNet18: Module {
   /// One after each block, when there is a condition.
   public let films: [FiLM]  // terms: ok, FiLM
 
-  /// - Parameter condition: the width of the condition that modulates every block; nil for none.
-  public init(norm: TrunkNorm, condition: Int? = nil, random: inout Random) {
+  /// - Parameters:
+  ///   - inputs: channels of the images.
+  ///   - condition: the width of the condition that modulates every block; nil for none.
+  public init(inputs: Int = 3, norm: TrunkNorm, condition: Int? = nil, random: inout Random) {
     stem = Conv2d(
-      inputs: 3, outputs: 64, kernel: 7, stride: 2, padding: 3, bias: false, initialization: .kaimingFanOut,
+      inputs: inputs, outputs: 64, kernel: 7, stride: 2, padding: 3, bias: false, initialization: .kaimingFanOut,
       random: &random)
     stemNorm = norm.layer(64)
     var blocks: [BasicBlock] = []
     var films: [FiLM] = []  // terms: ok, FiLM
-    var inputs = 64
+    var width = 64
     for (stage, outputs) in [64, 128, 256, 512].enumerated() {
       for index in 0..<2 {
         blocks.append(
           BasicBlock(
-            inputs: inputs, outputs: outputs, stride: stage > 0 && index == 0 ? 2 : 1, norm: norm, random: &random))
+            inputs: width, outputs: outputs, stride: stage > 0 && index == 0 ? 2 : 1, norm: norm, random: &random))
         if let condition { films.append(FiLM(condition: condition, channels: outputs, random: &random)) }  // terms: ok, FiLM
-        inputs = outputs
+        width = outputs
       }
     }
     self.blocks = blocks

@@ -87,6 +87,31 @@ import Training
     #endif
   }
 
+  /// Depths and calibrations reach an encoder from the file, from the simulator and from a package.
+  @Test func policiesSeeWherePixelsAre() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject(geometry: true)
+    let keys = "robot0_agentview_left_depth, robot0_agentview_left_calibration"
+    for encoder in ["kind: point-map, crop: 18, channels: 16, color: late", "kind: points, count: 32"] {
+      let run = encoder.contains("map") ? "map" : "points"
+      let trained = try runner.run(
+        "train", "recipe.yaml", "--run", run, "--set", "training.steps=4", "--set", "encoder={\(encoder)}", "--set",
+        "observations.vectors=[robot0_base_to_eef_pos, \(keys)]", "--set",
+        "evaluation.simulator={kind: kitchenette, image_size: 20, depth: true, cameras: [robot0_agentview_left]}")
+      #expect(trained.status == 0, "\(trained.errors)")
+      let probed = try runner.run("probe", run, "--targets", "robot0_base_to_eef_pos")
+      #expect(probed.status == 0, "\(probed.errors)")
+      try exportAndVerify(runner, run)
+      #if Kitchenette
+        let evaluated = try runner.run("evaluate", run)
+        #expect(evaluated.status == 0 && !evaluated.errors.contains("crashed"), "\(evaluated.errors)")
+      #endif
+      let without = try runner.run("train", "recipe.yaml", "--run", "other", "--set", "encoder={\(encoder)}")
+      #expect(without.status == 1 && without.complaint.contains("needs 'robot0_agentview_left_depth'"))
+    }
+  }
+
   /// An edited recipe.yaml is reported; the policy is built as it was trained. How it is judged may change.
   @Test func theRecipeInTheCheckpointCounts() throws {
     let runner = try CommandRunner()

@@ -1,0 +1,81 @@
+import Imitation
+import Tensors
+
+/// The box in the robot's base frame that counts, and its places as values of order one.
+package struct Workspace {
+  package static let rule = KeyRule<[Float]>("6 numbers, the lower corner first") {
+    $0.count == 6 && $0.allSatisfy(\.isFinite) && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
+  }
+
+  private let low, high, center: SIMD3<Float>
+  /// Half of the longest side, meters: the same in all directions, so that shapes stay.
+  private let scale: Float
+
+  /// - Parameter box: meters, x, y and z of the lower corner, then of the other; nil for everything, in meters.
+  package init(_ box: [Float]?) {
+    guard let box else {
+      low = SIMD3(repeating: -.greatestFiniteMagnitude)
+      (high, center, scale) = (-low, .zero, 1)
+      return
+    }
+    (low, high) = (SIMD3(box[0], box[1], box[2]), SIMD3(box[3], box[4], box[5]))
+    (center, scale) = ((low + high) / 2, (high - low).max() / 2)
+  }
+
+  /// Where each pixel of a camera is, and 1; or four zeros where the depth is unknown or the place outside of the box:
+  /// `[frames, pixels, 4]`, a constant.
+  ///
+  /// - Parameters:
+  ///   - depths: of `frames` images, meters along the view; 0 and what is not finite is unknown.
+  ///   - calibrations: `CameraCalibration.numbers` of each frame.
+  package func places(_ size: ObservationSchema.ImageSize, depths: [Float], calibrations: [Float]) -> Tensor {
+    let width = CameraCalibration.width
+    let cameras = stride(from: 0, to: calibrations.count, by: width).map {
+      CameraCalibration(Array(calibrations[$0..<$0 + width]))
+    }
+    let pixels = size.height * size.width
+    return Tensor(shape: [cameras.count, pixels, 4]) { buffer in
+      PixelRays(size, cameras).rays.withUnsafeBufferPointer { rays in
+        for (frame, camera) in cameras.enumerated() {
+          let (x, y, z, position) = (camera.rotation[0], camera.rotation[1], camera.rotation[2], camera.position)
+          for index in frame * pixels..<(frame + 1) * pixels {
+            let depth = depths[index]
+            let local = SIMD3(rays[3 * index], rays[3 * index + 1], rays[3 * index + 2]) * depth
+            let place = SIMD3((x * local).sum(), (y * local).sum(), (z * local).sum()) + position
+            let counts = depth > 0 && depth.isFinite && all(place .>= low) && all(place .<= high)
+            let row = counts ? SIMD4((place - center) / scale, 1) : .zero
+            for column in 0..<4 { buffer[4 * index + column] = row[column] }
+          }
+        }
+      }
+    }
+  }
+
+  /// The same of what is observed of a camera; frames window by window.
+  func places(_ camera: CameraKeys, _ observations: ObservationBatch) -> Tensor {
+    places(
+      observations.images[camera.image]!.size, depths: observations.vectors[camera.depth]!.scalars,
+      calibrations: observations.vectors[camera.calibration]!.scalars)
+  }
+}
+
+extension ObservationSchema {
+  /// The cameras, each with its depths and its calibration.
+  /// - Throws: `EncoderError` when there is none or one lacks something.
+  func camerasWithGeometry(for encoder: String) throws -> [CameraKeys] {
+    guard !images.isEmpty else { throw EncoderError.noCamera(encoder: encoder) }
+    let cameras = imageKeys.map { CameraKeys($0) }
+    for key in vectorKeys where CameraKeys.isGeometry(key) {
+      let image = CameraKeys(String(key[..<key.lastIndex(of: "_")!])).image
+      guard images[image] != nil else { throw EncoderError.missingImage(image, of: key, encoder: encoder) }
+    }
+    for camera in cameras {
+      let size = images[camera.image]!
+      for (key, wanted) in [(camera.depth, size.height * size.width), (camera.calibration, CameraCalibration.width)] {
+        guard let found = vectors[key] else { throw EncoderError.missingGeometry(key, encoder: encoder) }
+        guard found == wanted else { throw EncoderError.geometrySize(key, found: found, wanted: wanted) }
+      }
+    }
+    return cameras
+  }
+}
