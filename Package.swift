@@ -84,7 +84,7 @@ let package = Package(
     tests("Policies", ["Policies", "Imitation"]),
     tests("Simulation", ["Simulation", "Imitation"]),
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
-    tests("Evaluation", ["Evaluation", "Imitation"]),
+    tests("Evaluation", ["Evaluation", "Imitation", "Tensors"]),
     tests("Reports", ["Reports", "Evaluation", "Imitation"]),
     tests("ImageMetrics", ["ImageMetrics", "Layers", "Tensors"]),
     tests(

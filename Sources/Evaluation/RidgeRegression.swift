@@ -1,71 +1,166 @@
-/// Linear regression with a little weight on small coefficients.
-package enum RidgeRegression {
-  /// R² on `test` of a regression on `known`, averaged over the columns that vary.
-  package static func explained(
-    _ features: [[Double]], _ values: [[Double]], _ testFeatures: [[Double]], _ testValues: [[Double]]
+import Foundation
+import Tensors
+
+/// Linear regression with a penalty on large coefficients.
+///
+/// It is solved in the dual form, by the Gram matrix of the training rows, so that features may have many more columns than there
+/// are rows. Columns are standardized by the training rows. A penalty counts times the mean of the Gram matrix's diagonal and
+/// so means the same for features of any width.
+package struct RidgeRegression {
+  /// What is chosen from.
+  package static let penalties: [Double] = [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10000]
+
+  /// How far predictions of held-out rows are off.
+  package struct Outcome: Sendable, Equatable {
+    /// Root of the mean squared distance.
+    package var error: Double
+    /// The penalty that was chosen on training rows.
+    package var penalty: Double
+  }
+
+  /// Inner products of all rows with the training rows, `[rows, training]`.
+  private let gram: Tensor
+  /// How many rows are to learn from.
+  private let training: Int
+
+  /// - Parameters:
+  ///   - features: `[rows, width]`, the training rows first.
+  ///   - training: how many those are.
+  package init(_ features: Tensor, training: Int) {
+    precondition(
+      features.rank == 2 && (1...features.shape[0]).contains(training),
+      "RidgeRegression: \(training) training rows of \(features.shape)")
+    let known = features.sliced(axis: 0, 0..<training)
+    let mean = known.mean(axes: [0])
+    let scale = zip(known.variance(axes: [0]).scalars, mean.scalars).map { variance, mean in
+      // What does not move but by rounding says nothing.
+      let deviation = max(0, variance).squareRoot()
+      return deviation > 1e-6 * max(1e-3, abs(mean)) ? 1 / deviation : 0
+    }
+    let rows = (features - mean) * Tensor(scale, shape: [scale.count])
+    gram = rows.matmul(rows.sliced(axis: 0, 0..<training), transposingOther: true)
+    self.training = training
+  }
+
+  /// Predicts the held-out rows from all training rows, each target with a penalty of its own: the one with which every fifth
+  /// group of training rows is predicted best from the other groups.
+  ///
+  /// - Parameters:
+  ///   - values: a row of the targets' values for each row of features.
+  ///   - targets: the columns of each target.
+  ///   - groups: which group each training row is of: its demonstration.
+  /// - Returns: an outcome for each target; nil with fewer than two groups or no held-out row.
+  package func outcomes(_ values: [[Double]], targets: [Range<Int>], groups: [Int]) -> [Outcome]? {
+    precondition(
+      values.count == gram.shape[0] && groups.count == training,
+      "RidgeRegression: \(values.count) rows of values, \(groups.count) groups for \(gram.shape)")
+    var order: [Int: Int] = [:]
+    for group in groups where order[group] == nil { order[group] = order.count }
+    guard order.count > 1, values.count > training else { return nil }
+    let chosen = (0..<training).filter { order[groups[$0]]! % 5 == 0 }
+    let others = (0..<training).filter { order[groups[$0]]! % 5 != 0 }
+    let tried = predictions(of: chosen, from: others, values, RidgeRegression.penalties)
+    let best = targets.map { columns in
+      tried.indices.min {
+        Self.error(tried[$0], chosen, values, columns) < Self.error(tried[$1], chosen, values, columns)
+      }!
+    }
+    let heldOut = Array(training..<values.count)
+    let penalties = Set(best).sorted().map { RidgeRegression.penalties[$0] }
+    let found = Dictionary(
+      uniqueKeysWithValues: zip(
+        penalties, predictions(of: heldOut, from: Array(0..<training), values, penalties)))
+    return zip(targets, best).map { columns, place in
+      let penalty = RidgeRegression.penalties[place]
+      return Outcome(error: Self.error(found[penalty]!, heldOut, values, columns), penalty: penalty)
+    }
+  }
+
+  /// How far the mean of the training rows is from the held-out ones, by target; nil with no held-out row.
+  package static func errorsOfMean(_ values: [[Double]], training: Int, targets: [Range<Int>]) -> [Double]? {
+    guard training > 0, values.count > training else { return nil }
+    let mean = mean(values[..<training])
+    let heldOut = Array(training..<values.count)
+    return targets.map { error(heldOut.map { _ in mean }, heldOut, values, $0) }
+  }
+
+  /// - Returns: for each penalty a row of values for each of `rows`.
+  package func predictions(
+    of rows: [Int], from fit: [Int], _ values: [[Double]], _ penalties: [Double]
+  ) -> [[[Double]]] {
+    let n = fit.count
+    func products(_ rows: [Int]) -> [[Double]] {
+      gram.withUnsafeBufferPointer { gram in
+        rows.map { row in fit.map { Double(gram[row * training + $0]) } }
+      }
+    }
+    func mean(_ row: [Double]) -> Double { row.reduce(0, +) / Double(n) }
+    // Inner products of what is left when the mean of the rows to fit is taken away.
+    var matrix = products(fit)
+    let means = matrix.map(mean)
+    let all = mean(means)
+    for i in 0..<n { for j in 0..<n { matrix[i][j] += all - means[i] - means[j] } }
+    let asked = products(rows).map { row in
+      let own = mean(row)
+      return row.indices.map { row[$0] + all - own - means[$0] }
+    }
+    let middle = Self.mean(fit.map { values[$0] }[...])
+    let right = middle.indices.map { column in fit.map { values[$0][column] - middle[column] } }
+    let diagonal = mean((0..<n).map { matrix[$0][$0] })
+    let (flat, isConstant) = (matrix.flatMap(\.self), diagonal <= 0)
+    return parallelMap(penalties.count) { place in
+      guard !isConstant else { return asked.map { _ in middle } }
+      let weights = Self.solve(flat, n, ridge: penalties[place] * diagonal, right)
+      return asked.map { row in
+        weights.indices.map { column in middle[column] + zip(row, weights[column]).reduce(0) { $0 + $1.0 * $1.1 } }
+      }
+    }
+  }
+
+  private static func mean(_ rows: ArraySlice<[Double]>) -> [Double] {
+    rows[rows.startIndex].indices.map { column in rows.reduce(0) { $0 + $1[column] } / Double(rows.count) }
+  }
+
+  private static func error(
+    _ found: [[Double]], _ rows: [Int], _ values: [[Double]], _ columns: Range<Int>
   ) -> Double {
-    let (count, width) = (Double(features.count), features[0].count)
-    let mean = (0..<width).map { column in features.reduce(0) { $0 + $1[column] } / count }
-    let deviation = (0..<width).map { column in
-      (features.reduce(0) { $0 + ($1[column] - mean[column]) * ($1[column] - mean[column]) } / count).squareRoot()
+    let squares = zip(found, rows).reduce(0.0) { sum, pair in
+      columns.reduce(sum) { $0 + (pair.0[$1] - values[pair.1][$1]) * (pair.0[$1] - values[pair.1][$1]) }
     }
-    func even(_ row: [Double]) -> [Double] { (0..<width).map { (row[$0] - mean[$0]) / max(deviation[$0], 1e-9) } }
-    let rows = features.map(even)
-    var gram = [Double](repeating: 0, count: width * width)
-    for row in rows { for i in 0..<width { for j in 0...i { gram[i * width + j] += row[i] * row[j] } } }
-    for i in 0..<width {
-      gram[i * width + i] += 1e-3 * count
-      for j in 0..<i { gram[j * width + i] = gram[i * width + j] }
-    }
-    let factor = cholesky(gram, width)
-    let test = testFeatures.map(even)
-    var sum = 0.0
-    var columns = 0
-    for column in 0..<values[0].count {
-      let average = values.reduce(0) { $0 + $1[column] } / count
-      var right = [Double](repeating: 0, count: width)
-      for (row, value) in zip(rows, values) {
-        for i in 0..<width { right[i] += row[i] * (value[column] - average) }
-      }
-      let weights = solve(factor, right, width)
-      let middle = testValues.reduce(0) { $0 + $1[column] } / Double(testValues.count)
-      var (off, all) = (0.0, 0.0)
-      for (row, value) in zip(test, testValues) {
-        let found = average + (0..<width).reduce(0) { $0 + weights[$1] * row[$1] }
-        off += (value[column] - found) * (value[column] - found)
-        all += (value[column] - middle) * (value[column] - middle)
-      }
-      guard all / Double(testValues.count) > 1e-10 else { continue }
-      sum += 1 - off / all
-      columns += 1
-    }
-    return columns > 0 ? sum / Double(columns) : .nan
+    return (squares / Double(rows.count)).squareRoot()
   }
 
-  /// The lower triangle L of a positive definite matrix L Lᵀ.
-  private static func cholesky(_ matrix: [Double], _ n: Int) -> [Double] {
-    var l = matrix
-    for j in 0..<n {
-      for k in 0..<j { l[j * n + j] -= l[j * n + k] * l[j * n + k] }
-      l[j * n + j] = max(l[j * n + j], 1e-300).squareRoot()
-      for i in j + 1..<max(n, j + 1) {
-        for k in 0..<j { l[i * n + j] -= l[i * n + k] * l[j * n + k] }
-        l[i * n + j] /= l[j * n + j]
+  /// Solves `(matrix + ridge) x = b` for each of `right` by Cholesky's decomposition; the matrix is symmetric, row by row.
+  private static func solve(_ matrix: [Double], _ n: Int, ridge: Double, _ right: [[Double]]) -> [[Double]] {
+    var lower = matrix
+    return lower.withUnsafeMutableBufferPointer { buffer in
+      let l = buffer.baseAddress!
+      for i in 0..<n {
+        for j in 0..<i { l[i * n + j] = (l[i * n + j] - dot(l + i * n, l + j * n, j)) / l[j * n + j] }
+        l[i * n + i] = max(l[i * n + i] + ridge - dot(l + i * n, l + i * n, i), 1e-300).squareRoot()
+      }
+      return right.map { b in
+        var x = b
+        for i in 0..<n {
+          x[i] = (x[i] - x.withUnsafeBufferPointer { dot(l + i * n, $0.baseAddress!, i) }) / l[i * n + i]
+        }
+        for i in (0..<n).reversed() {
+          x[i] /= l[i * n + i]
+          for k in 0..<i { x[k] -= l[i * n + k] * x[i] }
+        }
+        return x
       }
     }
-    return l
   }
 
-  private static func solve(_ l: [Double], _ right: [Double], _ n: Int) -> [Double] {
-    var x = right
-    for i in 0..<n {
-      for k in 0..<i { x[i] -= l[i * n + k] * x[k] }
-      x[i] /= l[i * n + i]
+  private static func dot(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Double {
+    var sums = SIMD8<Double>.zero
+    let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
+    for start in stride(from: 0, to: count & ~7, by: 8) {
+      sums +=
+        x.loadUnaligned(fromByteOffset: 8 * start, as: SIMD8<Double>.self)
+        * y.loadUnaligned(fromByteOffset: 8 * start, as: SIMD8<Double>.self)
     }
-    for i in (0..<n).reversed() {
-      for k in i + 1..<max(n, i + 1) { x[i] -= l[k * n + i] * x[k] }
-      x[i] /= l[i * n + i]
-    }
-    return x
+    return (count & ~7..<count).reduce(sums.sum()) { $0 + a[$1] * b[$1] }
   }
 }

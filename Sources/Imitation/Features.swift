@@ -82,21 +82,6 @@ public struct FeatureLayout: Sendable, Equatable {
   }
 }
 
-extension FeatureLayout {
-  /// What comes from images.
-  package static let images: Set<Source> = [.image, .world]
-}
-
-extension ObservationEncoder {
-  /// What it makes of the images of each window's last frame.
-  package func imageRows(_ observations: ObservationBatch) -> [[Double]] {
-    let (columns, pooled) = (layout.columns(from: FeatureLayout.images), self(observations).pooled)
-    let (count, time) = (pooled.shape[0], pooled.shape[1])
-    let values = pooled.sliced(axis: 1, time - 1..<time).gathered(columns, axis: 2).scalars.map(Double.init)
-    return (0..<count).map { Array(values[$0 * columns.count..<($0 + 1) * columns.count]) }
-  }
-}
-
 extension ObservationSchema {
   /// The low-dimensional keys as parts of a layout, in their order; depths and calibrations are none.
   public var lowDimensional: [(source: FeatureLayout.Source, key: String, width: Int)] {

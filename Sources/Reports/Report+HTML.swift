@@ -19,6 +19,7 @@ extension Report {
         crashed counts as failed.</p></section>
         <section><h2>Episodes</h2>\(videoList)</section>
         <section><h2>Training</h2>\(curve)</section>
+        \(probe.map { "<section><h2>Linear probes of the features</h2>\($0.charts)</section>" } ?? "")
         <section><h2>How it was made</h2>\(factList)
         <h3>Recipe</h3><pre>\(HTMLPage.escaped(recipe))</pre></section>
         <section><h2>Every episode of \(HTMLPage.escaped(learned))</h2>\(episodeTable)</section>

@@ -26,6 +26,8 @@ package struct Report: Sendable {
   /// Facts by name: demonstrations, parameters, ...
   package var facts: [(name: String, value: String)]
   package var videos: [Video]
+  /// What probes of the same checkpoint found; nil without.
+  package var probe: ProbeResult?
 
   package init(
     title: String, result: EvaluationResult, recipe: String, trainingLoss: [Point], validationLoss: [Point],

@@ -1,65 +1,115 @@
 import Evaluation
-import Imitation
+import Support
 import Tensors
 import Testing
 
-/// Doubles images' brightness and hands a reading through, before or behind it.
-private struct Brightness: ObservationEncoder {
-  struct Options: PluginOptions {}
-  static let name = "brightness"
-  static let help = "For tests."
-  let layout: FeatureLayout
-  let readsFirst: Bool
-
-  init(options: Options, context: EncoderContext, random: inout Random) { self.init(readsFirst: false) }
-  init(readsFirst: Bool) {
-    let (image, reading) = ((FeatureLayout.Source.image, "camera", 3), (FeatureLayout.Source.vector, "x", 2))
-    layout = FeatureLayout(readsFirst ? [reading, image] : [image, reading])
-    self.readsFirst = readsFirst
+@Suite struct RidgeRegressionTests {
+  /// With one feature the coefficient is that of least squares, made smaller by `n / (n + penalty)`: the Gram matrix's diagonal
+  /// is 1 on average, its only eigenvalue `n`.
+  @Test func oneFeatureHasAClosedForm() {
+    let x: [Double] = [1, 2, 3, 5, 9, 10]
+    let y: [Double] = [2, 1, 4, 4, 7, 12]
+    let regression = RidgeRegression(Tensor((x + [20]).map(Float.init), shape: [7, 1]), training: 6)
+    let values = (y + [0]).map { [$0] }
+    let found = regression.predictions(of: [6], from: Array(0..<6), values, [0, 1, 6, 1000])
+    let (xMean, yMean) = (5.0, 5.0)
+    let (products, squares) = zip(x, y).reduce((0.0, 0.0)) { sums, pair in
+      (sums.0 + (pair.0 - xMean) * (pair.1 - yMean), sums.1 + (pair.0 - xMean) * (pair.0 - xMean))
+    }
+    for (penalty, row) in zip([1e-9, 1, 6, 1000], found) {
+      let expected = yMean + products / squares * 6 / (6 + penalty) * (20 - xMean)
+      #expect(abs(row[0][0] - expected) < 1e-3 * abs(expected), "\(penalty): \(row) instead of \(expected)")
+    }
   }
 
-  func callAsFunction(_ observations: ObservationBatch) -> Features {
-    let camera = observations.images["camera"]!
-    let seen = Tensor(camera.pixels.map { 2 * Float($0) }, shape: [camera.batch, camera.time, 3])
-    let reading = observations.vectors["x"]!
-    return Features(pooled: .concatenated(readsFirst ? [reading, seen] : [seen, reading], axis: 2))
+  /// Features that are wider than there are rows, and the choice of penalties, against NumPy in the primal form.
+  @Test func wideFeaturesAreNumPys() throws {
+    let golden = try Golden("probe")
+    let (rows, training, width) = (66, 48, 200)
+    let hidden = wave([rows, 3], 1, scale: 1)
+    let features = (hidden.matmul(wave([3, width], 2, scale: 1)) + wave([rows, width], 3, scale: 1)).scalars
+    let x = Tensor(features.indices.map { $0 % width == 7 ? 3 : features[$0] }, shape: [rows, width])
+    let position = (hidden.matmul(wave([3, 3], 4, scale: 10)) + 5 + wave([rows, 3], 6, scale: 4)).scalars
+    let noise = wave([rows, 1], 7, scale: 1).scalars
+    let values = (0..<rows).map { row in
+      (position[3 * row..<3 * row + 3] + [noise[row]]).map(Double.init)
+    }
+    let targets = [0..<3, 3..<4]
+    let regression = RidgeRegression(x, training: training)
+    let found = try #require(
+      regression.outcomes(values, targets: targets, groups: (0..<training).map { $0 / 4 }))
+    let means = try #require(RidgeRegression.errorsOfMean(values, training: training, targets: targets))
+    for (name, outcome, mean) in zip(["position", "noise"], found, means).map({ ($0, $1.0, $1.1) }) {
+      let expected = golden[name].scalars.map(Double.init)
+      #expect(abs(outcome.penalty - expected[0]) < 1e-4, "\(name)")
+      #expect(abs(outcome.error - expected[1]) < 1e-3 * expected[1], "\(name): \(outcome.error)")
+      #expect(abs(mean - expected[2]) < 1e-4 * expected[2], "\(name): \(mean)")
+    }
+    // The two want different penalties, neither the least nor the greatest.
+    #expect(Set(found.map(\.penalty)) == [0.1, 1])
+  }
+
+  /// Penalties are chosen without a look at held-out rows, and groups are never on both sides.
+  @Test func penaltiesAreChosenOnTrainingRows() throws {
+    var random = Random(seed: 3)
+    let x = Tensor.normal([60, 30], random: &random)
+    let scalars = x.scalars
+    var values = (0..<60).map { [Double(scalars[30 * $0]) + random.uniform(-1...1)] }
+    let regression = RidgeRegression(x, training: 40)
+    let groups = (0..<40).map { $0 / 5 }
+    let first = try #require(regression.outcomes(values, targets: [0..<1], groups: groups)?.first)
+    for row in 40..<60 { values[row][0] += 100 }
+    let other = try #require(regression.outcomes(values, targets: [0..<1], groups: groups)?.first)
+    #expect(first.penalty == other.penalty && other.error > first.error + 90)
+    // Rows that come twice, in two groups: one of them tells the other, and no penalty is best. In one group they do not.
+    let pairs = Tensor.concatenated(
+      [x.sliced(axis: 0, 0..<20), x.sliced(axis: 0, 0..<20), x.sliced(axis: 0, 40..<60)], axis: 0)
+    let noise = (0..<20).map { _ in [random.uniform(-1...1)] }
+    let twice = RidgeRegression(pairs, training: 40)
+    let told = try #require(
+      twice.outcomes(noise + noise + values[40...], targets: [0..<1], groups: (0..<40).map { $0 < 20 ? 0 : 1 })?.first)
+    let apart = try #require(
+      twice.outcomes(noise + noise + values[40...], targets: [0..<1], groups: (0..<40).map { $0 % 20 })?.first)
+    #expect(told.penalty == 0.001 && apart.penalty >= 1, "\(told.penalty) \(apart.penalty)")
+  }
+
+  @Test func withoutGroupsOrHeldOutRowsThereIsNothing() {
+    let x = Tensor([1, 2, 3, 4], shape: [4, 1])
+    let values: [[Double]] = [[1], [2], [3], [4]]
+    #expect(RidgeRegression(x, training: 3).outcomes(values, targets: [0..<1], groups: [5, 5, 5]) == nil)
+    #expect(RidgeRegression(x, training: 4).outcomes(values, targets: [0..<1], groups: [0, 1, 2, 3]) == nil)
+    #expect(RidgeRegression.errorsOfMean(values, training: 4, targets: [0..<1]) == nil)
+    // Features that never move tell no more than the mean.
+    let constant = RidgeRegression(.ones([4, 2]), training: 3).outcomes(values, targets: [0..<1], groups: [0, 1, 2])
+    #expect(constant?.first?.error == 2)
   }
 }
 
-@Suite struct RidgeRegressionTests {
-  /// Where an encoder puts the low-dimensional observations makes no difference, and they are not among what is regressed on.
-  @Test func readingsMayStandAnywhere() {
-    var random = Random(seed: 1)
-    let pixels = (0..<20 * 2 * 3).map { _ in UInt8(random.below(256)) }
-    let seen = ObservationBatch(
-      images: ["camera": ImageBatch(batch: 20, time: 2, size: .init(height: 1, width: 1), pixels: pixels)],
-      vectors: ["x": .normal([20, 2, 2], random: &random)], instructions: Array(repeating: "", count: 20), time: 2)
-    let rows = [false, true].map { Brightness(readsFirst: $0).imageRows(seen) }
-    #expect(rows[0] == rows[1])
-    // The last frame's three colors, and nothing else.
-    let expected: [[Double]] = (0..<20).map { item in pixels[item * 6 + 3..<item * 6 + 6].map { 2 * Double($0) } }
-    #expect(rows[0] == expected)
-    let values = seen.vectors["x"]!.sliced(axis: 1, 1..<2).squeezed(1).scalars.map(Double.init)
-    let observed: [[Double]] = (0..<20).map { [values[2 * $0], values[2 * $0 + 1]] }
-    let found = rows.map { RidgeRegression.explained($0, observed, $0, observed) }
-    #expect(found[0] == found[1] && found[0] < 0.8, "the observations would explain themselves")
-  }
-
-  /// What is linear is found whole, what is noise is not.
-  @Test func regressionExplainsWhatIsLinear() {
-    var seed: UInt64 = 1
-    func next() -> Double {
-      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Double(seed >> 33) / Double(1 << 31) - 0.5
+@Suite struct LinearProbeTests {
+  /// Phases are regressed on apart: what holds before does not have to hold after.
+  @Test func phasesAreApart() throws {
+    var random = Random(seed: 5)
+    let frames = (0..<120).map { row -> (x: Float, frame: LinearProbe.Frame) in
+      let x = Float(random.uniform(-1...1))
+      let phase = row % 3 == 0 ? 1 : 0
+      return (x, .init(values: [Double(phase == 0 ? x : -3 * x), 7], demonstration: row / 10, phase: phase))
     }
-    func rows(_ count: Int) -> [[Double]] { (0..<count).map { _ in (0..<5).map { _ in next() } } }
-    let (known, hidden) = (rows(400), rows(100))
-    func linear(_ rows: [[Double]]) -> [[Double]] { rows.map { [3 * $0[0] - $0[2] + 7, 1] } }
-    #expect(RidgeRegression.explained(known, linear(known), hidden, linear(hidden)) > 0.999)
-    let noise = RidgeRegression.explained(known, known.map { _ in [next()] }, hidden, hidden.map { _ in [next()] })
-    #expect(noise < 0.1 && noise > -0.3)
-    let half = RidgeRegression.explained(
-      known, known.map { [$0[0] + next()] }, hidden, hidden.map { [$0[0] + next()] })
-    #expect(abs(half - 0.5) < 0.15)
+    let targets = [
+      ProbeResult.Target(name: "a", unit: "cm", width: 1), .init(name: "b", unit: "", width: 1),
+    ]
+    let probe = LinearProbe(
+      frames.map(\.frame), training: 90, targets: targets, phases: ["before", "after", "never"])
+    #expect(probe.phases.map(\.training) == [60, 30, 0] && probe.phases.map(\.heldOut) == [20, 10, 0])
+    let row = probe.row("x", width: 1) { rows in Tensor(rows.map { frames[$0].x }, shape: [rows.count, 1]) }
+    #expect(row.cells.count == 4, "a phase without frames has no cells")
+    for phase in probe.phases[..<2] {
+      let cell = try #require(row[targets[0], phase])
+      #expect(cell.error < 0.01 && cell.explained > 0.999 && cell.penalty == 0.001)
+      // What never moves is known by its mean alone.
+      #expect(try #require(row[targets[1], phase]).error < 1e-6)
+    }
+    #expect(probe.mean[targets[0], probe.phases[0]]!.error > 0.3)
+    #expect(probe.mean[targets[0], probe.phases[1]]!.error > 1 && probe.mean.isBaseline)
+    #expect(probe.mean[targets[0], probe.phases[0]]!.penalty == nil)
   }
 }

@@ -1,43 +1,43 @@
 import ArgumentParser
 import Foundation
 import ImitationKit
+import Reports
 
-/// `imitate probe`: what a policy's features know, by linear regression.
+/// `imitate probe`: what the features of a policy or a world model know, by linear regression.
 struct Probe: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Regress recorded observations linearly on the features of trained policies' encoders.",
+    abstract: "Find positions by linear regression on the features of world models and policies, stage by stage.",
     discussion: """
-      The features are those of the images alone: the low-dimensional observations that the encoder hands through are left \
-      out. Ridge regression on the frames of the training demonstrations; reported is the fraction of the variance (R²) that it \
-      explains on the held-out ones, averaged over the values of the observation that vary.
+      Ridge regression on frames of the training demonstrations, its penalty chosen on every fifth of them; reported is how \
+      far it is off on the held-out ones, apart before and after the grasp. Stages of a world model: Gaussians, latents, tokens \
+      after each block. Of a policy: what its encoder makes of images, before and after training. Each RUN keeps its result as \
+      probe.json; a page with charts goes to --output.
       """)
 
-  @Argument(help: "The run folders to compare; all of the same data.") var runs: [String]
-  @Option(help: "The observations to find, separated by commas.") var targets =
-    "object,robot0_base_to_eef_pos,robot0_gripper_qpos"
-  @Option(help: "Frames to regress on, spread evenly.") var frames = 3000
+  @Argument(help: "The run folders.") var runs: [String]
+  @Option(
+    help: ArgumentHelp(
+      "What to find, separated by commas: object, poses of datagen_info, observations.",
+      discussion: "When left out: the object and the poses that vary, in the frame of the robot's base."))
+  var targets: String?
+  @Option(help: "Frames to regress on, spread evenly; half as many are held out.") var frames = 2000
+  @Option(help: "Where the page goes; probe.html in the first run folder when left out.") var output: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try requirePositive(("frames", frames)) }
+  func validate() throws {
+    guard !runs.isEmpty else { throw ValidationError("name at least one run folder") }
+    try requirePositive(("frames", frames))
+  }
 
   func run(in session: Session) throws {
-    let keys = targets.split(separator: ",").map(String.init)
-    var findings: [FeatureProbe.Finding] = []
-    for path in runs {
-      let policy = try TrainedPolicy(run: path, catalog: session.catalog)
-      _ = try RunFolder(path).toldRecipe()
-      let probe = FeatureProbe(path: path, policy: policy, place: place, catalog: session.catalog, frames: frames)
-      findings.append(try probe.finding(keys))
+    let names = targets?.split(separator: ",").map(String.init)
+    let results = try runs.map {
+      try ProbedRun($0, targets: names, place, session.catalog).probe(frames: frames)
     }
-    guard format == .text else { return print(try OutputFormat.json(findings)) }
-    print(
-      table(
-        ["run", "encoder", "features"] + keys,
-        findings.map { finding in
-          [finding.run, finding.encoder, "\(finding.features)"]
-            + keys.map { String(format: "%.3f", finding.explained[$0] ?? .nan) }
-        }))
-    print("R² on frames of held-out demonstrations, by ridge regression on those of the others")
+    let page = output ?? "\(runs[0])/probe.html"
+    try AtomicFile.write(Data(ProbeReport(results).html.utf8), to: page)
+    print(format == .json ? try OutputFormat.json(results) : results.map(\.text).joined(separator: "\n\n"))
+    tell(page)
   }
 }

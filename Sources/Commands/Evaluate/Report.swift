@@ -28,7 +28,8 @@ struct WriteReport: Verb {
     guard runFolders.count == 1, isPlain else { return try compare(session.catalog) }
     let folder = RunFolder(runFolders[0])
     let recipe = try folder.toldRecipe()
-    let report = Report(folder, try folder.lastCheckpoint(), recipe, try folder.result(recipe))
+    var report = Report(folder, try folder.lastCheckpoint(), recipe, try folder.result(recipe))
+    report.probe = ProbeResult.kept(in: folder)
     try AtomicFile.write(Data(report.html.utf8), to: folder.path + "/report.html")
     try AtomicFile.write(Data(report.markdown.utf8), to: folder.path + "/report.md")
     print("\(folder.path)/report.html\n\(folder.path)/report.md\n\(folder.evaluation)")
