@@ -4,6 +4,36 @@ import Reports
 import Testing
 
 @Suite struct ReportTests {
+  /// A bar for each phase and stage with its number, as long as its error; what is missing is left out.
+  @Test func probesAreCharted() throws {
+    let (object, fingers) = (
+      ProbeResult.Target(name: "object", unit: "cm", width: 3), ProbeResult.Target(name: "q", unit: "", width: 2)
+    )
+    func row(_ stage: String, _ errors: [Double]) -> ProbeResult.Row {
+      let places = [(object, "before grasp"), (object, "after grasp"), (fingers, "before grasp")]
+      return .init(
+        stage: stage, width: 9, isBaseline: stage == "mean",
+        cells: zip(places, errors).map {
+          .init(target: $0.0.name, phase: $0.1, error: $1, explained: 0.75, penalty: 10)
+        })
+    }
+    let result = ProbeResult(
+      run: "runs/a<b", step: nil, training: 5, heldOut: 2, graspBy: "signals", targets: [object, fingers],
+      phases: [
+        .init(name: "before grasp", training: 11, heldOut: 4), .init(name: "after grasp", training: 7, heldOut: 3),
+      ],
+      rows: [row("mean", [8, 4, 0.125]), row("hidden <1>", [2])])
+    let page = ProbeReport([result]).html
+    #expect(page.contains("runs/a&lt;b") && page.contains("hidden &lt;1&gt;") && !page.contains("<1>"))
+    #expect(page.components(separatedBy: "<svg").count == 2, "what has no unit has no chart")
+    let widths = page.matches(of: /<rect x="0" y="[\d.]+" width="([\d.]+)"/).compactMap { Double($0.1) }
+    #expect(widths.count == 3 && widths[1] == widths[0] / 2 && widths[2] == widths[0] / 4)
+    #expect(page.components(separatedBy: "class=\"baseline\"").count == 3)
+    #expect(page.contains(">8.00<") && page.contains("0.1250") && page.contains("R² 0.75") && page.contains("–"))
+    #expect(page.contains("11 and 4 before grasp, 7 and 3 after grasp") && page.contains("grasp by signals"))
+    for link in ["http:", "https:", "src=", "href="] { #expect(!page.contains(link), "\(link)") }
+  }
+
   /// A report's numbers are those of its episodes.
   @Test func reportsWhatTheEpisodesSay() throws {
     var episodes: [EpisodeResult] = []
