@@ -37,6 +37,10 @@ package struct ProbeResult: Codable, Sendable, Equatable {
     package var explained: Double
     /// The ridge penalty that was chosen on training demonstrations; nil for the mean.
     package var penalty: Double?
+
+    package init(target: String, phase: String, error: Double, explained: Double, penalty: Double?) {
+      (self.target, self.phase, self.error, self.explained, self.penalty) = (target, phase, error, explained, penalty)
+    }
   }
 
   package struct Row: Codable, Sendable, Equatable {

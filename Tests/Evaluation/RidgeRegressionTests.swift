@@ -31,16 +31,17 @@ import Testing
     let x = Tensor(features.indices.map { $0 % width == 7 ? 3 : features[$0] }, shape: [rows, width])
     let position = (hidden.matmul(wave([3, 3], 4, scale: 10)) + 5 + wave([rows, 3], 6, scale: 4)).scalars
     let noise = wave([rows, 1], 7, scale: 1).scalars
-    let values = (0..<rows).map { row in
-      (position[3 * row..<3 * row + 3] + [noise[row]]).map(Double.init)
+    let values = (0..<rows).map { row -> [Double] in
+      (Array(position[3 * row..<3 * row + 3]) + [noise[row]]).map { Double($0) }
     }
     let targets = [0..<3, 3..<4]
     let regression = RidgeRegression(x, training: training)
     let found = try #require(
       regression.outcomes(values, targets: targets, groups: (0..<training).map { $0 / 4 }))
     let means = try #require(RidgeRegression.errorsOfMean(values, training: training, targets: targets))
-    for (name, outcome, mean) in zip(["position", "noise"], found, means).map({ ($0, $1.0, $1.1) }) {
-      let expected = golden[name].scalars.map(Double.init)
+    for (place, name) in ["position", "noise"].enumerated() {
+      let (outcome, mean) = (found[place], means[place])
+      let expected = golden[name].scalars.map { Double($0) }
       #expect(abs(outcome.penalty - expected[0]) < 1e-4, "\(name)")
       #expect(abs(outcome.error - expected[1]) < 1e-3 * expected[1], "\(name): \(outcome.error)")
       #expect(abs(mean - expected[2]) < 1e-4 * expected[2], "\(name): \(mean)")
