@@ -123,7 +123,7 @@ extension FeatureStages {
   }
 
   /// Bytes of features that are kept at a time; the stages are gone through in parts that need no more.
-  private static let memory = 1 << 30
+  private static let memory = 2 << 30
 
   /// Regresses targets on every stage.
   ///

@@ -26,6 +26,11 @@ extension ProbeResult {
     String(format: target.unit.isEmpty ? "%.4f" : "%.2f", cell.error)
   }
 
+  /// What a column of a table is called.
+  package func head(_ target: Target, _ phase: Phase) -> String {
+    (phases.count > 1 ? "\(target.name) \(phase.name)" : target.name) + (target.unit.isEmpty ? "" : ", \(target.unit)")
+  }
+
   /// What its numbers are.
   package var note: String {
     let frames = phases.map { "\($0.training) and \($0.heldOut)\(phases.count > 1 ? " \($0.name)" : "")" }
@@ -100,8 +105,7 @@ extension ProbeResult {
 
   private var table: ReportTable {
     let heads = columns.map { target, phase in
-      let name = target.name + (target.unit.isEmpty ? "" : ", \(target.unit)")
-      return (ReportTable.Cell(phases.count > 1 ? "\(name), \(phase.name)" : name), "n")
+      (ReportTable.Cell(head(target, phase)), "n")
     }
     let lines = rows.map { row in
       [ReportTable.Cell(row.stage), row.width == 0 ? .init("") : .number(row.width)]

@@ -38,7 +38,7 @@ def error(found, asked, columns):
     return np.sqrt(((found - values[asked])[:, columns] ** 2).sum(1).mean())
 
 
-penalties = 10.0 ** np.arange(-3, 5)
+penalties = 10.0 ** np.arange(-5, 4)
 training, held = np.arange(TRAINING), np.arange(TRAINING, ROWS)
 chosen, others = training[groups % 5 == 0], training[groups % 5 != 0]
 saved = {}

@@ -79,14 +79,10 @@ extension ProbeResult {
 
   /// As a table for terminals.
   var text: String {
-    let several = phases.count > 1
-    let heads = columns.map { target, phase in
-      (several ? "\(target.name) \(phase.name)" : target.name) + (target.unit.isEmpty ? "" : ", \(target.unit)")
-    }
     let lines = rows.map { row in
       [row.stage, row.width == 0 ? "" : "\(row.width)"]
         + columns.map { target, phase in row[target, phase].map { text(of: $0, target) } ?? "–" }
     }
-    return "\(run)\n" + table(["stage", "width"] + heads, lines) + "\n" + note
+    return "\(run)\n" + table(["stage", "width"] + columns.map(head), lines) + "\n" + note
   }
 }
