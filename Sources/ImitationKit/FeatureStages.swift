@@ -63,11 +63,15 @@ package struct FeatureStages {
     }
     try self.init(data.reader, training: data.training, heldOut: data.heldOut) { frames in
       let batch = try data.reader.batch(frames, window: window)
-      let observations = try policy.normalizer.normalized(batch.observations)
+      var seen = try policy.normalizer.normalized(batch.observations)
       var stages: [Stage] = []
       if let encoder = encoder as? any FrozenEncoder, encoder.frozenCount != nil {
-        stages.append(("frozen tokens", { encoder.frozen(observations) }))
+        // The same before training and after it.
+        let rows = encoder.frozen(seen)
+        seen.frozen = rows
+        stages.append(("frozen tokens", { rows }))
       }
+      let observations = seen
       for (name, encoder) in encoders {
         let features = once { encoder(observations) }
         if encoder.layout.tokens != nil { stages.append(("tokens, \(name)", { try features().tokens! })) }
