@@ -73,10 +73,6 @@ public enum EncoderError: Error, Equatable, CustomStringConvertible {
   case noCamera(encoder: String)
   /// Depths or a calibration without their camera's images.
   case missingImage(String, of: String, encoder: String)
-  /// A camera without its depths or its calibration.
-  case missingGeometry(String, encoder: String)
-  /// Depths or a calibration of another size.
-  case geometrySize(String, found: Int, wanted: Int)
 
   public var description: String {
     switch self {
@@ -85,10 +81,6 @@ public enum EncoderError: Error, Equatable, CustomStringConvertible {
     case .noCamera(let encoder): "'\(encoder)' needs a camera: name its images under observations.images"
     case .missingImage(let image, let key, let encoder):
       "'\(encoder)' needs '\(image)' with '\(key)': name it under observations.images"
-    case .missingGeometry(let key, let encoder):
-      "'\(encoder)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
-    case .geometrySize(let key, let found, let wanted):
-      "'\(key)' has \(found) values a row, the images of its camera need \(wanted)"
     }
   }
 }

@@ -28,7 +28,7 @@ public struct PointMapEncoder: ObservationEncoder {
     public var crop: Int?
     @Key(
       "The box that counts, meters in the robot's base frame: x, y and z of one corner, then of the other; everything when left out.",
-      Workspace.rule)
+      KeyRule<[Float]>.box)
     public var workspace: [Float]?
     @Key("The layers that maps go through: those of the encoder of that name.") public var trunk = Trunk.small
     @Key("Colors: none, early (more channels of the map) or late (a trunk of their own, which doubles the features).")

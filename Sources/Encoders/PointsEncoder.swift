@@ -11,7 +11,7 @@ public struct PointsEncoder: ObservationEncoder {
   public struct Options: PluginOptions {
     @Key(
       "The box that counts, meters in the robot's base frame: x, y and z of one corner, then of the other; everything when left out.",
-      Workspace.rule)
+      KeyRule<[Float]>.box)
     public var workspace: [Float]?
     @Key("Points, the farthest from each other.", 1...65_536) public var count = 512
     @Key("Whether points have colors.") public var color = false

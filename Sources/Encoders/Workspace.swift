@@ -3,10 +3,6 @@ import Tensors
 
 /// The box in the robot's base frame that counts, and its places as values of order one.
 package struct Workspace {
-  package static let rule = KeyRule<[Float]>("6 numbers, the lower corner first") {
-    $0.count == 6 && $0.allSatisfy(\.isFinite) && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
-  }
-
   private let low, high, center: SIMD3<Float>
   /// Half of the longest side, meters: the same in all directions, so that shapes stay.
   private let scale: Float
@@ -61,7 +57,7 @@ package struct Workspace {
 
 extension ObservationSchema {
   /// The cameras, each with its depths and its calibration.
-  /// - Throws: `EncoderError` when there is none or one lacks something.
+  /// - Throws: `EncoderError` or `CameraError` when there is none or one lacks something.
   func camerasWithGeometry(for encoder: String) throws -> [CameraKeys] {
     guard !images.isEmpty else { throw EncoderError.noCamera(encoder: encoder) }
     let cameras = imageKeys.map { CameraKeys($0) }
@@ -70,11 +66,7 @@ extension ObservationSchema {
       guard images[image] != nil else { throw EncoderError.missingImage(image, of: key, encoder: encoder) }
     }
     for camera in cameras {
-      let size = images[camera.image]!
-      for (key, wanted) in [(camera.depth, size.height * size.width), (camera.calibration, CameraCalibration.width)] {
-        guard let found = vectors[key] else { throw EncoderError.missingGeometry(key, encoder: encoder) }
-        guard found == wanted else { throw EncoderError.geometrySize(key, found: found, wanted: wanted) }
-      }
+      try checkGeometry([camera], depths: true, calibrations: true, size: images[camera.image]!, for: encoder)
     }
     return cameras
   }

@@ -37,10 +37,6 @@ public struct GaussianVAE: StateCodec {
     case farthest
   }
 
-  private static let corners = KeyRule<[Float]>("6 numbers, the lower corner first") {
-    $0.count == 6 && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
-  }
-
   /// What a recipe may set.
   public struct Options: PluginOptions {
     @Key("Points that it looks at.", 1...65_536) public var points = 1024
@@ -53,7 +49,7 @@ public struct GaussianVAE: StateCodec {
     public var anchors = Anchors.farthest
     @Key(
       "With fixed anchors, the box that most tokens share, meters in the frame of the Gaussians: x, y and z of one corner, then of the other; found from where the gripper went when left out.",
-      GaussianVAE.corners)
+      KeyRule<[Float]>.box)
     public var workspace: [Float]?
     @Key("How far around where the gripper went the box reaches, meters.", 0...10) public var margin: Float = 0.3
     @Key("With fixed anchors, tokens for what lies outside of the box; fewer than tokens.", 0...8192)
@@ -128,9 +124,9 @@ public struct GaussianVAE: StateCodec {
   /// Of fixed anchors, `[1, tokens, width]`: what encoder and decoder know of each place.
   let anchorQueries, anchorContents: Parameter?
   /// The side of the squares of pixels whose means are the points; nil where they are chosen otherwise.
-  private let gridSide: Int?
-  private let pixels: Int
-  private let imageWidth: Int
+  let gridSide: Int?
+  let pixels: Int
+  let imageWidth: Int
 
   /// Draws the first weights.
   public init(options: Options, context: LiftContext, random: inout Random) throws {
@@ -191,42 +187,6 @@ public struct GaussianVAE: StateCodec {
     startAsLocalCodec()
   }
 
-  public static var usesLift: Bool { true }
-  public static var isTrained: Bool { true }
-  public var usesReference: Bool { options.anchors == .farthest }
-  public var tokenCount: Int { options.tokens }
-  public var tokenWidth: Int { options.latent }
-  public var encodingShape: [Int] { [min(options.points, pixels), Gaussians.width] }
-
-  public func encoding(_ views: CameraViews, lifted: Gaussians?) -> Tensor {
-    guard let lifted else { preconditionFailure("vae: no Gaussians") }
-    // A lift that does not give one Gaussian for each pixel has no squares.
-    guard let gridSide, lifted.count == pixels else { return points(of: lifted).values }
-    return lifted.meansOfSquares(side: gridSide, width: imageWidth)
-  }
-
-  public func encode(_ encoding: Tensor, reference: Tensor) -> Tensor {
-    encode(Gaussians(encoding), anchors: anchors(of: Gaussians(reference))).mean
-  }
-
-  public func positions(reference: Tensor) -> Tensor { anchors(of: Gaussians(reference)).means }
-
-  public func gaussians(_ tokens: Tensor) -> Gaussians? { decode(tokens) }
-
-  public func prepare(_ sample: CodecSample) {
-    if let camera = sample.camera { place(from: camera) }
-    if options.anchors == .fixed { fixAnchors(sample) }
-    place(over: Gaussians(sample.encodings))
-  }
-
-  public func loss(on batch: CodecBatch, random: inout Random) -> PolicyLoss? {
-    let shape = [batch.encodings.shape[0], options.tokens, options.latent]
-    return loss(
-      Gaussians(batch.encodings), anchors: anchors(of: Gaussians(batch.references)), images: batch.images,
-      views: batch.views, weights: batch.weights, isPaired: true,
-      noise: batch.isNoisy ? .normal(shape, random: &random) : nil)
-  }
-
   /// Sets where the scenes are: the mean of the centers, twice their standard deviation, and the mean distance of an anchor
   /// to the next.
   public func place(over points: Gaussians) {
@@ -243,10 +203,6 @@ public struct GaussianVAE: StateCodec {
         shape: [1, options.tokens, options.tokens])
     let spacing = options.tokens > 1 ? (-(-others).maximum(axis: 2)).sqrt().mean() : spread * 0.2
     placement.value = Tensor.concatenated([middle, spread.reshaped([1]), spacing.reshaped([1])], axis: 0)
-  }
-
-  private func place(from camera: CameraCalibration) {
-    axes?.value = Tensor(camera.rotation.flatMap { [$0.x, $0.y, $0.z] }, shape: [3, 3])
   }
 
   var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }
@@ -324,51 +280,5 @@ public struct GaussianVAE: StateCodec {
         part(6..<10) + PixelRays.upright.unsqueezed(1), part(10..<13), (part(13..<14) + 1).sigmoid(),
       ], axis: 3)
     return Gaussians(values.reshaped([batch, tokens * options.perToken, Gaussians.width]))
-  }
-
-  /// - Parameters:
-  ///   - points: `[batch, points]` Gaussians; where `isPaired`, the second half of the batch shows what followed one moment after
-  ///     the first half.
-  ///   - anchors: `[batch, tokens]` Gaussians, those of a pair the same.
-  ///   - images: `[batch, height, width, 3]` what each camera saw.
-  ///   - views: where each stood.
-  ///   - weights: `[batch, height, width, 1]`, how much each pixel counts; nil for all alike.
-  ///   - noise: `[batch, tokens, latent]` standard normal; nil for the means themselves.
-  public func loss(
-    _ points: Gaussians, anchors: Gaussians, images: [Tensor], views: [[SplattingView]], weights: [Tensor]? = nil,
-    isPaired: Bool = false, noise: Tensor?
-  ) -> PolicyLoss {
-    let (mean, logVariance) = encode(points, anchors: anchors)
-    let latents = noise.map { mean + (logVariance * 0.5).exp() * $0 } ?? mean
-    let decoded = decode(latents)
-    let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
-    let chamfer = ((decoded.means - middle) / reach).chamferDistance(to: (points.means - middle) / reach).mean()
-    let errors = views.indices.map { camera in
-      let error = (decoded.rendered(from: views[camera]).sliced(axis: 3, 0..<3) - images[camera]).abs()
-      return (weights.map { error * $0[camera] } ?? error).mean()
-    }
-    let imageLoss = errors.dropFirst().reduce(errors[0], +) / Float(errors.count)
-    let near = points.chosen(decoded.means.detached.nearest(in: points.means)).colors
-    let color = (decoded.colors - near).abs().mean() * Gaussians.harmonic
-    var loss =
-      color * options.colorWeight + imageLoss * options.imageWeight + chamfer * options.chamferWeight + divergence
-      * options.klWeight
-    var metrics = [
-      "image": imageLoss.detached, "chamfer": chamfer.detached, "color": color.detached, "kl": divergence.detached,
-    ]
-    if isPaired {
-      let motionScore = GaussianVAE.motionScore(mean)
-      loss = loss + motionScore * options.consistencyWeight
-      metrics["motion"] = motionScore.detached
-    }
-    return PolicyLoss(loss, metrics: metrics)
-  }
-
-  /// The mean over the numbers of a token of the squared change between the halves of a batch over the variance in it.
-  package static func motionScore(_ latents: Tensor) -> Tensor {
-    let half = latents.shape[0] / 2
-    let change = latents.sliced(axis: 0, half..<2 * half) - latents.sliced(axis: 0, 0..<half)
-    let variance = (latents - latents.mean(axes: [0, 1])).square().mean(axes: [0, 1])
-    return (change.square().mean(axes: [0, 1]) / (variance + 1e-6)).mean()
   }
 }

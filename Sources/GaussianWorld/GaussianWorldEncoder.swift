@@ -70,8 +70,15 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     try schema.checkGeometry(
       cameras, depths: world.needsDepth, calibrations: world.needsCalibrations, size: model.size,
       for: GaussianWorldEncoder.name)
-    if let gripper = options.gripper, schema.vectors[gripper] != 3 {
-      throw GaussianWorldError.missingGripper(gripper)
+    if let gripper = options.gripper {
+      guard model.frame == .base else { throw GaussianWorldError.notInBase(gripper) }
+      guard schema.vectors[gripper] == 3 else {
+        throw CameraError.noGripper(
+          gripper, reason: "is not among observations.vectors, or not a position of 3 numbers")
+      }
+      if let trained = world.blueprint.gripper, trained != gripper {
+        throw CameraError.noGripper(gripper, reason: "is not what the world model was trained with, '\(trained)'")
+      }
     }
     block = options.block ?? world.hiddenLayers
     guard block <= world.hiddenLayers else { throw GaussianWorldError.noBlock(block, of: world.hiddenLayers) }
@@ -90,7 +97,6 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     var others = schema.lowDimensional
     if let choice = options.join {
       var inner = context
-      inner.schema.vectors = schema.vectors.filter { !CameraKeys.isGeometry($0.key) }
       inner.wantsTokens = false
       let encoder = try context.parts.makeEncoder(choice, context: inner, path: "encoder.join", random: &random)
       guard encoder.history == 0 else { throw GaussianWorldError.joinsHistory(choice.kind) }

@@ -8,8 +8,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case otherSize(String, found: ObservationSchema.ImageSize, trained: ObservationSchema.ImageSize)
   /// An encoder that cannot be joined: it sees the past.
   case joinsHistory(String)
-  /// A gripper's position that the observations do not have.
-  case missingGripper(String)
+  /// A gripper's position where tokens are not in the base's frame.
+  case notInBase(String)
   /// A layer that the dynamics does not have.
   case noBlock(Int, of: Int)
   /// A number of points that no grid has.
@@ -24,8 +24,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
     case .otherSize(let camera, let found, let trained):
       "'\(camera)' is \(found.width)x\(found.height), the world model was trained on \(trained.width)x\(trained.height)"
     case .joinsHistory(let kind): "the encoder '\(kind)' looks at the past itself and cannot join another"
-    case .missingGripper(let key):
-      "'\(key)' is not among observations.vectors, or does not have the 3 numbers of a position"
+    case .notInBase(let key):
+      "gripper: '\(key)' is in the base's frame, the world model's tokens are not; train it with world.frame: base"
     case .noBlock(let block, let count): "block \(block): the world model's dynamics has blocks 0 to \(count)"
     case .tooFewClips(let clips, let batch):
       "the split holds \(clips) clips to train the dynamics on, fewer than one batch of \(batch); lower training.dynamics.batch"

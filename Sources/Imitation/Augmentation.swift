@@ -16,8 +16,6 @@ package struct Augmentation: PluginOptions {
 extension Augmentation {
   /// What RoboCasa calls the gripper's pose seen from the base.
   private static let usual = (position: "robot0_base_to_eef_pos", quaternion: "robot0_base_to_eef_quat")
-  /// The frame as observations' schemas name it.
-  private static let frame = "robot base"
 
   /// Which observations move, and where a quaternion has its x, y, z and w.
   struct Moved: Sendable {
@@ -34,8 +32,8 @@ extension Augmentation {
       for key in named ?? [] {
         guard let found = schema.vectors[key] else { throw refusal("'\(key)' is not one of observations.vectors") }
         guard found == width else { throw refusal("'\(key)' has \(found) numbers, a \(what) has \(width)") }
-        if let frame = meanings[key]?.frame, frame != Augmentation.frame {
-          throw refusal("'\(key)' is in the frame of the \(frame), not of the \(Augmentation.frame)")
+        if let frame = meanings[key]?.frame, frame != CameraCalibration.frame {
+          throw refusal("'\(key)' is in the frame of the \(frame), not of the \(CameraCalibration.frame)")
         }
         if let unit = meanings[key]?.unit, unit != (width == 3 ? "m" : "1") {
           throw refusal("'\(key)' is recorded in '\(unit)'; a \(what) must be in '\(width == 3 ? "m" : "1")'")
@@ -46,7 +44,7 @@ extension Augmentation {
           guard schema.vectors[key] == width, let meaning = meanings[key], meaning.frame != nil else {
             return key == usual && schema.vectors[key] == width
           }
-          return meaning.frame == Augmentation.frame && fits(meaning)
+          return meaning.frame == CameraCalibration.frame && fits(meaning)
         }
     }
     let moved = Moved(
@@ -56,7 +54,9 @@ extension Augmentation {
       }.map { ($0, meanings[$0]?.quaternion == "wxyz" ? [1, 2, 3, 0] : [0, 1, 2, 3]) },
       calibrations: schema.vectorKeys.filter { $0.hasSuffix(CameraKeys.calibrationEnding) })
     let all = Set(moved.positions + moved.quaternions.map(\.key) + moved.calibrations)
-    if let other = schema.vectorKeys.first(where: { meanings[$0]?.frame == Augmentation.frame && !all.contains($0) }) {
+    if let other = schema.vectorKeys.first(where: {
+      meanings[$0]?.frame == CameraCalibration.frame && !all.contains($0)
+    }) {
       throw refusal("'\(other)' is seen from the robot's base, but neither under positions nor under quaternions")
     }
     return moved

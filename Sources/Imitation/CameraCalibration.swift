@@ -29,6 +29,9 @@ public struct CameraCalibration: Sendable, Equatable {
       rotation: [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], position: .zero)
   }
 
+  /// The frame that cameras are in, as observations' schemas name it.
+  package static let frame = "robot base"
+
   /// The base itself, as a place to look from.
   package static let base = CameraCalibration(
     focal: SIMD2(1, 1), center: .zero, rotation: [SIMD3(1, 0, 0), SIMD3(0, 1, 0), SIMD3(0, 0, 1)], position: .zero)

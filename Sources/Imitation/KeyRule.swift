@@ -15,6 +15,13 @@ public struct KeyRule<Value>: Sendable {
   }
 }
 
+extension KeyRule where Value == [Float] {
+  /// A box: x, y and z of its lower corner, then of the other.
+  package static let box = KeyRule("6 numbers, the lower corner first") {
+    $0.count == 6 && $0.allSatisfy(\.isFinite) && zip($0[..<3], $0[3...]).allSatisfy { $0 < $1 }
+  }
+}
+
 /// What limits a key's value: a range of numbers, a rule of one's own, or a kind of plug-in.
 public protocol KeyLimit<Value> {
   /// The key's type.

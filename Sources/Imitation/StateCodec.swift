@@ -43,7 +43,7 @@ public protocol StateCodec: Module, Plugin {
 extension StateCodec {
   public static var pluginKind: PluginKind { .codec }
   public static var isTrained: Bool { false }
-  public var usesReference: Bool { false }
+  public var usesReference: Bool { true }
   public func gaussians(_ tokens: Tensor) -> Gaussians? { nil }
   public func image(_ tokens: Tensor) -> Tensor? { nil }
   public func prepare(_ sample: CodecSample) {}

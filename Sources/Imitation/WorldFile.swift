@@ -54,6 +54,11 @@ extension WorldModel {
   }
 }
 
+/// Whether a file is a world model of version 0.1.
+package func isOldWorld(_ path: String) -> Bool {
+  (try? TensorArchive.metadata(of: path, format: WorldFormat.old)) != nil
+}
+
 extension PartFactory {
   /// Rebuilds what `WorldModel.write` wrote.
   /// - Parameter path: a world model's file, or the run folder that it is in.

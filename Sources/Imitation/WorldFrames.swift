@@ -11,6 +11,8 @@ public enum CameraError: Error, Equatable, CustomStringConvertible {
   case missingGeometry(String, for: String)
   /// Depths or calibrations of another size.
   case geometrySize(String, found: Int, wanted: Int)
+  /// A key that is no position in the base's frame.
+  case noGripper(String, reason: String)
 
   public var description: String {
     switch self {
@@ -20,7 +22,9 @@ public enum CameraError: Error, Equatable, CustomStringConvertible {
     case .missingGeometry(let key, let what):
       "'\(what)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
     case .geometrySize(let key, let found, let wanted):
-      "'\(key)' has \(found) numbers a row, these images need \(wanted)"
+      "'\(key)' has \(found) values a row, the images of its camera need \(wanted)"
+    case .noGripper(let key, let reason):
+      "'\(key)' \(reason); `gripper` is the key of its position in the base's frame (robot0_base_to_eef_pos)"
     }
   }
 }
@@ -53,11 +57,16 @@ public final class WorldFrames {
     blueprint = WorldBlueprint(
       context: LiftContext(
         cameras: inputs.cameras, size: size, fieldsOfView: inputs.fieldsOfView, frame: inputs.frame),
-      actionWidth: reader.actionWidth)
+      actionWidth: reader.actionWidth, gripper: inputs.gripper)
     try reader.schema.checkGeometry(
       cameras, depths: inputs.depths, calibrations: inputs.calibrations, size: size, for: "world")
-    if let gripper = inputs.gripper, let found = reader.schema.vectors[gripper], found != 3 {
-      throw CameraError.geometrySize(gripper, found: found, wanted: 3)
+    if let gripper = inputs.gripper {
+      guard reader.schema.vectors[gripper] == 3 else {
+        throw CameraError.noGripper(gripper, reason: "does not have the 3 numbers of a position")
+      }
+      if let frame = try reader.recordedSchema().vectors[gripper]?.frame, frame != CameraCalibration.frame {
+        throw CameraError.noGripper(gripper, reason: "is recorded in the frame of the \(frame)")
+      }
     }
   }
 

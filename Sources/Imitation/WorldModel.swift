@@ -91,11 +91,12 @@ public struct WorldBlueprint: Codable, Sendable, Equatable {
   public var context: LiftContext
   /// Numbers of an action.
   public var actionWidth: Int
+  /// The key of the gripper's position that it was trained with, if any.
+  public var gripper: String?
 
   /// - Parameter actionWidth: numbers of an action.
-  public init(context: LiftContext, actionWidth: Int) {
-    self.context = context
-    self.actionWidth = actionWidth
+  public init(context: LiftContext, actionWidth: Int, gripper: String? = nil) {
+    (self.context, self.actionWidth, self.gripper) = (context, actionWidth, gripper)
   }
 }
 

@@ -134,7 +134,7 @@ extension FeatureStages {
   /// - Parameters:
   ///   - frames: how many frames to regress on, spread evenly; half as many are held out.
   ///   - progress: called with how many frames of how many are done.
-  /// - Throws: `Problem`, or what reading the frames threw.
+  /// - Throws: `Problem`, or what the reader threw.
   package func probe(
     _ targets: ProbeTargets, run: String, step: Int?, frames: Int, memory: Int = FeatureStages.memory,
     progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }

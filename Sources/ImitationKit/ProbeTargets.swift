@@ -42,7 +42,7 @@ package struct ProbeTargets {
   ///   - names: `object`, poses and observations; nil for the object and the poses that vary.
   ///   - training: the episodes that tell which poses vary.
   ///   - open: opens the same episodes with other observations.
-  /// - Throws: `Problem`, or what reading them threw.
+  /// - Throws: `Problem`, or what the reader threw.
   package init(
     _ names: [String]?, training: [Int], of episodes: [Episode], open: (_ vectors: [String]) throws -> any EpisodeReader
   ) throws {
@@ -124,7 +124,7 @@ package struct ProbeTargets {
     rows[step.episode][step.step * target.width..<(step.step + 1) * target.width]
   }
 
-  // MARK: Reading
+  // MARK: From the recordings
 
   /// The first `count` values of each row.
   private static func rows(

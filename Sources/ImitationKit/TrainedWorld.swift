@@ -17,12 +17,16 @@ package struct TrainedWorld {
     case noRun(String)
     case unfinished(String)
     case otherDemonstrations(String)
+    case oldRun(String)
 
     package var description: String {
       switch self {
       case .noRun(let path):
         "\(path): no world model's run (no recipe.yaml); `imitate world train RECIPE --run \(path)` makes one"
       case .unfinished(let path): "\(path): no finished world model yet; run `imitate world train` to its end"
+      case .oldRun(let path):
+        "\(path): a run of version 0.1, whose demonstrations cannot be compared; policies can use its model, to measure it "
+          + "train it again with --restart"
       case .otherDemonstrations(let path):
         "\(path): its demonstrations are not those that it was trained on: what is held out now may be what it "
           + "learned from; bring them back, or train it again with --restart"
@@ -49,7 +53,8 @@ package struct TrainedWorld {
     do {
       guard try training.isFinished else { throw Problem.unfinished(folder.path) }
     } catch CheckpointError.otherRecipe {
-      throw Problem.otherDemonstrations(folder.path)
+      let isOld = isOldWorld(WorldTraining.file(folder))
+      throw isOld ? Problem.oldRun(folder.path) : Problem.otherDemonstrations(folder.path)
     }
   }
 

@@ -73,9 +73,9 @@ package struct WorldTraining {
     stages.contains { !RunFolder("\(folder.path)/\($0)").checkpointSteps.isEmpty }
   }
 
-  /// Removes what was trained before.
+  /// Removes what was trained before, by version 0.1 too.
   package func removeStages() {
-    for path in stages.map({ "\(folder.path)/\($0)" }) + [WorldTraining.file(folder)] {
+    for path in (stages + ["vae"]).map({ "\(folder.path)/\($0)" }) + [WorldTraining.file(folder)] {
       try? FileManager.default.removeItem(atPath: path)
     }
   }

@@ -1,6 +1,9 @@
+import Demonstrations
 import Evaluation
+import Files
 import Foundation
 import ImageMetrics
+import Imitation
 import Layers
 import Testing
 
@@ -205,11 +208,43 @@ import Testing
     }
     let worlds = ["old", "new"].map { runner.bytes("\($0)/world.safetensors") }
     #expect(worlds[0] != nil && worlds[0]!.count == worlds[1]!.count)
+    // A finished run of version 0.1: its stages had other identities, so that nobody can say what it was trained on.
+    let file = try Safetensors.read(runner.folder + "/new/world.safetensors")
+    var metadata = file.metadata
+    metadata["format"] = "imitationkit-world-1"
+    try Safetensors.write(file.tensors, metadata: metadata, to: runner.folder + "/new/world.safetensors")
+    try runner.write("seed: 5\n" + WorldTests.recipe, to: "new/recipe.yaml")
+    let measured = try runner.run("world", "evaluate", "new")
+    #expect(measured.status == 1 && measured.complaint.contains("new: a run of version 0.1"), "\(measured.complaint)")
     let wrong = try runner.run("world", "train", "new.yaml", "--run", "x", "--set", "training.head={steps: 1}")
     #expect(wrong.status == 1 && wrong.complaint.contains("unknown key 'training.head'"), "\(wrong.complaint)")
     #expect(!wrong.errors.contains("open demonstrations"))
     let unknown = try runner.run("world", "train", "new.yaml", "--run", "x", "--set", "world.codec={kind: voxels}")
     #expect(unknown.status == 1 && unknown.complaint.contains("unknown kind 'voxels'; known: gaussians, pixels, vae"))
+  }
+
+  /// A gripper's position must be known from the base: boxes, weights and what policies learn follow from it.
+  @Test func theGripperIsSeenFromTheBase() throws {
+    var episodes = MemoryEpisodes(
+      schema: ObservationSchema(
+        images: ["a_image": .init(height: 16, width: 16)], vectors: ["a_calibration": 16, "eef": 3, "q": 4]),
+      actionWidth: 2)
+    func frames(_ gripper: String) throws -> WorldFrames {
+      try WorldFrames(
+        episodes,
+        WorldInputs(cameras: ["a"], fieldsOfView: [45], calibrations: true, frame: .base, gripper: gripper),
+        training: [], heldOut: [])
+    }
+    #expect(try frames("eef").blueprint.gripper == "eef")
+    episodes.recorded.vectors["eef"] = VectorSchema(unit: "m", frame: "robot base")
+    #expect(try frames("eef").blueprint.gripper == "eef")
+    episodes.recorded.vectors["eef"] = VectorSchema(unit: "m", frame: "world")
+    #expect(throws: CameraError.noGripper("eef", reason: "is recorded in the frame of the world")) {
+      try frames("eef")
+    }
+    #expect(throws: CameraError.noGripper("q", reason: "does not have the 3 numbers of a position")) {
+      try frames("q")
+    }
   }
 
   /// Two cameras of which nobody says where they stand, for the world and for a policy; and a metric whose network is there.

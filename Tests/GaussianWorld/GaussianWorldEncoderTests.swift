@@ -162,6 +162,9 @@ import Testing
       #expect(throws: CameraError.missing("left_image", available: ["right_image"])) {
         try encoder(context: other)
       }
+      // Positions from a gripper in the base's frame mean nothing in a camera's.
+      #expect(throws: GaussianWorldError.notInBase("pose")) { try encoder(", \"gripper\": \"pose\"") }
+      #expect(throws: GaussianWorldError.noBlock(3, of: 2)) { try encoder(", \"block\": 3") }
       other.schema.images = ["left_image": .init(height: 32, width: 32)]
       #expect(throws: GaussianWorldError.self) { try encoder(context: other) }
       try Small.world(lift: "depth-lift").write(to: path)

@@ -50,15 +50,14 @@ struct WorldTrain: Verb {
     if dryRun { return }
     let lock = try folder.locked(creating: true)
     defer { lock.release() }
-    if restart {
-      run.removeStages()
-      try? FileManager.default.removeItem(atPath: WorldEvaluation.file(folder))
-    }
+    if restart { run.removeStages() }
     if try run.isFinished {
       tell("\(folder.path): trained")
     } else {
       // What was measured before more steps says nothing of what comes of them.
-      try? FileManager.default.removeItem(atPath: WorldEvaluation.file(folder))
+      for file in [WorldEvaluation.file(folder), ProbeResult.file(folder)] {
+        try? FileManager.default.removeItem(atPath: file)
+      }
       try folder.create(recipe: recipe.text, replace: restart || run.hasBegun)
       try run.train(interruption)
     }
