@@ -164,7 +164,7 @@ extension HDF5File {
   /// Creates a file under a temporary name, syncs it, and renames it when `body` has filled it.
   /// - Parameter room: how many bytes copies from other files will need, as far as that is known: a disk too full for them
   ///   is reported before anything is copied.
-  /// - Throws: `HDF5Error`, or what `body` throws; then nothing is left behind.
+  /// - Throws: `WriteError`, or what `body` throws; then nothing is left behind.
   package static func atomically(_ path: String, room: Int = 0, _ body: (HDF5File) throws -> Void) throws {
     try AtomicFile.write(to: path) { descriptor in
       do {

@@ -60,10 +60,10 @@ package struct RidgeRegression {
     let chosen = (0..<training).filter { order[groups[$0]]! % 5 == 0 }
     let others = (0..<training).filter { order[groups[$0]]! % 5 != 0 }
     let tried = predictions(of: chosen, from: others, values, RidgeRegression.penalties)
-    let best = targets.map { columns in
-      tried.indices.min {
-        Self.error(tried[$0], chosen, values, columns) < Self.error(tried[$1], chosen, values, columns)
-      }!
+    let best = targets.map { columns -> Int in
+      // Where rounding made a factorization fail, that penalty is none.
+      let errors = tried.map { Self.error($0, chosen, values, columns) }.map { $0.isFinite ? $0 : .infinity }
+      return errors.indices.min { errors[$0] < errors[$1] }!
     }
     let heldOut = Array(training..<values.count)
     let penalties = Set(best).sorted().map { RidgeRegression.penalties[$0] }

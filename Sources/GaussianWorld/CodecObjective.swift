@@ -66,11 +66,19 @@ package struct CodecObjective: Objective {
     let from = cameras.map {
       views.views(from: $0, in: context.frame) ?? Array(repeating: context.view, count: pairs.frames.count)
     }
+    let encodings = try lifted(pairs.frames, seen: views)
     return model.codec.loss(
       on: CodecBatch(
-        encodings: try lifted(pairs.frames), references: try lifted(pairs.anchors),
+        encodings: encodings, references: try references(of: pairs) ?? encodings,
         images: cameras.map { views.images[$0] }, views: from, weights: try weights(pairs, from),
         isNoisy: pairs.isNoisy), random: &random)!
+  }
+
+  /// The encodings whose anchors count, those of a pair the same; nil where none do.
+  private func references(of pairs: Pairs) throws -> Tensor? {
+    guard model.codec.usesReference else { return nil }
+    let half = try lifted(Array(pairs.anchors.prefix(pairs.anchors.count / 2)))
+    return .concatenated([half, half], axis: 0)
   }
 
   /// How much each pixel counts, by camera: more where the images of a pair differ or near the gripper; of mean 1.

@@ -25,17 +25,20 @@ struct EncodedClips {
       let first = frame.step - context + 1
       anchors.append(.init(episode: frame.episode, step: max(0, first - random.below(10))))
     }
-    let (clips, references) = (present, anchors)
+    let (clips, references, codec) = (present, anchors, model.codec)
     self.present = present
     func encoded(_ chosen: [Int]) throws -> Tensor {
       let frames = chosen.flatMap { clip in
         (1 - context...horizon).map { EpisodeStep(episode: clips[clip].episode, step: clips[clip].step + $0) }
       }
-      let raw = model.codec.encode(
-        try lifted(frames), reference: try lifted(chosen.flatMap { Array(repeating: references[$0], count: length) }))
+      let encodings = try lifted(frames)
+      let reference =
+        try codec.usesReference
+        ? lifted(chosen.map { references[$0] }).gathered(
+          chosen.indices.flatMap { Array(repeating: $0, count: length) }) : encodings
+      let raw = codec.encode(encodings, reference: reference)
       return raw.reshaped([chosen.count, length] + raw.shape.dropFirst())
     }
-    let codec = model.codec
     if type(of: codec).isTrained, !codec.usesReference {
       // Tokens of a frame are the same in every clip that it is in.
       let all = data.frames(of: episodes)
@@ -45,21 +48,18 @@ struct EncodedClips {
         let encoding = try lifted(Array(all[range]))
         return codec.encode(encoding, reference: encoding)
       }
-      if let store {
-        let places = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($1, $0) })
-        states = { chosen in
-          store.rows(
-            chosen.flatMap { clip in
-              let place = places[clips[clip]]!
-              return (1 - context...horizon).map { place + $0 }
-            }
-          ).reshaped([chosen.count, length] + store.shape)
-        }
-        return
-      }
+      let places = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($1, $0) })
+      states =
+        store.map { store in
+          { chosen in
+            let rows = chosen.flatMap { clip in (1 - context...horizon).map { places[clips[clip]]! + $0 } }
+            return store.rows(rows).reshaped([chosen.count, length] + store.shape)
+          }
+        } ?? encoded
+      return
     }
     // Without a VAE states are the lifted frames in another order, made as they are needed; latents are made once if they fit.
-    guard type(of: model.codec).isTrained, !present.isEmpty else {
+    guard type(of: codec).isTrained, !present.isEmpty else {
       states = encoded
       return
     }

@@ -144,6 +144,7 @@ public struct GaussianVAE: StateCodec {
       }
     } else {
       gridSide = nil
+      guard options.tokens <= pixels else { throw GaussianWorldError.fewPoints(pixels, tokens: options.tokens) }
     }
     let isFixed = options.anchors == .fixed
     func fixed(_ shape: [Int]) -> Buffer? { isFixed ? Buffer(.zeros(shape)) : nil }
@@ -163,7 +164,8 @@ public struct GaussianVAE: StateCodec {
     expansion = Linear(inputs: options.latent, outputs: width, random: &random)
     decoder = (0..<options.decoderLayers).map { _ in
       TransformerBlock(
-        width: width, heads: max(1, width / 32), attentionDropout: 0, dropout: 0, initialization: .torch,
+        width: width, heads: (1...max(1, width / 32)).last { width % $0 == 0 }!, attentionDropout: 0, dropout: 0,
+        initialization: .torch,
         random: &random)
     }
     norm = LayerNorm(width)
@@ -193,7 +195,14 @@ public struct GaussianVAE: StateCodec {
     let means = points.means.detached
     let middle = means.mean(axes: [0, 1])
     let spread = (means - middle).square().mean().sqrt() * 2
-    let anchors = anchors(of: points).means.detached
+    // Fixed anchors have reaches of their own.
+    let spacing = anchorReach == nil ? spacing(of: anchors(of: points).means.detached) ?? spread * 0.2 : spread * 0.2
+    placement.value = Tensor.concatenated([middle, spread.reshaped([1]), spacing.reshaped([1])], axis: 0)
+  }
+
+  /// The mean distance of an anchor to the next; nil of one alone.
+  private func spacing(of anchors: Tensor) -> Tensor? {
+    guard options.tokens > 1 else { return nil }
     let between = (anchors.unsqueezed(1) - anchors.unsqueezed(2)).square().sum(axes: [3])
     // An anchor is no neighbor of itself.
     let others =
@@ -201,8 +210,7 @@ public struct GaussianVAE: StateCodec {
       + Tensor(
         (0..<options.tokens * options.tokens).map { $0 % (options.tokens + 1) == 0 ? 1e6 : 0 },
         shape: [1, options.tokens, options.tokens])
-    let spacing = options.tokens > 1 ? (-(-others).maximum(axis: 2)).sqrt().mean() : spread * 0.2
-    placement.value = Tensor.concatenated([middle, spread.reshaped([1]), spacing.reshaped([1])], axis: 0)
+    return (-(-others).maximum(axis: 2)).sqrt().mean()
   }
 
   var middle: Tensor { placement.value.sliced(axis: 0, 0..<3) }

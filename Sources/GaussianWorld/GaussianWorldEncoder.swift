@@ -72,6 +72,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       for: GaussianWorldEncoder.name)
     if let gripper = options.gripper {
       guard model.frame == .base else { throw GaussianWorldError.notInBase(gripper) }
+      guard options.places || context.wantsTokens else { throw GaussianWorldError.gripperWithoutPlaces }
       guard schema.vectors[gripper] == 3 else {
         throw CameraError.noGripper(
           gripper, reason: "is not among observations.vectors, or not a position of 3 numbers")
@@ -130,8 +131,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     if latents > 0 { tokens = .concatenated([tokens, part(hidden..<hidden + latents) * 2], axis: 2) }
     let positions =
       keepsPositions
-      ? places(
-        part(hidden + latents..<hidden + latents + 3), present, isKept: observations.frozen != nil) : nil
+      ? places(part(hidden + latents..<hidden + latents + 3), present) : nil
     guard let attention, let values, let projection else {
       func frames(_ tensor: Tensor) -> Tensor { tensor.reshaped([batch, time, world.tokenCount, -1]) }
       return Features(
@@ -145,10 +145,9 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   /// Where tokens are, `[frames, tokens, 3]`, or from the gripper and absolute, `[frames, tokens, 6]`; meters.
-  private func places(_ positions: Tensor, _ present: ObservationBatch, isKept: Bool) -> Tensor {
+  private func places(_ positions: Tensor, _ present: ObservationBatch) -> Tensor {
     var positions = positions
-    // Kept rows were made before the window was moved for training.
-    if let motion = present.motion, isKept, world.blueprint.context.frame == .base {
+    if let motion = present.motion, world.blueprint.context.frame == .base {
       positions = motion.repeated(present.time).moved(positions)
     }
     guard let key = options.gripper else { return positions }
@@ -204,12 +203,19 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     return Tensor.concatenated(parts, axis: 2).reshaped([batch, time - history, -1])
   }
 
+  /// As recorded: where a window was moved for training, its cameras stand where they stood, so that rows are the same as kept
+  /// ones; the positions of tokens are moved afterwards.
   private func views(_ observations: ObservationBatch) -> CameraViews {
     let context = world.blueprint.context
+    let back = observations.motion?.inverse
     return CameraViews(
       context.cameras.map { CameraKeys($0) }, size: context.size, count: observations.count * observations.time,
       withDepths: world.needsDepth, withCalibrations: world.needsCalibrations,
-      pixels: { observations.images[$0]!.pixels }, rows: { observations.vectors[$0]!.scalars })
+      pixels: { observations.images[$0]!.pixels },
+      rows: { key in
+        let rows = observations.vectors[key]!
+        return CameraKeys.isDepth(key) ? rows.scalars : (back?.moved(calibrations: rows) ?? rows).scalars
+      })
   }
 }
 

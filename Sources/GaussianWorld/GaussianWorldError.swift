@@ -10,6 +10,10 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case joinsHistory(String)
   /// A gripper's position where tokens are not in the base's frame.
   case notInBase(String)
+  /// A gripper that nothing is seen from.
+  case gripperWithoutPlaces
+  /// More tokens than points to choose them from.
+  case fewPoints(Int, tokens: Int)
   /// A layer that the dynamics does not have.
   case noBlock(Int, of: Int)
   /// A number of points that no grid has.
@@ -26,6 +30,9 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
     case .joinsHistory(let kind): "the encoder '\(kind)' looks at the past itself and cannot join another"
     case .notInBase(let key):
       "gripper: '\(key)' is in the base's frame, the world model's tokens are not; train it with world.frame: base"
+    case .gripperWithoutPlaces:
+      "gripper: positions are not part of what is pooled; add places: true, or let the policy observe: tokens"
+    case .fewPoints(let points, let tokens): "\(tokens) tokens are more than the \(points) points of these images"
     case .noBlock(let block, let count): "block \(block): the world model's dynamics has blocks 0 to \(count)"
     case .tooFewClips(let clips, let batch):
       "the split holds \(clips) clips to train the dynamics on, fewer than one batch of \(batch); lower training.dynamics.batch"

@@ -259,10 +259,10 @@ public struct GaussianWorldModel: WorldModel {
   public func objective(
     of stage: String, _ data: WorldFrames, batch: Int, seed: UInt64, _ precomputation: Precomputation
   ) throws -> (any Objective)? {
-    guard try isTrained(stage, data) else { return nil }
     switch Stage(rawValue: stage) {
-    case .lift: return LiftObjective(lift!, data, batch: batch)
+    case .lift: return lift.map { LiftObjective($0, data, batch: batch) }
     case .codec:
+      guard type(of: codec).isTrained else { return nil }
       return try CodecObjective(self, data, LiftedFrames(data, self, precomputation), batch: batch)
     default:
       return try DynamicsObjective(

@@ -22,8 +22,10 @@ package struct LiftedFrames {
   }
 
   /// See `GaussianWorldModel.encoding`: `[frames.count, rows, width]`.
-  package func callAsFunction(_ frames: [EpisodeStep]) throws -> Tensor {
+  ///
+  /// - Parameter views: what cameras saw of them, where it is at hand.
+  package func callAsFunction(_ frames: [EpisodeStep], seen views: CameraViews? = nil) throws -> Tensor {
     if let store { return store.rows(frames.map { indices[$0]! }) }
-    return model.encoding(try data.views(frames))
+    return model.encoding(try views ?? data.views(frames))
   }
 }

@@ -97,10 +97,14 @@ public struct LiftContext: Codable, Sendable, Equatable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let cameras = try keys.decode([String].self, forKey: .cameras)
+    let angles = try keys.decode([Float].self, forKey: .fieldsOfView)
+    guard !cameras.isEmpty, cameras.count == angles.count else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .fieldsOfView, in: keys, debugDescription: "\(cameras.count) cameras, \(angles.count) angles")
+    }
     self.init(
-      cameras: try keys.decode([String].self, forKey: .cameras),
-      size: try keys.decode(ObservationSchema.ImageSize.self, forKey: .size),
-      fieldsOfView: try keys.decode([Float].self, forKey: .fieldsOfView),
+      cameras: cameras, size: try keys.decode(ObservationSchema.ImageSize.self, forKey: .size), fieldsOfView: angles,
       // Version 0.1 knew none but the first camera's.
       frame: try keys.decodeIfPresent(GaussianFrame.self, forKey: .frame) ?? .camera)
   }

@@ -34,7 +34,7 @@ package final class TensorStore {
 }
 
 /// What a stage computes of its demonstrations before it trains, who decides whether that is kept in memory, and who is
-/// shown how far it is.
+/// shown how far it is. One belongs to one model and its demonstrations.
 public struct Precomputation {
   /// Whether `count` arrays of a shape may be kept; asked with a name for them.
   public var keeps: (_ name: String, _ count: Int, _ shape: [Int]) throws -> Bool

@@ -24,17 +24,25 @@ public enum RenamedKeys {
     guard case .map(var entries) = setting.value, setting["codec"] == nil,
       setting["state"] != nil || setting["vae"] != nil || setting["patch"] != nil
     else { return (setting, false) }
-    var (codec, line): ([Setting.Entry], Int) = ([], 0)
-    let kind = { if case .text(let word)? = setting["state"]?.value { word } else { "vae" } }()
+    var (kind, own, line): (String, [Setting.Entry], Int) = ("vae", [], 0)
+    if let state = setting["state"] {
+      // What neither version understands is refused as it stands.
+      guard case .text(let word) = state.value,
+        let found = ["vae": "vae", "gaussians": "gaussians", "image": "pixels"][word]
+      else { return (setting, false) }
+      kind = found
+    }
+    if let vae = setting["vae"] {
+      guard case .map(let keys) = vae.value else { return (setting, false) }
+      if kind == "vae" { own = keys }
+    }
     entries.removeAll { entry in
       guard ["state", "vae", "patch"].contains(entry.key) else { return false }
       line = line == 0 ? entry.line : line
-      if entry.key == "patch", kind != "vae" { codec.append(entry) }
-      if entry.key == "vae", kind == "vae", case .map(let keys) = entry.setting.value { codec += keys }
+      if entry.key == "patch", kind != "vae" { own.append(entry) }
       return true
     }
-    let name = Setting(.text(kind == "image" ? "pixels" : kind), line: line)
-    codec.insert(.init(key: "kind", line: line, setting: name), at: 0)
+    let codec = [Setting.Entry(key: "kind", line: line, setting: Setting(.text(kind), line: line))] + own
     entries.append(.init(key: "codec", line: line, setting: Setting(.map(codec), line: line)))
     return (Setting(.map(entries), line: setting.line), true)
   }

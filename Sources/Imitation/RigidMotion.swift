@@ -46,6 +46,19 @@ package struct RigidMotion {
     return RigidMotion(rotation: turned, shift: -back.moved(shift.unsqueezed(1)).squeezed(1))
   }
 
+  /// `CameraCalibration.numbers` of cameras that move along, `[batch, time, 16]`.
+  package func moved(calibrations: Tensor) -> Tensor {
+    let (batch, time) = (calibrations.shape[0], calibrations.shape[1])
+    // The three axes turn, the position is shifted, too.
+    let columns = calibrations.sliced(axis: 2, 4..<16).reshaped([batch, time, 3, 4]).permuted([0, 1, 3, 2])
+    let isPosition = Tensor([0, 0, 0, 1], shape: [1, 1, 4, 1])
+    let turned = RigidMotion(rotation: rotation, shift: .zeros(shift.shape))
+      .moved(columns.reshaped([batch, time * 4, 3])).reshaped([batch, time, 4, 3])
+    let moved = turned + isPosition * shift.reshaped([batch, 1, 1, 3])
+    return .concatenated(
+      [calibrations.sliced(axis: 2, 0..<4), moved.permuted([0, 1, 3, 2]).reshaped([batch, time, 12])], axis: 2)
+  }
+
   /// Each item's motion `count` times, one after the other.
   package func repeated(_ count: Int) -> RigidMotion {
     guard count > 1 else { return self }

@@ -54,11 +54,6 @@ extension WorldModel {
   }
 }
 
-/// Whether a file is a world model of version 0.1.
-package func isOldWorld(_ path: String) -> Bool {
-  (try? TensorArchive.metadata(of: path, format: WorldFormat.old)) != nil
-}
-
 extension PartFactory {
   /// Rebuilds what `WorldModel.write` wrote.
   /// - Parameter path: a world model's file, or the run folder that it is in.
@@ -88,7 +83,7 @@ extension PartFactory {
     var tensors = archive[""]
     if isOld {
       tensors = Dictionary(
-        uniqueKeysWithValues: tensors.map { ($0.hasPrefix("vae.") ? "codec." + $0.dropFirst(4) : $0, $1) })
+        tensors.map { ($0.hasPrefix("vae.") ? "codec." + $0.dropFirst(4) : $0, $1) }, uniquingKeysWith: { $1 })
     }
     try model.load(tensors)
     return model

@@ -52,6 +52,9 @@ public final class WorldFrames {
     self.heldOut = heldOut
     self.inputs = inputs
     cameras = inputs.cameras.map { CameraKeys($0) }
+    if let missing = cameras.first(where: { reader.schema.images[$0.image] == nil }) {
+      throw CameraError.missing(missing.image, available: reader.schema.imageKeys)
+    }
     let sizes = Set(cameras.map { reader.schema.images[$0.image] })
     guard sizes.count == 1, let size = sizes.first ?? nil else { throw CameraError.sizes(cameras.map(\.name)) }
     blueprint = WorldBlueprint(

@@ -62,14 +62,16 @@ package struct ProbeTargets {
 
     func track(_ name: String) throws -> (target: ProbeResult.Target, rows: [[Double]]) {
       let isPose = poses.contains(name) && !known.contains(name)
-      let isPosition = isPose || name == "object" || name.hasSuffix("_pos") && reader.schema.vectors[name] == 3
-      let width = isPosition ? 3 : reader.schema.vectors[name]!
+      let recorded = reader.schema.vectors[name] ?? 3
+      let isPosition = isPose || name == "object" && recorded >= 3 || name.hasSuffix("_pos") && recorded == 3
+      let width = isPosition ? 3 : recorded
       let rows = try episodes.indices.map { episode -> [Double] in
         let rows =
           isPose
           ? try recordings.positions(name, episode)
           : try ProbeTargets.rows(reader, name, episode, width)
-        return isPose || isInWorld.contains(name) ? try ProbeTargets.seenFromBase(rows, reader, episode) : rows
+        return isPosition && (isPose || isInWorld.contains(name))
+          ? try ProbeTargets.seenFromBase(rows, reader, episode) : rows
       }
       return (.init(name: name, unit: isPosition ? "cm" : "", width: width), rows)
     }
@@ -167,8 +169,9 @@ package struct ProbeTargets {
   ///
   /// - Parameter widths: how far it is open, row by row.
   package static func closing(_ widths: [Double]) -> Int {
+    // Open is above three quarters: it may open wider later, to let go.
     guard let widest = widths.max(), let narrowest = widths.min(), widest - narrowest > 5e-3,
-      let start = widths.firstIndex(of: widest)
+      let start = widths.firstIndex(where: { $0 > (3 * widest + narrowest) / 4 })
     else { return widths.count }
     return widths.indices[start...].first { widths[$0] < (widest + narrowest) / 2 } ?? widths.count
   }

@@ -17,18 +17,14 @@ package struct TrainedWorld {
     case noRun(String)
     case unfinished(String)
     case otherDemonstrations(String)
-    case oldRun(String)
 
     package var description: String {
       switch self {
       case .noRun(let path):
         "\(path): no world model's run (no recipe.yaml); `imitate world train RECIPE --run \(path)` makes one"
       case .unfinished(let path): "\(path): no finished world model yet; run `imitate world train` to its end"
-      case .oldRun(let path):
-        "\(path): a run of version 0.1, whose demonstrations cannot be compared; policies can use its model, to measure it "
-          + "train it again with --restart"
       case .otherDemonstrations(let path):
-        "\(path): its demonstrations are not those that it was trained on: what is held out now may be what it "
+        "\(path): its demonstrations, or how they are divided, are not those that it was trained on: what is held out now may be what it "
           + "learned from; bring them back, or train it again with --restart"
       }
     }
@@ -50,12 +46,7 @@ package struct TrainedWorld {
   package init(_ training: WorldTraining, catalog: Catalog) throws {
     (folder, recipe, data, contents) = (training.folder, training.recipe, training.data, training.contents)
     model = try catalog.world(at: WorldTraining.file(folder))
-    do {
-      guard try training.isFinished else { throw Problem.unfinished(folder.path) }
-    } catch CheckpointError.otherRecipe {
-      let isOld = isOldWorld(WorldTraining.file(folder))
-      throw isOld ? Problem.oldRun(folder.path) : Problem.otherDemonstrations(folder.path)
-    }
+    guard try training.isOfItsDemonstrations else { throw Problem.otherDemonstrations(folder.path) }
   }
 
   /// Some moments of one episode, from `present` on, imagined and true.
@@ -83,11 +74,13 @@ package struct TrainedWorld {
     let context = model.context
     let moments = (0..<context + steps).map { EpisodeStep(episode: episode, step: first + $0) }
     let views = try data.views(moments)
-    // The first moment gives the anchors of all.
-    var states = model.observe(
-      views, windows: moments.indices.map { [0] + Array(repeating: $0, count: context - 1) })
+    // The first moment gives the anchors of all; the last window is where the prediction begins.
+    let all = model.observe(
+      views,
+      windows: moments.indices.map { [0] + Array(repeating: $0, count: context - 1) } + [Array(0..<context)])
+    let start = all.items(moments.count..<moments.count + 1)
+    var states = all.items(0..<moments.count)
     states.history = states.tokens.unsqueezed(1)
-    let start = model.observe(views, windows: [Array(0..<context)])
     states.seen = start.seen?.repeated(moments.count)
     let actions = try data.actions(after: [moments[context - 1]], steps: steps)
     var random = Random(seed: 0).split("imagine").split(episode).split(first)

@@ -21,6 +21,12 @@ package struct Stage {
   /// - Throws: `CheckpointError.otherRecipe` when the folder belongs to another recipe.
   package func step() throws -> Int? { try last()?.step }
 
+  /// Whether the newest checkpoint's identity begins with these lines.
+  package func begins(with lines: String) throws -> Bool {
+    guard let step = folder.checkpointSteps.last else { return false }
+    return try identity(in: folder.checkpoint(step: step)).hasPrefix(lines + "\n")
+  }
+
   /// The newest checkpoint's state; nil when there is none.
   /// - Throws: as `step()`.
   package func state() throws -> TrainingState? {

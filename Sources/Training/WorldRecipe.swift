@@ -56,32 +56,37 @@ package struct WorldRecipe: PluginOptions {
     }
   }
 
+  /// Which demonstrations weights depend on, and which of them are held out.
+  ///
+  /// - Parameter contents: what the demonstrations' files hold, SHA-256.
+  package func dataIdentity(_ contents: [String]) -> String {
+    var data = setting["data"]
+    // How much is kept in memory changes nothing.
+    if case .map(let entries) = data?.value {
+      data?.value = .map(entries.filter { $0.key != "memory_gigabytes" })
+    }
+    return (contents + ["seed \(seed)", data?.json ?? ""]).joined(separator: "\n")
+  }
+
   /// What a stage's weights depend on: its own settings and those of the stages before it.
   ///
   /// - Parameters:
   ///   - stage: one of `stages`, which are in the order in which they are trained.
   ///   - contents: what the demonstrations' files hold, SHA-256.
   package func identity(of stage: String, in stages: [String], _ contents: [String]) -> String {
-    func json(_ setting: Setting?) -> String { setting?.json ?? "" }
-    let whole = setting
-    var data = whole["data"]
-    // How much is kept in memory changes nothing.
-    if case .map(let entries) = data?.value {
-      data?.value = .map(entries.filter { $0.key != "memory_gigabytes" })
-    }
     // What has a stage's name is that stage's; the rest of the model's settings concern all.
-    var (common, own): ([String], [String: String]) = (["seed \(seed)", world.kind, json(data)], [:])
+    var (common, own): ([String], [String: String]) = ([world.kind], [:])
     if case .map(let entries) = world.options.value {
       for entry in entries.sorted(by: { $0.key < $1.key }) {
         if stages.contains(entry.key) {
-          own[entry.key] = json(entry.setting)
+          own[entry.key] = entry.setting.json
         } else {
-          common.append("\(entry.key) \(json(entry.setting))")
+          common.append("\(entry.key) \(entry.setting.json)")
         }
       }
     }
-    let before = stages[...stages.firstIndex(of: stage)!]
-    let parts = before.flatMap { [own[$0] ?? "", json(whole["training"]?[$0])] }
-    return (contents + common + parts).joined(separator: "\n")
+    let settings = setting["training"]
+    let parts = stages[...stages.firstIndex(of: stage)!].flatMap { [own[$0] ?? "", settings?[$0]?.json ?? ""] }
+    return ([dataIdentity(contents)] + common + parts).joined(separator: "\n")
   }
 }

@@ -13,6 +13,8 @@ package struct WorldTraining {
   package let stages: [String]
   /// What the demonstrations' files hold, SHA-256.
   package let contents: [String]
+  /// The stages that have something to learn.
+  private let learning: Set<String>
   /// A run whose finished stages are taken over.
   package var adopting: RunFolder?
 
@@ -47,7 +49,8 @@ package struct WorldTraining {
     } catch let error as SettingError {
       throw SettingError.inFile(recipe.path, error)
     }
-    for stage in stages where try recipe.training[stage] == nil && model.isTrained(stage, data) {
+    learning = Set(try stages.filter { [model, data] in try model.isTrained($0, data) })
+    for stage in stages where recipe.training[stage] == nil && learning.contains(stage) {
       throw SettingError.inFile(recipe.path, .missingKey(path: "training.\(stage)", line: 0))
     }
   }
@@ -62,10 +65,15 @@ package struct WorldTraining {
     get throws {
       let left = try stages.filter { name in
         guard let settings = recipe.training[name] else { return false }
-        return try stage(name).step() ?? 0 < settings.steps && model.isTrained(name, data)
+        return try learning.contains(name) && stage(name).step() ?? 0 < settings.steps
       }
       return FileManager.default.fileExists(atPath: WorldTraining.file(folder)) && left.isEmpty
     }
+  }
+
+  /// Whether the last stage was trained on these demonstrations, divided as they are now; true of runs of version 0.1, too.
+  package var isOfItsDemonstrations: Bool {
+    get throws { try stage(stages.last!).begins(with: recipe.dataIdentity(contents)) }
   }
 
   /// Whether a stage has been trained for some steps.
@@ -87,7 +95,7 @@ package struct WorldTraining {
   ) throws -> Bool {
     for name in stages {
       guard let module = model.module(of: name) else { continue }
-      if let settings = recipe.training[name], try model.isTrained(name, data) {
+      if let settings = recipe.training[name], learning.contains(name) {
         guard try train(name, module, settings, precomputation, shouldStop, report) else { return false }
       }
       module.freeze()

@@ -94,6 +94,7 @@ import Testing
         + Array(repeating: 1, count: 8))
     // Halfway from the widest to the narrowest, after it was open; never when it hardly moves.
     #expect(ProbeTargets.closing([0.01, 0.01, 0.08, 0.08, 0.05, 0.03, 0.01, 0.08]) == 5)
+    #expect(ProbeTargets.closing([0.01, 0.079, 0.03, 0.01, 0.085]) == 2, "it lets go wider open than it came")
     #expect(ProbeTargets.closing([0.08, 0.079, 0.08]) == 3 && ProbeTargets.closing([]) == 0)
     do {
       _ = try self.targets(runner, ["sink"])

@@ -37,7 +37,11 @@ struct Train: Verb {
     }
     let lock = try dryRun ? nil : folder.locked(creating: true)
     defer { lock?.release() }
-    if restart, !dryRun { try? FileManager.default.removeItem(atPath: folder.path + "/checkpoints") }
+    if restart, !dryRun {
+      for path in [folder.path + "/checkpoints", ProbeResult.file(folder)] {
+        try? FileManager.default.removeItem(atPath: path)
+      }
+    }
     let run = try PolicyRun(recipe, folder, replacing: restart, catalog: catalog)
     if !dryRun {
       try run.update()

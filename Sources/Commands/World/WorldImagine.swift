@@ -45,7 +45,8 @@ struct WorldImagine: Verb {
       let room = episodes[episode].length - world.model.context - start
       guard start >= 0, room > 0 else {
         throw CommandFailure(
-          "\(name) has \(episodes[episode].length) steps; begin at 0 to \(episodes[episode].length - 3)")
+          "\(name) has \(episodes[episode].length) steps; "
+            + (room + start > 0 ? "begin at 0 to \(room + start - 1)" : "that is too short to predict any"))
       }
       let clip = try world.clip(episode: episode, first: start, steps: min(steps ?? room, room))
       let video = video(clip, world.model)
