@@ -71,6 +71,8 @@ public enum EncoderError: Error, Equatable, CustomStringConvertible {
   case cropTooLarge(crop: Int, camera: String, size: ObservationSchema.ImageSize)
   /// No camera at all, where there must be one.
   case noCamera(encoder: String)
+  /// A workspace that nothing lies in.
+  case emptyWorkspace(encoder: String)
   /// Depths or a calibration without their camera's images.
   case missingImage(String, of: String, encoder: String)
 
@@ -79,6 +81,8 @@ public enum EncoderError: Error, Equatable, CustomStringConvertible {
     case .cropTooLarge(let crop, let camera, let size):
       "a crop of \(crop) pixels does not fit camera '\(camera)' of \(size.width)x\(size.height)"
     case .noCamera(let encoder): "'\(encoder)' needs a camera: name its images under observations.images"
+    case .emptyWorkspace(let encoder):
+      "'\(encoder)' sees nothing in the first batch: no pixel of known depth lies in its workspace (meters in the robot's base frame)"
     case .missingImage(let image, let key, let encoder):
       "'\(encoder)' needs '\(image)' with '\(key)': name it under observations.images"
     }

@@ -105,6 +105,10 @@ public struct PointMapEncoder: ObservationEncoder {
   public var attachments: [String: String] { instruction.attachments }
   public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
 
+  public func check(_ observations: ObservationBatch) throws {
+    try workspace.check(observations, encoder: PointMapEncoder.name)
+  }
+
   public func check(instruction text: String) throws { try instruction.check(text) }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {

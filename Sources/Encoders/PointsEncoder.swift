@@ -76,6 +76,10 @@ public struct PointsEncoder: ObservationEncoder {
   public var attachments: [String: String] { instruction.attachments }
   public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
 
+  public func check(_ observations: ObservationBatch) throws {
+    try workspace.check(observations, encoder: PointsEncoder.name)
+  }
+
   public func check(instruction text: String) throws { try instruction.check(text) }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {

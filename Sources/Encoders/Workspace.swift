@@ -47,6 +47,15 @@ package struct Workspace {
     }
   }
 
+  /// Refuses observations of which nothing lies in the box.
+  /// - Throws: `EncoderError.emptyWorkspace`.
+  func check(_ observations: ObservationBatch, encoder: String) throws {
+    let isSeen = observations.images.keys.contains { key in
+      places(CameraKeys(key), observations).sliced(axis: 2, 3..<4).scalars.contains(1)
+    }
+    guard isSeen else { throw EncoderError.emptyWorkspace(encoder: encoder) }
+  }
+
   /// The same of what is observed of a camera; frames window by window.
   func places(_ camera: CameraKeys, _ observations: ObservationBatch) -> Tensor {
     places(

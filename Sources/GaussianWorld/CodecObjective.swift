@@ -31,7 +31,7 @@ package struct CodecObjective: Objective {
     heldOut = data.frames(of: data.heldOut).spread(32)
     let some = frames.spread(64)
     let isPlaced = model.options.frame == .base
-    model.codec.prepare(
+    try model.codec.prepare(
       CodecSample(
         encodings: try lifted(some), gripper: try data.gripper(frames.spread(4096)) ?? [],
         camera: isPlaced ? try data.views([some[0]]).calibrations![0][0] : nil))

@@ -25,7 +25,8 @@ extension GaussianVAE {
 
   /// Chooses the anchors: half of those of the box within a third of the margin of where the gripper went, the others in the
   /// rest of the box, a few outside; each group the points that are farthest from each other.
-  func fixAnchors(_ sample: CodecSample) {
+  /// - Throws: `GaussianWorldError.emptyBox`.
+  func fixAnchors(_ sample: CodecSample) throws {
     let set = Gaussians(sample.encodings.detached)
     let (all, opacities) = (set.means.scalars, set.opacities.scalars)
     let seen = (0..<opacities.count).filter { opacities[$0] > 0.01 }
@@ -41,6 +42,10 @@ extension GaussianVAE {
       places { isInside[$0] && isNear[$0] }, places { isInside[$0] && !isNear[$0] }, places { !isInside[$0] },
     ]
     let within = options.tokens - options.outside
+    guard groups[0].count + groups[1].count >= 3 * within else {
+      throw GaussianWorldError.emptyBox(
+        box, points: (groups[0].count + groups[1].count) / 3, of: means.count / 3, tokens: within)
+    }
     let near = groups[1].isEmpty ? within : groups[0].isEmpty ? 0 : (within + 1) / 2
     var (anchors, reaches): ([Float], [Float]) = ([], [])
     for (group, count) in zip(groups, [near, within - near, options.outside]) where count > 0 {

@@ -25,9 +25,9 @@ extension GaussianVAE {
 
   public func gaussians(_ tokens: Tensor) -> Gaussians? { decode(tokens) }
 
-  public func prepare(_ sample: CodecSample) {
+  public func prepare(_ sample: CodecSample) throws {
     if let camera = sample.camera { place(from: camera) }
-    if options.anchors == .fixed { fixAnchors(sample) }
+    if options.anchors == .fixed { try fixAnchors(sample) }
     place(over: Gaussians(sample.encodings))
   }
 

@@ -75,6 +75,7 @@ public struct GaussianVAE: StateCodec {
     public func validate() throws {
       try $tokens.refuse(unless: tokens <= points, "must be at most points (\(points))")
       try $outside.refuse(unless: anchors != .fixed || outside < tokens, "must be fewer than tokens (\(tokens))")
+      try $workspace.refuse(unless: anchors == .fixed || workspace == nil, "needs anchors: fixed")
       try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
     }
   }

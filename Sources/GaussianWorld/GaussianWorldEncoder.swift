@@ -97,6 +97,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       : nil
     var others = schema.lowDimensional
     if let choice = options.join {
+      guard choice.kind != GaussianWorldEncoder.name else { throw GaussianWorldError.joinsHistory(choice.kind) }
       var inner = context
       inner.wantsTokens = false
       let encoder = try context.parts.makeEncoder(choice, context: inner, path: "encoder.join", random: &random)
@@ -114,6 +115,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   public static func checkFiles(_ options: Options) throws { _ = try Catalog().worldFile(options.world) }
+
+  public func check(_ observations: ObservationBatch) throws {
+    try joined?.check(observations.dropping(first: history))
+  }
 
   public func check(instruction: String) throws { try joined?.check(instruction: instruction) }
 

@@ -12,6 +12,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case notInBase(String)
   /// A gripper that nothing is seen from.
   case gripperWithoutPlaces
+  /// A workspace box with fewer points in it than tokens.
+  case emptyBox([Float], points: Int, of: Int, tokens: Int)
   /// More tokens than points to choose them from.
   case fewPoints(Int, tokens: Int)
   /// A layer that the dynamics does not have.
@@ -32,8 +34,13 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
       "gripper: '\(key)' is in the base's frame, the world model's tokens are not; train it with world.frame: base"
     case .gripperWithoutPlaces:
       "gripper: positions are not part of what is pooled; add places: true, or let the policy observe: tokens"
+    case .emptyBox(let box, let points, let count, let tokens):
+      "\(points) of the \(count) points of 64 frames lie in the workspace box \(box), too few for \(tokens) tokens: meters in the frame "
+        + "of the Gaussians; look at world.codec.workspace, world.gripper and the cameras' calibrations"
     case .fewPoints(let points, let tokens): "\(tokens) tokens are more than the \(points) points of these images"
     case .noBlock(let block, let count): "block \(block): the world model's dynamics has blocks 0 to \(count)"
+    case .tooFewClips(0, _):
+      "no demonstration of the split is long enough to train the dynamics on: a clip has context and horizon together"
     case .tooFewClips(let clips, let batch):
       "the split holds \(clips) clips to train the dynamics on, fewer than one batch of \(batch); lower training.dynamics.batch"
     case .gridOfPoints(let points, let possible):

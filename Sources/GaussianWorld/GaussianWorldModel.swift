@@ -112,6 +112,13 @@ public struct GaussianWorldModel: WorldModel {
       ? parts.makeLift(options.lift, context: blueprint.context, path: "world.lift", random: &random) : nil
     codec = try parts.makeCodec(
       options.codec, context: blueprint.context, path: "world.codec", random: &random)
+    guard !options.dynamics.tokenEmbedding || !codec.usesReference else {
+      throw SettingError.invalid(
+        path: "world.dynamics.token_embedding", line: 0,
+        reason:
+          "needs tokens that always stand for the same place; with the codec '\(options.codec.kind)' that is anchors: fixed"
+      )
+    }
     dynamics = LatentDynamics(
       options: options.dynamics, tokens: codec.tokenCount, numbers: codec.tokenWidth,
       actionWidth: blueprint.actionWidth, random: &random)

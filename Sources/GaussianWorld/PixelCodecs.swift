@@ -49,6 +49,7 @@ public struct GaussianCodec: StateCodec {
   }
 
   public static var usesLift: Bool { true }
+  public var usesReference: Bool { false }
   public var tokenCount: Int { count / (squares.side * squares.side) }
   public var tokenWidth: Int { squares.side * squares.side * Gaussians.width }
   public var encodingShape: [Int] { [count, Gaussians.width] }
@@ -81,6 +82,7 @@ public struct PixelCodec: StateCodec {
   }
 
   public static var usesLift: Bool { false }
+  public var usesReference: Bool { false }
   public var tokenCount: Int { squares.size.height * squares.size.width / (squares.side * squares.side) }
   public var tokenWidth: Int { squares.side * squares.side * 3 }
   public var encodingShape: [Int] { [squares.size.height * squares.size.width, 3] }

@@ -64,6 +64,16 @@ public struct CameraCalibration: Sendable, Equatable {
     return distance < 100 ? nil : "puts the camera \(distance) meters away"
   }
 
+  /// Why it is no camera of images of this size; nil when it may be one. A center far from the images' middle is another size's.
+  package func whatIsWrong(for size: ObservationSchema.ImageSize) -> String? {
+    let (width, height) = (Float(size.width), Float(size.height))
+    guard abs(center.x - width / 2) <= width / 4, abs(center.y - height / 2) <= height / 4 else {
+      return
+        "has its center at (\(center.x), \(center.y)), images are \(size.width)x\(size.height): it is of another size's"
+    }
+    return whatIsWrong
+  }
+
   /// The camera as a view of a world whose frame is `reference`'s.
   public func view(_ size: ObservationSchema.ImageSize, from reference: CameraCalibration) -> SplattingView {
     // From the base to a camera.

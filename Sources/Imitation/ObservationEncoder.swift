@@ -86,6 +86,8 @@ public protocol ObservationEncoder: Module, Plugin {
   var history: Int { get }
   /// The features of every frame after the first `history`.
   func callAsFunction(_ observations: ObservationBatch) -> Features
+  /// Refuses observations that it can do nothing with; asked with one batch before training.
+  func check(_ observations: ObservationBatch) throws
   /// Refuses an instruction that the encoder cannot embed; asked before training and at the start of each episode.
   func check(instruction: String) throws
 }
@@ -98,6 +100,7 @@ extension ObservationEncoder {
   /// The width of a row of pooled features.
   public var featureCount: Int { layout.width }
   public func check(instruction: String) throws {}
+  public func check(_ observations: ObservationBatch) throws {}
 }
 
 /// An encoder part of which is frozen: what that part makes of a frame never changes, so it can be computed once and kept.

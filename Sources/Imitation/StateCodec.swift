@@ -35,7 +35,8 @@ public protocol StateCodec: Module, Plugin {
   /// What the first camera sees of tokens that have no Gaussians: `[batch, height, width, 3]`.
   func image(_ tokens: Tensor) -> Tensor?
   /// Settles what comes from the training frames before anything is learned.
-  func prepare(_ sample: CodecSample)
+  /// - Throws: when its options and the frames do not fit each other.
+  func prepare(_ sample: CodecSample) throws
   /// What to minimize to train it; nil when there is nothing to train.
   func loss(on batch: CodecBatch, random: inout Random) -> PolicyLoss?
 }
@@ -46,7 +47,7 @@ extension StateCodec {
   public var usesReference: Bool { true }
   public func gaussians(_ tokens: Tensor) -> Gaussians? { nil }
   public func image(_ tokens: Tensor) -> Tensor? { nil }
-  public func prepare(_ sample: CodecSample) {}
+  public func prepare(_ sample: CodecSample) throws {}
   public func loss(on batch: CodecBatch, random: inout Random) -> PolicyLoss? { nil }
 }
 

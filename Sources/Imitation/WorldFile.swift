@@ -9,11 +9,14 @@ public enum WorldFileError: Error, Equatable, CustomStringConvertible {
   case notAWorld(path: String, lacks: String)
   /// A path without a world model.
   case noWorld(path: String)
+  /// Weights that are not numbers.
+  case notFinite(path: String, tensor: String)
 
   public var description: String {
     switch self {
     case .notAWorld(let path, let lacks):
       "\(path): not a world model: it has no \(lacks); `imitate world train` writes one"
+    case .notFinite(let path, let tensor): "\(path): '\(tensor)' holds values that are not numbers; train it again"
     case .noWorld(let path): "\(path): no world model there; `imitate world train` writes one"
     }
   }
@@ -84,6 +87,9 @@ extension PartFactory {
     if isOld {
       tensors = Dictionary(
         tensors.map { ($0.hasPrefix("vae.") ? "codec." + $0.dropFirst(4) : $0, $1) }, uniquingKeysWith: { $1 })
+    }
+    if let bad = tensors.first(where: { !$1.scalars.allSatisfy(\.isFinite) }) {
+      throw WorldFileError.notFinite(path: path, tensor: bad.key)
     }
     try model.load(tensors)
     return model

@@ -11,6 +11,8 @@ public enum CameraError: Error, Equatable, CustomStringConvertible {
   case missingGeometry(String, for: String)
   /// Depths or calibrations of another size.
   case geometrySize(String, found: Int, wanted: Int)
+  /// A calibration that is not of these images.
+  case wrongCalibration(String, reason: String)
   /// A key that is no position in the base's frame.
   case noGripper(String, reason: String)
 
@@ -23,6 +25,7 @@ public enum CameraError: Error, Equatable, CustomStringConvertible {
       "'\(what)' needs '\(key)': name it under observations.vectors and record it (simulator: {depth: true})"
     case .geometrySize(let key, let found, let wanted):
       "'\(key)' has \(found) values a row, the images of its camera need \(wanted)"
+    case .wrongCalibration(let key, let reason): "'\(key)' \(reason)"
     case .noGripper(let key, let reason):
       "'\(key)' \(reason); `gripper` is the key of its position in the base's frame (robot0_base_to_eef_pos)"
     }
@@ -63,6 +66,9 @@ public final class WorldFrames {
       actionWidth: reader.actionWidth, gripper: inputs.gripper)
     try reader.schema.checkGeometry(
       cameras, depths: inputs.depths, calibrations: inputs.calibrations, size: size, for: "world")
+    if inputs.calibrations, let first = training.first {
+      try reader.schema.checkCalibrations { try reader.vectors($0, episode: first, rows: 0..<1) }
+    }
     if let gripper = inputs.gripper {
       guard reader.schema.vectors[gripper] == 3 else {
         throw CameraError.noGripper(gripper, reason: "does not have the 3 numbers of a position")
@@ -142,6 +148,18 @@ extension ObservationSchema {
       for (key, wanted) in wanted {
         guard let found = vectors[key] else { throw CameraError.missingGeometry(key, for: user) }
         guard found == wanted else { throw CameraError.geometrySize(key, found: found, wanted: wanted) }
+      }
+    }
+  }
+
+  /// Refuses calibrations that are not of their cameras' images.
+  /// - Parameter row: the first values of a key.
+  /// - Throws: `CameraError.wrongCalibration`.
+  package func checkCalibrations(_ row: (String) throws -> [Float]) throws {
+    for key in imageKeys.map({ CameraKeys($0) }) where vectors[key.calibration] == CameraCalibration.width {
+      let calibration = CameraCalibration(Array(try row(key.calibration).prefix(CameraCalibration.width)))
+      if let reason = calibration.whatIsWrong(for: images[key.image]!) {
+        throw CameraError.wrongCalibration(key.calibration, reason: reason)
       }
     }
   }

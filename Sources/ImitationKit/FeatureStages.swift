@@ -118,7 +118,8 @@ extension FeatureStages {
 
     package var description: String {
       switch self {
-      case .nothingHeldOut(let run): "\(run): no demonstration was held out; data.validation is 0"
+      case .nothingHeldOut(let run):
+        "\(run): no demonstration was held out (data.validation; a task keeps at least one to train on)"
       case .fewDemonstrations(let run):
         "\(run): trained on one demonstration; a probe needs two or more, to choose its penalty"
       case .noFeatures(let run): "\(run): its encoder gives no features of images to regress on"

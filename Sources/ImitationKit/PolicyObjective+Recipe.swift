@@ -27,9 +27,14 @@ extension PolicyObjective {
     for text in Set(data.reader.episodes.map(\.instruction)).sorted() { try policy.encoder.check(instruction: text) }
     try data.check(policy.reach, built.normalizer)
     if let checkpoint { try policy.load(checkpoint.state.weights) }
+    let batches = try data.batches(window: policy.view, history: history)
+    if data.reader.schema.vectorKeys.contains(where: CameraKeys.isGeometry) {
+      let sample = try built.normalizer.normalized(batches(0, Random(seed: 0)).observations)
+      try data.reader.schema.checkCalibrations { sample.unnormalized[$0]!.scalars }
+      try policy.encoder.check(sample)
+    }
     self.init(
-      recipe: recipe, blueprint: built.blueprint, normalizer: built.normalizer, policy: policy,
-      batches: try data.batches(window: policy.view, history: history),
+      recipe: recipe, blueprint: built.blueprint, normalizer: built.normalizer, policy: policy, batches: batches,
       heldOut: data.validation(window: policy.view, history: history))
   }
 }

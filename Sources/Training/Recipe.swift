@@ -55,7 +55,15 @@ public struct Recipe: PluginOptions {
   }
 
   private init(_ setting: Setting, text: String, path: String) throws {
-    self = try SettingError.naming(path) { try Recipe(setting) }
+    self = try SettingError.naming(path) {
+      if let world = setting["world"], setting["policy"] == nil {
+        throw SettingError.invalid(
+          path: "world", line: world.line,
+          reason:
+            "is part of a world model's recipe, for `imitate world train \(path)`; a policy's recipe is needed here")
+      }
+      return try Recipe(setting)
+    }
     self.text = text
     self.path = path
   }

@@ -14,6 +14,8 @@ public enum RunError: Error, Equatable, CustomStringConvertible {
   case busy(folder: String)
   /// Another recipe is in the way.
   case otherRecipe(folder: String)
+  /// A world model's run where a policy's was to be, or the other way round.
+  case otherKind(folder: String, isWorld: Bool)
   /// Weights of another toolkit, which training cannot go on from.
   case noOptimizer(folder: String)
 
@@ -24,6 +26,10 @@ public enum RunError: Error, Equatable, CustomStringConvertible {
     case .notWritable(let folder): "\(folder): cannot be written to; give --run a folder that can"
     case .otherRecipe(let folder):
       "\(folder)/recipe.yaml: is there already and says something else; give --run another folder, or --restart to replace it"
+    case .otherKind(let folder, let isWorld):
+      isWorld
+        ? "\(folder): a world model's run, not a policy's; `imitate world evaluate` measures it, a policy needs another --run folder"
+        : "\(folder): a policy's run, not a world model's; give --run another folder"
     case .noOptimizer(let folder): "\(folder): imported weights have no optimizer state to go on from"
     case .busy(let folder): "\(folder): another process trains or evaluates this run; wait for it, or stop it"
     case .noCheckpoint(let folder): "\(folder): no checkpoint yet; `imitate train` writes the first one"
@@ -114,6 +120,17 @@ public struct RunFolder: Sendable {
     } catch {
       throw RunError.notWritable(folder: path)
     }
+  }
+
+  /// Whether a world model is trained here; nil where there is no recipe that could be read.
+  package var isWorld: Bool? {
+    guard let setting = try? SettingsFile.read(recipe).setting else { return nil }
+    return setting["world"] != nil && setting["policy"] == nil
+  }
+
+  /// - Throws: `RunError.otherKind`.
+  package func refuseKind(isWorld other: Bool) throws {
+    if let isWorld, isWorld == other { throw RunError.otherKind(folder: path, isWorld: other) }
   }
 
   /// - Throws: `RunError.otherRecipe` where there is a `recipe.yaml` with another text.

@@ -4,6 +4,20 @@ import Imitation
 import Layers
 import Tensors
 
+/// A world model's run that cannot go on.
+package enum WorldError: Error, Equatable, CustomStringConvertible {
+  /// A stage that was trained on other demonstrations, or on a division of them that is not today's.
+  case otherDemonstrations(run: String, stage: String)
+
+  package var description: String {
+    switch self {
+    case .otherDemonstrations(let run, let stage):
+      "\(run)/\(stage): its demonstrations, their choice or the seed are not those that it was trained with; bring them back, give "
+        + "--run another folder, or --restart"
+    }
+  }
+}
+
 /// A world model that is trained: stage after stage, each with checkpoints of its own, and the whole in `world.safetensors`.
 package struct WorldTraining {
   package let recipe: WorldRecipe
@@ -55,8 +69,15 @@ package struct WorldTraining {
     }
   }
 
-  private func stage(_ name: String) -> Stage {
-    Stage(RunFolder("\(folder.path)/\(name)"), identity: recipe.identity(of: name, in: stages, contents))
+  /// A stage's folder.
+  /// - Throws: `WorldError` where it was trained on others.
+  private func stage(_ name: String) throws -> Stage {
+    let stage = Stage(
+      RunFolder("\(folder.path)/\(name)"), identity: recipe.identity(of: name, in: stages, contents))
+    guard try stage.folder.checkpointSteps.isEmpty || stage.begins(with: recipe.dataIdentity(contents)) else {
+      throw WorldError.otherDemonstrations(run: folder.path, stage: name)
+    }
+    return stage
   }
 
   /// Whether everything is trained and written.
@@ -73,7 +94,10 @@ package struct WorldTraining {
 
   /// Whether the last stage was trained on these demonstrations, divided as they are now; true of runs of version 0.1, too.
   package var isOfItsDemonstrations: Bool {
-    get throws { try stage(stages.last!).begins(with: recipe.dataIdentity(contents)) }
+    get throws {
+      let last = Stage(RunFolder("\(folder.path)/\(stages.last!)"), identity: "")
+      return try last.begins(with: recipe.dataIdentity(contents))
+    }
   }
 
   /// Whether a stage has been trained for some steps.
@@ -109,7 +133,7 @@ package struct WorldTraining {
     _ name: String, _ module: any Module, _ settings: TrainingSettings, _ precomputation: Precomputation,
     _ shouldStop: () -> Bool, _ report: (Event) -> Void
   ) throws -> Bool {
-    let stage = stage(name)
+    let stage = try stage(name)
     if let adopting, stage.folder.checkpointSteps.isEmpty {
       let isTaken = try stage.adopt(from: RunFolder("\(adopting.path)/\(name)"), steps: settings.steps)
       report(

@@ -216,6 +216,25 @@ import Testing
     try runner.write("seed: 5\n" + WorldTests.recipe, to: "new/recipe.yaml")
     let divided = try runner.run("world", "evaluate", "new")
     #expect(divided.status == 1 && divided.complaint.contains("or how they are divided"), "\(divided.complaint)")
+    // The run of one kind is not replaced by one of the other, and the commands of policies say what it is.
+    let over = try runner.run("train", "recipe.yaml", "--run", "new", "--restart")
+    #expect(
+      over.status == 1 && over.complaint.contains("new: a world model's run, not a policy's"), "\(over.complaint)")
+    #expect(
+      runner.bytes("new/world.safetensors") != nil
+        && runner.bytes("new/dynamics/checkpoints/step-0000006.safetensors") != nil)
+    let reported = try runner.run("evaluate", "new")
+    #expect(reported.complaint.contains("part of a world model's recipe"), "\(reported.complaint)")
+    let other = try runner.run("world", "train", "new.yaml", "--run", "new", "--set", "seed=9")
+    #expect(
+      other.status == 1 && other.complaint.contains("their choice or the seed are not those"), "\(other.complaint)")
+    var weights = try Safetensors.read(runner.folder + "/old/world.safetensors")
+    weights.tensors["dynamics.nullAction"] = .filled(weights.tensors["dynamics.nullAction"]!.shape, with: .nan)
+    try Safetensors.write(weights.tensors, metadata: weights.metadata, to: runner.folder + "/nan.safetensors")
+    let damaged = try runner.run(
+      "train", "recipe.yaml", "--set", "encoder={kind: gaussian-world, world: nan.safetensors}")
+    #expect(
+      damaged.complaint.contains("'dynamics.nullAction' holds values that are not numbers"), "\(damaged.complaint)")
     let number = try runner.run("world", "train", "new.yaml", "--run", "x", "--set", "world.state=3")
     #expect(number.status == 1 && number.complaint.contains("unknown key 'world.state'"), "\(number.complaint)")
     let wrong = try runner.run("world", "train", "new.yaml", "--run", "x", "--set", "training.head={steps: 1}")
@@ -244,6 +263,25 @@ import Testing
     #expect(throws: CameraError.noGripper("eef", reason: "is recorded in the frame of the world")) {
       try frames("eef")
     }
+    // A calibration of larger images.
+    let image = Image(width: 16, height: 16, red: 1, green: 2, blue: 3)
+    var large = CameraCalibration(fieldOfView: 45, size: .init(height: 32, width: 32))
+    func observation() -> Observation {
+      Observation(
+        images: ["a_image": image], vectors: ["a_calibration": large.numbers, "eef": [0, 0, 0], "q": [1, 0, 0, 0]])
+    }
+    episodes.recorded.vectors = [:]
+    try episodes.append(task: "A", [observation()], actions: [[0, 0]])
+    func calibrated() throws {
+      _ = try WorldFrames(
+        episodes, WorldInputs(cameras: ["a"], fieldsOfView: [45], calibrations: true, frame: .base), training: [0],
+        heldOut: [])
+    }
+    #expect(throws: CameraError.self) { try calibrated() }
+    large.center = SIMD2(9, 7)
+    episodes = MemoryEpisodes(schema: episodes.schema, actionWidth: 2)
+    try episodes.append(task: "A", [observation()], actions: [[0, 0]])
+    try calibrated()
     #expect(throws: CameraError.noGripper("q", reason: "does not have the 3 numbers of a position")) {
       try frames("q")
     }

@@ -391,6 +391,23 @@ import Testing
     }
   }
 
+  @Test func aWorkspaceWithNothingInItIsRefused() throws {
+    let batch = Self.some(2)
+    for box in ["[50, 50, 50, 51, 51, 51]", "null"] {
+      let isEmpty = box != "null"
+      let (map, points) = (
+        try encoder(PointMapEncoder.self, "\"workspace\": \(box)"),
+        try encoder(PointsEncoder.self, "\"workspace\": \(box)")
+      )
+      func refusal(_ body: () throws -> Void) -> EncoderError? {
+        do { try body() } catch { return error as? EncoderError }
+        return nil
+      }
+      #expect(refusal { try map.check(batch) } == (isEmpty ? .emptyWorkspace(encoder: "point-map") : nil))
+      #expect(refusal { try points.check(batch) } == (isEmpty ? .emptyWorkspace(encoder: "points") : nil))
+    }
+  }
+
   /// The parameters that a loss leaves without a gradient, or with one of zeros; a softmax does not feel its bias.
   private func untouched(_ module: some Module, _ loss: () -> Tensor) -> [String] {
     let (_, gradients) = withGradients(random: Random(seed: 1), loss)

@@ -26,7 +26,7 @@ import Testing
 
   private func vae(gripper: [SIMD3<Float>] = [SIMD3(0, 0, 0.1), SIMD3(0.2, 0.1, 0.1)]) throws -> GaussianVAE {
     let vae = try Small.vae(FixedAnchorTests.json)
-    vae.prepare(CodecSample(encodings: FixedAnchorTests.room(16, seed: 1).values, gripper: gripper))
+    try vae.prepare(CodecSample(encodings: FixedAnchorTests.room(16, seed: 1).values, gripper: gripper))
     return vae
   }
 
@@ -49,6 +49,16 @@ import Testing
     #expect(
       Set(anywhere.positions(reference: FixedAnchorTests.room(1, seed: 2).values).scalars).count > 16,
       "eight places of two numbers")
+  }
+
+  @Test func anEmptyBoxIsRefused() throws {
+    let far = try Small.vae(
+      FixedAnchorTests.json.replacing("\"margin\"", with: "\"workspace\": [5, 5, 5, 6, 6, 6], \"margin\""))
+    #expect(throws: GaussianWorldError.emptyBox([5, 5, 5, 6, 6, 6], points: 0, of: 1024, tokens: 8)) {
+      try far.prepare(CodecSample(encodings: FixedAnchorTests.room(16, seed: 1).values))
+    }
+    // The same where the gripper is said to have been elsewhere.
+    #expect(throws: GaussianWorldError.self) { try vae(gripper: [SIMD3(9, 9, 9)]) }
   }
 
   /// Tokens of the box do not see what lies outside.
@@ -143,6 +153,66 @@ import Testing
       let wanted = (cameras[0].rotation[axis] * ray).sum() + cameras[0].position[axis]
       #expect(abs(one[3 * pixel + axis] - wanted) < 1e-5)
     }
+  }
+
+  /// A window that was moved for training has the rows that were kept of it unmoved; only where its tokens are has moved.
+  @Test func movedWindowsHaveTheSameRows() throws {
+    let path = NSTemporaryDirectory() + "/moved-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let options = try Small.decoded(
+      GaussianWorldModel.Options.self,
+      """
+      {"cameras": ["left"], "frame": "base", "lift": {"kind": "splatter", "channels": 8},
+       "codec": {"kind": "vae", \(Small.vae)}, "dynamics": {"width": 16, "layers": 1, "heads": 2}}
+      """)
+    var random = Random(seed: 1)
+    let context = LiftContext(cameras: ["left"], size: Small.size, fieldsOfView: [50], frame: .base)
+    let world = try GaussianWorldModel(
+      options: options, blueprint: .init(context: context, actionWidth: 3), parts: Small.catalog, random: &random)
+    Small.stir(world)
+    try world.write(to: path)
+    var encoderContext = EncoderContext(
+      schema: ObservationSchema(
+        images: ["left_image": Small.size], vectors: ["eef": 3, "left_calibration": 16]), vocabulary: [])
+    (encoderContext.parts, encoderContext.wantsTokens) = (Small.catalog, true)
+    let encoder = try GaussianWorldEncoder(
+      options: Small.decoded(GaussianWorldEncoder.Options.self, "{\"world\": \"\(path)\", \"gripper\": \"eef\"}"),
+      context: encoderContext, random: &random)
+    var camera = CameraCalibration(fieldOfView: 50, size: Small.size)
+    camera.position = SIMD3(0.2, -0.1, 0.4)
+    let pixels = (0..<4 * 768).map { _ in UInt8(random.below(256)) }
+    func batch(_ calibrations: Tensor, _ eef: Tensor) -> ObservationBatch {
+      var batch = ObservationBatch(
+        images: ["left_image": ImageBatch(batch: 2, time: 2, size: Small.size, pixels: pixels)],
+        vectors: ["eef": eef, "left_calibration": calibrations], instructions: ["", ""], time: 2)
+      batch.unnormalized = batch.vectors
+      return batch
+    }
+    let plain = batch(
+      Tensor((0..<4).flatMap { _ in camera.numbers }, shape: [2, 2, 16]), .normal([2, 2, 3], random: &random))
+    let half = Float(0.35)
+    let motion = RigidMotion(
+      rotation: Tensor([cos(half), 0, 0, sin(half), 1, 0, 0, 0], shape: [2, 4]),
+      shift: Tensor([0.1, 0.2, -0.1, 0, 0, 0.3], shape: [2, 3]))
+    var moved = batch(
+      motion.moved(calibrations: plain.vectors["left_calibration"]!), motion.moved(plain.vectors["eef"]!))
+    moved.motion = motion
+    // By hand: the first window's camera turned by 0.7 about the vertical, then shifted.
+    let (c, s) = (cos(Float(0.7)), sin(Float(0.7)))
+    let numbers = moved.vectors["left_calibration"]!.scalars
+    #expect(abs(numbers[7] - (c * 0.2 + s * 0.1 + 0.1)) < 1e-6 && abs(numbers[11] - (s * 0.2 - c * 0.1 + 0.2)) < 1e-6)
+    #expect(abs(numbers[4] - c) < 1e-6 && abs(numbers[8] - s) < 1e-6 && numbers[0] == camera.focal.x)
+    let (here, there) = (encoder(plain), encoder(moved))
+    #expect(zip(here.tokens!.scalars, there.tokens!.scalars).allSatisfy { abs($0 - $1) < 1e-4 })
+    // Seen from the gripper tokens turn, absolute they move.
+    let places = here.positions!.reshaped([2, -1, 6])
+    let turned = RigidMotion(rotation: motion.rotation, shift: .zeros([2, 3])).moved(places.sliced(axis: 2, 0..<3))
+    let expected = Tensor.concatenated([turned, motion.moved(places.sliced(axis: 2, 3..<6))], axis: 2).scalars
+    #expect(zip(there.positions!.scalars, expected).allSatisfy { abs($0 - $1) < 1e-4 })
+    // The same rows kept.
+    var kept = moved
+    kept.frozen = encoder.frozen(plain)
+    #expect(zip(encoder(kept).positions!.scalars, expected).allSatisfy { abs($0 - $1) < 1e-4 })
   }
 
   /// With `residual` the present is drawn as the lift has it, and a prediction that nothing happens draws the same.

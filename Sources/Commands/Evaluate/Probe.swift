@@ -27,7 +27,10 @@ struct Probe: Verb {
 
   func validate() throws {
     guard !runs.isEmpty else { throw ValidationError("name at least one run folder") }
-    try requirePositive(("frames", frames))
+    guard frames >= 20 else { throw ValidationError("--frames must be 20 or more") }
+    for run in runs where !FileManager.default.fileExists(atPath: RunFolder(run).recipe) {
+      throw RunError.notARun(folder: run)
+    }
   }
 
   func run(in session: Session) throws {

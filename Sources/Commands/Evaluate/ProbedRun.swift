@@ -14,7 +14,7 @@ struct ProbedRun {
     folder = RunFolder(path)
     let data: DataSettings
     var actions = ActionColumns()
-    if try folder.isWorld {
+    if folder.isWorld == true {
       let world = try TrainedWorld(path, place, catalog)
       (stages, data, step) = (try FeatureStages(world), world.recipe.data, nil)
     } else {
@@ -51,17 +51,6 @@ struct ProbedRun {
     bar.finish()
     try AtomicFile.write(Data((try OutputFormat.json(result) + "\n").utf8), to: ProbeResult.file(folder))
     return result
-  }
-}
-
-extension RunFolder {
-  /// Whether a world model is trained here, not a policy.
-  fileprivate var isWorld: Bool {
-    get throws {
-      guard FileManager.default.fileExists(atPath: recipe) else { return false }
-      let setting = try SettingsFile.read(recipe).setting
-      return setting["world"] != nil && setting["policy"] == nil
-    }
   }
 }
 

@@ -14,26 +14,16 @@ struct TaskChoice: ParsableArguments {
   func recipe(_ path: String, changes: [String], place: DatasetPlace) throws -> Recipe {
     tell(notes: SettingsFile.oldKeys(path, changes: changes))
     let changes = changes + (split.map { ["data.split=\($0)"] } ?? [])
-    return try TaskChoice.policyRecipe(
-      path, changes: changes + TaskChoice.change(to: tasks, of: path, changes: changes, place: place))
+    return try Recipe(
+      path: path, changes: changes + TaskChoice.change(to: tasks, of: path, changes: changes, place: place))
   }
 
   /// What puts the named tasks in place of a recipe's; nothing for nil.
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
   static func change(to tasks: String?, of path: String, changes: [String], place: DatasetPlace) throws -> [String] {
     guard let tasks else { return [] }
-    let registry = try place.registry(policyRecipe(path, changes: changes).data.registry)
+    let registry = try place.registry(Recipe(path: path, changes: changes).data.registry)
     return ["data.tasks=[\(try registry.tasks(named: tasks).joined(separator: ", "))]"]
-  }
-
-  /// - Throws: `SettingError`, `CommandFailure`.
-  static func policyRecipe(_ path: String, changes: [String]) throws -> Recipe {
-    do {
-      return try Recipe(path: path, changes: changes)
-    } catch SettingError.inFile(let file, .unknownKey("world", _, _)) {
-      throw CommandFailure(
-        "\(file): a world model's recipe, for `imitate world train \(file)`; a policy's recipe is needed here")
-    }
   }
 }
 

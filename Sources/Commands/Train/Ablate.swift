@@ -73,7 +73,7 @@ struct Ablate: Verb {
       }
     }
     tell(notes: SettingsFile.oldKeys(recipe, changes: changes))
-    let base = try TaskChoice.policyRecipe(recipe, changes: changes)
+    let base = try Recipe(path: recipe, changes: changes)
     let registry = try place.registry(base.data.registry)
     let splits = split.map(Ablation.list)
     for split in splits ?? [] { _ = try registry.split(split) }

@@ -35,6 +35,7 @@ struct Train: Verb {
       tell(
         "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated")
     }
+    try folder.refuseKind(isWorld: true)
     let lock = try dryRun ? nil : folder.locked(creating: true)
     defer { lock?.release() }
     if restart, !dryRun {

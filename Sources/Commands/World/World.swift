@@ -42,6 +42,7 @@ struct WorldTrain: Verb {
     let recipe = try WorldRecipe(path: path, changes: changes)
     if let note = recipe.note { tell("note: \(note)") }
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
+    try folder.refuseKind(isWorld: false)
     let interruption = Interruption()
     var run = try WorldTraining(recipe, folder, place, session.catalog)
     run.adopting = other.map { RunFolder($0) }

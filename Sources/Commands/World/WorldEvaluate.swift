@@ -57,7 +57,10 @@ struct WorldEvaluate: Verb {
       }
       let places = world.places(steps: steps, count: clips)
       guard !places.isEmpty else {
-        throw CommandFailure("no held-out demonstration of \(path) is \(steps + world.model.context) steps long")
+        throw CommandFailure(
+          world.data.heldOut.isEmpty
+            ? "\(path): no demonstration was held out (data.validation)"
+            : "no held-out demonstration of \(path) is \(steps + world.model.context) steps long")
       }
       let bar = ProgressBar("measure \(world.recipe.name)", total: places.count, unit: "clips")
       var sum = WorldScores.Sum(steps: steps, perceptual, video)

@@ -22,7 +22,10 @@ struct WorldImagine: Verb {
   @Option(help: "By how many degrees the free camera stands beside the recorded one.") var angle = 25.0
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try requirePositive(("steps", steps)) }
+  func validate() throws {
+    try requirePositive(("steps", steps))
+    guard (-180...180).contains(angle) else { throw ValidationError("--angle must be from -180 to 180 degrees") }
+  }
 
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
@@ -127,7 +130,12 @@ struct WorldImagine: Verb {
       let viewer = GaussianViewer(
         tracks: [.init(name: "imagined", frames: frames(imagined)), .init(name: "true", frames: frames(truth))],
         verticalFieldOfView: angle, framesPerSecond: 10)
-      body += "<h2>The Gaussians</h2>\(viewer.html)"
+      body += """
+        <h2>The Gaussians</h2>
+        <p class="note">Both are what the codec decodes: of imagined states, and of those that the recorded frames have.
+        \(clip.predicted.seen == nil ? "" : "The images above add only how that changes to what was last seen (residual), so they are sharper.")</p>
+        \(viewer.html)
+        """
     }
     return HTMLPage.text(title: name, style: "figure img { image-rendering: pixelated; }", body: body)
   }
