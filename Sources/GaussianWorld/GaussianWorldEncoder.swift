@@ -22,7 +22,15 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     @Key("Whether where tokens are is part of what is pooled.") public var places = false
     @Key("Width of the pooled feature.", 1...8192) public var features = 64
     @Key("Attention pools over the tokens, each with weights of its own.", 1...8192) public var pools = 8
-    @Key("Whether the world model learns too.") public var fineTune = false
+    @Key(
+      "Whether the world model learns, too: always, never, or after some steps of training with a factor of the learning rate."
+    )
+    public var fineTune = FineTune.never
+    @Key(
+      "Variants of each frame that frozen rows are kept of: the frame itself and augmented ones. Each training window has one drawn at random.",
+      1...256)
+    public var variants = 1
+    @Key("What augmented variants differ in.") public var jitter = FrameJitter()
     @Key("The most that is kept of frozen rows on disk, GB; 0 keeps nothing.", 0...1e6) public var cacheGigabytes = 2.0
 
     public init() {}
@@ -83,7 +91,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     }
     block = options.block ?? world.hiddenLayers
     guard block <= world.hiddenLayers else { throw GaussianWorldError.noBlock(block, of: world.hiddenLayers) }
-    if !options.fineTune { world.freeze() }
+    switch options.fineTune {
+    case .never: world.freeze()
+    case .after(let steps, let rate): world.freeze(until: steps, rate: rate)
+    }
     norm = RMSNorm(world.hiddenWidth)
     let pools = !context.wantsTokens
     let dimensions = options.gripper == nil ? 3 : 6
@@ -166,10 +177,12 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   private var keepsPositions: Bool { layout.tokens != nil || options.places }
 
   public var frozenCount: Int? {
-    guard !options.fineTune else { return nil }
+    if case .after(0, _) = options.fineTune { return nil }
     let width = world.hiddenWidth + (options.latents ? world.tokenWidth : 0) + (keepsPositions ? 3 : 0)
     return world.tokenCount * width
   }
+
+  public var frozenVariants: Int { options.variants }
 
   public var frozenIdentity: String {
     // Over every weight: two models that differ anywhere must not share rows.
@@ -178,7 +191,9 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       hash.add(name.utf8)
       tensor.withUnsafeBufferPointer { hash.add(UnsafeRawBufferPointer($0)) }
     }
-    let name = GaussianWorldEncoder.name + (keepsPositions ? " positions" : "") + (options.latents ? " latents" : "")
+    let name =
+      GaussianWorldEncoder.name + (keepsPositions ? " positions" : "") + (options.latents ? " latents" : "")
+      + (options.variants > 1 ? options.jitter.identity : "")
     return "\(name) \(block) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
   }
 
@@ -213,13 +228,31 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   private func views(_ observations: ObservationBatch) -> CameraViews {
     let context = world.blueprint.context
     let back = observations.motion?.inverse
+    let cameras = context.cameras.map { CameraKeys($0) }
+    let jitters = observations.variants?.map { options.jitter.drawn($0, cameras: cameras.count) }
+    /// Each window's values, changed by the jitter of its variant.
+    func augmented<Value>(_ values: [Value], _ change: (DrawnJitter, [Value]) -> [Value]) -> [Value] {
+      guard let jitters else { return values }
+      let each = values.count / jitters.count
+      return jitters.enumerated().flatMap { item, jitter in
+        let own = Array(values[item * each..<(item + 1) * each])
+        return jitter.map { change($0, own) } ?? own
+      }
+    }
     return CameraViews(
-      context.cameras.map { CameraKeys($0) }, size: context.size, count: observations.count * observations.time,
+      cameras, size: context.size, count: observations.count * observations.time,
       withDepths: world.needsDepth, withCalibrations: world.needsCalibrations,
-      pixels: { observations.images[$0]!.pixels },
+      pixels: { key in
+        let camera = cameras.firstIndex { $0.image == key }!
+        return augmented(observations.images[key]!.pixels) { $0.pixels($1, context.size, camera: camera) }
+      },
       rows: { key in
         let rows = observations.vectors[key]!
-        return CameraKeys.isDepth(key) ? rows.scalars : (back?.moved(calibrations: rows) ?? rows).scalars
+        if let camera = cameras.firstIndex(where: { $0.depth == key }) {
+          return augmented(rows.scalars) { $0.shifted($1, context.size, channels: 1, camera: camera) }
+        }
+        let camera = cameras.firstIndex { $0.calibration == key }!
+        return augmented((back?.moved(calibrations: rows) ?? rows).scalars) { $0.calibrations($1, camera: camera) }
       })
   }
 }

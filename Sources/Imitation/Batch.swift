@@ -36,6 +36,8 @@ public struct ObservationBatch: Sendable {
   /// How augmentation moved each window in the frame of the robot's base; nil where it did not. Vectors are moved already,
   /// calibrations among them; places in `frozen` are not.
   package var motion: RigidMotion?
+  /// Which variant of its frames each window has for a `FrozenEncoder`'s frozen part; nil where all are as recorded.
+  package var variants: [FrameVariant]?
   /// `[batch, time - history, frozenCount]`: rows that a `FrozenEncoder` gave before; nil to have them computed.
   public var frozen: Tensor?
 

@@ -4,8 +4,13 @@ extension EpisodeReader {
   /// Windows of some steps as a batch, nothing normalized. Rows beyond an episode repeat its first or last, as robomimic
   /// pads; `mask` is 0 on repeated actions.
   ///
-  /// - Parameter history: how many of the window's first observations only the encoder's frozen part looks at.
-  public func batch(_ indices: [EpisodeStep], window: Window, history: Int = 0) throws -> Batch {
+  /// - Parameters:
+  ///   - history: how many of the window's first observations only the encoder's frozen part looks at.
+  ///   - variants: which variant of its frames that part sees, a window each; as they were recorded when nil.
+  ///   - withRows: whether kept rows of that part are among the observations.
+  public func batch(
+    _ indices: [EpisodeStep], window: Window, history: Int = 0, variants: [FrameVariant]? = nil, withRows: Bool = true
+  ) throws -> Batch {
     func rows(_ range: ClosedRange<Int>, _ index: EpisodeStep) -> [Int] {
       range.map { min(max(index.step + $0, 0), episodes[index.episode].length - 1) }
     }
@@ -47,8 +52,12 @@ extension EpisodeReader {
     }
     var observations = ObservationBatch(
       images: images, vectors: vectors, instructions: indices.map { episodes[$0.episode].instruction }, time: time)
-    observations.frozen = frozenFeatures(
-      indices, rows: window.observations.lowerBound + history...window.observations.upperBound)
+    observations.variants = variants
+    if withRows {
+      observations.frozen = frozenFeatures(
+        indices, rows: window.observations.lowerBound + history...window.observations.upperBound,
+        variants: variants?.map(\.number) ?? indices.map { _ in 0 })
+    }
     return Batch(
       observations: observations,
       actions: try gather(window.actions, width: actionWidth) { episode, _ in (try actions(episode: episode), 0) },

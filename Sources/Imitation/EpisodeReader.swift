@@ -69,7 +69,9 @@ public protocol EpisodeReader: Sendable {
   /// `[length]`: as recorded, or where nothing is, 1 for the last step and 0 before it.
   func rewards(episode: Int) throws -> [Float]
   /// `[steps.count, rows.count, width]`: what a `FrozenEncoder` makes of rows around some steps, where that is kept.
-  func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>) -> Tensor?
+  ///
+  /// - Parameter variants: of the frames, a number for each step; 0 for those recorded.
+  func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>, variants: [Int]) -> Tensor?
 }
 
 /// What recorded numbers mean.
@@ -114,5 +116,5 @@ extension EpisodeReader {
     (0..<episodes[episode].length).map { $0 == episodes[episode].length - 1 ? 1 : 0 }
   }
 
-  public func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>) -> Tensor? { nil }
+  public func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>, variants: [Int]) -> Tensor? { nil }
 }

@@ -25,7 +25,7 @@ public protocol Objective {
 
 extension Objective {
   public func parameterGroups(weightDecay: Float) -> [AdamW.Group] {
-    [.init(module.parameters().filter { $0.parameter.isTrainable }, weightDecay: weightDecay)]
+    [.init(module.parameters().filter { $0.parameter.isEverTrained }, weightDecay: weightDecay)]
   }
 }
 

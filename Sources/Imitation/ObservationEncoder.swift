@@ -103,11 +103,36 @@ extension ObservationEncoder {
   public func check(_ observations: ObservationBatch) throws {}
 }
 
-/// An encoder part of which is frozen: what that part makes of a frame never changes, so it can be computed once and kept.
+extension ObservationEncoder {
+  /// How many steps of training leave all that is frozen as it is.
+  package var frozenSteps: Int { parameters().map(\.parameter.firstStep).filter { $0 > 0 }.min() ?? .max }
+  /// Whether training has begun to change what was frozen.
+  package var isThawed: Bool { parameters().contains { $0.parameter.firstStep > 0 && $0.parameter.isTrainable } }
+}
+
+/// Which variant of an episode's frames a frozen part sees: number 0 as they were recorded, each other one augmented in a way
+/// of its own. All frames of an episode are augmented alike: what moves between two of them has moved.
+public struct FrameVariant: Sendable {
+  /// From 0.
+  public let number: Int
+  /// What its augmentation is drawn from.
+  public let random: Random
+
+  /// The same whenever it is made.
+  public init(_ number: Int, of episode: Episode, seed: UInt64) {
+    self.number = number
+    random = Random(seed: seed).split("variants").split("\(episode.task) \(episode.name)").split(number)
+  }
+}
+
+/// An encoder part of which is frozen: what that part makes of a frame does not change, so it can be computed once and kept. A
+/// part that is frozen only in the first steps of training (`Module.freeze(until:rate:)`) is kept for those.
 /// Whoever makes batches may put those rows into `ObservationBatch.frozen`; the encoder then looks at no images.
 public protocol FrozenEncoder: ObservationEncoder {
-  /// Numbers of a frozen row; nil when everything is trained.
+  /// Numbers of a frozen row; nil when everything is trained from the start.
   var frozenCount: Int? { get }
+  /// How many variants of each frame are kept; 1 for none but those recorded.
+  var frozenVariants: Int { get }
   /// What tells its weights and settings from others: part of the name that rows are kept under.
   var frozenIdentity: String { get }
   /// The most that may be kept, bytes.
@@ -116,4 +141,8 @@ public protocol FrozenEncoder: ObservationEncoder {
   var frozenKeys: (images: [String], vectors: [String]) { get }
   /// `[batch, time - history, frozenCount]`.
   func frozen(_ observations: ObservationBatch) -> Tensor
+}
+
+extension FrozenEncoder {
+  public var frozenVariants: Int { 1 }
 }

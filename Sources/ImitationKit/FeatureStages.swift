@@ -65,7 +65,7 @@ package struct FeatureStages {
       let batch = try data.reader.batch(frames, window: window)
       var seen = try policy.normalizer.normalized(batch.observations)
       var stages: [Stage] = []
-      if let encoder = encoder as? any FrozenEncoder, encoder.frozenCount != nil {
+      if let encoder = encoder as? any FrozenEncoder, encoder.frozenCount != nil, encoder.frozenSteps == .max {
         // The same before training and after it.
         let rows = encoder.frozen(seen)
         seen.frozen = rows
@@ -103,7 +103,9 @@ extension TrainedPolicy {
     var blueprint = blueprint
     (blueprint.encoder.attachments, blueprint.encoder.tensors) = ([:], [:])
     let built = try? TrainedPolicy(recipe: recipe, blueprint: blueprint, normalizer: normalizer, catalog: catalog)
-    guard let built, let mine = policy.encoder as? any FrozenEncoder, mine.frozenCount != nil else { return built }
+    guard let built, let mine = policy.encoder as? any FrozenEncoder, mine.frozenCount != nil,
+      mine.frozenSteps == .max
+    else { return built }
     let other = built.policy.encoder as? any FrozenEncoder
     return other?.frozenIdentity == mine.frozenIdentity ? built : nil
   }

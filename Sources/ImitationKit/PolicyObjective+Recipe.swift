@@ -27,7 +27,9 @@ extension PolicyObjective {
     for text in Set(data.reader.episodes.map(\.instruction)).sorted() { try policy.encoder.check(instruction: text) }
     try data.check(policy.reach, built.normalizer)
     if let checkpoint { try policy.load(checkpoint.state.weights) }
-    let batches = try data.batches(window: policy.view, history: history)
+    let batches = try data.batches(
+      window: policy.view, history: history, variants: (policy.encoder as? any FrozenEncoder)?.frozenVariants ?? 1,
+      frozenSteps: policy.encoder.frozenSteps)
     if data.reader.schema.vectorKeys.contains(where: CameraKeys.isGeometry) {
       let sample = try built.normalizer.normalized(batches(0, Random(seed: 0)).observations)
       try data.reader.schema.checkCalibrations { sample.unnormalized[$0]!.scalars }

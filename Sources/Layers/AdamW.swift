@@ -71,11 +71,12 @@ public struct AdamW: Optimizer {
         targets.append(
           .init(
             parameter: parameter, gradient: gradient, first: moment.first, second: moment.second, average: mean?.weight,
-            share: mean?.share ?? 0, weightDecay: group.weightDecay))
+            share: mean?.share ?? 0, weightDecay: group.weightDecay, learningRate: learningRate * parameter.rate,
+            // What was frozen begins as all others did.
+            step: max(1, steps - parameter.firstStep)))
       }
     }
-    AdamWStep.update(
-      &targets, learningRate: learningRate, betas: betas, epsilon: epsilon, step: steps, gradientScale: gradientScale)
+    AdamWStep.update(&targets, betas: betas, epsilon: epsilon, gradientScale: gradientScale)
     for (name, target) in zip(names, targets) {
       moments[name] = (target.first, target.second)
       if let mean = target.average { average?.give(name, mean) }

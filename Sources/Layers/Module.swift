@@ -99,7 +99,7 @@ extension Module {
 
   /// How many numbers training changes.
   public var parameterCount: Int {
-    parameters().reduce(0) { $0 + ($1.parameter.isTrainable ? $1.parameter.value.count : 0) }
+    parameters().reduce(0) { $0 + ($1.parameter.isEverTrained ? $1.parameter.value.count : 0) }
   }
 
   /// The value of every parameter and buffer by name.
@@ -119,6 +119,18 @@ extension Module {
 
   /// Takes this module's parameters out of training: they record nothing and get no gradient.
   public func freeze() {
-    for (_, parameter) in parameters() { parameter.isTrainable = false }
+    for (_, parameter) in parameters() { (parameter.isTrainable, parameter.firstStep) = (false, 0) }
+  }
+
+  /// Keeps this module's parameters out of the first steps of training; then they learn with a learning rate of their own. What
+  /// is frozen for good stays so.
+  ///
+  /// - Parameters:
+  ///   - step: the first step that changes them, counted from 0.
+  ///   - rate: the factor of their learning rate.
+  public func freeze(until step: Int, rate: Float = 1) {
+    for (_, parameter) in parameters() where parameter.isEverTrained {
+      (parameter.isTrainable, parameter.firstStep, parameter.rate) = (step <= 0, max(0, step), rate)
+    }
   }
 }

@@ -11,11 +11,13 @@ package enum AdamWStep {
     /// Moved towards the new value by `share`.
     package var average: Tensor?
     package var share: Float
-    package var weightDecay: Float
+    package var weightDecay, learningRate: Float
+    /// Counted from 1.
+    package var step: Int
 
     package init(
       parameter: Parameter, gradient: Tensor, first: Tensor, second: Tensor, average: Tensor?, share: Float,
-      weightDecay: Float
+      weightDecay: Float, learningRate: Float, step: Int
     ) {
       self.parameter = parameter
       self.gradient = gradient
@@ -24,6 +26,8 @@ package enum AdamWStep {
       self.average = average
       self.share = share
       self.weightDecay = weightDecay
+      self.learningRate = learningRate
+      self.step = step
     }
   }
 
@@ -32,22 +36,21 @@ package enum AdamWStep {
     var average: UnsafeMutablePointer<Float>?
     var gradient: UnsafePointer<Float>
     var count: Int
-    var share, weightDecay: Float
+    var share, weightDecay, learningRate: Float
+    var correction: (Float, Float)
   }
 
   /// Updates all targets at once, in pieces of a size that keeps every core busy.
-  /// - Parameter step: counted from 1.
   package static func update(
-    _ targets: inout [Target], learningRate: Float, betas: (Float, Float), epsilon: Float, step: Int,
-    gradientScale: Float
+    _ targets: inout [Target], betas: (Float, Float), epsilon: Float, gradientScale: Float
   ) {
-    let correction = (1 - power(betas.0, step), 1 - power(betas.1, step))
     let most = 65_536
     var pieces: [Piece] = []
     for index in targets.indices {
       let (first, second) = (targets[index].first.mutate(), targets[index].second.mutate())
       let average = targets[index].average?.mutate()
       let target = targets[index]
+      let correction = (1 - power(betas.0, target.step), 1 - power(betas.1, target.step))
       target.parameter.changeStored { stored in
         let values = stored.mutate()
         for start in stride(from: 0, to: stored.count, by: most) {
@@ -55,7 +58,8 @@ package enum AdamWStep {
             Piece(
               values: values + start, first: first + start, second: second + start, average: average.map { $0 + start },
               gradient: UnsafePointer(target.gradient.storage.pointer + start), count: min(most, stored.count - start),
-              share: target.share, weightDecay: target.weightDecay))
+              share: target.share, weightDecay: target.weightDecay, learningRate: target.learningRate,
+              correction: correction))
         }
       }
     }
@@ -64,7 +68,8 @@ package enum AdamWStep {
         for piece in pieces[range] {
           ck_adamw(
             piece.values, piece.gradient, piece.first, piece.second, piece.average, piece.count, gradientScale,
-            learningRate, betas.0, betas.1, epsilon, piece.weightDecay, correction.0, correction.1, piece.share)
+            piece.learningRate, betas.0, betas.1, epsilon, piece.weightDecay, piece.correction.0, piece.correction.1,
+            piece.share)
         }
       }
     }

@@ -159,8 +159,14 @@ public struct Gradients {
 /// A tensor that training changes. Modules hold it; gradients are kept elsewhere.
 public final class Parameter {
   private var stored: Tensor
-  /// Whether training changes it.
+  /// Whether training changes it now.
   public var isTrainable: Bool
+  /// The step of training, counted from 0, that changes it first, where it is frozen until then.
+  package(set) public var firstStep = 0
+  /// The factor of its learning rate.
+  package(set) public var rate: Float = 1
+  /// Whether training changes it now or later.
+  public var isEverTrained: Bool { isTrainable || firstStep > 0 }
 
   /// Begins with `value`.
   public init(_ value: Tensor, trainable: Bool = true) {

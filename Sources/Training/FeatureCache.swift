@@ -5,9 +5,9 @@ import Imitation
 import Layers
 import Tensors
 
-/// Demonstrations with what an encoder's frozen part makes of every frame, computed once and kept in a file.
+/// Demonstrations with what an encoder's frozen part makes of every frame and its variants, computed once and kept in a file.
 ///
-/// Float16, a row after the other, mapped into memory. The file's name says what the rows depend on, so that stale rows are never
+/// Float16, a row after the other, a variant after the other, mapped into memory. The file's name says what the rows depend on, so that stale rows are never
 /// read. When the folder would grow beyond the encoder's limit, the files unused for longest go first.
 package final class FeatureCache: EpisodeReader {
   private let base: any EpisodeReader
@@ -19,29 +19,33 @@ package final class FeatureCache: EpisodeReader {
 
   /// The rows of an encoder, read if they are there and made otherwise.
   ///
-  /// - Parameter reader: what tells how files were read, where that is not the usual way.
+  /// - Parameters:
+  ///   - reader: what tells how files were read, where that is not the usual way.
+  ///   - seed: of the variants.
   /// - Returns: nil when the encoder has nothing frozen, or when its rows would be larger than its limit.
   /// - Throws: what the reader or the file threw; `CancellationError` when `shouldStop` asked.
   package static func open(
     _ encoder: any FrozenEncoder, _ base: any EpisodeReader, fingerprints: [DatasetFingerprint], reader: String? = nil,
-    folder: String, shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    seed: UInt64 = 0, folder: String, shouldStop: () -> Bool = { false },
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> FeatureCache? {
     guard let count = encoder.frozenCount else { return nil }
     let lengths = base.episodes.map(\.length)
     let frames = lengths.reduce(0, +)
-    let bytes = frames * count * MemoryLayout<Float16>.size
+    let variants = encoder.frozenVariants
+    let bytes = variants * frames * count * MemoryLayout<Float16>.size
     guard bytes <= encoder.frozenLimit else { return nil }
     let keys = encoder.frozenKeys
     let identity =
       [encoder.frozenIdentity]
       + fingerprints.map { (["\($0.sha256) \($0.key) \($0.episodes)"] + ($0.linked ?? [])).joined(separator: " ") }
       + keys.images + keys.vectors + base.episodes.map { "\($0.task) \($0.name) \($0.length)" }
-      + (reader.map { ["reader \($0)"] } ?? [])
+      + (reader.map { ["reader \($0)"] } ?? []) + (variants > 1 ? ["variants \(variants) of seed \(seed)"] : [])
     let name = SHA256.hash(data: Data(identity.joined(separator: "\n").utf8)).hexadecimal.prefix(32)
     let path = "\(folder)/\(name).rows"
     if let known = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), known.count == bytes {
       try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path)
-      progress(frames, frames)
+      progress(variants * frames, variants * frames)
       return FeatureCache(base, known, count: count, lengths: lengths)
     }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -49,20 +53,23 @@ package final class FeatureCache: EpisodeReader {
     let chunk = 16
     var done = 0
     try AtomicFile.write(to: path) { file in
-      for (episode, length) in lengths.enumerated() {
+      for (variant, (episode, length)) in (0..<variants).flatMap({ variant in lengths.enumerated().map { (variant, $0) }
+        })
+      {
+        let seen = variant == 0 ? nil : [FrameVariant(variant, of: base.episodes[episode], seed: seed)]
         for start in stride(from: 0, to: length, by: chunk) {
           if shouldStop() { throw CancellationError() }
           let last = min(length, start + chunk) - 1
           // One window whose last row is `last`: the encoder's past stands before it.
           var observations = try base.batch(
             [.init(episode: episode, step: last)],
-            window: Window(observations: start - last - encoder.history...0, actions: 0...0)
+            window: Window(observations: start - last - encoder.history...0, actions: 0...0), variants: seen
           ).observations
           observations.unnormalized = observations.vectors
           let rows = encoder.frozen(observations).scalars.map { Float16($0) }
           try rows.withUnsafeBytes { try AtomicFile.append($0, to: file, path: path) }
           done += last - start + 1
-          progress(done, frames)
+          progress(done, variants * frames)
         }
       }
     }
@@ -101,16 +108,16 @@ package final class FeatureCache: EpisodeReader {
     }
   }
 
-  package func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>) -> Tensor? {
+  package func frozenFeatures(_ steps: [EpisodeStep], rows: ClosedRange<Int>, variants: [Int]) -> Tensor? {
     Tensor(shape: [steps.count, rows.count, count]) { buffer in
       data.withUnsafeBytes { raw in
         let stored = raw.bindMemory(to: Float16.self)
         var place = 0
-        for present in steps {
+        for (present, variant) in zip(steps, variants) {
           for row in rows {
             // Rows beyond an episode repeat its first or last.
             let step = min(max(present.step + row, 0), lengths[present.episode] - 1)
-            let from = (starts[present.episode] + step) * count
+            let from = (variant * starts[lengths.count] + starts[present.episode] + step) * count
             for number in 0..<count { buffer[place + number] = Float(stored[from + number]) }
             place += count
           }

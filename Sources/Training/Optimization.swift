@@ -7,13 +7,16 @@ struct Optimization {
   private let settings: TrainingSettings
   private let module: any Module
   private let parameters: [(name: String, parameter: Parameter)]
+  /// What is frozen in the first steps.
+  private let late: [Parameter]
   private var optimizer: AdamW
   private var average: ExponentialMovingAverage?
 
   init(_ settings: TrainingSettings, of objective: some Objective) {
     self.settings = settings
     module = objective.module
-    parameters = module.parameters().filter { $0.parameter.isTrainable }
+    parameters = module.parameters().filter { $0.parameter.isEverTrained }
+    late = parameters.map(\.parameter).filter { $0.firstStep > 0 }
     optimizer = AdamW(
       objective.parameterGroups(weightDecay: Float(settings.weightDecay)),
       betas: (Float(settings.betas[0]), Float(settings.betas[1])))
@@ -40,6 +43,7 @@ struct Optimization {
   mutating func step(
     _ index: Int, random: Random, lastCheckpoint: @autoclosure () -> String?, loss: () throws -> Tensor
   ) throws -> TrainingMetrics {
+    for parameter in late { parameter.isTrainable = index >= parameter.firstStep }
     let rate = settings.learningRate * settings.schedule.factor(at: index)
     let (value, gradients) = try withGradients(random: random.split(index), loss)
     let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))

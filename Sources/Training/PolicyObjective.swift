@@ -13,12 +13,12 @@ public struct PolicyObjective: Objective {
   public let policy: any Policy
   /// The batch of a step, not normalized.
   private let batches: (Int, Random) throws -> Batch
-  /// The held-out windows, not normalized; empty without a held-out part.
-  private let heldOut: () throws -> [Batch]
+  /// The held-out windows, not normalized, with kept rows of the encoder's frozen part or without; empty without a held-out part.
+  private let heldOut: (_ withRows: Bool) throws -> [Batch]
 
   package init(
     recipe: Recipe, blueprint: PolicyBlueprint, normalizer: Normalizer, policy: any Policy,
-    batches: @escaping (Int, Random) throws -> Batch, heldOut: @escaping () throws -> [Batch]
+    batches: @escaping (Int, Random) throws -> Batch, heldOut: @escaping (_ withRows: Bool) throws -> [Batch]
   ) {
     self.recipe = recipe
     self.blueprint = blueprint
@@ -32,7 +32,7 @@ public struct PolicyObjective: Objective {
 
   /// The encoder's parameters, what the policy exempts from decay, and the rest.
   public func parameterGroups(weightDecay decay: Float) -> [AdamW.Group] {
-    let parameters = policy.parameters().filter { $0.parameter.isTrainable }
+    let parameters = policy.parameters().filter { $0.parameter.isEverTrained }
     let inEncoder = Set(policy.encoder.parameters().map { ObjectIdentifier($0.parameter) })
     let exempt = policy.noWeightDecay
     let encoder = parameters.filter { inEncoder.contains(ObjectIdentifier($0.parameter)) }
@@ -50,7 +50,7 @@ public struct PolicyObjective: Objective {
 
   /// The mean over the held-out windows; in the inference phase: there is no dropout and crops are centered.
   public func validate() throws -> ValidationLoss? {
-    ValidationLoss(try heldOut().map { ($0.observations.count, try loss(on: $0)) })
+    ValidationLoss(try heldOut(!policy.encoder.isThawed).map { ($0.observations.count, try loss(on: $0)) })
   }
 }
 

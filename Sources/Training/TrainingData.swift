@@ -165,8 +165,14 @@ package final class TrainingData {
   }
 
   /// Batch number `n` for `window`, moved by what the step's stream says.
+  ///
+  /// - Parameters:
+  ///   - variants: how many variants of each frame there are to draw from.
+  ///   - frozenSteps: how many batches come with kept rows of the encoder's frozen part.
   /// - Throws: `TrainingError.tooFewWindows`, or `SettingError` when it is not known how windows move.
-  package func batches(window: Window, history: Int = 0) throws -> (Int, Random) throws -> Batch {
+  package func batches(
+    window: Window, history: Int = 0, variants: Int = 1, frozenSteps: Int = .max
+  ) throws -> (Int, Random) throws -> Batch {
     let indices = indices(of: training, window)
     let sampler = WindowSampler(
       indices, weights: weights(of: indices), batch: recipe.training.batch, seed: recipe.seed)
@@ -176,7 +182,15 @@ package final class TrainingData {
     let jitter = try jitter()
     var order: (epoch: Int, order: [Int])?
     return { [self] number, random in
-      let batch = try reader.batch(sampler(number, order: &order), window: window, history: history)
+      let steps = sampler(number, order: &order)
+      var stream = random.split("variants")
+      let drawn =
+        variants > 1
+        ? steps.map {
+          FrameVariant(stream.below(variants), of: reader.episodes[$0.episode], seed: recipe.seed)
+        } : nil
+      let batch = try reader.batch(
+        steps, window: window, history: history, variants: drawn, withRows: number < frozenSteps)
       return jitter?(batch, random: random) ?? batch
     }
   }
@@ -195,14 +209,15 @@ package final class TrainingData {
   }
 
   /// Up to 256 windows spread evenly over the held-out episodes, in batches.
-  package func validation(window: Window, history: Int = 0) -> () throws -> [Batch] {
+  package func validation(window: Window, history: Int = 0) -> (_ withRows: Bool) throws -> [Batch] {
     let all = indices(of: heldOut, window)
     let step = max(1, (all.count + 255) / 256)
     let chosen = stride(from: 0, to: all.count, by: step).map { all[$0] }
     let size = recipe.training.batch
-    return { [self] in
+    return { [self] withRows in
       try stride(from: 0, to: chosen.count, by: size).map {
-        try reader.batch(Array(chosen[$0..<min(chosen.count, $0 + size)]), window: window, history: history)
+        try reader.batch(
+          Array(chosen[$0..<min(chosen.count, $0 + size)]), window: window, history: history, withRows: withRows)
       }
     }
   }

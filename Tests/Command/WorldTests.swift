@@ -359,6 +359,45 @@ import Testing
     #expect(without.status == 1 && without.complaint.contains("'gaussian-world' needs 'robot0_agentview_left_depth'"))
   }
 
+  /// The world model stays as it is for ten steps and then learns, on rows of variants; stopped before, at and after that, training
+  /// ends in the bits of a run that never stopped.
+  @Test func learnsAfterFrozenStepsWithTheSameBits() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    #expect(try runner.run("world", "train", "world.yaml", "--run", "world").status == 0)
+    func train(_ run: String, _ steps: Int, _ tune: String) throws {
+      let result = try runner.run(
+        "train", "recipe.yaml", "--run", run, "--set",
+        "encoder={kind: gaussian-world, world: world, features: 8, pools: 2, variants: 3, \(tune)}", "--set",
+        "training.steps=\(steps)")
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.errors.contains("does not learn") == (steps <= 10 && tune.contains("after")))
+    }
+    func checkpoint(_ run: String, _ step: Int) -> String {
+      runner.folder + "/\(run)/checkpoints/step-" + String(format: "%07d", step) + ".safetensors"
+    }
+    func weights(_ run: String, _ step: Int, _ group: String = "weights/") throws -> [String: [Float]] {
+      try Safetensors.read(checkpoint(run, step)).tensors.filter { $0.key.hasPrefix(group) }.mapValues(\.scalars)
+    }
+    let tune = "fine_tune: {after: 10, rate: 0.5}"
+    try train("whole", 24, tune)
+    try train("frozen", 10, "fine_tune: false")
+    for steps in [6, 10, 16, 24] {
+      try train("parts", steps, tune)
+      // Frozen, it is what a frozen one is.
+      if steps == 10 { #expect(try weights("parts", 10) == weights("frozen", 10)) }
+    }
+    #expect(runner.bytes("whole/checkpoints/step-0000024.safetensors") != nil)
+    #expect(
+      runner.bytes("whole/checkpoints/step-0000024.safetensors")
+        == runner.bytes("parts/checkpoints/step-0000024.safetensors"))
+    for group in ["weights/", "average/"] {
+      let (before, after) = (try weights("frozen", 10, group), try weights("whole", 24, group))
+      let world = before.filter { $0.key.contains("encoder.world.dynamics") }
+      #expect(!world.isEmpty && world.contains { after[$0.key] != $0.value })
+    }
+  }
+
   @Test func feedsAPolicy() throws {
     let runner = try project()
     defer { runner.remove() }

@@ -138,6 +138,22 @@ import Testing
     }
   }
 
+  @Test func learnsAfterFrozenSteps() throws {
+    try written {
+      let late = try encoder(", \"fine_tune\": {\"after\": 7, \"rate\": 0.5}")
+      #expect(late.frozenCount == (try encoder().frozenCount) && late.frozenSteps == 7 && !late.isThawed)
+      #expect(try encoder().frozenSteps == .max)
+      let (_, gradients) = withGradients(random: Random(seed: 1)) { late(observations(time: 2)).pooled.square().sum() }
+      let world = late.parameters().filter { $0.name.hasPrefix("world.") }.map(\.parameter)
+      #expect(world.contains { $0.firstStep == 7 && $0.rate == 0.5 } && world.allSatisfy { gradients[$0] == nil })
+      for parameter in world where parameter.isEverTrained { parameter.isTrainable = true }
+      #expect(late.isThawed)
+      #expect(try encoder(", \"fine_tune\": {\"rate\": 0.5}").frozenCount == nil)
+      #expect(throws: SettingError.self) { try encoder(", \"fine_tune\": 3") }
+      #expect(throws: SettingError.self) { try encoder(", \"fine_tune\": {\"rate\": 0}") }
+    }
+  }
+
   @Test func isMadeAgainWithoutTheFile() throws {
     try written {
       let first = try encoder()

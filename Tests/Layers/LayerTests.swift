@@ -96,6 +96,33 @@ import Testing
     #expect(gradients[second.weight] != nil)
   }
 
+  /// What was frozen in the first steps then learns as it would have from the start; what is frozen for good stays so.
+  @Test func lateModulesBeginAfresh() {
+    func trained(_ late: Int, steps: Int, rate: Float) -> Linear {
+      var random = Random(seed: 1)
+      let layer = Linear(inputs: 2, outputs: 1, random: &random)
+      layer.bias!.isTrainable = false
+      layer.freeze(until: late, rate: rate)
+      #expect(layer.weight.isTrainable == (late == 0) && layer.weight.isEverTrained && !layer.bias!.isEverTrained)
+      #expect(layer.parameterCount == 2)
+      var optimizer = AdamW([.init([("weight", layer.weight)], weightDecay: 0.1)])
+      for step in 0..<steps {
+        layer.weight.isTrainable = step >= late
+        let (_, gradients) = withGradients(random: nil) { (layer(.ones([1, 2])) - 3).square().sum() }
+        optimizer.step(gradients, learningRate: 0.1)
+      }
+      return layer
+    }
+    let (late, early, slow) = (
+      trained(3, steps: 8, rate: 1), trained(0, steps: 5, rate: 1), trained(3, steps: 8, rate: 0.5)
+    )
+    #expect(late.weight.value.scalars == early.weight.value.scalars)
+    #expect(trained(3, steps: 3, rate: 1).weight.value.scalars == trained(0, steps: 0, rate: 1).weight.value.scalars)
+    #expect(slow.weight.value.scalars != late.weight.value.scalars)
+    late.freeze()
+    #expect(!late.weight.isEverTrained && late.parameterCount == 0)
+  }
+
   /// Turned queries and keys meet in a product that depends on the distance of their positions only.
   @Test func rotaryPositionsDependOnTheDistance() {
     var random = Random(seed: 3)

@@ -43,7 +43,7 @@ import Training
 
   @Test func onlyTrainingMoves() throws {
     let (still, moved) = (try data(), try data(moving))
-    let held = try [still, moved].map { try $0.validation(window: window)() }
+    let held = try [still, moved].map { try $0.validation(window: window)(true) }
     #expect(held[0].map(numbers) == held[1].map(numbers) && held[1].allSatisfy { $0.observations.motion == nil })
     let (plain, jittered) = (try still.batches(window: window), try moved.batches(window: window))
     for step in 0..<20 {

@@ -211,6 +211,58 @@ private struct TwoParameters: Objective {
     }
   }
 
+  // MARK: Frozen in the first steps
+
+  /// `b` learns from step 4 on, half as fast as `a`.
+  private func late() -> TwoParameters {
+    struct Only: Module { let b: Parameter }
+    let objective = TwoParameters()
+    Only(b: objective.pair.b).freeze(until: 4, rate: 0.5)
+    return objective
+  }
+
+  @Test func learnsAfterItsFrozenSteps() throws {
+    var states: [[String: [Float]]] = []
+    func run(_ objective: TwoParameters) throws {
+      states = []
+      try inFolder { folder in
+        try trainer(objective, 6).run(
+          in: folder,
+          report: { event in
+            guard case .saved(let step, _) = event, let archive = try? archive(folder, step) else { return }
+            states.append(
+              ["weights", "average"].reduce(into: [:]) { all, group in
+                for (name, tensor) in archive[group] { all["\(group) \(name)"] = tensor.scalars }
+              })
+          })
+      }
+    }
+    try run(TwoParameters())
+    let usual = states
+    try run(late())
+    #expect(states.count == 6 && states.map { $0["weights a"] } == usual.map { $0["weights a"] })
+    for state in states[..<4] { #expect(state["weights b"] == [0.5] && state["average b"] == [0.5]) }
+    // Its first step is Adam's first, and its average goes on from what it was.
+    let moved = states[4]["weights b"]![0]
+    #expect(abs(moved - 0.55) < 1e-6)
+    let kept = Float(1 - Foundation.pow(4, -0.75))
+    #expect(abs(states[4]["average b"]![0] - (kept * 0.5 + (1 - kept) * moved)) < 1e-6)
+  }
+
+  @Test(arguments: [2, 4, 7]) func lateOnesGoOnWithTheSameBits(_ stop: Int) throws {
+    try inFolder { whole in
+      try inFolder { folder in
+        try trainer(late(), 9).run(in: whole)
+        var steps = 0
+        try trainer(late(), 9).run(
+          in: folder, shouldStop: { steps == stop }, report: { if case .saved = $0 { steps += 1 } })
+        try trainer(late(), 9).run(in: folder, from: TrainingState(archive(folder, stop), path: ""))
+        let bytes = [whole, folder].map { FileManager.default.contents(atPath: $0.checkpoint(step: 9)) }
+        #expect(bytes[0] != nil && bytes[0] == bytes[1])
+      }
+    }
+  }
+
   // MARK: Stages
 
   @Test func stagesDoTheSame() throws {

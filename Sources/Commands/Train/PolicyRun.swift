@@ -123,7 +123,12 @@ struct PolicyRun {
     let blueprint = try blueprint(data, acceptChanges: acceptChanges)
     if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
     let objective = try PolicyObjective(recipe, data, blueprint: blueprint, from: checkpoint, catalog: catalog)
-    if caching, let encoder = objective.policy.encoder as? any FrozenEncoder,
+    let frozenSteps = objective.policy.encoder.frozenSteps
+    if frozenSteps != .max, frozenSteps >= recipe.training.steps {
+      tell(note: "what is frozen for \(frozenSteps) steps does not learn: training.steps is \(recipe.training.steps)")
+    }
+    // What has begun to learn makes other rows.
+    if caching, checkpoint?.step ?? 0 < frozenSteps, let encoder = objective.policy.encoder as? any FrozenEncoder,
       let cache = try featureCache(encoder, data)
     {
       data.reader = cache
@@ -160,13 +165,14 @@ struct PolicyRun {
 
   /// What the encoder's frozen part makes of every frame, kept in the cache folder.
   private func featureCache(_ encoder: any FrozenEncoder, _ data: TrainingData) throws -> FeatureCache? {
-    let bar = ProgressBar("features", total: data.reader.episodes.reduce(0) { $0 + $1.length }, unit: "frames")
+    let frames = data.reader.episodes.reduce(0) { $0 + $1.length } * encoder.frozenVariants
+    let bar = ProgressBar("features", total: frames, unit: "frames")
     let cache: FeatureCache?
     do {
       cache = try FeatureCache.open(
         encoder, data.reader, fingerprints: data.fingerprints,
         reader: recipe.data.reader == DataSettings().reader ? nil : recipe.data.reader.setting.json,
-        folder: CacheFolder.path + "/features",
+        seed: recipe.seed, folder: CacheFolder.path + "/features",
         shouldStop: { interruption.isAsked }
       ) { done, total in bar.update(done, of: total) }
     } catch is CancellationError {
@@ -178,7 +184,7 @@ struct PolicyRun {
     if cache != nil {
       bar.finish()
     } else if let count = encoder.frozenCount {
-      let bytes = Double(data.reader.episodes.reduce(0) { $0 + $1.length } * count * 2) / 1e9
+      let bytes = Double(frames * count * 2) / 1e9
       tell(
         String(
           format:
