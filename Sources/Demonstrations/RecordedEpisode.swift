@@ -50,9 +50,9 @@ package struct RecordedEpisode: Sendable {
 
   /// Takes an action and adds it, with what generating others needs where the environment tells.
   package mutating func take(
-    _ action: [Float], seeing observation: Observation, in environment: any Environment
-  ) throws -> EnvironmentStep {
-    let (state, recorded) = (environment.state, environment.recorded(action))
+    _ action: [Float], seeing observation: Observation, in environment: any EpisodeRecording
+  ) throws -> Transition {
+    let (state, recorded) = (try environment.state, environment.recorded(action))
     if let environment = environment as? any GenerativeEnvironment, let info = environment.generationInfo {
       generation.append(info)
       targets.append(environment.target(of: action))

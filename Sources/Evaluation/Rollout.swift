@@ -20,6 +20,8 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   public var success: Bool
   /// Steps taken.
   public var steps: Int
+  /// The sum of the environment's rewards; nil before it began, and in results of before they were summed.
+  public var reward: Double?
   /// Why it crashed, if it did: then it counts as failed.
   public var error: String?
   /// How long each prediction took that actions were then taken from, in milliseconds.
@@ -32,7 +34,7 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   public var trace: String?
 
   enum CodingKeys: String, CodingKey {
-    case task, split, policy, episode, seed, instruction, success, steps, error, layout, style, object, trace
+    case task, split, policy, episode, seed, instruction, success, steps, reward, error, layout, style, object, trace
     case latencies = "latencies_ms"
   }
 
@@ -59,7 +61,7 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   }
 }
 
-/// Drives an environment with a behavior until success or the horizon.
+/// Drives an environment with a behavior until success, the horizon, or the environment ends the episode.
 public struct Rollout {
   /// Steps after which an attempt has failed.
   public var horizon: Int
@@ -88,13 +90,15 @@ public struct Rollout {
     var result = blank
     var latencies: [Double] = []
     var trace = StableHash()
+    var reward = 0.0
     do {
-      var observation = try environment.reset(task: result.task, seed: result.seed, pool: pool)
+      var observation = try environment.reset(EpisodeSpec(task: result.task, seed: result.seed, pool: pool))
       result.instruction = observation.instruction
       watch(observation)
       let behavior = try begin()
       behavior.begin(seed: result.seed)
-      while result.steps < horizon, !result.success {
+      var isOver = false
+      while result.steps < horizon, !isOver {
         let plans = behavior.plansNext
         let start = ContinuousClock.now
         let action = try behavior.action(for: observation)
@@ -103,6 +107,8 @@ public struct Rollout {
         let step = try environment.step(action)
         result.steps += 1
         result.success = step.success
+        isOver = step.isLast
+        reward += Double(step.reward)
         observation = step.observation
         watch(observation)
       }
@@ -111,6 +117,7 @@ public struct Rollout {
       result.error = "\(error)"
     }
     result.latencies = latencies
+    result.reward = reward.isFinite ? reward : nil
     result.trace = String(trace.value, radix: 16)
     return result
   }

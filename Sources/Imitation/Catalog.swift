@@ -168,10 +168,11 @@ public struct Catalog: PartFactory {
     return try make(find(choice, .simulator, "simulator", as: (any Simulator.Type).self))
   }
 
-  /// The tasks of a simulator, its options checked without starting it.
+  /// The tasks of a simulator, as one that draws nothing says them.
+  /// - Throws: as `makeSimulator`.
   public func tasks(of choice: Choice) throws -> [SimulatedTask] {
     try check(choice, as: .simulator, path: "simulator")
-    return try find(choice, .simulator, "simulator", as: (any Simulator.Type).self).tasks
+    return try makeSimulator(choice, drawing: false).spec.tasks
   }
 
   private func find<Interface>(

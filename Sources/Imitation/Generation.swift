@@ -31,7 +31,7 @@ public struct GenerationInfo: Sendable, Equatable {
 }
 
 /// An environment that demonstrations can be generated in.
-public protocol GenerativeEnvironment: Environment {
+public protocol GenerativeEnvironment: StateRestoring {
   /// The subtasks of `task`, in order.
   /// - Throws: when the task is unknown.
   func subtasks(of task: String) throws -> [Subtask]
@@ -45,7 +45,4 @@ public protocol GenerativeEnvironment: Environment {
   ///   - action: has the rest: the gripper's opening, the base.
   ///   - disturbance: added to the robot's step, of its full scale; along x, y, z and about them.
   func action(towards target: Pose, like action: [Float], disturbance: [Float]) -> [Float]
-  /// What is seen in a state that `state` returned in the same episode.
-  /// - Throws: when it is no state of this episode.
-  func observation(of state: [Double]) throws -> Observation
 }

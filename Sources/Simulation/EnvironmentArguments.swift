@@ -30,9 +30,11 @@
       let controlDelta = true
     }
 
-    let envName: String
     /// Bumped when the same seed and actions would give other bits.
-    let envVersion = "kitchenette-1"
+    static let version = "kitchenette-1"
+
+    let envName: String
+    let envVersion = EnvironmentArguments.version
     // Robomimic's number for robosuite and what is built on it.
     let type = 1
     let envKwargs: Keywords

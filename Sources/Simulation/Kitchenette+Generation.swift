@@ -1,7 +1,7 @@
 #if Kitchenette
   import Imitation
 
-  extension Kitchenette: GenerativeEnvironment {
+  extension Kitchenette {
     public func subtasks(of task: String) throws -> [Subtask] { try KitchenTasks.named(task).subtasks }
 
     public var generationInfo: GenerationInfo? {
@@ -11,22 +11,16 @@
     }
 
     public func target(of action: [Float]) -> Pose {
-      guard let world = try? running, action.count == actionSchema.count else { return .identity }
+      guard let world = try? running, action.count == spec.actions.count else { return .identity }
       return Pose(numbers: recorded(action).absolute!.map(Double.init)).placed(in: world.robot.basePose)
     }
 
     public func action(towards target: Pose, like action: [Float], disturbance: [Float]) -> [Float] {
-      guard let world = try? running, action.count == actionSchema.count else { return action }
+      guard let world = try? running, action.count == spec.actions.count else { return action }
       let goal = target.seen(from: world.robot.basePose).numbers
       var step = world.robot.relative(goal + action[6...].map(Double.init)).map(Float.init)
       for (place, value) in disturbance.prefix(6).enumerated() { step[place] = min(max(step[place] + value, -1), 1) }
       return inOurForm(step, world)
-    }
-
-    public func observation(of state: [Double]) throws -> Observation {
-      let world = try running
-      try world.restore(state)
-      return try observe(world)
     }
   }
 #endif

@@ -7,66 +7,35 @@
   ///
   /// The seed of an episode decides layout, style, object, poses and instruction; the same task, seed, pool and actions
   /// give the same bits, whatever ran before. Training and evaluation draw from disjoint styles and objects.
-  public final class Kitchenette: Simulator {
+  public final class Kitchenette: Simulator, ExpertProviding, GenerativeEnvironment {
     public static let name = "kitchenette"
     public static let help =
       "The embedded kitchen on MuJoCo; a simulator of its own, its scores are not RoboCasa scores."
-    public static var tasks: [SimulatedTask] { KitchenTasks.all.map(\.summary) }
-
+    public let spec: EnvironmentSpec
     private let options: Options
     private var world: World?
+    private var episode: EpisodeSpec?
     private var renderer: Renderer?
 
     public init(options: Options) throws {
       self.options = options
+      spec = EnvironmentSpec(options)
     }
 
-    public var actionSchema: ActionSchema { options.control == .relative ? .roboCasa : .roboCasaAbsolute }
-
-    public var recordedSchema: DemonstrationSchema {
-      DemonstrationSchema(
-        actions: ["actions": .roboCasa, "actions_abs": .roboCasaAbsolute],
-        observations: Robot.meanings.merging(options.depth ? geometry : [:]) { $1 })
-    }
-
-    private var geometry: [String: VectorSchema] {
-      var meanings: [String: VectorSchema] = [:]
-      for keys in options.cameras.map({ CameraKeys($0.rawValue) }) {
-        meanings[keys.depth] = VectorSchema(unit: "m")
-        meanings[keys.calibration] = VectorSchema(unit: "4 in pixels, 12 in m", frame: "robot base")
-      }
-      return meanings
-    }
-
-    public var schema: ObservationSchema {
-      let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
-      var vectors = Robot.widths
-      vectors["object"] = 14
-      if options.depth {
-        for camera in options.cameras {
-          let keys = CameraKeys(camera.rawValue)
-          vectors[keys.depth] = size.height * size.width
-          vectors[keys.calibration] = CameraCalibration.width
-        }
-      }
-      return ObservationSchema(
-        images: Dictionary(uniqueKeysWithValues: options.cameras.map { ($0.key, size) }), vectors: vectors)
-    }
-
-    public func reset(task: String, seed: UInt64, pool: ScenePool) throws -> Observation {
-      let task = try KitchenTasks.named(task)
-      var random = Random(seed: seed).split("kitchenette").split(task.summary.name).split(pool.rawValue)
-      var scene = Scene(pool: pool, random: &random)
-      task.stage(&scene, pool: pool, random: &random)
+    public func reset(_ episode: EpisodeSpec) throws -> Observation {
+      let task = try KitchenTasks.named(episode.task)
+      var random = Random(seed: episode.seed).split("kitchenette").split(task.summary.name).split(episode.pool.rawValue)
+      var scene = Scene(pool: episode.pool, random: &random)
+      task.stage(&scene, pool: episode.pool, random: &random)
       let world = try World(task: task, scene: scene, imageSize: options.imageSize * options.smoothing)
-      self.world = world
+      (self.world, self.episode) = (world, episode)
       if !options.cameras.isEmpty { try prepareRenderer().show(world) }
       return try observe(world)
     }
 
-    public func step(_ action: [Float]) throws -> EnvironmentStep {
+    public func step(_ action: [Float]) throws -> Transition {
       let world = try running
-      let schema = actionSchema
+      let schema = spec.actions
       guard action.count == schema.count else {
         throw KitchenetteError.actionWidth(expected: schema.count, found: action.count)
       }
@@ -75,7 +44,15 @@
       }
       world.robot.carryOut(relative(action.map(Double.init), world).map { min(max($0, -1), 1) })
       try world.physics.checkStability()
-      return EnvironmentStep(observation: try observe(world), success: world.isSuccessful)
+      return Transition(observation: try observe(world), success: world.isSuccessful)
+    }
+
+    /// The arm stands still there: its servos are meant to be where they are.
+    public func restore(_ state: [Double], of episode: EpisodeSpec) throws -> Observation {
+      if self.episode != episode { _ = try reset(episode) }
+      let world = try running
+      try world.restore(state)
+      return try observe(world)
     }
 
     private func relative(_ action: [Double], _ world: World) -> [Double] {
@@ -88,7 +65,7 @@
     }
 
     public func recorded(_ action: [Float]) -> (relative: [Float], absolute: [Float]?) {
-      guard let world, action.count == actionSchema.count else { return (action, nil) }
+      guard let world, action.count == spec.actions.count else { return (action, nil) }
       let values = action.map(Double.init)
       switch options.control {
       case .relative: return (action, world.robot.absolute(values).map(Float.init))

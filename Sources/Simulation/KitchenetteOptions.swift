@@ -1,4 +1,5 @@
 #if Kitchenette
+  import CMuJoCo
   import Imitation
 
   extension Kitchenette {
@@ -55,6 +56,31 @@
       public func validate() throws {
         try $cameras.refuse(unless: Set(cameras).count == cameras.count, "names a camera twice")
       }
+    }
+  }
+
+  extension EnvironmentSpec {
+    /// Kitchenette's with these options.
+    init(_ options: Kitchenette.Options) {
+      let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
+      var vectors = Robot.widths
+      var meanings = Robot.meanings
+      vectors["object"] = 14
+      for keys in options.cameras.map({ CameraKeys($0.rawValue) }) where options.depth {
+        vectors[keys.depth] = size.height * size.width
+        vectors[keys.calibration] = CameraCalibration.width
+        meanings[keys.depth] = VectorSchema(unit: "m")
+        meanings[keys.calibration] = VectorSchema(unit: "4 in pixels, 12 in m", frame: "robot base")
+      }
+      self.init(
+        name: Kitchenette.name,
+        schema: ObservationSchema(
+          images: Dictionary(uniqueKeysWithValues: options.cameras.map { ($0.key, size) }), vectors: vectors),
+        actions: options.control == .relative ? .roboCasa : .roboCasaAbsolute,
+        recorded: DemonstrationSchema(
+          actions: ["actions": .roboCasa, "actions_abs": .roboCasaAbsolute], observations: meanings),
+        tasks: KitchenTasks.all.map(\.summary),
+        versions: ["kitchenette": EnvironmentArguments.version, "mujoco": String(cString: mj_versionString())])
     }
   }
 #endif

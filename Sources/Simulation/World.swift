@@ -131,6 +131,7 @@
       physics.data.pointee.time = state[0]
       for index in 0..<positions { physics.data.pointee.qpos[index] = state[1 + index] }
       for index in 0..<velocities { physics.data.pointee.qvel[index] = state[1 + positions + index] }
+      robot.stand()
       physics.update()
     }
 

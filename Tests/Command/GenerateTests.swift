@@ -51,7 +51,7 @@
       let kitchen = try kitchen()
       for demo in file.demos {
         let seed = try file.hdf5.integer(of: "data/\(demo)", "seed")
-        var seen = try kitchen.reset(task: task, seed: UInt64(seed), pool: .training)
+        var seen = try kitchen.reset(EpisodeSpec(task: task, seed: UInt64(seed), pool: .training))
         let instruction = try file.instruction(demo)
         #expect(seen.instruction == instruction)
         let actions = try file.hdf5.floats("data/\(demo)/actions")

@@ -7,23 +7,21 @@ import Testing
 private final class Counting: Environment {
   var breaks = false
   var count = 0
-  let schema = ObservationSchema(images: [:], vectors: ["n": 1])
-  let actionSchema = ActionSchema(dimensions: [.init(name: "a", unit: "1", low: -1, high: 1)], controlHertz: 1)
-  var description: EpisodeDescription { .init(metadata: "{}", model: "") }
-  var state: [Double] { [Double(count)] }
+  let spec = EnvironmentSpec(
+    name: "counting", schema: ObservationSchema(images: [:], vectors: ["n": 1]),
+    actions: ActionSchema(dimensions: [.init(name: "a", unit: "1", low: -1, high: 1)], controlHertz: 1),
+    tasks: [SimulatedTask(name: "t", group: "g", horizon: 10)])
   struct Broken: Error, CustomStringConvertible { var description: String { "the arm came off" } }
 
-  func arguments(task: String) -> String { "{}" }
-  func reset(task: String, seed: UInt64, pool: ScenePool) -> Observation {
+  func reset(_ episode: EpisodeSpec) -> Observation {
     count = 0
     return Observation(vectors: ["n": [0]], instruction: "count")
   }
-  func step(_ action: [Float]) throws -> EnvironmentStep {
+  func step(_ action: [Float]) throws -> Transition {
     if breaks { throw Broken() }
     count += 1
     return .init(observation: Observation(vectors: ["n": [Float(count)]]), success: count == 3)
   }
-  func expert(seed: UInt64, noise: Double) -> (any Behavior)? { nil }
 }
 
 @Suite struct EvaluationTests {
@@ -41,7 +39,7 @@ private final class Counting: Environment {
   @Test func stopsAtTheFirstSuccess() {
     let environment = Counting()
     let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {
-      try RandomBehavior(schema: environment.actionSchema)
+      try RandomBehavior(schema: environment.spec.actions)
     }
     #expect(result.success && result.steps == 3 && result.error == nil && result.instruction == "count")
   }
@@ -49,7 +47,7 @@ private final class Counting: Environment {
   @Test func failsAtTheHorizon() {
     let environment = Counting()
     let result = Rollout(horizon: 2, pool: .evaluation).run(blank, in: environment) {
-      try RandomBehavior(schema: environment.actionSchema)
+      try RandomBehavior(schema: environment.spec.actions)
     }
     #expect(!result.success && result.steps == 2)
   }
@@ -58,7 +56,7 @@ private final class Counting: Environment {
     let environment = Counting()
     environment.breaks = true
     let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {
-      try RandomBehavior(schema: environment.actionSchema)
+      try RandomBehavior(schema: environment.spec.actions)
     }
     #expect(!result.success && result.error == "the arm came off")
     let rows = EvaluationResult.rows(of: [result])

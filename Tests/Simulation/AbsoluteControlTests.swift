@@ -15,7 +15,7 @@
       {
         let kitchen = try kitchen(.absolute)
         for seed in 1...3 as ClosedRange<UInt64> {
-          var observation = try kitchen.reset(task: task, seed: seed, pool: .training)
+          var observation = try kitchen.reset(EpisodeSpec(task: task, seed: seed, pool: .training))
           let expert = try #require(kitchen.expert(seed: seed, noise: 1))
           var solved = false
           for _ in 0..<160 where !solved {
@@ -29,8 +29,8 @@
       /// What a recording holds as `actions_abs` does what its `actions` did.
       @Test func recordedGoalsRepeatTheMotion() throws {
         let (one, other) = (try kitchen(.relative), try kitchen(.absolute))
-        var observation = try one.reset(task: "OpenDrawer", seed: 5, pool: .training)
-        _ = try other.reset(task: "OpenDrawer", seed: 5, pool: .training)
+        var observation = try one.reset(EpisodeSpec(task: "OpenDrawer", seed: 5, pool: .training))
+        _ = try other.reset(EpisodeSpec(task: "OpenDrawer", seed: 5, pool: .training))
         let expert = try #require(one.expert(seed: 5, noise: 1))
         var (mine, theirs) = (observation, observation)
         for _ in 0..<30 {
@@ -51,8 +51,9 @@
 
       @Test func goalsOutOfReachMoveOneStep() throws {
         let kitchen = try kitchen(.absolute)
-        #expect(kitchen.actionSchema.dimensions[0].unit == "m")
-        let start = try kitchen.reset(task: "OpenDrawer", seed: 5, pool: .training).vectors["robot0_base_to_eef_pos"]!
+        #expect(kitchen.spec.actions.dimensions[0].unit == "m")
+        let start = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 5, pool: .training)).vectors[
+          "robot0_base_to_eef_pos"]!
         var goal = kitchen.recorded(stillness).absolute ?? stillness
         goal = [start[0] + 10, start[1], start[2]] + [Float.pi, 0, 0, -1, 0, 0, 0, 0, -1]
         let after = try kitchen.step(goal).observation.vectors["robot0_base_to_eef_pos"]!

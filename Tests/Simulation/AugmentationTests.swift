@@ -30,7 +30,7 @@
 
       private func jitter(_ kitchen: Kitchenette, _ schema: ObservationSchema, _ actions: String) throws -> RigidJitter
       {
-        let recorded = kitchen.recordedSchema
+        let recorded = kitchen.spec.recorded
         return try RigidJitter(
           Augmentation(), RecordedSchema(actions: recorded.actions[actions]!, vectors: recorded.observations),
           observations: schema,
@@ -63,7 +63,7 @@
       @Test(arguments: ["OpenDrawer", "PnPCounterToSink"]) func aDemonstrationStaysOne(_ task: String) throws {
         let kitchen = try blindKitchen()
         let schema = ObservationSchema(images: [:], vectors: [Self.position: 3, Self.quaternion: 4])
-        var seen = [try kitchen.reset(task: task, seed: 5, pool: .training)]
+        var seen = [try kitchen.reset(EpisodeSpec(task: task, seed: 5, pool: .training))]
         let expert = try #require(kitchen.expert(seed: 5, noise: 1))
         var (steps, goals): ([[Float]], [[Float]]) = ([], [])
         for _ in 0..<40 {
@@ -111,12 +111,12 @@
         let schema = ObservationSchema(images: [:], vectors: [Self.position: 3, Self.quaternion: 4])
         let turn = Rotation(yaw: 0.6)
         func motion(_ action: [Float]) throws -> (shift: SIMD3<Double>, turn: SIMD3<Double>) {
-          let start = pose(try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training).vectors)
+          let start = pose(try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training)).vectors)
           var end = start
           for _ in 0..<5 { end = pose(try kitchen.step(action + [-1, 0, 0, 0, 0, -1]).observation.vectors) }
           return (end.position - start.position, (end.rotation * start.rotation.inverse).logarithm)
         }
-        let seen = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
+        let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training))
         let turned = try jitter(kitchen, schema, "actions")(
           window([seen], [arm + [-1]], schema), by: [.init(yaw: 0.6, shift: .zero)]
         ).actions.scalars
@@ -132,7 +132,7 @@
         let kitchen = try Kitchenette(options: .init { ($0.cameras, $0.imageSize, $0.depth) = ([.hand], 16, true) })
         let key = CameraKeys("robot0_eye_in_hand").calibration
         let schema = ObservationSchema(images: [:], vectors: [Self.position: 3, Self.quaternion: 4, key: 16])
-        let seen = try kitchen.reset(task: "OpenDrawer", seed: 5, pool: .training)
+        let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 5, pool: .training))
         let recorded = window([seen], [Array(repeating: 0, count: 12)], schema)
         let moved = try jitter(kitchen, schema, "actions")(
           recorded, by: [.init(yaw: -0.4, shift: SIMD3(0.1, 0.2, 0.3))])

@@ -30,7 +30,7 @@
 
       @Test func episodesAreDescribedAsRoboCasaDoes() throws {
         let kitchen = try blindKitchen()
-        let seen = try kitchen.reset(task: "PnPCounterToSink", seed: 6, pool: .training)
+        let seen = try kitchen.reset(EpisodeSpec(task: "PnPCounterToSink", seed: 6, pool: .training))
         let metadata = try object(kitchen.description.metadata)
         #expect(metadata["lang"] as? String == seen.instruction)
         #expect(metadata["layout_id"] is Int && metadata["style_id"] is Int)

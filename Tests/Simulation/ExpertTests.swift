@@ -6,11 +6,11 @@
 
   extension KitchenTests {
     @Suite struct Experts {
-      @Test(arguments: Kitchenette.tasks, ScenePool.allCases)
+      @Test(arguments: kitchenTasks, ScenePool.allCases)
       func expertsSucceedAndThenHoldStill(task: SimulatedTask, pool: ScenePool) throws {
         let kitchen = try blindKitchen()
         for seed in 500..<508 as Range<UInt64> {
-          var seen = try kitchen.reset(task: task.name, seed: seed, pool: pool)
+          var seen = try kitchen.reset(EpisodeSpec(task: task.name, seed: seed, pool: pool))
           let expert = try #require(kitchen.expert(seed: seed, noise: 1))
           var success = false
           var action: [Float] = []
@@ -29,7 +29,7 @@
       @Test func noiseAndItsSeedMakeThePathDiffer() throws {
         func path(seed: UInt64, noise: Double) throws -> [Float] {
           let kitchen = try blindKitchen()
-          let seen = try kitchen.reset(task: "OpenDrawer", seed: 4, pool: .training)
+          let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 4, pool: .training))
           let expert = try #require(kitchen.expert(seed: seed, noise: noise))
           return try expert.action(for: seen)
         }
@@ -38,11 +38,11 @@
         #expect(try path(seed: 1, noise: 0) == path(seed: 2, noise: 0))
       }
 
-      @Test(arguments: Kitchenette.tasks) func doingNothingOrAnythingDoesNotSucceed(task: SimulatedTask) throws {
+      @Test(arguments: kitchenTasks) func doingNothingOrAnythingDoesNotSucceed(task: SimulatedTask) throws {
         let kitchen = try blindKitchen()
         for seed in 0..<4 as Range<UInt64> {
           var random = Random(seed: seed)
-          _ = try kitchen.reset(task: task.name, seed: seed, pool: .evaluation)
+          _ = try kitchen.reset(EpisodeSpec(task: task.name, seed: seed, pool: .evaluation))
           for _ in 0..<task.horizon {
             let action = (0..<12).map { _ in seed == 0 ? 0 : Float(random.uniform(-1...1)) }
             let success = try kitchen.step(action).success

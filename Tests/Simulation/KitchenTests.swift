@@ -7,6 +7,8 @@
 
   /// A kitchen without cameras.
   func blindKitchen() throws -> Kitchenette { try Kitchenette(options: .init { $0.cameras = [] }) }
+  /// All that it offers.
+  let kitchenTasks = (try? blindKitchen().spec.tasks) ?? []
 
   /// The action that holds the arm where it is, gripper open.
   let stillness: [Float] = [0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1]

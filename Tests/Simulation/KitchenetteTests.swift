@@ -6,14 +6,14 @@
   extension KitchenTests {
     @Suite struct Episodes {
       @Test func tasksCarryRoboCasaNames() {
-        #expect(Kitchenette.tasks.map(\.name) == ["OpenDrawer", "CloseDrawer", "TurnOnStove", "PnPCounterToSink"])
-        #expect(Kitchenette.tasks.map(\.group) == ["drawers", "drawers", "knobs", "pick-place"])
+        #expect(kitchenTasks.map(\.name) == ["OpenDrawer", "CloseDrawer", "TurnOnStove", "PnPCounterToSink"])
+        #expect(kitchenTasks.map(\.group) == ["drawers", "drawers", "knobs", "pick-place"])
       }
 
       @Test func anUnknownTaskIsRefusedWithTheKnownOnes() throws {
         let kitchen = try blindKitchen()
-        #expect(throws: KitchenetteError.unknownTask("OpenFridge", known: Kitchenette.tasks.map(\.name))) {
-          try kitchen.reset(task: "OpenFridge", seed: 0, pool: .training)
+        #expect(throws: KitchenetteError.unknownTask("OpenFridge", known: kitchenTasks.map(\.name))) {
+          try kitchen.reset(EpisodeSpec(task: "OpenFridge", seed: 0, pool: .training))
         }
         #expect(throws: KitchenetteError.self) { try kitchen.arguments(task: "OpenFridge") }
       }
@@ -27,7 +27,7 @@
 
       @Test func badActionsAreRefusedAndHarmless() throws {
         let kitchen = try blindKitchen()
-        _ = try kitchen.reset(task: "OpenDrawer", seed: 3, pool: .training)
+        _ = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 3, pool: .training))
         let before = kitchen.state
         var action = stillness
         action[4] = .nan
@@ -43,7 +43,7 @@
       @Test func valuesBeyondOneCountAsOne() throws {
         func state(_ scale: Float) throws -> [Double] {
           let kitchen = try blindKitchen()
-          _ = try kitchen.reset(task: "OpenDrawer", seed: 3, pool: .training)
+          _ = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 3, pool: .training))
           var action = stillness
           action[0] = scale
           _ = try kitchen.step(action)
@@ -53,16 +53,16 @@
         #expect(try state(1) != state(0.5))
       }
 
-      @Test(arguments: Kitchenette.tasks)
+      @Test(arguments: kitchenTasks)
       func theSameSeedAndActionsGiveTheSameBits(task: SimulatedTask) throws {
         let actions: [[Float]] = (0..<6).map { step in (0..<12).map { Float(($0 * 7 + step * 5) % 11) / 5.5 - 1 } }
         func run(after others: [(String, UInt64)]) throws -> ([Observation], [Double], EpisodeDescription) {
           let kitchen = try Kitchenette(options: .init { $0.imageSize = 48 })
           for (name, seed) in others {
-            _ = try kitchen.reset(task: name, seed: seed, pool: .evaluation)
+            _ = try kitchen.reset(EpisodeSpec(task: name, seed: seed, pool: .evaluation))
             _ = try kitchen.step(actions[3])
           }
-          var seen = [try kitchen.reset(task: task.name, seed: 11, pool: .training)]
+          var seen = [try kitchen.reset(EpisodeSpec(task: task.name, seed: 11, pool: .training))]
           for action in actions { seen.append(try kitchen.step(action).observation) }
           return (seen, kitchen.state, kitchen.description)
         }
@@ -75,9 +75,9 @@
 
       @Test func anotherSeedOrPoolIsAnotherEpisode() throws {
         let kitchen = try blindKitchen()
-        let first = try kitchen.reset(task: "PnPCounterToSink", seed: 1, pool: .training)
-        let second = try kitchen.reset(task: "PnPCounterToSink", seed: 2, pool: .training)
-        let third = try kitchen.reset(task: "PnPCounterToSink", seed: 1, pool: .evaluation)
+        let first = try kitchen.reset(EpisodeSpec(task: "PnPCounterToSink", seed: 1, pool: .training))
+        let second = try kitchen.reset(EpisodeSpec(task: "PnPCounterToSink", seed: 2, pool: .training))
+        let third = try kitchen.reset(EpisodeSpec(task: "PnPCounterToSink", seed: 1, pool: .evaluation))
         #expect(first.vectors != second.vectors)
         #expect(first.vectors != third.vectors)
       }
@@ -90,8 +90,8 @@
         var words: [ScenePool: Set<Substring>] = [:]
         for pool in ScenePool.allCases {
           for seed in 0..<120 as Range<UInt64> {
-            let task = Kitchenette.tasks[Int(seed % 4)].name
-            let seen = try kitchen.reset(task: task, seed: seed, pool: pool)
+            let task = kitchenTasks[Int(seed % 4)].name
+            let seen = try kitchen.reset(EpisodeSpec(task: task, seed: seed, pool: pool))
             words[pool, default: []].formUnion(seen.instruction.split(separator: " "))
             let metadata = kitchen.description.metadata.split(separator: "\n").map(String.init)
             for line in metadata {

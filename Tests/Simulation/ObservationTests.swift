@@ -14,17 +14,17 @@
           "object": 14,
         ]
         let kitchen = try Kitchenette(options: .init { $0.imageSize = 32 })
-        #expect(kitchen.schema.vectors == expected)
+        #expect(kitchen.spec.schema.vectors == expected)
         #expect(
-          kitchen.schema.imageKeys == [
+          kitchen.spec.schema.imageKeys == [
             "robot0_agentview_left_image", "robot0_agentview_right_image", "robot0_eye_in_hand_image",
           ])
-        #expect(kitchen.actionSchema == .roboCasa)
-        for task in Kitchenette.tasks {
-          let seen = try kitchen.reset(task: task.name, seed: 5, pool: .training)
+        #expect(kitchen.spec.actions == .roboCasa)
+        for task in kitchenTasks {
+          let seen = try kitchen.reset(EpisodeSpec(task: task.name, seed: 5, pool: .training))
           #expect(seen.vectors.mapValues(\.count) == expected)
           #expect(
-            seen.images.mapValues { [$0.width, $0.height] } == kitchen.schema.images.mapValues { _ in [32, 32] })
+            seen.images.mapValues { [$0.width, $0.height] } == kitchen.spec.schema.images.mapValues { _ in [32, 32] })
           let finite = seen.vectors.values.joined().allSatisfy { $0.isFinite }
           #expect(finite)
           #expect(!seen.instruction.isEmpty)
@@ -33,7 +33,7 @@
 
       @Test func quaternionsAreInTheOrderXYZW() throws {
         let kitchen = try blindKitchen()
-        let seen = try kitchen.reset(task: "OpenDrawer", seed: 2, pool: .training)
+        let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 2, pool: .training))
         // The gripper points down: half a turn about x. The base looks along x: nearly no turn.
         let gripper = seen.vectors["robot0_eef_quat"]!
         #expect(gripper[0] > 0.99 && abs(gripper[3]) < 0.1)
@@ -47,7 +47,7 @@
 
       @Test func relativeReadingsAgreeWithTheOthers() throws {
         let kitchen = try blindKitchen()
-        let seen = try kitchen.reset(task: "PnPCounterToSink", seed: 2, pool: .training)
+        let seen = try kitchen.reset(EpisodeSpec(task: "PnPCounterToSink", seed: 2, pool: .training))
         let base = seen.vectors["robot0_base_pos"]!
         let grip = seen.vectors["robot0_eef_pos"]!
         let quaternion = seen.vectors["robot0_base_quat"]!
@@ -70,7 +70,7 @@
       @Test func picturesAreUprightAndShowSomething() throws {
         let kitchen = try Kitchenette(options: .init { $0.imageSize = 64 })
         // Every style of this pool has a warm floor; the sky is blue.
-        let seen = try kitchen.reset(task: "OpenDrawer", seed: 1, pool: .evaluation)
+        let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 1, pool: .evaluation))
         for image in seen.images.values { #expect(Set(image.pixels).count > 20) }
         // Level, with the back to the kitchen: sky above, floor below.
         let view = try kitchen.image(
@@ -86,13 +86,13 @@
 
       @Test func camerasCanBeChosenAndLeftOut() throws {
         let one = try Kitchenette(options: .init { ($0.imageSize, $0.cameras) = (40, [.hand]) })
-        let seen = try one.reset(task: "TurnOnStove", seed: 1, pool: .training)
+        let seen = try one.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training))
         #expect(seen.images.keys.sorted() == ["robot0_eye_in_hand_image"])
         let all = try Kitchenette(options: .init { $0.imageSize = 40 })
-        let same = try all.reset(task: "TurnOnStove", seed: 1, pool: .training)
+        let same = try all.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training))
         #expect(seen.images["robot0_eye_in_hand_image"] == same.images["robot0_eye_in_hand_image"])
         let none = try blindKitchen()
-        #expect(try none.reset(task: "TurnOnStove", seed: 1, pool: .training).images.isEmpty)
+        #expect(try none.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training)).images.isEmpty)
         #expect(try none.image(from: .robot("robot0_agentview_left"), width: 50, height: 30).width == 50)
       }
 
@@ -102,9 +102,9 @@
         let kitchen = try Kitchenette(
           options: .init { ($0.imageSize, $0.cameras, $0.depth) = (size, [.left, .hand], true) })
         let left = CameraKeys("robot0_agentview_left")
-        #expect(kitchen.schema.vectors[left.depth] == size * size)
-        #expect(kitchen.schema.vectors[left.calibration] == CameraCalibration.width)
-        var seen = try kitchen.reset(task: "OpenDrawer", seed: 1, pool: .training)
+        #expect(kitchen.spec.schema.vectors[left.depth] == size * size)
+        #expect(kitchen.spec.schema.vectors[left.calibration] == CameraCalibration.width)
+        var seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 1, pool: .training))
         let expert = try #require(kitchen.expert(seed: 1, noise: 0))
         expert.begin(seed: 1)
         for _ in 0..<20 { seen = try kitchen.step(expert.action(for: seen)).observation }
@@ -132,8 +132,8 @@
       @Test func smoothedPicturesAreMeansOfLargerOnes() throws {
         let smooth = try Kitchenette(options: .init { ($0.imageSize, $0.cameras, $0.smoothing) = (40, [.left], 2) })
         let large = try Kitchenette(options: .init { ($0.imageSize, $0.cameras) = (80, [.left]) })
-        let small = try smooth.reset(task: "TurnOnStove", seed: 1, pool: .training).images.values.first!
-        let fine = try large.reset(task: "TurnOnStove", seed: 1, pool: .training).images.values.first!
+        let small = try smooth.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training)).images.values.first!
+        let fine = try large.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training)).images.values.first!
         #expect(small.width == 40)
         for (x, y) in [(3, 5), (20, 20), (38, 11)] {
           let sum = (0..<4).reduce(0) { $0 + Int(fine.pixels[((2 * y + $1 / 2) * 80 + 2 * x + $1 % 2) * 3]) }
@@ -143,7 +143,7 @@
 
       @Test func aLargePictureDoesNotChangeTheSmallOnes() throws {
         let kitchen = try Kitchenette(options: .init { $0.imageSize = 40 })
-        let before = try kitchen.reset(task: "TurnOnStove", seed: 1, pool: .training)
+        let before = try kitchen.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training))
         _ = try kitchen.image(
           from: .free(target: [0, 0, 0.9], distance: 3, azimuth: 30, elevation: -20), width: 320, height: 200)
         let after = try kitchen.image(from: .robot("robot0_agentview_left"), width: 40, height: 40)

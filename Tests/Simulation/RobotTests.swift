@@ -20,7 +20,7 @@
 
       @Test(arguments: 0..<3) func anArmStepIsFiveCentimetersInTheFrameOfTheBase(axis: Int) throws {
         let kitchen = try blindKitchen()
-        _ = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
+        _ = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training))
         // Turn the base first, so that its frame is not the world's.
         var turning = stillness
         turning[9] = -1
@@ -38,7 +38,7 @@
 
       @Test func aTurnIsHalfARadian() throws {
         let kitchen = try blindKitchen()
-        _ = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
+        _ = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training))
         var action = stillness
         action[5] = 0.2
         let (before, after) = try proprioception("robot0_base_to_eef_quat", action, steps: 5, in: kitchen)
@@ -50,14 +50,15 @@
 
       @Test func stillnessKeepsTheArmWhereItIs() throws {
         let kitchen = try blindKitchen()
-        let start = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training).vectors["robot0_eef_pos"]!
+        let start = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training)).vectors[
+          "robot0_eef_pos"]!
         let (_, end) = try proprioception("robot0_eef_pos", stillness, steps: 40, in: kitchen)
         for axis in 0..<3 { #expect(abs(end[axis] - start[axis]) < 0.004) }
       }
 
       @Test func inBaseModeTheBaseMovesAndTheArmHolds() throws {
         let kitchen = try blindKitchen()
-        let start = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
+        let start = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training))
         var action = stillness
         action[0] = 1
         action[7] = -1
@@ -74,7 +75,8 @@
 
       @Test func inArmModeTheBaseHolds() throws {
         let kitchen = try blindKitchen()
-        let start = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training).vectors["robot0_base_pos"]!
+        let start = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training)).vectors[
+          "robot0_base_pos"]!
         var action = stillness
         action[1] = 0.5
         action[7] = 1
@@ -85,7 +87,8 @@
 
       @Test func theTorsoLiftsTheGripper() throws {
         let kitchen = try blindKitchen()
-        let start = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training).vectors["robot0_eef_pos"]!
+        let start = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training)).vectors[
+          "robot0_eef_pos"]!
         var action = stillness
         action[10] = 1
         action[11] = 1
@@ -95,7 +98,7 @@
 
       @Test func theGripperClosesAndOpens() throws {
         let kitchen = try blindKitchen()
-        _ = try kitchen.reset(task: "OpenDrawer", seed: 8, pool: .training)
+        _ = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 8, pool: .training))
         var action = stillness
         action[6] = 1
         let (_, closed) = try proprioception("robot0_gripper_qpos", action, steps: 10, in: kitchen)

@@ -2,20 +2,19 @@ import Commands
 import ImitationKit
 
 /// A carriage on a rail that is to reach a mark: a simulator with nothing to see and one option of its own.
-final class Slider: Simulator {
+final class Slider: Simulator, EpisodeRecording, ExpertProviding {
   struct Options: PluginOptions {
     @Key("How far one step goes at most.", .above(0)) var speed = 0.2
   }
 
   static let name = "slider"
   static let help = "A carriage on a rail that is to reach a mark."
-  static let tasks = [SimulatedTask(name: "ReachMark", group: "rails", horizon: 40)]
 
-  let schema = ObservationSchema(images: [:], vectors: ["carriage": 1, "mark": 1])
-  let actionSchema = ActionSchema(
-    dimensions: [.init(name: "carriage", unit: "speed", low: -1, high: 1)], controlHertz: 10)
+  let spec = EnvironmentSpec(
+    name: Slider.name, schema: ObservationSchema(images: [:], vectors: ["carriage": 1, "mark": 1]),
+    actions: ActionSchema(dimensions: [.init(name: "carriage", unit: "speed", low: -1, high: 1)], controlHertz: 10),
+    tasks: [SimulatedTask(name: "ReachMark", group: "rails", horizon: 40)])
   let description = EpisodeDescription(metadata: "{\"lang\": \"reach the mark\"}", model: "")
-  let state: [Double] = []
   private let speed: Double
   private var (carriage, mark) = (0.0, 0.0)
 
@@ -29,15 +28,16 @@ final class Slider: Simulator {
     Observation(vectors: ["carriage": [Float(carriage)], "mark": [Float(mark)]], instruction: "reach the mark")
   }
 
-  func reset(task: String, seed: UInt64, pool: ScenePool) -> Observation {
-    var random = Random(seed: seed).split(pool.rawValue)
+  func reset(_ episode: EpisodeSpec) -> Observation {
+    var random = Random(seed: episode.seed).split(episode.pool.rawValue)
     (carriage, mark) = (random.uniform(-1 ... -0.5), random.uniform(0.5...1))
     return observation
   }
 
-  func step(_ action: [Float]) -> EnvironmentStep {
+  func step(_ action: [Float]) -> Transition {
     carriage += speed * Double(min(max(action[0], -1), 1))
-    return EnvironmentStep(observation: observation, success: abs(carriage - mark) < speed)
+    let distance = abs(carriage - mark)
+    return Transition(observation: observation, reward: Float(1 - distance / 2), success: distance < speed)
   }
 
   /// Goes where the mark is.

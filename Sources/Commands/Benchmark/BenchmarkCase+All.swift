@@ -203,7 +203,7 @@ extension BenchmarkCase {
       ) {
         let simulator = try Kitchenette(
           options: .init { $0.cameras = Array(Kitchenette.Camera.allCases.prefix(cameras)) })
-        _ = try simulator.reset(task: "OpenDrawer", seed: 1, pool: .training)
+        _ = try simulator.reset(EpisodeSpec(task: "OpenDrawer", seed: 1, pool: .training))
         let still = [Float](repeating: 0, count: 10) + [0, -1]
         return Subject(items: 20, unit: "steps") { for _ in 0..<20 { _ = try simulator.step(still) } }
       }

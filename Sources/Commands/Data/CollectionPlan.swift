@@ -38,6 +38,12 @@ struct CollectionPlan {
     try registry.path(task: task, split: split ?? recipe.data.split, root: root)
   }
 
+  /// A simulator of the recipe, to ask what is written of it.
+  /// - Throws: `GenerationError` for one whose episodes cannot be recorded.
+  func simulator() throws -> any EpisodeRecording {
+    try recipe.recording(catalog.makeSimulator(recipe.evaluation.simulator))
+  }
+
   /// - Throws: `CommandFailure` when a file that is there has no split of as many demonstrations as are wanted.
   func requireSplit(of file: DemonstrationFile) throws {
     guard try file.mask("\(count)_demos") == nil else { return }

@@ -33,7 +33,7 @@ struct GenerationJob {
     guard let demos = try key.map({ try file.mask($0) }) ?? file.demos else {
       throw CommandFailure("\(source): no filter key '\(key!)', only: \(file.maskNames.joined(separator: ", "))")
     }
-    let subtasks = try recipe.generative(simulator()).subtasks(of: task)
+    let subtasks = try recipe.generative(plan.simulator()).subtasks(of: task)
     var usable: [String] = []
     var complaint: (any Error)?
     for demo in demos {
@@ -83,10 +83,10 @@ struct GenerationJob {
         source: source, demos: yield.sources, settings: settings)
     }
     yield.attempts = plan.count + collected.failed
-    let simulator = try simulator()
+    let simulator = try plan.simulator()
     try store.assemble(
       collected.kept, to: states, environmentArguments: simulator.arguments(task: task),
-      schema: simulator.recordedSchema, seed: recipe.seed, origin: OutputFormat.json(yield))
+      schema: simulator.spec.recorded, seed: recipe.seed, origin: OutputFormat.json(yield))
     collected.bar.finish(note: "\(states), \(collected.failed) attempts failed")
     return yield
   }
@@ -98,7 +98,7 @@ struct GenerationJob {
   ///   - replacing: draw them when what is there is of other states or cameras.
   /// - Throws: `CommandFailure` when that is so and neither was asked for.
   func draw(again: Bool, replacing: Bool) throws {
-    let simulator = try simulator()
+    let simulator = try plan.simulator()
     let arguments = try simulator.arguments(task: task)
     let origin = try GenerationJob.origin(states)
     if FileManager.default.fileExists(atPath: path), !again {
@@ -121,12 +121,8 @@ struct GenerationJob {
       .draw(task: task, number: $0, states: states, store: store.folder)
     }
     try store.assemble(
-      collected.kept, to: path, environmentArguments: arguments, schema: simulator.recordedSchema, seed: recipe.seed,
+      collected.kept, to: path, environmentArguments: arguments, schema: simulator.spec.recorded, seed: recipe.seed,
       origin: origin)
     collected.bar.finish(note: path)
-  }
-
-  private func simulator() throws -> any Environment {
-    try plan.catalog.makeSimulator(recipe.evaluation.simulator)
   }
 }

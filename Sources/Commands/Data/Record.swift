@@ -31,10 +31,10 @@ struct Record: Verb {
     defer { plan.finish() }
     for task in plan.recipe.data.tasks {
       let path = try plan.path(task)
-      let simulator = try session.catalog.makeSimulator(plan.recipe.evaluation.simulator)
+      let simulator = try plan.simulator()
       let arguments = try simulator.arguments(task: task)
       if try !isThere(path, plan, arguments) {
-        try record(task, to: path, plan, arguments, simulator.recordedSchema)
+        try record(task, to: path, plan, arguments, simulator.spec.recorded)
       }
     }
   }

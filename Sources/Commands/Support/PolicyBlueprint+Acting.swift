@@ -26,7 +26,7 @@ extension PolicyBlueprint {
     let simulator = try SettingError.naming(recipe.path) { try catalog.makeSimulator(recipe.evaluation.simulator) }
     let name = recipe.evaluation.simulator.kind
     if let difference = difference(from: simulator) { throw ActingError.differs(difference, simulator: name) }
-    let unknown = wholeAction.unknown(comparedTo: simulator.actionSchema)
+    let unknown = wholeAction.unknown(comparedTo: simulator.spec.actions)
     if let unknown, !trusting { throw ActingError.unknown(unknown, simulator: name) }
     return unknown
   }
@@ -40,14 +40,14 @@ extension PolicyBlueprint {
       return "\(difference.what) is \(difference.first) in the demonstrations and \(difference.second) for \(name): "
         + "`imitate evaluate` will refuse to act there"
     }
-    return wholeAction.unknown(comparedTo: simulator.actionSchema).map {
+    return wholeAction.unknown(comparedTo: simulator.spec.actions).map {
       "the demonstrations do not say \($0): `imitate evaluate` will need --trust-actions"
     }
   }
 
   private func difference(from simulator: any Environment) -> SchemaDifference? {
-    if let difference = wholeAction.difference(from: simulator.actionSchema) { return difference }
-    let theirs = simulator.recordedSchema.observations
+    if let difference = wholeAction.difference(from: simulator.spec.actions) { return difference }
+    let theirs = simulator.spec.recorded.observations
     for (key, schema) in (vectorSchemas ?? [:]).sorted(by: { $0.key < $1.key }) {
       if let other = theirs[key], let difference = schema.difference(from: other, key: key) { return difference }
     }

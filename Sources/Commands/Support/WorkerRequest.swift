@@ -89,7 +89,8 @@ final class Workbench {
   ) throws -> WorkerResponse {
     let played: (episode: RecordedEpisode, solved: Bool)
     do {
-      let observation = try simulator.reset(task: attempt.task, seed: attempt.seed, pool: .training)
+      let observation = try simulator.reset(
+        EpisodeSpec(task: attempt.task, seed: attempt.seed, pool: .training))
       progress()
       played = try play(observation)
     } catch let error as CommandFailure {
@@ -103,25 +104,25 @@ final class Workbench {
   }
 
   private func expert(_ simulator: any Environment, task: String, seed: UInt64) throws -> any Behavior {
-    guard let expert = simulator.expert(seed: seed, noise: 1) else {
+    guard let expert = (simulator as? any ExpertProviding)?.expert(seed: seed, noise: 1) else {
       throw CommandFailure("the simulator has no expert for \(task)")
     }
     return expert
   }
 
   private func record(_ attempt: WorkerRequest.Attempt, _ progress: () -> Void) throws -> WorkerResponse {
-    let simulator = try simulator(drawing: true)
+    let simulator = try recipe.recording(simulator(drawing: true))
     return try answer(attempt, in: simulator, progress) { first in
       let expert = try expert(simulator, task: attempt.task, seed: attempt.seed)
       expert.begin(seed: attempt.seed)
-      var episode = RecordedEpisode(actionWidth: simulator.actionSchema.count, description: simulator.description)
+      var episode = RecordedEpisode(actionWidth: simulator.spec.actions.count, description: simulator.description)
       episode.seed = attempt.seed
-      var (observation, solved) = (first, false)
+      var (observation, solved, isOver) = (first, false, false)
       // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
-      while !solved, episode.length < attempt.horizon {
+      while !isOver, episode.length < attempt.horizon {
         let step = try episode.take(expert.action(for: observation), seeing: observation, in: simulator)
         progress()
-        (observation, solved) = (step.observation, step.success)
+        (observation, solved, isOver) = (step.observation, step.success, step.isLast)
       }
       return (episode, solved)
     }
@@ -156,10 +157,9 @@ final class Workbench {
     let simulator = try recipe.generative(simulator(drawing: true))
     let file = try HDF5File(forReading: states)
     let steps = try EpisodeStore(opened: store).redraw("data/demo_\(number)", of: file, at: number) { seed, states in
-      _ = try simulator.reset(task: task, seed: seed, pool: .training)
-      return try states.map { state in
+      try states.map { state in
         progress()
-        return try simulator.observation(of: state)
+        return try simulator.restore(state, of: EpisodeSpec(task: task, seed: seed, pool: .training))
       }
     }
     return .recorded(steps: steps)
@@ -173,7 +173,7 @@ final class Workbench {
     var result = Rollout(horizon: horizon, pool: recipe.evaluation.pool).run(blank, in: simulator) {
       switch blank.policy {
       case "expert": try expert(simulator, task: blank.task, seed: blank.seed)
-      case "random": try RandomBehavior(schema: simulator.actionSchema)
+      case "random": try RandomBehavior(schema: simulator.spec.actions)
       default: try learned(step: step)
       }
     } watch: { observation in
@@ -183,13 +183,13 @@ final class Workbench {
         video.append(.composed(observation.images.sorted { $0.key < $1.key }.map(\.value), columns: 1))
       }
     }
-    let scene = try EpisodeMetadata(simulator.description.metadata)
+    let scene = try EpisodeMetadata((simulator as? any EpisodeRecording)?.description.metadata ?? "{}")
     (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
     if let folder {
       do {
         try VideoStrip(video).write(
           // Without a rate the video has to run at some speed.
-          to: folder, result, framesPerSecond: max(1, Int((simulator.actionSchema.controlHertz ?? 20).rounded())))
+          to: folder, result, framesPerSecond: max(1, Int((simulator.spec.actions.controlHertz ?? 20).rounded())))
       } catch {
         // An episode is what it was, with a video or without.
         tell("\(folder): no video: \(error)")
@@ -224,6 +224,14 @@ extension Recipe {
   func generative(_ simulator: any Environment) throws -> any GenerativeEnvironment {
     guard let simulator = simulator as? any GenerativeEnvironment else {
       throw GenerationError.notAnEnvironment(evaluation.simulator.kind)
+    }
+    return simulator
+  }
+
+  /// - Throws: `GenerationError` for a simulator whose episodes cannot be recorded.
+  func recording(_ simulator: any Environment) throws -> any EpisodeRecording {
+    guard let simulator = simulator as? any EpisodeRecording else {
+      throw GenerationError.notRecordable(evaluation.simulator.kind)
     }
     return simulator
   }

@@ -52,7 +52,7 @@ package struct DemonstrationGenerator: Sendable {
     var player = Player(
       environment: environment, horizon: horizon, noise: settings.noise, observation: observation,
       random: random.split("noise"),
-      episode: RecordedEpisode(actionWidth: environment.actionSchema.count, description: environment.description))
+      episode: RecordedEpisode(actionWidth: environment.spec.actions.count, description: environment.description))
     player.episode.seed = seed
     var last: Pose?
     var step = (move: SIMD3<Double>.zero, action: [Float]())
@@ -122,13 +122,14 @@ private struct Player {
   var random: Random
   var episode: RecordedEpisode
   var solved = false
+  var isOver = false
 
   mutating func go(to target: Pose, like action: [Float]) throws {
-    guard !solved, episode.length < horizon, environment.generationInfo != nil else { return }
+    guard !isOver, episode.length < horizon, environment.generationInfo != nil else { return }
     let disturbance = (0..<6).map { _ in Float(random.normal()) * noise }
     let action = environment.action(towards: target, like: action, disturbance: disturbance)
     let step = try episode.take(action, seeing: observation, in: environment)
     observation = step.observation
-    solved = step.success
+    (solved, isOver) = (step.success, step.isLast)
   }
 }

@@ -61,14 +61,16 @@ package struct SourceDemonstration: Sendable {
   }
 }
 
-/// Why nothing can be generated from a demonstration.
+/// Why nothing can be recorded, or generated from a demonstration.
 package enum GenerationError: Error, Equatable, CustomStringConvertible {
   case unusable(file: String, demo: String, reason: String)
+  case notRecordable(String)
   case notAnEnvironment(String)
 
   package var description: String {
     switch self {
     case .unusable(let file, let demo, let reason): "\(file): \(demo): \(reason)"
+    case .notRecordable(let kind): "the simulator '\(kind)' does not tell what recording demonstrations needs"
     case .notAnEnvironment(let kind): "the simulator '\(kind)' does not tell what generating demonstrations needs"
     }
   }

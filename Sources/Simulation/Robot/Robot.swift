@@ -65,6 +65,15 @@
       positions[fingers[1].position] = -fingerGoal
     }
 
+    /// Takes where its parts are for where they are meant to be.
+    func stand() {
+      let positions = physics.data.pointee.qpos!
+      baseGoal = Vector(positions[basePositions[0]], positions[basePositions[1]], positions[basePositions[2]])
+      torsoGoal = positions[torso.position]
+      fingerGoal = min(max(positions[fingers[0].position], 0), RobotModel.fingerTravel)
+      held = nil
+    }
+
     /// Moves the world on by one control period. `action` has been checked and clamped.
     func carryOut(_ action: [Double]) {
       let moving = action[11] > 0
