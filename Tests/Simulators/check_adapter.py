@@ -35,7 +35,7 @@ class Child:
     def ask(self, call, arrays=None, **header):
         wire.write_message(self.process.stdin, {"call": call, **header}, arrays)
         while True:
-            answer, arrays = wire.read_message(self.process.stdout)
+            answer, seen = wire.read_message(self.process.stdout)
             if "working" not in answer:
                 break
         if "error" in answer:
@@ -44,7 +44,7 @@ class Child:
             self.close()
             self.__init__(self.command, self.options)
             return self.ask(call, arrays, **header)
-        return answer, {name.removeprefix("obs/"): array for name, array in arrays.items()}
+        return answer, {name.removeprefix("obs/"): array for name, array in seen.items()}
 
     def close(self):
         self.ask("close")
@@ -96,6 +96,7 @@ def short_episode(child, task, seed, pool, actions):
 def check_task(child, task, again):
     actions = random_actions(child.hello, 5)
     first, told = short_episode(child, task, 3, "training", actions)
+    short_episode(child, task, 8, "training", actions)
     for name, other in (("a second reset", child), ("a fresh process", again)):
         second, told_again = short_episode(other, task, 3, "training", actions)
         for step, (one, two) in enumerate(zip(first, second)):

@@ -1,0 +1,212 @@
+"""Meta-World's v3 tasks with their scripted experts.
+
+    pip install metaworld==3.1.1 mujoco==3.3.0 packaging
+
+Options: cameras [corner, gripperPOV], image_size 128, offsamples 0, shadowsize 1024, shadows true, reflections true.
+An action is what Meta-World takes: three steps of the hand, +1 is 1 cm, and the fingers' effort; 80 a second (5 steps of 2.5 ms).
+Meta-World's corner cameras hang upside down: their pictures are turned by 180 degrees.
+"""
+import numpy as np
+
+import wire
+
+INSTALL = "metaworld==3.1.1 mujoco==3.3.0 packaging"
+OPTIONS = ["cameras", "image_size", "offsamples", "shadowsize", "shadows", "reflections"]
+CAMERAS = ["topview", "corner", "corner2", "corner3", "corner4", "behindGripper", "gripperPOV"]
+# A task's renderer takes some 90 MB and cannot be freed: freeing one makes all others draw black. A fresh process is cheaper.
+MOST_TASKS = 8
+# How far the expert's action strays at noise 1, in actions.
+STRAYING = 0.1
+INSTRUCTIONS = {
+    "assembly-v3": "put the ring onto the peg",
+    "basketball-v3": "put the basketball into the basket",
+    "bin-picking-v3": "move the puck from one bin to the other",
+    "box-close-v3": "put the lid onto the box",
+    "button-press-topdown-v3": "press the button from above",
+    "button-press-topdown-wall-v3": "press the button from above, behind the wall",
+    "button-press-v3": "press the button",
+    "button-press-wall-v3": "press the button behind the wall",
+    "coffee-button-v3": "press the button of the coffee machine",
+    "coffee-pull-v3": "pull the mug away from the coffee machine",
+    "coffee-push-v3": "push the mug under the coffee machine",
+    "dial-turn-v3": "turn the dial",
+    "disassemble-v3": "take the ring off the peg",
+    "door-close-v3": "close the door",
+    "door-lock-v3": "lock the door",
+    "door-open-v3": "open the door",
+    "door-unlock-v3": "unlock the door",
+    "drawer-close-v3": "close the drawer",
+    "drawer-open-v3": "open the drawer",
+    "faucet-close-v3": "turn the faucet off",
+    "faucet-open-v3": "turn the faucet on",
+    "hammer-v3": "hit the nail with the hammer",
+    "hand-insert-v3": "put the hand into the hole",
+    "handle-press-side-v3": "press the handle down from the side",
+    "handle-press-v3": "press the handle down",
+    "handle-pull-side-v3": "pull the handle up from the side",
+    "handle-pull-v3": "pull the handle up",
+    "lever-pull-v3": "pull the lever up",
+    "peg-insert-side-v3": "put the peg into the hole from the side",
+    "peg-unplug-side-v3": "pull the peg out of the hole",
+    "pick-out-of-hole-v3": "take the puck out of the hole",
+    "pick-place-v3": "bring the puck to the goal",
+    "pick-place-wall-v3": "bring the puck over the wall to the goal",
+    "plate-slide-back-side-v3": "slide the plate out of the net, sideways",
+    "plate-slide-back-v3": "slide the plate out of the net",
+    "plate-slide-side-v3": "slide the plate into the net, sideways",
+    "plate-slide-v3": "slide the plate into the net",
+    "push-back-v3": "pull the puck back to the goal",
+    "push-v3": "push the puck to the goal",
+    "push-wall-v3": "push the puck around the wall to the goal",
+    "reach-v3": "reach the goal",
+    "reach-wall-v3": "reach the goal behind the wall",
+    "shelf-place-v3": "put the block onto the shelf",
+    "soccer-v3": "push the ball into the goal",
+    "stick-pull-v3": "pull the box with the stick",
+    "stick-push-v3": "push the box with the stick",
+    "sweep-into-v3": "sweep the block into the hole",
+    "sweep-v3": "sweep the block off the table",
+    "window-close-v3": "close the window",
+    "window-open-v3": "open the window",
+}
+
+
+class MetaWorld(wire.Adapter):
+    def hello(self, options):
+        self.cameras = wire.option(options, "cameras", ["corner", "gripperPOV"])
+        self.size = wire.option(options, "image_size", 128)
+        self.offsamples = wire.option(options, "offsamples", 0)
+        self.shadowsize = wire.option(options, "shadowsize", 1024)
+        self.shadows = wire.option(options, "shadows", True)
+        self.reflections = wire.option(options, "reflections", True)
+        wire.no_more(options, OPTIONS)
+        wire.choose("camera", self.cameras, CAMERAS)
+        renderer = wire.offscreen() if self.cameras else None
+        with wire.working(120):
+            wire.require("metaworld", INSTALL)
+            self.mujoco = wire.require("mujoco", INSTALL)
+            wire.pin("metaworld", "3", INSTALL)
+            from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+            from metaworld.policies import ENV_POLICY_MAP
+        self.kinds, self.experts = ALL_V3_ENVIRONMENTS, ENV_POLICY_MAP
+        self.worlds, self.renderers = {}, {}
+        self.task = None
+        step = {"unit": "0.01 m", "low": -1, "high": 1}
+        return {
+            "name": "metaworld",
+            "versions": wire.versions("metaworld", "mujoco", "gymnasium", "numpy"),
+            "tasks": [{"name": name, "group": name.split("-")[0], "horizon": 500} for name in self.kinds],
+            "action": {
+                "dimensions": [{"name": "hand_x", **step}, {"name": "hand_y", **step}, {"name": "hand_z", **step},
+                               {"name": "gripper", "unit": "-1 open, +1 close", "low": -1, "high": 1}],
+                "control_hertz": 80,
+                "control": "mocap position, step in the world frame",
+            },
+            "observations": {
+                "images": {camera + "_image": [self.size, self.size] for camera in self.cameras},
+                "vectors": {
+                    "robot0_eef_pos": {"width": 3, "unit": "m", "frame": "world", "quaternion": None},
+                    "robot0_gripper_opening": {"width": 1, "unit": "0.1 m", "frame": None, "quaternion": None},
+                    # Position and orientation of two objects. The order of a quaternion's values differs from task to task.
+                    "object": {"width": 14, "unit": "m, 1", "frame": "world", "quaternion": None},
+                    "goal_pos": {"width": 3, "unit": "m", "frame": "world", "quaternion": None},
+                },
+            },
+            "arguments": {
+                "control_freq": 80, "camera_names": self.cameras, "camera_heights": self.size, "camera_widths": self.size,
+                "offsamples": self.offsamples, "shadowsize": self.shadowsize, "shadows": self.shadows,
+                "reflections": self.reflections, "renderer": renderer,
+            },
+            "capabilities": ["expert", "state", "restore"],
+        }
+
+    def reset(self, task, seed, pool):
+        self.begin(task, seed, pool)
+        metadata = {"rand_vec": self.world._last_rand_vec}
+        return self.observation(), {"instruction": INSTRUCTIONS.get(task, ""), "scene": {}, "metadata": metadata,
+                                    "model": "", "reward": 0}
+
+    def begin(self, task, seed, pool):
+        wire.choose("task", [task], self.kinds)
+        if task not in self.worlds:
+            if len(self.worlds) == MOST_TASKS:
+                raise wire.Restart
+            with wire.working(60):
+                self.worlds[task] = self.made(task)
+        self.task, self.world = task, self.worlds[task]
+        self.world.seed(wire.simulator_seed(task, seed, pool))
+        self.flat, _ = self.world.reset()
+        self.script = None
+
+    def made(self, task):
+        world = self.kinds[task]()
+        # A new goal with every reset, from the world's own random numbers, and told.
+        world._set_task_called, world._freeze_rand_vec, world.seeded_rand_vec = True, False, True
+        world._partially_observable = False
+        world.__dict__.pop("sawyer_observation_space", None)
+        wire.quick_drawing(world.model, self.offsamples, self.shadowsize)
+        return world
+
+    def step(self, action):
+        if self.task is None:
+            raise wire.Problem("simulator", "a step before the first reset")
+        if action.shape != (4,):
+            raise wire.Problem("action", f"Meta-World takes 4 values, got {action.shape}")
+        if self.world.curr_path_length >= self.world.max_path_length:
+            raise wire.Problem("simulator", f"{self.task} ends after {self.world.max_path_length} steps")
+        self.flat, reward, terminated, truncated, info = self.world.step(np.clip(action, -1, 1).astype(np.float32))
+        return self.observation(), {"reward": float(reward), "success": bool(info["success"]),
+                                    "terminated": bool(terminated), "truncated": bool(truncated)}
+
+    def observation(self):
+        seen = {"robot0_eef_pos": self.flat[:3], "robot0_gripper_opening": self.flat[3:4], "object": self.flat[4:18],
+                "goal_pos": self.world._target_pos}
+        for camera in self.cameras:
+            seen[camera + "_image"] = self.picture(camera)
+        return seen
+
+    def picture(self, camera):
+        mujoco, model, data = self.mujoco, self.world.model, self.world.data
+        if self.task not in self.renderers:
+            self.renderers[self.task] = mujoco.Renderer(model, self.size, self.size)
+        renderer = self.renderers[self.task]
+        renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self.shadows
+        renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = self.reflections
+        renderer.update_scene(data, camera=camera)
+        image = renderer.render()
+        if image.min() == image.max():
+            raise wire.Problem("simulator", f"camera {camera} drew nothing: OpenGL lost its context")
+        # The camera's own upwards, seen from the world: below the horizon when it hangs upside down.
+        upwards = data.cam_xmat[model.camera(camera).id].reshape(3, 3)[2, 1]
+        return np.rot90(image, 2) if upwards < -0.1 else image
+
+    def expert(self, seed, noise):
+        if self.script is None:
+            self.script = self.experts[self.task]()
+            self.random = np.random.default_rng(seed)
+        action = np.clip(self.script.get_action(self.flat), -1, 1)
+        action[:3] += STRAYING * noise * self.random.standard_normal(3)
+        return np.clip(action, -1, 1)
+
+    def state(self):
+        mujoco, world = self.mujoco, self.world
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        physics = np.empty(mujoco.mj_stateSize(world.model, kind))
+        mujoco.mj_getState(world.model, world.data, physics, kind)
+        return np.concatenate([physics, self.flat, [world.curr_path_length]])
+
+    def restore(self, task, seed, pool, state):
+        _, answer = self.reset(task, seed, pool)
+        mujoco, world = self.mujoco, self.world
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        count = mujoco.mj_stateSize(world.model, kind)
+        if state.shape != (count + len(self.flat) + 1,):
+            raise wire.Problem("simulator", f"a state of {task} has {count + len(self.flat) + 1} values, not {state.size}")
+        mujoco.mj_setState(world.model, world.data, state[:count], kind)
+        mujoco.mj_forward(world.model, world.data)
+        self.flat, world.curr_path_length = state[count:-1].copy(), int(state[-1])
+        world._prev_obs = self.flat[:18].copy()
+        return self.observation(), answer
+
+
+wire.serve(MetaWorld())
