@@ -6,15 +6,16 @@ Options: cameras [corner, gripperPOV], image_size 128, offsamples 0, shadowsize 
 An action is what Meta-World takes: three steps of the hand, +1 is 1 cm, and the fingers' effort; 80 a second (5 steps of 2.5 ms).
 Meta-World's corner cameras hang upside down: their pictures are turned by 180 degrees.
 """
+import copy
+
 import numpy as np
 
+import drawing
 import wire
 
 INSTALL = "metaworld==3.1.1 mujoco==3.3.0 packaging"
-OPTIONS = ["cameras", "image_size", "offsamples", "shadowsize", "shadows", "reflections"]
+OPTIONS = ["cameras", *drawing.OPTIONS]
 CAMERAS = ["topview", "corner", "corner2", "corner3", "corner4", "behindGripper", "gripperPOV"]
-# A task's renderer takes some 90 MB and cannot be freed: freeing one makes all others draw black. A fresh process is cheaper.
-MOST_TASKS = 8
 # How far the expert's action strays at noise 1, in actions.
 STRAYING = 0.1
 INSTRUCTIONS = {
@@ -74,22 +75,17 @@ INSTRUCTIONS = {
 class MetaWorld(wire.Adapter):
     def hello(self, options):
         self.cameras = wire.option(options, "cameras", ["corner", "gripperPOV"])
-        self.size = wire.option(options, "image_size", 128)
-        self.offsamples = wire.option(options, "offsamples", 0)
-        self.shadowsize = wire.option(options, "shadowsize", 1024)
-        self.shadows = wire.option(options, "shadows", True)
-        self.reflections = wire.option(options, "reflections", True)
+        self.drawing = drawing.Drawing(options)
         wire.no_more(options, OPTIONS)
         wire.choose("camera", self.cameras, CAMERAS)
-        renderer = wire.offscreen() if self.cameras else None
         with wire.working(120):
             wire.require("metaworld", INSTALL)
-            self.mujoco = wire.require("mujoco", INSTALL)
             wire.pin("metaworld", "3", INSTALL)
+            self.mujoco = wire.require("mujoco", INSTALL)
             from metaworld.env_dict import ALL_V3_ENVIRONMENTS
             from metaworld.policies import ENV_POLICY_MAP
         self.kinds, self.experts = ALL_V3_ENVIRONMENTS, ENV_POLICY_MAP
-        self.worlds, self.renderers = {}, {}
+        self.worlds, self.fresh = {}, {}
         self.task = None
         step = {"unit": "0.01 m", "low": -1, "high": 1}
         return {
@@ -103,7 +99,7 @@ class MetaWorld(wire.Adapter):
                 "control": "mocap position, step in the world frame",
             },
             "observations": {
-                "images": {camera + "_image": [self.size, self.size] for camera in self.cameras},
+                "images": {camera + "_image": [self.drawing.size] * 2 for camera in self.cameras},
                 "vectors": {
                     "robot0_eef_pos": {"width": 3, "unit": "m", "frame": "world", "quaternion": None},
                     "robot0_gripper_opening": {"width": 1, "unit": "0.1 m", "frame": None, "quaternion": None},
@@ -112,11 +108,7 @@ class MetaWorld(wire.Adapter):
                     "goal_pos": {"width": 3, "unit": "m", "frame": "world", "quaternion": None},
                 },
             },
-            "arguments": {
-                "control_freq": 80, "camera_names": self.cameras, "camera_heights": self.size, "camera_widths": self.size,
-                "offsamples": self.offsamples, "shadowsize": self.shadowsize, "shadows": self.shadows,
-                "reflections": self.reflections, "renderer": renderer,
-            },
+            "arguments": {"control_freq": 80, "camera_names": self.cameras, **self.drawing.arguments},
             "capabilities": ["expert", "state", "restore"],
         }
 
@@ -129,11 +121,12 @@ class MetaWorld(wire.Adapter):
     def begin(self, task, seed, pool):
         wire.choose("task", [task], self.kinds)
         if task not in self.worlds:
-            if len(self.worlds) == MOST_TASKS:
-                raise wire.Restart
             with wire.working(60):
                 self.worlds[task] = self.made(task)
+        if task != self.task and self.cameras:
+            self.drawing.load(self.worlds[task].model)
         self.task, self.world = task, self.worlds[task]
+        self.forget()
         self.world.seed(wire.simulator_seed(task, seed, pool))
         self.flat, _ = self.world.reset()
         self.script = None
@@ -144,8 +137,17 @@ class MetaWorld(wire.Adapter):
         world._set_task_called, world._freeze_rand_vec, world.seeded_rand_vec = True, False, True
         world._partially_observable = False
         world.__dict__.pop("sawyer_observation_space", None)
-        wire.quick_drawing(world.model, self.offsamples, self.shadowsize)
+        kinds = (np.ndarray, int, float, bool, type(None))
+        self.fresh[task] = {name: copy.deepcopy(value) for name, value in vars(world).items() if isinstance(value, kinds)}
         return world
+
+    def forget(self):
+        """Some tasks place a goal by what the last episode left behind: everything is as in a new world."""
+        mujoco, world = self.mujoco, self.world
+        for name, value in self.fresh[self.task].items():
+            setattr(world, name, copy.deepcopy(value))
+        mujoco.mj_resetData(world.model, world.data)
+        mujoco.mj_forward(world.model, world.data)
 
     def step(self, action):
         if self.task is None:
@@ -166,18 +168,10 @@ class MetaWorld(wire.Adapter):
         return seen
 
     def picture(self, camera):
-        mujoco, model, data = self.mujoco, self.world.model, self.world.data
-        if self.task not in self.renderers:
-            self.renderers[self.task] = mujoco.Renderer(model, self.size, self.size)
-        renderer = self.renderers[self.task]
-        renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self.shadows
-        renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = self.reflections
-        renderer.update_scene(data, camera=camera)
-        image = renderer.render()
-        if image.min() == image.max():
-            raise wire.Problem("simulator", f"camera {camera} drew nothing: OpenGL lost its context")
+        data = self.world.data
+        image = self.drawing.picture(data, camera)
         # The camera's own upwards, seen from the world: below the horizon when it hangs upside down.
-        upwards = data.cam_xmat[model.camera(camera).id].reshape(3, 3)[2, 1]
+        upwards = data.camera(camera).xmat[7]
         return np.rot90(image, 2) if upwards < -0.1 else image
 
     def expert(self, seed, noise):

@@ -373,9 +373,3 @@ def offscreen():
     if os.environ["MUJOCO_GL"] == "osmesa" and not ctypes.util.find_library("OSMesa"):
         raise Problem("missing", "OSMesa, which draws without a GPU, is not installed: type  apt-get install libosmesa6")
     return os.environ["MUJOCO_GL"]
-
-
-def quick_drawing(model, offsamples, shadowsize):
-    """Sets what makes drawing on a CPU slow, in a MuJoCo model before its first picture: a picture is another with others."""
-    model.vis.quality.offsamples = offsamples
-    model.vis.quality.shadowsize = shadowsize
