@@ -49,7 +49,7 @@ package struct RidgeRegression {
   ///   - values: a row of the targets' values for each row of features.
   ///   - targets: the columns of each target.
   ///   - groups: which group each training row is of: its demonstration.
-  /// - Returns: an outcome for each target; nil with fewer than two groups or no held-out row.
+  /// - Returns: an outcome for each target; nil with fewer than two groups, no held-out row or features that are no numbers.
   package func outcomes(_ values: [[Double]], targets: [Range<Int>], groups: [Int]) -> [Outcome]? {
     precondition(
       values.count == gram.shape[0] && groups.count == training,
@@ -66,14 +66,18 @@ package struct RidgeRegression {
       return errors.indices.min { errors[$0] < errors[$1] }!
     }
     let heldOut = Array(training..<values.count)
-    let penalties = Set(best).sorted().map { RidgeRegression.penalties[$0] }
-    let found = Dictionary(
-      uniqueKeysWithValues: zip(
-        penalties, predictions(of: heldOut, from: Array(0..<training), values, penalties)))
-    return zip(targets, best).map { columns, place in
+    var known: [Int: [[Double]]] = [:]
+    func outcome(_ columns: Range<Int>, _ place: Int) -> Outcome {
       let penalty = RidgeRegression.penalties[place]
-      return Outcome(error: Self.error(found[penalty]!, heldOut, values, columns), penalty: penalty)
+      known[place] = known[place] ?? predictions(of: heldOut, from: Array(0..<training), values, [penalty])[0]
+      return Outcome(error: Self.error(known[place]!, heldOut, values, columns), penalty: penalty)
     }
+    let all = RidgeRegression.penalties.count
+    let found = zip(targets, best).map { columns, place in
+      // Rounding may break the factorization of all rows where that of most had held: a larger penalty mends it.
+      (place..<all).lazy.map { outcome(columns, $0) }.first { $0.error.isFinite }
+    }
+    return found.contains { $0 == nil } ? nil : found.compactMap(\.self)
   }
 
   /// How far the mean of the training rows is from the held-out ones, by target; nil with no held-out row.

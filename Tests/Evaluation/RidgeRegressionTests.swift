@@ -83,6 +83,9 @@ import Testing
     // Features that never move tell no more than the mean.
     let constant = RidgeRegression(.ones([4, 2]), training: 3).outcomes(values, targets: [0..<1], groups: [0, 1, 2])
     #expect(constant?.first?.error == 2)
+    // Nor do features that are no numbers, which no report could hold.
+    let lost = RidgeRegression(Tensor([1, 2, .nan, 4], shape: [4, 1]), training: 3)
+    #expect(lost.outcomes(values, targets: [0..<1], groups: [0, 1, 2]) == nil)
   }
 }
 
