@@ -4,7 +4,7 @@ import PackageDescription
 // Who may know whom: C targets <- Tensors <- Files, Media, Layers <- Imitation <- the rooms, which never import each other.
 // Only `ImitationKit`, what other packages import, and `Commands`, the verbs of `imitate`, see every concrete encoder,
 // policy and simulator.
-let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "GaussianWorld", "Policies", "Simulation"]
+let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "GaussianWorld", "Kitchenette", "Policies"]
 let house: [Target.Dependency] =
   rooms + ["Training", "Evaluation", "Export", "Imitation", "Media", "Files", "Layers", "Tensors"]
 
@@ -49,7 +49,7 @@ let package = Package(
     .target(name: "GaussianWorld", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),
     .target(
-      name: "Simulation",
+      name: "Kitchenette",
       dependencies: [
         "Imitation",
         .target(name: "CMuJoCo", condition: .when(traits: ["Kitchenette"])),
@@ -82,7 +82,7 @@ let package = Package(
     tests("Encoders", ["Encoders", "Imitation"]),
     tests("GaussianWorld", ["GaussianWorld", "Imitation"]),
     tests("Policies", ["Policies", "Imitation"]),
-    tests("Simulation", ["Simulation", "Imitation"]),
+    tests("Kitchenette", ["Kitchenette", "Imitation"]),
     tests("Training", ["Training", "Demonstrations", "Encoders", "Policies", "Imitation"]),
     tests("Evaluation", ["Evaluation", "Imitation", "Tensors"]),
     tests("Reports", ["Reports", "Evaluation", "Imitation"]),

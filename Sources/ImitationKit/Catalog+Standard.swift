@@ -2,8 +2,8 @@ import Demonstrations
 import Encoders
 import GaussianWorld
 import Imitation
+import Kitchenette
 import Policies
-import Simulation
 
 extension Catalog {
   /// Every encoder, text encoder, lift, policy and simulator of the toolkit. A new one is one word here.
@@ -29,7 +29,7 @@ extension Catalog {
       .adding(DiffusionUnet.self)
       .adding(DiffusionTransformer.self)
     #if Kitchenette
-      return catalog.adding(Kitchenette.self)
+      return catalog.adding(KitchenetteEnvironment.self)
     #else
       return catalog
     #endif

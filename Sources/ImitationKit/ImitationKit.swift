@@ -4,8 +4,8 @@
 @_exported import Export
 @_exported import GaussianWorld
 @_exported import Imitation
+@_exported import Kitchenette
 @_exported import Layers
 @_exported import Policies
-@_exported import Simulation
 @_exported import Tensors
 @_exported import Training

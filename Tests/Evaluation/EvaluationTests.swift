@@ -6,6 +6,9 @@ import Testing
 /// Counts to three and is solved, unless asked to break.
 private final class Counting: Environment {
   var breaks = false
+  /// What the second step says of itself.
+  var (terminates, truncates) = (false, false)
+  var rewards: [Float] = [0.25, 0.5, 1]
   var count = 0
   let spec = EnvironmentSpec(
     name: "counting", schema: ObservationSchema(images: [:], vectors: ["n": 1]),
@@ -20,7 +23,9 @@ private final class Counting: Environment {
   func step(_ action: [Float]) throws -> Transition {
     if breaks { throw Broken() }
     count += 1
-    return .init(observation: Observation(vectors: ["n": [Float(count)]]), success: count == 3)
+    return .init(
+      observation: Observation(vectors: ["n": [Float(count)]]), reward: rewards[count - 1], success: count == 3,
+      terminated: terminates && count == 2, truncated: truncates && count == 2)
   }
 }
 
@@ -42,6 +47,38 @@ private final class Counting: Environment {
       try RandomBehavior(schema: environment.spec.actions)
     }
     #expect(result.success && result.steps == 3 && result.error == nil && result.instruction == "count")
+  }
+
+  private func run(_ environment: Counting, horizon: Int = 10) -> EpisodeResult {
+    Rollout(horizon: horizon, pool: .evaluation).run(blank, in: environment) {
+      try RandomBehavior(schema: environment.spec.actions)
+    }
+  }
+
+  @Test func anEpisodeEndsWhereTheEnvironmentSaysSo() {
+    for flag in [\.terminates, \.truncates] as [ReferenceWritableKeyPath<Counting, Bool>] {
+      let environment = Counting()
+      environment[keyPath: flag] = true
+      let result = run(environment)
+      #expect(!result.success && result.steps == 2 && result.error == nil && result.reward == 0.75)
+    }
+  }
+
+  @Test func rewardsAreSummed() throws {
+    #expect(run(Counting()).reward == 1.75 && run(Counting(), horizon: 1).reward == 0.25)
+    // No JSON has it: a sum that is no number is none.
+    let odd = Counting()
+    odd.rewards[1] = .nan
+    let result = run(odd)
+    #expect(result.success && result.reward == nil)
+    _ = try JSONEncoder().encode(result)
+    // Results of before there were rewards.
+    let old =
+      #"{"task": "t", "split": "", "policy": "p", "episode": 0, "seed": 7, "instruction": "", "success": true, "steps": 3}"#
+    let read = try JSONDecoder().decode(EpisodeResult.self, from: Data(old.utf8))
+    #expect(read.reward == nil && read.steps == 3)
+    let again = try JSONDecoder().decode(EpisodeResult.self, from: JSONEncoder().encode(run(Counting())))
+    #expect(again.reward == 1.75)
   }
 
   @Test func failsAtTheHorizon() {

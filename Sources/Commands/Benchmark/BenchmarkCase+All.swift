@@ -201,8 +201,8 @@ extension BenchmarkCase {
       BenchmarkCase(
         name: name, about: "20 control steps of OpenDrawer with \(cameras) cameras of 128x128, one core"
       ) {
-        let simulator = try Kitchenette(
-          options: .init { $0.cameras = Array(Kitchenette.Camera.allCases.prefix(cameras)) })
+        let simulator = try KitchenetteEnvironment(
+          options: .init { $0.cameras = Array(KitchenetteEnvironment.Camera.allCases.prefix(cameras)) })
         _ = try simulator.reset(EpisodeSpec(task: "OpenDrawer", seed: 1, pool: .training))
         let still = [Float](repeating: 0, count: 10) + [0, -1]
         return Subject(items: 20, unit: "steps") { for _ in 0..<20 { _ = try simulator.step(still) } }

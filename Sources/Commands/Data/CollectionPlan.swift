@@ -41,7 +41,7 @@ struct CollectionPlan {
   /// A simulator of the recipe, to ask what is written of it.
   /// - Throws: `GenerationError` for one whose episodes cannot be recorded.
   func simulator() throws -> any EpisodeRecording {
-    try recipe.recording(catalog.makeSimulator(recipe.evaluation.simulator))
+    try catalog.makeSimulator(recipe.evaluation.simulator).recording()
   }
 
   /// - Throws: `CommandFailure` when a file that is there has no split of as many demonstrations as are wanted.

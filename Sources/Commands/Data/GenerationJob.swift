@@ -33,7 +33,7 @@ struct GenerationJob {
     guard let demos = try key.map({ try file.mask($0) }) ?? file.demos else {
       throw CommandFailure("\(source): no filter key '\(key!)', only: \(file.maskNames.joined(separator: ", "))")
     }
-    let subtasks = try recipe.generative(plan.simulator()).subtasks(of: task)
+    let subtasks = try plan.simulator().generative().subtasks(of: task)
     var usable: [String] = []
     var complaint: (any Error)?
     for demo in demos {

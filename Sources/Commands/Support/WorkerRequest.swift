@@ -111,7 +111,7 @@ final class Workbench {
   }
 
   private func record(_ attempt: WorkerRequest.Attempt, _ progress: () -> Void) throws -> WorkerResponse {
-    let simulator = try recipe.recording(simulator(drawing: true))
+    let simulator = try simulator(drawing: true).recording()
     return try answer(attempt, in: simulator, progress) { first in
       let expert = try expert(simulator, task: attempt.task, seed: attempt.seed)
       expert.begin(seed: attempt.seed)
@@ -134,7 +134,7 @@ final class Workbench {
     _ attempt: WorkerRequest.Attempt, from source: String, _ demos: [String],
     _ settings: DemonstrationGenerator.Settings, _ progress: () -> Void
   ) throws -> WorkerResponse {
-    let simulator = try recipe.generative(simulator(drawing: false))
+    let simulator = try simulator(drawing: false).generative()
     let generator =
       try generators[source]
       ?? {
@@ -154,7 +154,7 @@ final class Workbench {
   private func draw(
     _ task: String, _ number: Int, _ states: String, _ store: String, _ progress: () -> Void
   ) throws -> WorkerResponse {
-    let simulator = try recipe.generative(simulator(drawing: true))
+    let simulator = try simulator(drawing: true).restoring()
     let file = try HDF5File(forReading: states)
     let steps = try EpisodeStore(opened: store).redraw("data/demo_\(number)", of: file, at: number) { seed, states in
       try states.map { state in
@@ -220,22 +220,6 @@ extension WorkerPool {
 }
 
 extension Recipe {
-  /// - Throws: `GenerationError` for a simulator that demonstrations cannot be generated in.
-  func generative(_ simulator: any Environment) throws -> any GenerativeEnvironment {
-    guard let simulator = simulator as? any GenerativeEnvironment else {
-      throw GenerationError.notAnEnvironment(evaluation.simulator.kind)
-    }
-    return simulator
-  }
-
-  /// - Throws: `GenerationError` for a simulator whose episodes cannot be recorded.
-  func recording(_ simulator: any Environment) throws -> any EpisodeRecording {
-    guard let simulator = simulator as? any EpisodeRecording else {
-      throw GenerationError.notRecordable(evaluation.simulator.kind)
-    }
-    return simulator
-  }
-
   /// Workers read the recipe from a file, changes included: its path.
   func writtenForWorkers() throws -> String {
     let path = NSTemporaryDirectory() + "/imitate-\(ProcessInfo.processInfo.processIdentifier).yaml"

@@ -65,13 +65,38 @@ package struct SourceDemonstration: Sendable {
 package enum GenerationError: Error, Equatable, CustomStringConvertible {
   case unusable(file: String, demo: String, reason: String)
   case notRecordable(String)
-  case notAnEnvironment(String)
+  case notRestorable(String)
+  case notGenerative(String)
 
   package var description: String {
     switch self {
     case .unusable(let file, let demo, let reason): "\(file): \(demo): \(reason)"
     case .notRecordable(let kind): "the simulator '\(kind)' does not tell what recording demonstrations needs"
-    case .notAnEnvironment(let kind): "the simulator '\(kind)' does not tell what generating demonstrations needs"
+    case .notRestorable(let kind): "the simulator '\(kind)' cannot be put into a recorded state"
+    case .notGenerative(let kind): "the simulator '\(kind)' does not tell what generating demonstrations needs"
     }
+  }
+}
+
+extension Environment {
+  /// Itself, as one whose episodes can be recorded.
+  /// - Throws: `GenerationError.notRecordable`.
+  package func recording() throws -> any EpisodeRecording {
+    guard let able = self as? any EpisodeRecording else { throw GenerationError.notRecordable(spec.name) }
+    return able
+  }
+
+  /// Itself, as one that can be put into recorded states.
+  /// - Throws: `GenerationError.notRestorable`.
+  package func restoring() throws -> any StateRestoring {
+    guard let able = self as? any StateRestoring else { throw GenerationError.notRestorable(spec.name) }
+    return able
+  }
+
+  /// Itself, as one that demonstrations can be generated in.
+  /// - Throws: `GenerationError.notGenerative`.
+  package func generative() throws -> any GenerativeEnvironment {
+    guard let able = self as? any GenerativeEnvironment else { throw GenerationError.notGenerative(spec.name) }
+    return able
   }
 }

@@ -1,7 +1,7 @@
 #if Kitchenette
   import Foundation
   import Imitation
-  import Simulation
+  import Kitchenette
   import Testing
 
   extension KitchenTests {
@@ -13,7 +13,7 @@
           "robot0_base_pos": 3, "robot0_base_quat": 4, "robot0_base_to_eef_pos": 3, "robot0_base_to_eef_quat": 4,
           "object": 14,
         ]
-        let kitchen = try Kitchenette(options: .init { $0.imageSize = 32 })
+        let kitchen = try KitchenetteEnvironment(options: .init { $0.imageSize = 32 })
         #expect(kitchen.spec.schema.vectors == expected)
         #expect(
           kitchen.spec.schema.imageKeys == [
@@ -68,7 +68,7 @@
       }
 
       @Test func picturesAreUprightAndShowSomething() throws {
-        let kitchen = try Kitchenette(options: .init { $0.imageSize = 64 })
+        let kitchen = try KitchenetteEnvironment(options: .init { $0.imageSize = 64 })
         // Every style of this pool has a warm floor; the sky is blue.
         let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 1, pool: .evaluation))
         for image in seen.images.values { #expect(Set(image.pixels).count > 20) }
@@ -85,10 +85,10 @@
       }
 
       @Test func camerasCanBeChosenAndLeftOut() throws {
-        let one = try Kitchenette(options: .init { ($0.imageSize, $0.cameras) = (40, [.hand]) })
+        let one = try KitchenetteEnvironment(options: .init { ($0.imageSize, $0.cameras) = (40, [.hand]) })
         let seen = try one.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training))
         #expect(seen.images.keys.sorted() == ["robot0_eye_in_hand_image"])
-        let all = try Kitchenette(options: .init { $0.imageSize = 40 })
+        let all = try KitchenetteEnvironment(options: .init { $0.imageSize = 40 })
         let same = try all.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training))
         #expect(seen.images["robot0_eye_in_hand_image"] == same.images["robot0_eye_in_hand_image"])
         let none = try blindKitchen()
@@ -99,7 +99,7 @@
       /// Depths, calibrations and proprioception alone must tell of one place.
       @Test func depthsAndCalibrationsAgreeWithTheArm() throws {
         let size = 96
-        let kitchen = try Kitchenette(
+        let kitchen = try KitchenetteEnvironment(
           options: .init { ($0.imageSize, $0.cameras, $0.depth) = (size, [.left, .hand], true) })
         let left = CameraKeys("robot0_agentview_left")
         #expect(kitchen.spec.schema.vectors[left.depth] == size * size)
@@ -130,8 +130,9 @@
       }
 
       @Test func smoothedPicturesAreMeansOfLargerOnes() throws {
-        let smooth = try Kitchenette(options: .init { ($0.imageSize, $0.cameras, $0.smoothing) = (40, [.left], 2) })
-        let large = try Kitchenette(options: .init { ($0.imageSize, $0.cameras) = (80, [.left]) })
+        let smooth = try KitchenetteEnvironment(
+          options: .init { ($0.imageSize, $0.cameras, $0.smoothing) = (40, [.left], 2) })
+        let large = try KitchenetteEnvironment(options: .init { ($0.imageSize, $0.cameras) = (80, [.left]) })
         let small = try smooth.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training)).images.values.first!
         let fine = try large.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training)).images.values.first!
         #expect(small.width == 40)
@@ -142,7 +143,7 @@
       }
 
       @Test func aLargePictureDoesNotChangeTheSmallOnes() throws {
-        let kitchen = try Kitchenette(options: .init { $0.imageSize = 40 })
+        let kitchen = try KitchenetteEnvironment(options: .init { $0.imageSize = 40 })
         let before = try kitchen.reset(EpisodeSpec(task: "TurnOnStove", seed: 1, pool: .training))
         _ = try kitchen.image(
           from: .free(target: [0, 0, 0.9], distance: 3, azimuth: 30, elevation: -20), width: 320, height: 200)

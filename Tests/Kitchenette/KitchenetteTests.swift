@@ -1,6 +1,6 @@
 #if Kitchenette
   import Imitation
-  import Simulation
+  import Kitchenette
   import Testing
 
   extension KitchenTests {
@@ -57,7 +57,7 @@
       func theSameSeedAndActionsGiveTheSameBits(task: SimulatedTask) throws {
         let actions: [[Float]] = (0..<6).map { step in (0..<12).map { Float(($0 * 7 + step * 5) % 11) / 5.5 - 1 } }
         func run(after others: [(String, UInt64)]) throws -> ([Observation], [Double], EpisodeDescription) {
-          let kitchen = try Kitchenette(options: .init { $0.imageSize = 48 })
+          let kitchen = try KitchenetteEnvironment(options: .init { $0.imageSize = 48 })
           for (name, seed) in others {
             _ = try kitchen.reset(EpisodeSpec(task: name, seed: seed, pool: .evaluation))
             _ = try kitchen.step(actions[3])

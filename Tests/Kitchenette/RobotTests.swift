@@ -1,13 +1,13 @@
 #if Kitchenette
   import Imitation
-  import Simulation
+  import Kitchenette
   import Testing
 
   extension KitchenTests {
     @Suite struct Robots {
       /// Steps with one action; the proprioception under `key` before and after the last step.
       private func proprioception(
-        _ key: String, _ action: [Float], steps: Int, in kitchen: Kitchenette
+        _ key: String, _ action: [Float], steps: Int, in kitchen: KitchenetteEnvironment
       ) throws -> (before: [Float], after: [Float]) {
         var before: [Float] = []
         var after: [Float] = []

@@ -18,6 +18,8 @@
 
     func isSuccessful(in world: World) -> Bool { world.knobAngle >= TurnOnStove.onAngle }
 
+    func progress(in world: World) -> Double { world.knobAngle / TurnOnStove.onAngle }
+
     func target(in world: World) -> Pose {
       Pose(position: world.knob, rotation: Rotation(Vector(world.knobAngle, 0, 0)))
     }

@@ -2,7 +2,7 @@
   import CMuJoCo
   import Imitation
 
-  extension Kitchenette {
+  extension KitchenetteEnvironment {
     /// A camera of the robot.
     public enum Camera: String, CaseIterable, SettingValue {
       /// Over the left shoulder.
@@ -61,7 +61,7 @@
 
   extension EnvironmentSpec {
     /// Kitchenette's with these options.
-    init(_ options: Kitchenette.Options) {
+    init(_ options: KitchenetteEnvironment.Options) {
       let size = ObservationSchema.ImageSize(height: options.imageSize, width: options.imageSize)
       var vectors = Robot.widths
       var meanings = Robot.meanings
@@ -73,7 +73,7 @@
         meanings[keys.calibration] = VectorSchema(unit: "4 in pixels, 12 in m", frame: "robot base")
       }
       self.init(
-        name: Kitchenette.name,
+        name: KitchenetteEnvironment.name,
         schema: ObservationSchema(
           images: Dictionary(uniqueKeysWithValues: options.cameras.map { ($0.key, size) }), vectors: vectors),
         actions: options.control == .relative ? .roboCasa : .roboCasaAbsolute,

@@ -1,12 +1,14 @@
 #if Kitchenette
-  import Simulation
+  import Kitchenette
   import Testing
 
   /// One simulator at a time: MuJoCo's renderer belongs to one thread.
   @Suite(.serialized) struct KitchenTests {}
 
   /// A kitchen without cameras.
-  func blindKitchen() throws -> Kitchenette { try Kitchenette(options: .init { $0.cameras = [] }) }
+  func blindKitchen() throws -> KitchenetteEnvironment {
+    try KitchenetteEnvironment(options: .init { $0.cameras = [] })
+  }
   /// All that it offers.
   let kitchenTasks = (try? blindKitchen().spec.tasks) ?? []
 

@@ -19,6 +19,12 @@
 
     func isSuccessful(in world: World) -> Bool { world.drawerFraction <= CloseDrawer.closedFraction }
 
+    /// Of the way from where the drawer stood at first.
+    func progress(in world: World) -> Double {
+      let start = world.scene.drawers[world.sideIndex]
+      return (start - world.drawerFraction) / (start - CloseDrawer.closedFraction)
+    }
+
     func target(in world: World) -> Pose { Pose(position: world.handle, rotation: .identity) }
 
     /// To the bar wherever it is, then with it to where it is when the drawer is shut.

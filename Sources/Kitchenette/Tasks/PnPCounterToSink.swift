@@ -33,6 +33,33 @@
         && place.z < Layout.counterHeight - 0.04
     }
 
+    /// A quarter for the grasp, half for the way to above the basin, and a quarter for leaving the object there.
+    func progress(in world: World) -> Double {
+      let object = world.objectPose!.position
+      if isInBasin(object, of: world) {
+        return 0.75 + 0.25 * min((world.robot.gripper.position - object).length / PnPCounterToSink.clearance, 1)
+      }
+      // It fell to the floor.
+      guard object.z > Layout.counterHeight - 0.05 else { return 0 }
+      let start = distanceToBasin(world.scene.objectPlace, of: world)
+      return (world.isHolding ? 0.25 : 0) + 0.5 * max(0, 1 - distanceToBasin(object, of: world) / start)
+    }
+
+    /// The gripper need not stay with what lies in the basin.
+    func distance(in world: World) -> Double {
+      let object = world.objectPose!.position
+      return isInBasin(object, of: world) ? 0 : (object - world.robot.gripper.position).length
+    }
+
+    /// Meters, seen from above.
+    private func distanceToBasin(_ place: Vector, of world: World) -> Double {
+      let (x, y) = (Kitchen.basin.x, Kitchen.basin.y)
+      let across = place.y - world.sinkCenter
+      let inside = Vector(
+        min(max(place.x, x.lowerBound), x.upperBound), min(max(across, y.lowerBound), y.upperBound), 0)
+      return (inside - Vector(place.x, across, 0)).length
+    }
+
     func target(in world: World) -> Pose { world.objectPose! }
 
     /// The object, until it is off the counter: from there a straight way leads anywhere.

@@ -1,7 +1,7 @@
 #if Kitchenette
   import Foundation
   import Imitation
-  import Simulation
+  import Kitchenette
   import Testing
 
   extension KitchenTests {
@@ -11,7 +11,7 @@
       }
 
       @Test func argumentsHaveRoboCasasKeys() throws {
-        let kitchen = try Kitchenette(options: .init { ($0.imageSize, $0.cameras) = (84, [.left, .hand]) })
+        let kitchen = try KitchenetteEnvironment(options: .init { ($0.imageSize, $0.cameras) = (84, [.left, .hand]) })
         let arguments = try object(kitchen.arguments(task: "TurnOnStove"))
         #expect(arguments["env_name"] as? String == "TurnOnStove")
         #expect(arguments["env_version"] is String)
@@ -23,7 +23,7 @@
         #expect(keywords["robots"] is String)
         // Other images are other settings.
         #expect(keywords["smoothing"] == nil)
-        let smooth = try Kitchenette(
+        let smooth = try KitchenetteEnvironment(
           options: .init { ($0.imageSize, $0.cameras, $0.smoothing) = (84, [.left, .hand], 2) })
         #expect(try smooth.arguments(task: "TurnOnStove").contains(#""smoothing" : 2"#))
       }
@@ -47,24 +47,31 @@
         #expect(abs(kitchen.state[0] - 0.05) < 1e-9)
       }
 
+      @Test func theSpecSaysWhatItIs() throws {
+        let spec = try blindKitchen().spec
+        #expect(spec.name == "kitchenette" && spec.versions["kitchenette"] == "kitchenette-1")
+        #expect(spec.versions["mujoco"]?.contains(".") == true)
+        #expect(spec.actions == .roboCasa && spec.recorded.actions.keys.sorted() == ["actions", "actions_abs"])
+      }
+
       @Test(arguments: [
         (#"{"image_size": 8}"#, "16 to 1024"), (#"{"image_size": 5000}"#, "16 to 1024"),
         (#"{"cameras": ["robot0_frontview"]}"#, "no camera 'robot0_frontview'"),
         (#"{"cameras": ["robot0_eye_in_hand", "robot0_eye_in_hand_image"]}"#, "twice"),
       ])
       func badOptionsAreRefused(json: String, reason: String) throws {
-        let error = try #require(throws: SettingError.self) { try Kitchenette.Options(Setting(json: json)) }
+        let error = try #require(throws: SettingError.self) { try KitchenetteEnvironment.Options(Setting(json: json)) }
         #expect("\(error)".contains(reason))
       }
 
       @Test func optionsHaveDefaultsAndComeBack() throws {
-        let plain = try Kitchenette.Options(Setting(json: "{}"))
-        #expect(plain == Kitchenette.Options())
+        let plain = try KitchenetteEnvironment.Options(Setting(json: "{}"))
+        #expect(plain == KitchenetteEnvironment.Options())
         #expect(plain.imageSize == 128 && plain.cameras == [.left, .right, .hand])
         let json = #"{"image_size": 84, "cameras": ["robot0_eye_in_hand_image"]}"#
-        let chosen = try Kitchenette.Options(Setting(json: json))
-        #expect(chosen == Kitchenette.Options { ($0.imageSize, $0.cameras) = (84, [.hand]) })
-        let again = try Kitchenette.Options(chosen.setting)
+        let chosen = try KitchenetteEnvironment.Options(Setting(json: json))
+        #expect(chosen == KitchenetteEnvironment.Options { ($0.imageSize, $0.cameras) = (84, [.hand]) })
+        let again = try KitchenetteEnvironment.Options(chosen.setting)
         #expect(again == chosen)
       }
     }

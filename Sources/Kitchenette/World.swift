@@ -1,5 +1,6 @@
 #if Kitchenette
   import CMuJoCo
+  import Foundation
   import Imitation
 
   /// A running episode: the scene that the seed drew, its physics and its robot.
@@ -46,6 +47,15 @@
     }
 
     var isSuccessful: Bool { task.isSuccessful(in: self) }
+
+    /// 1 when the task is solved, and less otherwise: up to 0.3 for a gripper where it can act, up to 0.6 for the progress of
+    /// the task. Falls off with the distance as robosuite's rewards do, half as fast.
+    var reward: Float {
+      if isSuccessful { return 1 }
+      let progress = min(max(task.progress(in: self), 0), 1)
+      return Float(0.3 * (1 - tanh(5 * task.distance(in: self))) + 0.6 * progress)
+    }
+
     /// 0 for left, 1 for right.
     var sideIndex: Int { scene.side == "left" ? 0 : 1 }
 

@@ -39,7 +39,7 @@
     let type = 1
     let envKwargs: Keywords
 
-    init(task: SimulatedTask, options: Kitchenette.Options) {
+    init(task: SimulatedTask, options: KitchenetteEnvironment.Options) {
       envName = task.name
       envKwargs = Keywords(
         cameraNames: options.cameras.map(\.rawValue), cameraHeights: options.imageSize,
@@ -90,7 +90,7 @@
         uniquingKeysWith: { first, _ in first })
       fixtureRefs = [world.task.summary.group: world.task.fixture.rawValue]
       camConfigs = Dictionary(
-        uniqueKeysWithValues: Kitchenette.Camera.allCases.map {
+        uniqueKeysWithValues: KitchenetteEnvironment.Camera.allCases.map {
           ($0.rawValue, Camera(parentBody: $0 == .hand ? "robot0_hand" : RobotModel.baseBody))
         })
     }

@@ -18,6 +18,8 @@
 
     func isSuccessful(in world: World) -> Bool { world.drawerFraction >= OpenDrawer.openFraction }
 
+    func progress(in world: World) -> Double { world.drawerFraction / OpenDrawer.openFraction }
+
     func target(in world: World) -> Pose { Pose(position: world.handle, rotation: .identity) }
 
     var subtasks: [Subtask] { [Subtask(frame: "handle")] }

@@ -1,6 +1,6 @@
 #if Kitchenette
   import Imitation
-  import Simulation
+  import Kitchenette
   import Tensors
   import Testing
 

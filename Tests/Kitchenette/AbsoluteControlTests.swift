@@ -1,13 +1,13 @@
 #if Kitchenette
   import Imitation
-  import Simulation
+  import Kitchenette
   import Testing
 
   extension KitchenTests {
     /// A goal of the gripper instead of a step: the same motion.
     @Suite struct AbsoluteControl {
-      func kitchen(_ control: Kitchenette.Options.Control) throws -> Kitchenette {
-        try Kitchenette(options: .init { ($0.cameras, $0.control) = ([], control) })
+      func kitchen(_ control: KitchenetteEnvironment.Options.Control) throws -> KitchenetteEnvironment {
+        try KitchenetteEnvironment(options: .init { ($0.cameras, $0.control) = ([], control) })
       }
 
       @Test(arguments: ["OpenDrawer", "TurnOnStove", "PnPCounterToSink"]) func expertsSolveTheirTasks(_ task: String)

@@ -1,7 +1,7 @@
 #if Kitchenette
   import Foundation
   import Imitation
-  import Simulation
+  import Kitchenette
   import Tensors
   import Testing
 
@@ -28,7 +28,8 @@
         ((a.position - b.position).length, (a.rotation * b.rotation.inverse).logarithm.length)
       }
 
-      private func jitter(_ kitchen: Kitchenette, _ schema: ObservationSchema, _ actions: String) throws -> RigidJitter
+      private func jitter(_ kitchen: KitchenetteEnvironment, _ schema: ObservationSchema, _ actions: String) throws
+        -> RigidJitter
       {
         let recorded = kitchen.spec.recorded
         return try RigidJitter(
@@ -129,7 +130,8 @@
 
       /// The camera on the hand stays on the hand.
       @Test func theHandKeepsItsCamera() throws {
-        let kitchen = try Kitchenette(options: .init { ($0.cameras, $0.imageSize, $0.depth) = ([.hand], 16, true) })
+        let kitchen = try KitchenetteEnvironment(
+          options: .init { ($0.cameras, $0.imageSize, $0.depth) = ([.hand], 16, true) })
         let key = CameraKeys("robot0_eye_in_hand").calibration
         let schema = ObservationSchema(images: [:], vectors: [Self.position: 3, Self.quaternion: 4, key: 16])
         let seen = try kitchen.reset(EpisodeSpec(task: "OpenDrawer", seed: 5, pool: .training))

@@ -7,14 +7,14 @@
   /// It remembers nothing but its noise, so it recovers when it is pushed off its path, and someone who sees the state
   /// can imitate it.
   final class ScriptedExpert: Behavior {
-    private let kitchenette: Kitchenette
+    private let kitchenette: KitchenetteEnvironment
     private let noise: Double
     private var random: Random
     private var deviation = Deviation(offset: .zero, pace: 1)
     private var wander = Vector.zero
     private var turning = Vector.zero
 
-    init(kitchenette: Kitchenette, seed: UInt64, noise: Double) {
+    init(kitchenette: KitchenetteEnvironment, seed: UInt64, noise: Double) {
       self.kitchenette = kitchenette
       self.noise = noise
       random = Random(seed: seed)

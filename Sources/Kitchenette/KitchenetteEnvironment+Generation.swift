@@ -1,7 +1,7 @@
 #if Kitchenette
   import Imitation
 
-  extension Kitchenette {
+  extension KitchenetteEnvironment {
     public func subtasks(of task: String) throws -> [Subtask] { try KitchenTasks.named(task).subtasks }
 
     public var generationInfo: GenerationInfo? {

@@ -10,6 +10,10 @@
     /// Draws what this task adds to a scene: which side, the object, where the robot stands, the instruction.
     func stage(_ scene: inout Scene, pool: ScenePool, random: inout Random)
     func isSuccessful(in world: World) -> Bool
+    /// How far it is done, 0 to 1, by the task's own measure; 1 is no more than close to solved.
+    func progress(in world: World) -> Double
+    /// Meters that the gripper still has to go to where it can act.
+    func distance(in world: World) -> Double
     /// The thing that the task is about, in the world.
     func target(in world: World) -> Pose
     /// Where the gripper should go from here; depends on the state of the world only, not on what was done before.
@@ -23,6 +27,10 @@
   }
 
   extension KitchenTask {
+    func distance(in world: World) -> Double {
+      (target(in: world).position - world.robot.gripper.position).length
+    }
+
     func signals(in world: World) -> [String: Bool] { [:] }
   }
 
