@@ -135,13 +135,17 @@ package struct RidgeRegression {
   }
 
   /// Solves `(matrix + ridge) x = b` for each of `right` by Cholesky's decomposition; the matrix is symmetric, row by row.
+  ///
+  /// - Returns: no numbers where rounding has spoilt the matrix: no pivot of a sound one is below the ridge.
   private static func solve(_ matrix: [Double], _ n: Int, ridge: Double, _ right: [[Double]]) -> [[Double]] {
     var lower = matrix
     return lower.withUnsafeMutableBufferPointer { buffer in
       let l = buffer.baseAddress!
       for i in 0..<n {
         for j in 0..<i { l[i * n + j] = (l[i * n + j] - dot(l + i * n, l + j * n, j)) / l[j * n + j] }
-        l[i * n + i] = max(l[i * n + i] + ridge - dot(l + i * n, l + i * n, i), 1e-300).squareRoot()
+        let pivot = l[i * n + i] + ridge - dot(l + i * n, l + i * n, i)
+        guard pivot >= ridge / 2 else { return right.map { $0.map { _ in .nan } } }
+        l[i * n + i] = pivot.squareRoot()
       }
       return right.map { b in
         var x = b
