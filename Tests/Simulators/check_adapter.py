@@ -4,7 +4,8 @@
 
 The hello's schema is compared with every observation; the same seed must give the same bytes, in a second process too; another
 seed must give another scene, and so must the other pool; images must not be constant; a restored state must look as it did.
-With --episodes the scripted expert solves so many, and its rate of success and the steps a second are printed.
+With --episodes the scripted expert (or chance, where there is none) tries so many, and its rate of success and the steps a
+second are printed.
 """
 import argparse
 import json
@@ -75,7 +76,8 @@ def differ(one, other):
 
 
 def random_actions(hello, count, seed=0):
-    low, high = (np.array([d[side] for d in hello["action"]["dimensions"]], np.float64) for side in ("low", "high"))
+    dimensions = hello["action"]["dimensions"]
+    low, high = (np.array([d.get(side, other) for d in dimensions], np.float64) for side, other in (("low", -1), ("high", 1)))
     return np.random.default_rng(seed).uniform(low, high, (count, len(low))).astype(np.float32)
 
 
@@ -139,12 +141,16 @@ def run_expert(child, task, episodes, noise, pool, first):
     horizon = next(one["horizon"] for one in child.hello["tasks"] if one["name"] == task)
     solved, steps, seconds, resets, lost = 0, 0, 0.0, 0.0, []
     lengths = []
+    has_expert = "expert" in child.hello["capabilities"]
+    random = random_actions(child.hello, horizon)
     for seed in range(first, first + episodes):
         begun = time.perf_counter()
         child.ask("reset", task=task, seed=seed, pool=pool)
         resets += time.perf_counter() - begun
         for step in range(horizon):
-            _, answer = child.ask("expert", seed=seed, noise=noise)
+            answer = {"action": random[step]}
+            if has_expert:
+                _, answer = child.ask("expert", seed=seed, noise=noise)
             begun = time.perf_counter()
             answer, _ = child.ask("step", answer)
             seconds += time.perf_counter() - begun
@@ -156,7 +162,7 @@ def run_expert(child, task, episodes, noise, pool, first):
             lengths.append(step + 1)
         else:
             lost.append(seed)
-    print(f"{task}: expert solves {solved} of {episodes} ({100 * solved / episodes:.0f} %), in {np.mean(lengths or [0]):.0f} "
+    print(f"{task}: {'expert' if has_expert else 'chance'} solves {solved} of {episodes} ({100 * solved / episodes:.0f} %), in {np.mean(lengths or [0]):.0f} "
           f"steps (at most {max(lengths or [0])}); {steps / seconds:.1f} steps/s, {resets / episodes:.2f} s a reset; "
           f"lost {lost}", flush=True)
 

@@ -76,7 +76,6 @@ class Robosuite(wire.Adapter):
             self.arguments = self.made_arguments()
             self.begin(tasks[0], 0)
         seen = self.world._get_observations(force_update=True)
-        wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
         self.vectors = {key: about for key, about in VECTORS.items() if key in seen}
         vectors = {key: {"width": len(seen[key]), "unit": unit, "frame": frame, "quaternion": quaternion}
                    for key, (_, unit, frame, quaternion) in self.vectors.items()}
@@ -101,8 +100,9 @@ class Robosuite(wire.Adapter):
             arm = [{"name": "arm_" + axis, "unit": "0.05 m", "low": -1, "high": 1} for axis in "xyz"]
             arm += [{"name": "arm_r" + axis, "unit": "0.5 rad", "low": -1, "high": 1} for axis in "xyz"]
         else:
-            arm = [{"name": "arm_" + axis, "unit": "m", "low": -2, "high": 2} for axis in "xyz"]
-            arm += [{"name": "arm_r" + axis, "unit": "rad", "low": -np.pi, "high": np.pi} for axis in "xyz"]
+            # Goals have no limits that anyone states.
+            arm = [{"name": "arm_" + axis, "unit": "m"} for axis in "xyz"]
+            arm += [{"name": "arm_r" + axis, "unit": "rad"} for axis in "xyz"]
         return arm + [{"name": "gripper", "unit": "-1 open, +1 close", "low": -1, "high": 1}]
 
     def made_arguments(self):
@@ -126,6 +126,8 @@ class Robosuite(wire.Adapter):
             has_renderer=False, has_offscreen_renderer=False, use_camera_obs=False, renderer="mujoco")
         self.world.reset()
         self.robot0 = self.world.robots[0]
+        # Not every task has every camera.
+        wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
         if self.cameras:
             self.drawing.load(self.world.sim.model._model)
             # Not the shapes that collide, but those that are shown.

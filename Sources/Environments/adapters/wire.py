@@ -302,16 +302,18 @@ def plain(value):
 def require(module, install):
     """Imports a module, or says in one line what to type. Only the module itself missing is 'missing': a broken one says how.
 
-    - install: what `pip install` needs, with the pins that work.
+    - install: what `pip install` needs, with the pins that work; None where no one knows.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise missing(f"{module} is not usable in {sys.executable} ({one_line(error)})", install) from error
+        raise missing(f"Python's module {module} is not usable ({type(error).__name__}: {error})", install) from error
 
 
 def missing(what, install):
     """The Problem of something not installed, with the line to type."""
+    if install is None:
+        return Problem("missing", f"{what}: install the package that has it for {sys.executable}")
     return Problem("missing", f"{what}: type  {shlex.quote(sys.executable)} -m pip install {install}")
 
 
