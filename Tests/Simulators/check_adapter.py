@@ -28,10 +28,14 @@ class Failed(Exception):
 class Child:
     """An adapter's process. `ask` returns (header, arrays); errors of the adapter are raised, with its traceback."""
 
-    def __init__(self, command, options):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, command, options, log=None):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         self.command, self.options = command, options
-        self.hello, _ = self.ask("hello", protocol=1, options=options)
+        try:
+            self.hello, _ = self.ask("hello", protocol=1, options=options)
+        except Failed:
+            self.end()
+            raise
 
     def ask(self, call, arrays=None, **header):
         wire.write_message(self.process.stdin, {"call": call, **header}, arrays)
@@ -49,9 +53,14 @@ class Child:
 
     def close(self):
         self.ask("close")
-        code = self.process.wait(20)
-        if code:
+        if code := self.end():
             raise Failed(f"exit code {code} after close")
+
+    def end(self):
+        self.process.stdin.close()
+        code = self.process.wait(20)
+        self.process.stdout.close()
+        return code
 
 
 def check_observation(hello, observation):

@@ -133,4 +133,5 @@ class Replay(wire.Adapter):
         return value if isinstance(value, dict) else {}
 
 
-wire.serve(Replay())
+if __name__ == "__main__":
+    wire.serve(Replay())

@@ -156,4 +156,5 @@ class Gymnasium(wire.Adapter):
         return image
 
 
-wire.serve(Gymnasium())
+if __name__ == "__main__":
+    wire.serve(Gymnasium())

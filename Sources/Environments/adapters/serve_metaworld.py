@@ -203,4 +203,5 @@ class MetaWorld(wire.Adapter):
         return self.observation(), answer
 
 
-wire.serve(MetaWorld())
+if __name__ == "__main__":
+    wire.serve(MetaWorld())

@@ -214,4 +214,5 @@ class Robosuite(wire.Adapter):
         return self.observation(), answer
 
 
-wire.serve(Robosuite())
+if __name__ == "__main__":
+    wire.serve(Robosuite())

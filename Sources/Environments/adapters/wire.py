@@ -234,17 +234,17 @@ def serve(adapter):
     sys.stdout = sys.stderr
     # Ctrl-C in a terminal reaches the whole group. The parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ended by force, a robot is stopped all the same.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     _server = _Server(adapter, requests, answers)
     code = 0
     try:
         _server.run()
-    except BrokenPipeError:
+    except BaseException as error:
         code = 1
-    except Exception:
-        traceback.print_exc()
-        code = 1
-    if code:
-        # The parent is gone in the middle of something: a robot must stop all the same.
+        if not isinstance(error, (BrokenPipeError, SystemExit)):
+            traceback.print_exc()
+        # The parent is gone in the middle of something.
         with contextlib.suppress(Exception):
             adapter.close()
     sys.stderr.flush()
