@@ -25,7 +25,7 @@ class PickAndPlace:
     def act(self, hand, turn, grasp, axes, held, opening, goal=None):
         """Returns (way of the hand in m, rotation as a rotation vector, whether to close the fingers).
 
-        - hand, turn: where the point between the fingers is, and the hand's rotation matrix (z along the fingers, y across).
+        - hand, turn: where the point between the fingers is, and the hand's rotation matrix (z along the fingers, x across).
         - grasp: where that point shall be when the fingers close.
         - axes: directions along which the fingers may close, in the world's x and y; [] if any will do.
         - held: whether the fingers hold the object. opening: the distance between the fingers, m.
@@ -50,10 +50,10 @@ class PickAndPlace:
         if self.phase == "descend":
             # Sideways first: the lower the hand, the better it has to be over the object.
             target = grasp + [0, 0, min(self.hover, max(0, 4 * (over - 0.005)))]
-            if np.linalg.norm(hand - grasp) < 0.01 or self.waited > 40:
+            if over < 0.01 and hand[2] < grasp[2] + 0.006 or self.waited > 40:
                 self.enter("close", hand)
         if self.phase == "close":
-            target = self.start
+            target = np.array([*self.start[:2], grasp[2]])
             if self.waited > 20:
                 self.enter("approach", hand)
         if self.phase == "lift":
@@ -90,10 +90,10 @@ class PickAndPlace:
     @staticmethod
     def rotation(turn, axes):
         """The rotation, seen from the world, after which the hand points down and its fingers close along the nearest axis."""
-        across = turn[:, 1] * [1, 1, 0]
+        across = turn[:, 0] * [1, 1, 0]
         across /= max(1e-9, np.linalg.norm(across))
         choices = [sign * np.array([*axis[:2], 0]) / np.linalg.norm(axis[:2]) for axis in axes for sign in (1, -1)]
         if choices:
             across = max(choices, key=lambda axis: axis @ across)
-        wanted = np.stack([np.cross(across, DOWN), across, DOWN], axis=1)
+        wanted = np.stack([across, np.cross(DOWN, across), DOWN], axis=1)
         return Rotation.from_matrix(wanted @ turn.T).as_rotvec()
