@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -16,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 ADAPTERS = os.path.join(ROOT, "Sources", "Environments", "adapters")
 sys.path[:0] = [ADAPTERS, os.path.join(ROOT, "Tests", "Simulators")]
 import robot_template
+import serve_robocasa
 import wire
 from check_adapter import Child, Failed, check_task, short_episode
 
@@ -270,7 +273,137 @@ class RobotTests(unittest.TestCase):
                 child.process.wait(10)
                 log.seek(0)
                 self.assertIn(b"held", log.read())
+                child.process.stdin.close()
                 child.process.stdout.close()
+
+
+class Kitchen:
+    """What the adapter uses of a kitchen: its scene and the robot's place come from `rng` alone."""
+
+    # Where a controller has its parts differs between versions of robosuite.
+    places = {"right": (0, 6), "torso": (6, 7), "base": (7, 10), "right_gripper": (10, 11)}
+
+    def __init__(self, name, **arguments):
+        self.name, self.arguments, self.taken = name, arguments, []
+        gripper = types.SimpleNamespace(current_action=np.zeros(2))
+        self.robots = [types.SimpleNamespace(
+            gripper={"right": gripper}, composite_controller=types.SimpleNamespace(_action_split_indexes=self.places))]
+        self.sim = types.SimpleNamespace(
+            model=types.SimpleNamespace(camera_names=["robot0_eye_in_hand"], get_xml=lambda: "<mujoco/>"),
+            get_state=lambda: self.state, set_state_from_flattened=lambda values: setattr(self, "state", values.copy()),
+            forward=lambda: None)
+
+    def reset(self):
+        self.state, self.scene = self.rng.normal(size=21), self.rng.integers(0, 12, 2)
+
+    def get_ep_meta(self):
+        things = [{"name": "distractor", "info": {"cat": "mug"}}, {"name": "obj", "info": {"cat": "apple"}}]
+        return {"lang": "pick the apple", "layout_id": self.scene[0], "style_id": self.scene[1], "object_cfgs": things}
+
+    def step(self, action):
+        self.taken.append(action)
+
+    def _check_success(self):
+        return len(self.taken) == 2
+
+    def _get_observations(self, force_update):
+        return {key: np.resize(self.state, width) for key, (width, *_) in serve_robocasa.VECTORS.items()}
+
+
+class RoboCasaTests(unittest.TestCase):
+    def begin(self, version, assets=True, kitchen=Kitchen, **options):
+        """The adapter after its hello, with modules that look like RoboCasa's of a version."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        if assets:
+            for name in ("textures/wood", "objects/objaverse/apple"):
+                os.makedirs(os.path.join(folder, "models", "assets", name))
+        task = dict(horizon=500, human_path="v0.1/single_stage/kitchen_pnp/PnPCounterToCab/2024-04-24")
+        registry = types.ModuleType("dataset_registry")
+        if version.startswith("0"):
+            registry.SINGLE_STAGE_TASK_DATASETS = {"PnPCounterToCab": task, "OpenDrawer": {**task, "human_path": "x/kitchen_drawer/y"}}
+            registry.MULTI_STAGE_TASK_DATASETS = {"PrepareCoffee": {"horizon": 1000}}
+        else:
+            registry.ATOMIC_TASK_DATASETS = {"PickPlaceCounterToCabinet": {"horizon": 750}, "OpenDrawer": {"horizon": 450}}
+        robocasa, utils = types.ModuleType("robocasa"), types.ModuleType("utils")
+        robocasa.__path__, robocasa.__version__, robocasa.utils, utils.dataset_registry = [folder], version, utils, registry
+        robosuite, controllers = types.ModuleType("robosuite"), types.ModuleType("controllers")
+        robosuite.make, controllers.load_composite_controller_config = kitchen, lambda controller, robot: {"robot": robot}
+        self.enterContext(mock.patch.dict(sys.modules, {
+            "robocasa": robocasa, "robocasa.utils": utils, "robocasa.utils.dataset_registry": registry,
+            "robosuite": robosuite, "robosuite.controllers": controllers}))
+        adapter = serve_robocasa.RoboCasa()
+        return adapter, adapter.hello({"cameras": [], **options})
+
+    def test_scenes_of_the_protocol(self):
+        adapter, hello = self.begin("0.2.0", robot="PandaMobile")
+        self.assertEqual([dimension["name"] for dimension in hello["action"]["dimensions"]][6:],
+                         ["gripper", "base_x", "base_y", "base_yaw", "torso", "mode"])
+        self.assertIn({"name": "PnPCounterToCab", "group": "pick-place", "horizon": 500}, hello["tasks"])
+        self.assertIn({"name": "PrepareCoffee", "group": "composite", "horizon": 1000}, hello["tasks"])
+        seen, answer = adapter.reset("PnPCounterToCab", 1, "evaluation")
+        self.assertEqual(set(seen), set(hello["observations"]["vectors"]))
+        self.assertEqual(answer["scene"]["object"], "apple")
+        self.assertEqual(adapter.world.arguments["layout_and_style_ids"], [[1, 1], [2, 2], [4, 4], [6, 9], [7, 10]])
+        self.assertEqual(adapter.world.arguments["obj_instance_split"], "B")
+        self.assertEqual(adapter.world.arguments["robots"], "PandaOmron")
+        kitchen = adapter.world
+        adapter.reset("PnPCounterToCab", 2, "evaluation")
+        self.assertIs(adapter.world, kitchen)
+        adapter.reset("PnPCounterToCab", 2, "training")
+        self.assertEqual(adapter.world.arguments["obj_instance_split"], "A")
+        self.assertNotIn(9, adapter.world.arguments["style_ids"])
+        self.assertNotIn(10, adapter.world.arguments["style_ids"])
+
+    def test_a_seed_is_an_episode(self):
+        adapter, _ = self.begin("0.2.0")
+        first, other, again = (adapter.reset("OpenDrawer", seed, "evaluation") for seed in (3, 4, 3))
+        np.testing.assert_array_equal(first[0]["robot0_base_pos"], again[0]["robot0_base_pos"])
+        self.assertEqual(wire.plain(first[1]), wire.plain(again[1]))
+        self.assertNotEqual(list(first[0]["robot0_base_pos"]), list(other[0]["robot0_base_pos"]))
+
+    def test_actions_go_to_the_parts_by_name(self):
+        action = np.arange(1.0, 13)
+        adapter, _ = self.begin("1.0.1")
+        adapter.reset("PnPCounterToCab", 0, "evaluation")
+        self.assertEqual(adapter.world.name, "PickPlaceCounterToCabinet")
+        self.assertEqual(adapter.world.arguments["obj_instance_split"], "target")
+        _, answer = adapter.step(action)
+        self.assertFalse(answer["success"])
+        self.assertEqual(list(adapter.world.taken[0]), [1, 2, 3, 4, 5, 6, 11, 8, 9, 10, 7, 12])
+        _, answer = adapter.step(action)
+        self.assertEqual((answer["success"], answer["reward"]), (True, 1.0))
+        with self.assertRaisesRegex(wire.Problem, "12 values"):
+            adapter.step(np.zeros(7))
+        in_order = type("InOrder", (Kitchen,), {
+            "places": {"right": (0, 6), "right_gripper": (6, 7), "base": (7, 10), "torso": (10, 11)}})
+        adapter, hello = self.begin("0.2.0", kitchen=in_order, dimensions=7)
+        self.assertEqual(len(hello["action"]["dimensions"]), 7)
+        adapter.reset("OpenDrawer", 0, "evaluation")
+        adapter.step(action[:7])
+        self.assertEqual(list(adapter.world.taken[0]), [1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, -1])
+
+    def test_states(self):
+        adapter, _ = self.begin("0.2.0")
+        seen, _ = adapter.reset("OpenDrawer", 5, "evaluation")
+        adapter.robot.gripper["right"].current_action = np.array([0.5, -0.5])
+        state = adapter.state()
+        adapter.reset("OpenDrawer", 6, "evaluation")
+        back, _ = adapter.restore("OpenDrawer", 5, "evaluation", state)
+        np.testing.assert_array_equal(seen["robot0_joint_pos"], back["robot0_joint_pos"])
+        np.testing.assert_array_equal(adapter.robot.gripper["right"].current_action, [0.5, -0.5])
+
+    def test_says_what_is_missing(self):
+        with self.assertRaisesRegex(wire.Problem, "assets are not there .*download_kitchen_assets$") as raised:
+            self.begin("1.0.1", assets=False)
+        self.assertEqual(raised.exception.kind, "missing")
+        with self.assertRaisesRegex(wire.Problem, "no version of RoboCasa '2'; there are 0, 1"):
+            self.begin("2.0")
+        with self.assertRaisesRegex(wire.Problem, "no task 'OpenSingleDoor'"):
+            self.begin("1.0.1", tasks=["OpenSingleDoor"])
+        with mock.patch.dict(sys.modules, {"robocasa": None}):
+            with self.assertRaisesRegex(wire.Problem, "not usable .*: type  git clone .*numpy==2.2.5.*download_kitchen_assets") as raised:
+                serve_robocasa.RoboCasa().hello({"cameras": []})
+        self.assertEqual(raised.exception.kind, "missing")
 
 
 if __name__ == "__main__":

@@ -13,15 +13,17 @@ class Drawing:
     error. Here another model takes the place of the last.
     """
 
-    def __init__(self, options, size=128):
-        """Takes its options out. What a picture looks like depends on all of them: the same for data and for evaluation."""
+    def __init__(self, options, cameras, size=128, offsamples=0, shadowsize=1024):
+        """Takes its options out. What a picture looks like depends on all of them: the same for data and for evaluation.
+
+        Samples and shadows are what takes most of the time on a CPU; None leaves them as the model has them.
+        """
         self.size = wire.option(options, "image_size", size)
-        # What takes most of the time on a CPU: the samples of a pixel, the size of shadows, reflections.
-        self.offsamples = wire.option(options, "offsamples", 0)
-        self.shadowsize = wire.option(options, "shadowsize", 1024)
+        self.offsamples = wire.option(options, "offsamples", offsamples)
+        self.shadowsize = wire.option(options, "shadowsize", shadowsize)
         self.shadows = wire.option(options, "shadows", True)
         self.reflections = wire.option(options, "reflections", True)
-        self.renderer = wire.offscreen()
+        self.renderer = wire.offscreen(needed=bool(cameras))
         self.model = self.window = self.loaded = None
 
     @property
@@ -35,8 +37,10 @@ class Drawing:
         import mujoco
 
         self.mujoco, self.model = mujoco, model
-        model.vis.quality.offsamples = self.offsamples
-        model.vis.quality.shadowsize = self.shadowsize
+        if self.offsamples is not None:
+            model.vis.quality.offsamples = self.offsamples
+        if self.shadowsize is not None:
+            model.vis.quality.shadowsize = self.shadowsize
         model.vis.global_.offwidth = model.vis.global_.offheight = self.size
         if self.window is None:
             self.window = mujoco.GLContext(self.size, self.size)

@@ -13,7 +13,6 @@ Keys are those that LeRobot's sets have after `imitate`'s converter: `pixels` is
 and what is no dictionary is `state`; everything else keeps its name. Without images among the observations, `image` is what
 `render` shows. Solved is what `is_success` or `success` says, else what `solved_reward` makes of the reward.
 """
-import contextlib
 import os
 import re
 
@@ -46,8 +45,7 @@ class Gymnasium(wire.Adapter):
         # Some draw with pygame, some with MuJoCo; the others need no OpenGL.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
-        with contextlib.suppress(wire.Problem):
-            wire.offscreen()
+        wire.offscreen(needed=False)
         with wire.working(180):
             self.gymnasium = wire.require("gymnasium", INSTALL)
             if module:

@@ -34,7 +34,7 @@ class Libero(wire.Adapter):
     def hello(self, options):
         suite = wire.option(options, "suite", "libero_object")
         self.cameras = wire.option(options, "cameras", ["agentview", "robot0_eye_in_hand"])
-        self.drawing = drawing.Drawing(options)
+        self.drawing = drawing.Drawing(options, self.cameras)
         wire.no_more(options, OPTIONS)
         with wire.working(180):
             # Where there is another version of it, the first import asks what to write into the home folder.

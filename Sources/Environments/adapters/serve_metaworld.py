@@ -75,7 +75,7 @@ INSTRUCTIONS = {
 class MetaWorld(wire.Adapter):
     def hello(self, options):
         self.cameras = wire.option(options, "cameras", ["corner", "gripperPOV"])
-        self.drawing = drawing.Drawing(options)
+        self.drawing = drawing.Drawing(options, self.cameras)
         wire.no_more(options, OPTIONS)
         wire.choose("camera", self.cameras, CAMERAS)
         with wire.working(120):

@@ -58,7 +58,7 @@ class Robosuite(wire.Adapter):
         self.cameras = wire.option(options, "cameras", ["agentview", "robot0_eye_in_hand"])
         self.lite_physics = wire.option(options, "lite_physics", False)
         self.reward_shaping = wire.option(options, "reward_shaping", True)
-        self.drawing = drawing.Drawing(options, size=84)
+        self.drawing = drawing.Drawing(options, self.cameras, size=84)
         wire.no_more(options, OPTIONS)
         wire.choose("task", tasks, TASKS)
         wire.choose("control", [self.control], ["delta", "absolute"])

@@ -278,14 +278,19 @@ def working(longest):
 # what adapters share
 
 
+def flat(error):
+    """An exception's words in one line."""
+    return " ".join(str(error).split())
+
+
 def one_line(error):
     """An exception as one line: its words if they are ours, else its type, words and place."""
-    words = " ".join(str(error).split())
+    words = flat(error)
     if not isinstance(error, Problem):
         frames = traceback.extract_tb(error.__traceback__)
         place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
         words = f"{type(error).__name__}: {words}{place}"
-    return words if len(words) <= 500 else words[:497] + "..."
+    return words if len(words) <= 1000 else words[:997] + "..."
 
 
 def plain(value):
@@ -295,8 +300,9 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    return value
+        return plain(value.tolist())
+    # What JSON has no word for is told as Python would print it.
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def require(module, install):
@@ -306,8 +312,9 @@ def require(module, install):
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise missing(f"Python's module {module} is not usable ({type(error).__name__}: {error})", install) from error
+    except (ImportError, AssertionError) as error:
+        # Some assert the versions they were made with.
+        raise missing(f"Python's module {module} is not usable ({type(error).__name__}: {flat(error)})", install) from error
 
 
 def missing(what, install):
@@ -353,7 +360,7 @@ def choose(kind, names, known):
     """Refuses names that are not among the known."""
     for name in names:
         if name not in known:
-            raise Problem("task" if kind == "task" else "simulator", f"no {kind} {name!r}; there are {', '.join(known)}")
+            raise Problem("task" if kind == "task" else "simulator", f"no {kind} {name!r}; there are {', '.join(map(str, known))}")
 
 
 def simulator_seed(task, seed, pool):
@@ -364,7 +371,7 @@ def simulator_seed(task, seed, pool):
     return int.from_bytes(digest[:4], "little") >> 1 << 1 | (pool == "evaluation")
 
 
-def offscreen():
+def offscreen(needed=True):
     """Chooses MuJoCo's renderer before it is imported: EGL with an NVIDIA GPU, else OSMesa on one thread a process."""
     gpu = os.path.exists("/dev/nvidiactl")
     os.environ.setdefault("MUJOCO_GL", "egl" if gpu else "osmesa")
@@ -372,6 +379,6 @@ def offscreen():
     # Small frames are drawn faster by one thread; several simulators run side by side.
     for threads in ("LP_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(threads, "1")
-    if os.environ["MUJOCO_GL"] == "osmesa" and not ctypes.util.find_library("OSMesa"):
+    if needed and os.environ["MUJOCO_GL"] == "osmesa" and not ctypes.util.find_library("OSMesa"):
         raise Problem("missing", "OSMesa, which draws without a GPU, is not installed: type  apt-get install libosmesa6")
     return os.environ["MUJOCO_GL"]
