@@ -295,6 +295,7 @@ class Kitchen:
 
     def reset(self):
         self.state, self.scene = self.rng.normal(size=21), self.rng.integers(0, 12, 2)
+        return self._get_observations(force_update=True)
 
     def get_ep_meta(self):
         things = [{"name": "distractor", "info": {"cat": "mug"}}, {"name": "obj", "info": {"cat": "apple"}}]
@@ -302,6 +303,7 @@ class Kitchen:
 
     def step(self, action):
         self.taken.append(action)
+        return self._get_observations(force_update=False), 0, False, {}
 
     def _check_success(self):
         return len(self.taken) == 2

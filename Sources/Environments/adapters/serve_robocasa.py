@@ -197,7 +197,7 @@ class RoboCasa(wire.Adapter):
         np.random.seed(number)
         random.seed(number)
         with wire.working(300):
-            self.world.reset()
+            self.seen = self.world.reset()
         self.robot = self.world.robots[0]
         wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
         if self.cameras:
@@ -220,7 +220,7 @@ class RoboCasa(wire.Adapter):
             raise wire.Problem("action", f"RoboCasa takes {self.width} values here, got {action.shape}")
         if self.width == 7:
             action = np.concatenate([action, [0, 0, 0, 0, -1]])
-        self.world.step(self.placed(action))
+        self.seen, _, _, _ = self.world.step(self.placed(action))
         success = bool(self.world._check_success())
         # RoboCasa's own reward is always 0.
         return self.observation(), {"reward": float(success), "success": success, "terminated": False, "truncated": False}
@@ -240,8 +240,7 @@ class RoboCasa(wire.Adapter):
         return placed
 
     def observation(self):
-        seen = self.world._get_observations(force_update=True)
-        seen = {key: seen[key] for key in VECTORS}
+        seen = {key: self.seen[key] for key in VECTORS}
         for camera in self.cameras:
             seen[camera + "_image"] = self.drawing.picture(self.world.sim.data._data, camera)
         return seen
@@ -261,6 +260,7 @@ class RoboCasa(wire.Adapter):
         if state.size > count:
             self.robot.gripper["right"].current_action = state[count:]
         self.world.sim.forward()
+        self.seen = self.world._get_observations(force_update=True)
         return self.observation(), answer
 
 

@@ -51,7 +51,7 @@ VECTORS = {
 
 class Robosuite(wire.Adapter):
     def hello(self, options):
-        tasks = wire.option(options, "tasks", list(TASKS))
+        self.tasks = tasks = wire.option(options, "tasks", list(TASKS))
         self.robot = wire.option(options, "robot", "Panda")
         self.control = wire.option(options, "control", "delta")
         self.frame = wire.option(options, "frame", "world")
@@ -75,7 +75,7 @@ class Robosuite(wire.Adapter):
             self.make, self.experts, self.Rotation = robosuite.make, experts, Rotation
             self.arguments = self.made_arguments()
             self.begin(tasks[0], 0)
-        seen = self.world._get_observations(force_update=True)
+        seen = self.seen
         self.vectors = {key: about for key, about in VECTORS.items() if key in seen}
         vectors = {key: {"width": len(seen[key]), "unit": unit, "frame": frame, "quaternion": quaternion}
                    for key, (_, unit, frame, quaternion) in self.vectors.items()}
@@ -124,7 +124,7 @@ class Robosuite(wire.Adapter):
         self.world = self.make(
             TASKS[task][0], **self.arguments, seed=seed, horizon=100_000, ignore_done=True, hard_reset=False,
             has_renderer=False, has_offscreen_renderer=False, use_camera_obs=False, renderer="mujoco")
-        self.world.reset()
+        self.seen = self.world.reset()
         self.robot0 = self.world.robots[0]
         # Not every task has every camera.
         wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
@@ -134,7 +134,7 @@ class Robosuite(wire.Adapter):
             self.drawing.shown.geomgroup[:2] = 0, 1
 
     def reset(self, task, seed, pool):
-        wire.choose("task", [task], TASKS)
+        wire.choose("task", [task], self.tasks)
         self.begin(task, wire.simulator_seed(task, seed, pool))
         return self.observation(), {"instruction": TASKS[task][2], "scene": {}, "metadata": {},
                                     "model": self.world.model.get_xml(), "reward": 0}
@@ -142,12 +142,11 @@ class Robosuite(wire.Adapter):
     def step(self, action):
         if action.shape != (7,):
             raise wire.Problem("action", f"robosuite takes 7 values, got {action.shape}")
-        _, reward, _, _ = self.world.step(action)
+        self.seen, reward, _, _ = self.world.step(action)
         return self.observation(), {"reward": float(reward), "success": bool(self.world._check_success()),
                                     "terminated": False, "truncated": False}
 
     def observation(self):
-        self.seen = self.world._get_observations(force_update=True)
         seen = {key: self.seen[key] for key in self.vectors}
         if self.has_object:
             seen["object"] = self.seen["object-state"]
@@ -211,6 +210,7 @@ class Robosuite(wire.Adapter):
         if state.size > count:
             self.robot0.gripper["right"].current_action = state[count:]
         self.world.sim.forward()
+        self.seen = self.world._get_observations(force_update=True)
         return self.observation(), answer
 
 
