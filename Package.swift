@@ -4,7 +4,9 @@ import PackageDescription
 // Who may know whom: C targets <- Tensors <- Files, Media, Layers <- Imitation <- the rooms, which never import each other.
 // Only `ImitationKit`, what other packages import, and `Commands`, the verbs of `imitate`, see every concrete encoder,
 // policy and simulator.
-let rooms: [Target.Dependency] = ["Demonstrations", "Encoders", "GaussianWorld", "Kitchenette", "Policies"]
+let rooms: [Target.Dependency] = [
+  "Demonstrations", "Encoders", "Environments", "GaussianWorld", "Kitchenette", "Policies",
+]
 let house: [Target.Dependency] =
   rooms + ["Training", "Evaluation", "Export", "Imitation", "Media", "Files", "Layers", "Tensors"]
 
@@ -46,6 +48,7 @@ let package = Package(
       name: "Demonstrations",
       dependencies: ["Imitation", "CHDF5", "CZlib", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Encoders", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Environments", dependencies: ["Imitation"], resources: [.embedInCode("adapters")]),
     .target(name: "GaussianWorld", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),
     .target(
@@ -80,6 +83,7 @@ let package = Package(
     tests("Imitation", ["Imitation"]),
     tests("Demonstrations", ["Demonstrations", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
     tests("Encoders", ["Encoders", "Imitation"]),
+    tests("Environments", ["Environments", "Files", "Imitation", "Tensors"]),
     tests("GaussianWorld", ["GaussianWorld", "Imitation"]),
     tests("Policies", ["Policies", "Imitation"]),
     tests("Kitchenette", ["Kitchenette", "Imitation"]),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import ImitationKit
 import Synchronization
@@ -19,7 +20,7 @@ public struct ImitateCommand: ParsableCommand {
       Ablate.self, WriteReport.self,
       ExportPolicy.self, Import.self,
       Verify.self, World.self, Probe.self, Benchmark.self,
-      Worker.self,
+      ServeEnvironment.self, Worker.self,
     ])
 
   public init() {}
@@ -30,7 +31,7 @@ public struct ImitateCommand: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     // A file that may not grow ends in a write error as well.
     signal(SIGXFSZ, SIG_IGN)
-    Parent.follow()
+    ChildProcess.followParent()
     Memory.keepFreed()
     do {
       var command = try ImitateCommand.parseAsRoot()
@@ -46,19 +47,6 @@ public struct ImitateCommand: ParsableCommand {
     } catch {
       exit(withError: error)
     }
-  }
-}
-
-/// A verb that was started by another one ends with it: a killed grid must not leave a training behind.
-enum Parent {
-  static let variable = "IMITATE_PARENT"
-
-  static func follow() {
-    guard let parent = ProcessInfo.processInfo.environment[variable].flatMap({ Int32($0) }) else { return }
-    Thread {
-      while getppid() == parent { usleep(300_000) }
-      kill(getpid(), SIGTERM)
-    }.start()
   }
 }
 

@@ -17,11 +17,13 @@ package final class EpisodeJournal: Sendable {
 
   /// Opens the journal of a run to add to it.
   ///
-  /// - Parameter conditions: what the episodes are tried under.
+  /// - Parameters:
+  ///   - conditions: what the episodes are tried under.
+  ///   - shard: what tells its file from those of other machines; nil for the run's own.
   /// - Throws: `WriteError`.
-  package init(folder: String, step: Int, conditions: EvaluationConditions) throws {
+  package init(folder: String, step: Int, conditions: EvaluationConditions, shard: String? = nil) throws {
     (self.step, self.conditions) = (step, conditions)
-    path = EpisodeJournal.path(folder)
+    path = EpisodeJournal.path(folder, shard: shard)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
     guard descriptor >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -31,7 +33,16 @@ package final class EpisodeJournal: Sendable {
     }
   }
 
-  package static func path(_ folder: String) -> String { folder + "/episodes.jsonl" }
+  package static func path(_ folder: String, shard: String? = nil) -> String {
+    folder + "/episodes" + (shard.map { "-\($0)" } ?? "") + ".jsonl"
+  }
+
+  /// The run's own journal, which may not be there, and then those of shards.
+  package static func paths(_ folder: String) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let shards = names.filter { $0.hasPrefix("episodes-") && $0.hasSuffix(".jsonl") }.sorted()
+    return [path(folder)] + shards.map { "\(folder)/\($0)" }
+  }
 
   /// - Throws: `WriteError`.
   package func append(_ episode: EpisodeResult) throws {
@@ -49,11 +60,12 @@ package final class EpisodeJournal: Sendable {
     }
   }
 
-  /// The episodes of one checkpoint under the same conditions, in the order in which they ended. Lines that are not whole do
+  /// The episodes of one checkpoint under the same conditions, in the order in which they ended, shard by shard. Lines that are not whole do
   /// not count.
   package static func read(folder: String, step: Int, conditions: EvaluationConditions) -> [EpisodeResult] {
-    guard let data = FileManager.default.contents(atPath: path(folder)) else { return [] }
-    return data.split(separator: 0x0a).compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }
+    let texts = paths(folder).compactMap { FileManager.default.contents(atPath: $0) }
+    let lines = texts.flatMap { $0.split(separator: 0x0a) }
+    return lines.compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }
       .filter { $0.step == step && $0.conditions == conditions }.map(\.episode)
   }
 }

@@ -50,6 +50,8 @@ public struct EvaluationResult: Codable, Sendable {
   public var pool: String
   /// The simulator's options as JSON; nil in files of before they were kept.
   public var options: String?
+  /// The versions of the simulator and of what it runs on, by name; nil where it does not say.
+  public var versions: [String: String]?
   /// What nobody knows of the policy's actions, when it acted all the same because that was asked for; nil when all is known.
   public var trustedActions: String?
   /// The learned policy first, then those that frame it.
@@ -58,7 +60,7 @@ public struct EvaluationResult: Codable, Sendable {
   public var episodes: [EpisodeResult]
 
   enum CodingKeys: String, CodingKey {
-    case toolkit, date, machine, simulator, step, seed, pool, options, rows, episodes
+    case toolkit, date, machine, simulator, versions, step, seed, pool, options, rows, episodes
     case trustedActions = "trusted_actions"
   }
 
@@ -66,16 +68,18 @@ public struct EvaluationResult: Codable, Sendable {
   ///
   /// - Parameters:
   ///   - step: the checkpoint's.
+  ///   - versions: of the simulator.
   ///   - trustedActions: what nobody knows of the actions; nil when all is known.
   public init(
-    toolkit: String, date: String, step: Int, conditions: EvaluationConditions, trustedActions: String? = nil,
-    episodes: [EpisodeResult]
+    toolkit: String, date: String, step: Int, conditions: EvaluationConditions, versions: [String: String] = [:],
+    trustedActions: String? = nil, episodes: [EpisodeResult]
   ) {
     self.toolkit = toolkit
     self.date = date
     machine = .here
     self.step = step
     (simulator, options, seed, pool) = (conditions.simulator, conditions.options, conditions.seed, conditions.pool)
+    self.versions = versions.isEmpty ? nil : versions
     self.trustedActions = trustedActions
     self.episodes = episodes
     rows = EvaluationResult.rows(of: episodes)

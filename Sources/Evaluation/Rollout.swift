@@ -79,32 +79,46 @@ public struct Rollout {
   /// Tries one episode.
   ///
   /// - Parameters:
-  ///   - blank: which episode: task, policy, number and seed.
+  ///   - trial: which episode: task, policy, number and seed.
   ///   - begin: makes the behavior once the environment has been reset (an expert reads it).
   ///   - watch: sees every observation, the first included.
   /// - Returns: the result; an error of the environment or the behavior is in it, and the episode has failed.
   public func run(
-    _ blank: EpisodeResult, in environment: any Environment, begin: () throws -> any Behavior,
+    _ trial: Trial, in environment: any Environment, begin: () throws -> any Behavior,
     watch: (Observation) -> Void = { _ in }
   ) -> EpisodeResult {
-    var result = blank
+    attempt(trial, in: environment, begin: begin, watch: watch).result
+  }
+
+  /// The same; `isEnvironments` says whether it was the environment that failed, not who acted.
+  func attempt(
+    _ trial: Trial, in environment: any Environment, begin: () throws -> any Behavior, watch: (Observation) -> Void
+  ) -> (result: EpisodeResult, isEnvironments: Bool) {
+    var result = EpisodeResult(trial)
     var latencies: [Double] = []
     var trace = StableHash()
     var reward = 0.0
+    var isEnvironments = true
     do {
-      var observation = try environment.reset(EpisodeSpec(task: result.task, seed: result.seed, pool: pool))
+      var observation = try environment.reset(EpisodeSpec(task: trial.task, seed: trial.seed, pool: pool))
       result.instruction = observation.instruction
       watch(observation)
+      isEnvironments = false
       let behavior = try begin()
-      behavior.begin(seed: result.seed)
+      behavior.begin(seed: trial.seed)
       var isOver = false
       while result.steps < horizon, !isOver {
         let plans = behavior.plansNext
         let start = ContinuousClock.now
         let action = try behavior.action(for: observation)
-        if plans { latencies.append(((ContinuousClock.now - start) / .microseconds(1)).rounded() / 1000) }
+        if plans {
+          let seconds = behavior.planningSeconds ?? (ContinuousClock.now - start) / .seconds(1)
+          latencies.append((seconds * 1e6).rounded() / 1000)
+        }
         trace.add(action)
+        isEnvironments = true
         let step = try environment.step(action)
+        isEnvironments = false
         result.steps += 1
         result.success = step.success
         isOver = step.isLast
@@ -119,7 +133,7 @@ public struct Rollout {
     result.latencies = latencies
     result.reward = reward.isFinite ? reward : nil
     result.trace = String(trace.value, radix: 16)
-    return result
+    return (result, isEnvironments)
   }
 }
 

@@ -16,11 +16,11 @@ package struct TriedEpisodes {
     }
   }
 
-  private static func key(_ episode: EpisodeResult) -> String { "\(episode.policy)/\(episode.task)/\(episode.seed)" }
+  private static func key(_ trial: Trial) -> String { "\(trial.policy)/\(trial.task)/\(trial.seed)" }
 
   /// The first result of an episode stays, unless it crashed then.
   package mutating func add(_ episode: EpisodeResult) {
-    let key = TriedEpisodes.key(episode)
+    let key = TriedEpisodes.key(episode.trial)
     guard let old = known[key] else {
       order.append(key)
       known[key] = episode
@@ -30,10 +30,10 @@ package struct TriedEpisodes {
   }
 
   /// What became of an episode; nil when it was not tried.
-  package subscript(_ blank: EpisodeResult) -> EpisodeResult? { known[TriedEpisodes.key(blank)] }
+  package subscript(_ trial: Trial) -> EpisodeResult? { known[TriedEpisodes.key(trial)] }
 
   /// Whether it has still to be tried: what crashed is, in case it was the machine's fault.
-  package func isOpen(_ blank: EpisodeResult) -> Bool { self[blank].map { $0.error != nil } ?? true }
+  package func isOpen(_ trial: Trial) -> Bool { self[trial].map { $0.error != nil } ?? true }
 
   /// All of them: the learned policy's first, then by task and number, the order of a table.
   /// - Parameter tasks: those that come first, in their order.

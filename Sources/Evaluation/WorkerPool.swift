@@ -27,7 +27,7 @@ package struct WorkerPool: Sendable {
   /// After how many seconds without an answer or a sign of life a child is ended with everything it has started.
   package var deadline: Double
   /// How many children may die over one job before it has failed.
-  private static let attempts = 3
+  package static let attempts = 3
 
   package init(
     executable: String, arguments: [String], environment: [String: String] = [:], workers: Int, deadline: Double
@@ -37,10 +37,6 @@ package struct WorkerPool: Sendable {
     self.environment = environment
     self.workers = max(1, workers)
     self.deadline = deadline
-  }
-
-  static func seconds(_ seconds: Double) -> String {
-    seconds == seconds.rounded() ? String(format: "%.0f s", seconds) : "\(seconds) s"
   }
 
   /// - Parameters:
@@ -127,16 +123,14 @@ package enum WorkerLoop {
   /// - Parameter answer: is given what to call as often as it gets on, after each step for example: who is silent for too
   ///   long is taken for hanging.
   package static func run<Request: Codable, Response: Codable>(
-    _ request: Request.Type, _ answer: (Request, _ progress: @escaping () -> Void) throws -> Response
+    _ request: Request.Type, _ answer: (Request, _ progress: @escaping @Sendable () -> Void) throws -> Response
   ) {
     signal(SIGINT, SIG_IGN)  // the parent decides
     let out = FileHandle(fileDescriptor: dup(STDOUT_FILENO), closeOnDealloc: false)
     dup2(STDERR_FILENO, STDOUT_FILENO)
-    var last = ContinuousClock.now
-    func progress() {
-      guard ContinuousClock.now - last > .seconds(pulse) else { return }
-      last = .now
-      try? out.write(contentsOf: signOfLife + Data("\n".utf8))
+    let pace = Pace()
+    let progress: @Sendable () -> Void = {
+      if pace.isDue(every: .seconds(pulse)) { try? out.write(contentsOf: signOfLife + Data("\n".utf8)) }
     }
     while let line = readLine(strippingNewline: true) {
       let reply: WorkerReply<Response>
@@ -147,6 +141,19 @@ package enum WorkerLoop {
       }
       guard let data = try? JSONEncoder().encode(reply), (try? out.write(contentsOf: data + Data("\n".utf8))) != nil
       else { return }
+    }
+  }
+}
+
+/// When something was done last.
+private final class Pace: Sendable {
+  private let last = Mutex(ContinuousClock.now)
+
+  func isDue(every pause: Duration) -> Bool {
+    last.withLock { last in
+      guard ContinuousClock.now - last > pause else { return false }
+      last = .now
+      return true
     }
   }
 }

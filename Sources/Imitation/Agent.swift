@@ -84,13 +84,29 @@ public final class Agent: Behavior {
   ///
   /// Those that predict next do so in one batch; a row of it does not depend on the others, so each acts as it would alone.
   public static func actions(of agents: [Agent], for observations: [Observation]) throws -> [[Float]] {
-    for (agent, observation) in zip(agents, observations) { try agent.observe(observation) }
-    let planning = agents.filter(\.plansNext)
-    for (agent, prediction) in zip(planning, try predictions(of: planning)) {
-      if agent.ensemble == nil { agent.predictions = [] }
-      agent.predictions.append((agent.moment, prediction))
+    try outcomes(of: agents, for: observations).map { try $0.get() }
+  }
+
+  /// The same, where one that cannot act costs the others nothing.
+  package static func outcomes(of agents: [Agent], for observations: [Observation]) -> [Result<[Float], any Error>] {
+    let observed = zip(agents, observations).map { agent, observation in
+      Result { try agent.observe(observation) }
     }
-    return agents.map { $0.act() }
+    var failures: [ObjectIdentifier: any Error] = [:]
+    let planning = zip(agents, observed).compactMap { agent, observed in
+      (try? observed.get()) != nil && agent.plansNext ? agent : nil
+    }
+    for (agent, prediction) in zip(planning, predictions(of: planning)) {
+      switch prediction {
+      case .success(let actions):
+        if agent.ensemble == nil { agent.predictions = [] }
+        agent.predictions.append((agent.moment, actions))
+      case .failure(let error): failures[ObjectIdentifier(agent)] = error
+      }
+    }
+    return zip(agents, observed).map { agent, observed in
+      observed.flatMap { failures[ObjectIdentifier(agent)].map { .failure($0) } ?? .success(agent.act()) }
+    }
   }
 
   private func observe(_ observation: Observation) throws {
@@ -143,22 +159,30 @@ public final class Agent: Behavior {
   }
 
   /// By agent, from the present on, in recorded units, before the constants are filled in.
-  private static func predictions(of agents: [Agent]) throws -> [[[Float]]] {
+  private static func predictions(of agents: [Agent]) -> [Result<[[Float]], any Error>] {
     guard let first = agents.first else { return [] }
     let (policy, normalizer) = (first.policy, first.normalizer)
     let time = policy.view.observations.count
     let rows = agents.map { Array(repeating: $0.history[0], count: time - $0.history.count) + $0.history }
-    let batch = try normalizer.normalized(Agent.batch(rows, schema: first.schema))
+    let batch: ObservationBatch
+    do {
+      batch = try normalizer.normalized(Agent.batch(rows, schema: first.schema))
+    } catch {
+      return agents.count == 1 ? [.failure(error)] : agents.flatMap { predictions(of: [$0]) }
+    }
     var randoms = agents.map(\.random)
     let actions = policy.actions(for: batch, randoms: &randoms)
     let (steps, width) = (actions.shape[1], actions.shape[2])
     let values = actions.scalars
-    return try agents.indices.map { row in
+    return agents.indices.map { row in
       agents[row].random = randoms[row]
-      return try (row * steps..<(row + 1) * steps).map { step in
-        let action = try normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
-        guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
-        return action
+      return Result {
+        try (row * steps..<(row + 1) * steps).map { step in
+          let action = try normalizer.restored(
+            Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
+          guard action.allSatisfy(\.isFinite) else { throw AgentError.notFinite }
+          return action
+        }
       }
     }
   }

@@ -185,8 +185,11 @@ public protocol Behavior: AnyObject {
   func action(for observation: Observation) throws -> [Float]
   /// Whether the next action has to be thought out, rather than taken from a plan: what latency is measured of.
   var plansNext: Bool { get }
+  /// Seconds that the last action took that was thought out, where others were thought out with it; nil to measure the call.
+  var planningSeconds: Double? { get }
 }
 
 extension Behavior {
   public var plansNext: Bool { true }
+  public var planningSeconds: Double? { nil }
 }

@@ -93,6 +93,8 @@ protocol AnyKey: Sendable {
   var given: Setting? { get }
   /// The value where it is not the default, as it was read if it was.
   var changed: Setting? { get }
+  /// The value; nil when it has none.
+  var current: Setting? { get }
   /// The kind and the name of a plug-in that the value is.
   var plugin: (kind: PluginKind, choice: Choice)? { get }
   /// The value, when it is itself a group.
@@ -114,6 +116,8 @@ extension Key: AnyKey {
     guard let setting = value?.setting, setting != initial?.setting else { return nil }
     return setting
   }
+
+  var current: Setting? { slot.state.withLock(\.value)?.setting }
 
   var plugin: (kind: PluginKind, choice: Choice)? {
     guard let kind = rule?.kind, let choice = slot.state.withLock(\.value) as? Choice else { return nil }

@@ -70,6 +70,15 @@ extension PluginOptions {
         }))
   }
 
+  /// Every key with its value, defaults too; what is left out and has none is not there.
+  package var complete: Setting {
+    Setting(
+      .map(
+        walk.compactMap { name, key in
+          key.current.flatMap { $0.value == .null ? nil : Setting.Entry(key: name, line: $0.line, setting: $0) }
+        }))
+  }
+
   /// The plug-ins that these options and the groups in them name.
   func plugins(path: String) -> [(kind: PluginKind, choice: Choice, path: String)] {
     walk.flatMap { name, key in

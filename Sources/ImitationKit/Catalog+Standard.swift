@@ -1,5 +1,6 @@
 import Demonstrations
 import Encoders
+import Environments
 import GaussianWorld
 import Imitation
 import Kitchenette
@@ -28,6 +29,12 @@ extension Catalog {
       .adding(BCTransformer.self)
       .adding(DiffusionUnet.self)
       .adding(DiffusionTransformer.self)
+      .adding(AdapterEnvironment<ProgramAdapter>.self)
+      .adding(AdapterEnvironment<MetaWorldAdapter>.self)
+      .adding(AdapterEnvironment<RobosuiteAdapter>.self)
+      .adding(AdapterEnvironment<LiberoAdapter>.self)
+      .adding(AdapterEnvironment<RoboCasaAdapter>.self)
+      .adding(AdapterEnvironment<GymnasiumAdapter>.self)
     #if Kitchenette
       return catalog.adding(KitchenetteEnvironment.self)
     #else

@@ -1,5 +1,6 @@
 @_exported import Demonstrations
 @_exported import Encoders
+@_exported import Environments
 @_exported import Evaluation
 @_exported import Export
 @_exported import GaussianWorld

@@ -79,6 +79,6 @@ extension RunFolder {
   /// - Throws: `RunError`, or `WriteError`.
   package func begin(recipe text: String, replace: Bool = false) throws {
     try create(recipe: text, replace: replace)
-    for old in [evaluation, EpisodeJournal.path(path)] { try? FileManager.default.removeItem(atPath: old) }
+    for old in [evaluation] + EpisodeJournal.paths(path) { try? FileManager.default.removeItem(atPath: old) }
   }
 }

@@ -5,12 +5,15 @@ import Foundation
 public enum ImageError: Error, Equatable, CustomStringConvertible {
   /// What libjpeg says.
   case jpeg(String)
+  /// What is wrong with a PNG file.
+  case png(String)
   /// More pixels than can be written.
   case tooLarge(width: Int, height: Int)
 
   public var description: String {
     switch self {
     case .jpeg(let reason): "not a JPEG image that can be read: \(reason)"
+    case .png(let reason): "not a PNG image that can be read: \(reason)"
     case .tooLarge(let width, let height): "an image of \(width)x\(height) pixels is too large"
     }
   }

@@ -2,7 +2,7 @@ import CZlib
 import Tensors
 
 extension Image {
-  fileprivate static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+  static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
   /// The image as a PNG file: each row as differences from the one above, deflated.
   public func png() -> [UInt8] {

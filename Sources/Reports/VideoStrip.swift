@@ -24,7 +24,8 @@ package struct VideoStrip: Sendable {
   package static func video(_ result: EpisodeResult) -> String { stem(result) + ".avi" }
 
   private static func stem(_ result: EpisodeResult) -> String {
-    "\(result.policy)-\(result.task)-\(result.episode)"
+    // Gymnasium's names have a slash: gym_pusht/PushT-v0.
+    "\(result.policy)-\(result.task.replacingOccurrences(of: "/", with: "_"))-\(result.episode)"
   }
 
   /// - Parameter framesPerSecond: of the video.

@@ -48,10 +48,13 @@ public struct Recipe: PluginOptions {
 
   /// Reads a recipe's text.
   ///
-  /// - Parameter path: where the text was kept, for complaints.
+  /// - Parameters:
+  ///   - path: where the text was kept, for complaints.
+  ///   - changes: `path.to.key=value` pairs, applied before decoding.
   /// - Throws: `SettingError`, naming path and line.
-  public init(text: String, path: String) throws {
-    try self.init(SettingError.naming(path) { try SettingsFile.parse(text) }, text: text, path: path)
+  public init(text: String, path: String, changes: [String] = []) throws {
+    let (setting, text) = try SettingError.naming(path) { try SettingsFile.changed(text, changes) }
+    try self.init(setting, text: text, path: path)
   }
 
   private init(_ setting: Setting, text: String, path: String) throws {
@@ -108,4 +111,11 @@ package struct EvaluationSettings: PluginOptions {
   package var pool = ScenePool.evaluation
 
   package init() {}
+
+  /// Reads this group of a recipe's file, whatever else is in it.
+  /// - Throws: `SettingError`, naming file and line.
+  package init(ofRecipe path: String) throws {
+    let setting = try SettingsFile.read(path).setting["evaluation"]
+    self = try SettingError.naming(path) { try EvaluationSettings(setting ?? Setting(.map([])), path: "evaluation") }
+  }
 }

@@ -21,16 +21,22 @@ package enum SettingsFile {
       throw SettingError.unreadable(file: path, reason: "not UTF-8 text")
     }
     return try SettingError.naming(path) {
-      if changes.isEmpty { return (try parse(text), text) }
-      var node = try compose(text)
-      for change in changes { try apply(change, to: &node) }
-      node = renamed(node, under: []) { _, _, _ in }
-      // Lines are those of the file; what was changed has none.
-      var room = mostValues
-      var setting = try setting(from: node, depth: 0, room: &room)
-      for change in changes { setting.forgetLine(at: keys(of: change)[...]) }
-      return (setting, try Yams.serialize(node: node))
+      try changed(text, changes)
     }
+  }
+
+  /// Settings of a text with changes: as `read` has them of a file.
+  /// - Throws: `SettingError`.
+  package static func changed(_ text: String, _ changes: [String]) throws -> (setting: Setting, text: String) {
+    if changes.isEmpty { return (try parse(text), text) }
+    var node = try compose(text)
+    for change in changes { try apply(change, to: &node) }
+    node = renamed(node, under: []) { _, _, _ in }
+    // Lines are those of the text; what was changed has none.
+    var room = mostValues
+    var setting = try setting(from: node, depth: 0, room: &room)
+    for change in changes { setting.forgetLine(at: keys(of: change)[...]) }
+    return (setting, try Yams.serialize(node: node))
   }
 
   /// - Throws: `SettingError`.

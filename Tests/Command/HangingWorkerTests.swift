@@ -14,7 +14,7 @@
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
       let arguments = ["evaluate", "run", "--episodes", "3", "--workers", "1"] + HangingWorkerTests.deadline
       let process = try runner.start(arguments, log: "evaluate")
-      runner.stop(3, "worker", of: process)
+      runner.stop(3, "serve-environment", of: process)
       process.waitUntilExit()
       let errors = String(decoding: try #require(runner.bytes("evaluate.err")), as: UTF8.self)
       #expect(process.terminationStatus == 0, "\(errors)")

@@ -52,7 +52,7 @@ import Testing
       } catch SettingError.missingKey(let path, _) {
         #expect(needed.contains { path == "\(plugin.kind).\($0)" }, "\(path)")
       }
-      #expect(needed.allSatisfy { ["world", "file", "cameras"].contains($0) }, "\(plugin.name)")
+      #expect(needed.allSatisfy { ["world", "file", "cameras", "command", "id"].contains($0) }, "\(plugin.name)")
       #expect(plugin.help.hasSuffix(".") && plugin.keys.flatMap(\.flat).allSatisfy { $0.help.hasSuffix(".") })
     }
   }

@@ -30,7 +30,7 @@ private final class Counting: Environment {
 }
 
 @Suite struct EvaluationTests {
-  let blank = EpisodeResult(task: "t", split: "s", policy: "p", episode: 0, seed: 7)
+  let blank = Trial(task: "t", split: "s", policy: "p", episode: 0, seed: 7)
 
   /// Newcombe 1998, table I, score method: 81/263, 15/148, 0/20, 1/29.
   @Test(arguments: [

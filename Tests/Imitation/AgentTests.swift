@@ -1,53 +1,14 @@
 import Foundation
 import Imitation
-import Layers
+import Support
 import Tensors
 import Testing
 
-/// Passes `robot0_eef_pos` through; enough for an agent.
-private struct PassThrough: ObservationEncoder {
-  struct Options: PluginOptions {}
-  static let name = "pass-through"
-  static let help = "For tests."
-  let layout = FeatureLayout([(.vector, "x", 1)])
-  init(options: Options, context: EncoderContext, random: inout Random) {}
-  func callAsFunction(_ observations: ObservationBatch) -> Features { Features(pooled: observations.vectors["x"]!) }
-}
-
-/// Answers with three actions: the oldest row it saw, the newest, and their sum, and some noise.
-private struct Echo: Policy {
-  struct Options: PluginOptions {}
-  static let name = "echo"
-  static let help = "For tests."
-  let encoder: any ObservationEncoder
-  let window = Window(observations: -2...0, actions: 0...2)
-  /// How much of a draw is added to its answers.
-  var noise: Float = 0
-  init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
-    self.encoder = encoder
-  }
-  func loss(on batch: Batch) -> PolicyLoss { PolicyLoss(batch.actions.sum()) }
-  func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
-    let rows = encoder(observations).pooled
-    let first = rows.sliced(axis: 1, 0..<1)
-    let last = rows.sliced(axis: 1, 2..<3)
-    let drawn = randoms.indices.map { index in noise * Float(randoms[index].normal()) }
-    return Tensor.concatenated([first, last, first + last], axis: 1) + Tensor(drawn, shape: [drawn.count, 1, 1])
-  }
-}
-
 @Suite struct AgentTests {
-  let schema = ObservationSchema(images: [:], vectors: ["x": 1])
+  let schema = Echo.schema
 
   func agent(execute: Int, normalizer: Normalizer? = nil) throws -> Agent {
-    var random = Random(seed: 1)
-    let encoder = PassThrough(
-      options: .init(), context: EncoderContext(schema: schema, vocabulary: []), random: &random)
-    let policy = Echo(options: .init(), encoder: encoder, actionWidth: 1, random: &random)
-    let same = Normalizer.Affine(scale: [1], offset: [0])
-    return Agent(
-      policy: policy, normalizer: normalizer ?? Normalizer(keys: ["x": same, "actions": same]), schema: schema,
-      execute: execute)
+    Echo().agent(execute: execute, normalizer: normalizer)
   }
 
   func see(_ value: Float) -> Observation { Observation(vectors: ["x": [value]]) }
@@ -122,6 +83,21 @@ private struct Echo: Policy {
     }
     // Each draws its own.
     #expect(seen.count > 20)
+  }
+
+  /// One whose observation is wrong, or whose numbers are none, costs the others nothing.
+  @Test func oneThatCannotActLeavesTheOthersAlone() throws {
+    let (alone, together) = (
+      try agent(execute: 1), [try agent(execute: 1), try agent(execute: 1), try agent(execute: 1)]
+    )
+    for agent in together + [alone] { agent.begin(seed: 0) }
+    for moment in 0..<4 {
+      let good = see(Float(moment))
+      let outcomes = Agent.outcomes(of: together, for: [good, Observation(), see(.nan)])
+      #expect(try outcomes[0].get() == alone.action(for: good))
+      #expect(throws: AgentError.missingVector(key: "x", available: [])) { try outcomes[1].get() }
+      #expect(throws: (any Error).self) { try outcomes[2].get() }
+    }
   }
 
   @Test func saysWhenItHasToThink() throws {

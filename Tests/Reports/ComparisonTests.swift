@@ -369,9 +369,11 @@ import Testing
     #expect(tried.all(learned: "p", tasks: []).map(\.policy) == ["p", "p", "p", "expert"])
     #expect(tried.all(learned: "p", tasks: []).map(\.episode) == [0, 1, 2, 0])
     #expect(tried.all(learned: "p", tasks: []).map(\.success) == [true, true, false, false])
-    #expect(tried.isOpen(episode("p", 2)) && tried.isOpen(episode("p", 3)) && !tried.isOpen(episode("p", 1)))
+    #expect(
+      tried.isOpen(episode("p", 2).trial) && tried.isOpen(episode("p", 3).trial) && !tried.isOpen(episode("p", 1).trial)
+    )
     tried.add(episode("p", 2, success: true))
-    #expect(!tried.isOpen(episode("p", 2)) && tried[episode("p", 2)]?.success == true)
+    #expect(!tried.isOpen(episode("p", 2).trial) && tried[episode("p", 2).trial]?.success == true)
     var other = ComparisonTests.conditions
     other.options = "{smoothing: 2}"
     for (step, conditions) in [(4, ComparisonTests.conditions), (3, other)] {

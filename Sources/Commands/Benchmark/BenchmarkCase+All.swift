@@ -5,7 +5,7 @@ extension BenchmarkCase {
   static var all: [BenchmarkCase] {
     var cases =
       [gemm] + networks + [
-        imitation, optimizer, smallOperation, farthestPoints, chamfer, splatting, splattingBack, windows,
+        imitation, optimizer, smallOperation, farthestPoints, chamfer, splatting, splattingBack, windows, link,
       ]
     #if Kitchenette
       cases += [kitchenette("kitchenette-blind", cameras: 0), kitchenette("kitchenette-cameras", cameras: 3)]
@@ -23,6 +23,18 @@ extension BenchmarkCase {
     return Subject(
       operations: 2 * 1024 * 1024 * 1024, bytes: 3 * 4 * 1024 * 1024,
       reference: ("OpenBLAS", { plain.run(threads: threads) }), run: { _ = a.matmul(b) })
+  }
+
+  /// What an environment in a process of its own costs a step, next to its own work.
+  static let link = BenchmarkCase(
+    name: "environment-link", about: "100 steps of an environment in another process, 3 cameras of 128x128"
+  ) {
+    let environment = try ProcessEnvironment(
+      kind: "echo", command: [WorkerPool.program, "serve-environment", "none", "--echo"],
+      process: ProcessOptions { $0.frozenAfter = 0 })
+    _ = try environment.reset(EpisodeSpec(task: "echo", seed: 1, pool: .training))
+    let action = [Float](repeating: 0.5, count: 7)
+    return Subject(items: 100, unit: "steps") { for _ in 0..<100 { _ = try environment.step(action) } }
   }
 
   static func gradients(_ loss: () -> Tensor) -> Gradients { withGradients(random: Random(seed: 1), loss).1 }

@@ -80,7 +80,6 @@ extension CollectionPlan {
             if state.broken.add(open[place], reason: reason) { stop(reason) }
           // What failed outside the simulator, a full disk for example, says nothing of an attempt.
           case .failure(let reason): stop(reason)
-          case .success(.tried): stop("a worker answered another question")
           case .notStarted: break
           }
         }

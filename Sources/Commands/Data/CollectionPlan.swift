@@ -2,46 +2,87 @@ import ArgumentParser
 import Foundation
 import ImitationKit
 
-/// What recording and generating have in common: a recipe's tasks, how many demonstrations of each, and who makes them.
+/// What recording and generating have in common: tasks, how many demonstrations of each, where they belong and who makes them.
 struct CollectionPlan {
-  let recipe: Recipe
-  let catalog: Catalog
-  let registry: DatasetRegistry
-  let root: String
+  let tasks: [String]
   /// Demonstrations a task.
   let count: Int
+  let seed: UInt64
+  let evaluation: EvaluationSettings
+  let catalog: Catalog
   let pool: WorkerPool
   let interruption = Interruption()
-  /// Where workers find the recipe.
+  private let files: Files
+  /// Where workers find the settings.
   private let written: String
+
+  private enum Files {
+    case registry(DatasetRegistry, split: String, root: String)
+    /// One for all of one task, which lasts as long as the simulator says.
+    case output(String, horizon: Int)
+  }
 
   /// - Parameter episodes: demonstrations a task; as many as the split says when nil.
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
   init(
     _ recipe: Recipe, episodes: Int?, workers: WorkerOptions, place: DatasetPlace, catalog: Catalog
   ) throws {
-    self.recipe = recipe
-    self.catalog = catalog
-    registry = try place.registry(recipe.data.registry)
-    root = place.root(of: registry, recipe: recipe.data.root)
+    let registry = try place.registry(recipe.data.registry)
     guard let count = try episodes ?? registry.split(recipe.data.split).count else {
       throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
     }
-    self.count = count
-    _ = try recipe.simulatedTasks(recipe.data.tasks, catalog)
-    written = try recipe.writtenForWorkers()
+    (tasks, self.count, seed) = (recipe.data.tasks, count, recipe.seed)
+    (evaluation, self.catalog) = (recipe.evaluation, catalog)
+    files = .registry(registry, split: recipe.data.split, root: place.root(of: registry, recipe: recipe.data.root))
+    try SettingError.naming(recipe.path) {
+      try catalog.check(recipe.evaluation.simulator, as: .simulator, path: "simulator")
+    }
+    written = try EvaluationSettings.writtenForWorkers(recipe.text)
+    pool = WorkerPool.imitate(recipe: written, options: workers)
+  }
+
+  /// Without a recipe: demonstrations of one task in one file.
+  ///
+  /// - Parameter changes: to the settings `seed` and `evaluation`, as of a recipe.
+  /// - Throws: `SettingError`, `CommandFailure`.
+  init(
+    _ task: String, to output: String, episodes: Int, changes: [String], workers: WorkerOptions, catalog: Catalog
+  ) throws {
+    let (setting, text) = try SettingsFile.changed("seed: 1", changes)
+    (tasks, count) = ([task], episodes)
+    seed = try setting["seed"].map { try UInt64($0, path: "seed") } ?? 1
+    evaluation = try EvaluationSettings(setting["evaluation"] ?? Setting(.map([])), path: "evaluation")
+    self.catalog = catalog
+    try catalog.check(evaluation.simulator, as: .simulator, path: "simulator")
+    let horizon = try catalog.makeSimulator(evaluation.simulator).spec.task(task).horizon
+    files = .output(output, horizon: horizon)
+    written = try EvaluationSettings.writtenForWorkers(text)
     pool = WorkerPool.imitate(recipe: written, options: workers)
   }
 
   /// Where the file of a task belongs.
   func path(_ task: String, split: String? = nil) throws -> String {
-    try registry.path(task: task, split: split ?? recipe.data.split, root: root)
+    switch files {
+    case .registry(let registry, let own, let root):
+      try registry.path(task: task, split: split ?? own, root: root)
+    case .output(let path, _): path
+    }
   }
 
-  /// A simulator of the recipe, to ask what is written of it.
-  /// - Throws: `GenerationError` for one whose episodes cannot be recorded.
+  /// After how many steps an attempt has failed.
+  func horizon(_ task: String) throws -> Int {
+    switch files {
+    case .registry(let registry, _, _): try registry.entry(task).horizon
+    case .output(_, let horizon): horizon
+    }
+  }
+
+  /// A simulator of these settings, to ask what is written of it; it has all the tasks.
+  /// - Throws: `GenerationError` for one whose episodes cannot be recorded, `CommandFailure` for one that lacks a task.
   func simulator() throws -> any EpisodeRecording {
-    try catalog.makeSimulator(recipe.evaluation.simulator).recording()
+    let simulator = try catalog.makeSimulator(evaluation.simulator).recording()
+    for task in tasks { _ = try simulator.spec.task(task) }
+    return simulator
   }
 
   /// - Throws: `CommandFailure` when a file that is there has no split of as many demonstrations as are wanted.
@@ -56,17 +97,22 @@ struct CollectionPlan {
   func finish() { try? FileManager.default.removeItem(atPath: written) }
 }
 
-extension Recipe {
-  /// The simulator's tasks of these names.
-  /// - Throws: `SettingError`, or `CommandFailure` for one that it does not have.
-  func simulatedTasks(_ names: [String], _ catalog: Catalog) throws -> [SimulatedTask] {
-    let known = try SettingError.naming(path) { try catalog.tasks(of: evaluation.simulator) }
-    return try names.map { name in
-      guard let task = known.first(where: { $0.name == name }) else {
-        throw CommandFailure(
-          "\(evaluation.simulator.kind) has no task '\(name)'; its tasks: \(known.map(\.name).joined(separator: ", "))")
-      }
-      return task
+extension EnvironmentSpec {
+  /// The task of this name.
+  /// - Throws: `CommandFailure` when there is none.
+  func task(_ name: String) throws -> SimulatedTask {
+    guard let task = tasks.first(where: { $0.name == name }) else {
+      throw CommandFailure(
+        "\(self.name) has no task '\(name)'; its tasks: \(tasks.map(\.name).joined(separator: ", "))")
     }
+    return task
+  }
+}
+
+extension Recipe {
+  /// What the recipe's simulator says of itself.
+  /// - Throws: `SettingError`, or why it does not start.
+  func environmentSpec(_ catalog: Catalog) throws -> EnvironmentSpec {
+    try SettingError.naming(path) { try catalog.makeSimulator(evaluation.simulator).spec }
   }
 }

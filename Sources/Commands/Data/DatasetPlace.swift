@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import ImitationKit
 
@@ -14,6 +15,9 @@ struct DatasetPlace: ParsableArguments {
         "When left out: the recipe's data.root, the environment's IMITATE_ROOT, or the registry's name as a folder next to it; ~ is the home folder."
     ))
   var root: String?
+
+  /// The options that say the same again.
+  var arguments: [String] { ["--datasets", datasets] + (root.map { ["--root", $0] } ?? []) }
 
   /// Where the files of `registry` are.
   ///

@@ -8,8 +8,6 @@ struct GenerationJob {
   let path: String
   let plan: CollectionPlan
 
-  private var recipe: Recipe { plan.recipe }
-
   /// The same without images.
   var states: String { (path as NSString).deletingPathExtension + ".states.hdf5" }
 
@@ -56,7 +54,7 @@ struct GenerationJob {
   ) throws -> GenerationYield {
     let digest = try DigestCache().digest(source).sha256
     var yield = GenerationYield(
-      task: task, demonstrations: plan.count, attempts: 0, seed: recipe.seed, sourceDigest: digest,
+      task: task, demonstrations: plan.count, attempts: 0, seed: plan.seed, sourceDigest: digest,
       sources: try sources(source, key: key), settings: settings)
     // What is there as it is asked for stays, whatever may be replaced.
     if let old = replacing ? try? known() : try known() {
@@ -68,7 +66,7 @@ struct GenerationJob {
     }
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    let horizon = try plan.registry.entry(task).horizon
+    let horizon = try plan.horizon(task)
     let store = try EpisodeStore(
       folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))", replacing: replacing)
     let collected = try plan.collect("generate \(task)", count: plan.count, in: store) { failed, kept in
@@ -78,7 +76,7 @@ struct GenerationJob {
       .generate(
         .init(
           task: task, number: attempt,
-          seed: EpisodeResult.seed(recipe.seed, task: "generate/\(task)", episode: attempt), horizon: horizon,
+          seed: EpisodeResult.seed(plan.seed, task: "generate/\(task)", episode: attempt), horizon: horizon,
           store: store.folder),
         source: source, demos: yield.sources, settings: settings)
     }
@@ -86,7 +84,7 @@ struct GenerationJob {
     let simulator = try plan.simulator()
     try store.assemble(
       collected.kept, to: states, environmentArguments: simulator.arguments(task: task),
-      schema: simulator.spec.recorded, seed: recipe.seed, origin: OutputFormat.json(yield))
+      schema: simulator.spec.recorded, seed: plan.seed, origin: OutputFormat.json(yield))
     collected.bar.finish(note: "\(states), \(collected.failed) attempts failed")
     return yield
   }
@@ -121,7 +119,7 @@ struct GenerationJob {
       .draw(task: task, number: $0, states: states, store: store.folder)
     }
     try store.assemble(
-      collected.kept, to: path, environmentArguments: arguments, schema: simulator.spec.recorded, seed: recipe.seed,
+      collected.kept, to: path, environmentArguments: arguments, schema: simulator.spec.recorded, seed: plan.seed,
       origin: origin)
     collected.bar.finish(note: path)
   }

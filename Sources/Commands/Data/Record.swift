@@ -11,7 +11,9 @@ struct Record: Verb {
       stopped and ends in the same bytes.
       """)
 
-  @Argument(help: "The recipe whose tasks, split and simulator to record.") var recipe: String
+  @Argument(help: "The recipe whose tasks, split and simulator to record; none with --output.") var recipe: String?
+  @OptionGroup var environment: EnvironmentChoice
+  @Option(help: "The file to write, of one task that --environment names, without a recipe.") var output: String?
   @OptionGroup var choice: TaskChoice
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
@@ -22,21 +24,46 @@ struct Record: Verb {
   ) var replace = false
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try requirePositive(("episodes", episodes)) }
+  func validate() throws {
+    try requirePositive(("episodes", episodes))
+    guard (recipe == nil) == (output != nil) else {
+      throw ValidationError("either a recipe, or --output FILE with --environment NAME:TASK and --episodes")
+    }
+    guard recipe == nil else { return }
+    guard environment.task != nil, episodes != nil else {
+      throw ValidationError("without a recipe, --environment must name a task (NAME:TASK), and --episodes is needed")
+    }
+  }
 
   func run(in session: Session) throws {
-    let plan = try CollectionPlan(
-      choice.recipe(recipe, changes: changes, place: place), episodes: episodes, workers: workers, place: place,
-      catalog: session.catalog)
+    let plan = try plan(session.catalog)
     defer { plan.finish() }
-    for task in plan.recipe.data.tasks {
+    let (arguments, schema) = try facts(plan)
+    for (task, arguments) in zip(plan.tasks, arguments) {
       let path = try plan.path(task)
-      let simulator = try plan.simulator()
-      let arguments = try simulator.arguments(task: task)
-      if try !isThere(path, plan, arguments) {
-        try record(task, to: path, plan, arguments, simulator.spec.recorded)
-      }
+      if try !isThere(path, plan, arguments) { try record(task, to: path, plan, arguments, schema) }
     }
+  }
+
+  /// What is written of every task, and of the numbers of all; the simulator that says so is gone then.
+  private func facts(_ plan: CollectionPlan) throws -> (arguments: [String], schema: DemonstrationSchema) {
+    let simulator = try plan.simulator()
+    return (try plan.tasks.map { try simulator.arguments(task: $0) }, simulator.spec.recorded)
+  }
+
+  private func plan(_ catalog: Catalog) throws -> CollectionPlan {
+    guard let recipe else {
+      return try CollectionPlan(
+        environment.task!, to: output!, episodes: episodes!, changes: environment.changes(to: nil, catalog) + changes,
+        workers: workers, catalog: catalog)
+    }
+    let simulator = try SettingsFile.read(recipe).setting["evaluation"]?["simulator"]
+    let own = try simulator.map { try Choice($0, path: "evaluation.simulator") }
+    let task = environment.task.map { ["data.tasks=[\($0.setting.json)]"] } ?? []
+    return try CollectionPlan(
+      choice.recipe(recipe, changes: environment.changes(to: own, catalog) + task + changes, place: place),
+      episodes: episodes,
+      workers: workers, place: place, catalog: catalog)
   }
 
   /// Whether a file has a split of `count` demonstrations.
@@ -66,10 +93,10 @@ struct Record: Verb {
   private func record(
     _ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String, _ schema: DemonstrationSchema
   ) throws {
-    try FileManager.default.createDirectory(
-      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    let seed = plan.recipe.seed
-    let horizon = try plan.registry.entry(task).horizon
+    let folder = (path as NSString).deletingLastPathComponent
+    try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
+    let seed = plan.seed
+    let horizon = try plan.horizon(task)
     let store = try EpisodeStore(
       folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)", replacing: replace)
     let collected = try plan.collect("record \(task)", count: plan.count, in: store) { failed, _ in

@@ -7,16 +7,16 @@ extension Evaluate {
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
   /// - Throws: `ExitCode` 2 when it did not.
   func repeated(_ text: String, _ folder: RunFolder, _ catalog: Catalog) throws {
-    let recipe = try folder.toldRecipe()
+    let recipe = try environment.changed(folder.toldRecipe(), catalog)
     let checkpoint = try folder.lastCheckpoint()
     let old = try folder.result(recipe)
-    _ = try checkpoint.blueprint.check(acting: recipe, trusting: trustActions, catalog: catalog)
+    _ = try checkpoint.blueprint.check(acting: recipe.environmentSpec(catalog), trusting: trustActions)
     guard let found = old.episode(text) else {
       throw CommandFailure("\(folder.evaluation): no episode '\(text)'; name one as TASK/NUMBER or by its seed")
     }
     let trials = EvaluationTrials(
       folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: catalog, workers: workers)
-    let again = try trials.again(found, step: old.step)
+    let again = try trials.again(found.trial)
     let same =
       again.success == found.success && again.steps == found.steps && (found.trace == nil || again.trace == found.trace)
     if format == .json {

@@ -15,10 +15,12 @@ struct Evaluate: Verb {
   @Option(help: "Also try these for comparison: expert, random; separated by commas.") var with: String = ""
   @Option(help: "Tasks or groups of tasks to try instead of those it was trained on, separated by commas.")
   var tasks: String?
+  @OptionGroup var environment: EnvironmentChoice
   @Option(help: "Repeat one episode of evaluation.json, by TASK/NUMBER or seed, and compare.") var replay: String?
   @Option(help: "Episodes a task; the recipe's number when left out.") var episodes: Int?
   @OptionGroup var workers: WorkerOptions
   @Option(help: "text or json.") var format: OutputFormat = .text
+  @OptionGroup var parts: ShardOptions
   @Flag(help: "Act although the demonstrations do not say what their actions mean.") var trustActions = false
   @OptionGroup var place: DatasetPlace
 
@@ -28,34 +30,39 @@ struct Evaluate: Verb {
     let folder = RunFolder(runFolder)
     if let replay { return try repeated(replay, folder, session.catalog) }
     if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
+    if try parts.writesArray(of: folder, workers) { return }
     // Only then is it sure that recipe and weights belong together.
-    let lock = try folder.locked()
+    let lock = try folder.locked(shard: parts.shard?.description)
     defer { lock.release() }
-    let recipe = try folder.toldRecipe()
+    let recipe = try environment.changed(folder.toldRecipe(), session.catalog)
     let checkpoint = try folder.lastCheckpoint()
     try recipe.check(session.catalog)
-    let blanks = try blanks(recipe)
+    let asked = try trials(recipe)
     let trials = EvaluationTrials(
-      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers)
-    let asked = try trials.run(blanks, trusting: trustActions)
-    let broken = asked.episodes.compactMap(\.error)
+      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers,
+      shard: parts.shard)
+    let result = try trials.run(asked, trusting: trustActions)
+    let broken = result.episodes.compactMap(\.error)
     if let first = broken.first {
       tell(
-        "\(broken.count) of \(blanks.count) episodes crashed; the same command tries them again. The first: \(first)")
+        "\(broken.count) of \(result.episodes.count) episodes crashed; the same command tries them again. The first: \(first)"
+      )
     }
-    print(format == .json ? try OutputFormat.json(asked) : asked.consoleTable)
+    print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
   }
 
   /// The episodes that are asked for.
-  private func blanks(_ recipe: Recipe) throws -> [EpisodeResult] {
+  private func trials(_ recipe: Recipe) throws -> [Trial] {
     let companions = with.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     for other in companions where !["expert", "random"].contains(other) {
       throw CommandFailure("--with takes expert and random, not '\(other)'")
     }
-    let tasks = try tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? recipe.data.tasks
+    let tasks =
+      try environment.task.map { [$0] }
+      ?? tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? recipe.data.tasks
     guard !tasks.isEmpty else { throw CommandFailure("--tasks names no task") }
     for task in tasks where !recipe.data.tasks.contains(task) { tell("note: the policy was not trained on \(task)") }
-    return recipe.blanks(
+    return recipe.trials(
       policies: [recipe.policy.kind] + companions, tasks: tasks, episodes: episodes ?? recipe.evaluation.episodes)
   }
 }

@@ -2,125 +2,135 @@ import Foundation
 import ImitationKit
 import Synchronization
 
-/// Episodes of a run's policy, tried by worker processes and kept one by one.
+/// Episodes of a run's policy: environments in processes of their own, the policy here, every result kept at once.
 struct EvaluationTrials {
   let folder: RunFolder
   let checkpoint: Checkpoint
   let recipe: Recipe
   let catalog: Catalog
   let workers: WorkerOptions
+  /// Which part of the episodes is this process's.
+  var shard: Shard?
 
   /// Tries the episodes that were not tried yet with the same weights under the same conditions, and brings
-  /// `evaluation.json` up to date.
+  /// `evaluation.json` up to date; a shard leaves that to whoever puts all of them together.
   ///
   /// - Parameter trusting: whether the policy may act although nobody knows what its actions mean.
-  /// - Returns: the result of all `blanks`.
+  /// - Returns: the result of all `trials`, or of the shard's.
   /// - Throws: `ActingError`, `CommandFailure`, `WriteError`.
-  func run(_ blanks: [EpisodeResult], trusting: Bool) throws -> EvaluationResult {
+  func run(_ trials: [Trial], trusting: Bool) throws -> EvaluationResult {
     let learned = recipe.policy.kind
-    let tasks = try recipe.simulatedTasks(Set(blanks.map(\.task)).sorted(), catalog)
-    let horizons = Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, $0.horizon) })
+    let mine = shard?.part(of: trials) ?? trials
     let conditions = recipe.conditions
-    var tried = TriedEpisodes(
-      folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
-    let open = blanks.filter(tried.isOpen)
+    func tried() -> TriedEpisodes {
+      TriedEpisodes(
+        folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
+    }
+    let open = mine.filter(tried().isOpen)
+    let spec = try recipe.environmentSpec(catalog)
     // What has been evaluated is reported, whoever was trusted then.
     let unknown = try checkpoint.blueprint.check(
-      acting: recipe, trusting: trusting || !open.contains { $0.policy == learned }, catalog: catalog)
-    let requests = open.map { blank in
-      WorkerRequest.rollout(
-        blank, horizon: horizons[blank.task]!, step: checkpoint.step,
-        video: blank.policy == learned ? folder.path + "/videos" : nil)
+      acting: spec, trusting: trusting || !open.contains { $0.policy == learned })
+    try play(open, of: mine.count, spec, conditions)
+    func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
+      EvaluationResult(
+        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()), step: checkpoint.step,
+        conditions: conditions, versions: spec.versions, trustedActions: unknown, episodes: episodes)
     }
+    // The journal is what counts. The file keeps what was tried before and not asked for now; the table has what was asked for.
+    let known = tried()
+    if shard == nil {
+      try result(known.all(learned: learned, tasks: recipe.data.tasks)).write(to: folder.evaluation)
+    }
+    return result(mine.compactMap { known[$0] })
+  }
+
+  /// - Parameter all: how many episodes the progress counts.
+  private func play(
+    _ open: [Trial], of all: Int, _ spec: EnvironmentSpec, _ conditions: EvaluationConditions
+  ) throws {
+    let learned = recipe.policy.kind
     let interruption = Interruption()
-    let journal = try EpisodeJournal(folder: folder.path, step: checkpoint.step, conditions: conditions)
-    let bar = ProgressBar("evaluate", total: blanks.count, unit: "episodes", first: blanks.count - open.count)
-    let progress = Mutex((done: blanks.count - open.count, learned: 0, solved: 0, lost: nil as String?))
-    let outcomes = try answers(
-      to: requests, shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
-    ) { place, outcome in
+    let journal = try EpisodeJournal(
+      folder: folder.path, step: checkpoint.step, conditions: conditions, shard: shard?.description)
+    let bar = ProgressBar("evaluate", total: all, unit: "episodes", first: all - open.count)
+    let progress = Mutex((done: all - open.count, learned: 0, solved: 0, lost: nil as String?))
+    try play(
+      open, spec, videos: folder.path + "/videos",
+      shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
+    ) {
+      result in
       progress.withLock { state in
         state.done += 1
-        if let result = outcome.result(of: open[place]) {
-          do { try journal.append(result) } catch { state.lost = CommandFailure.line(error) }
-          if result.policy == learned {
-            state.learned += 1
-            state.solved += result.success ? 1 : 0
-          }
+        do { try journal.append(result) } catch { state.lost = CommandFailure.line(error) }
+        if result.policy == learned {
+          state.learned += 1
+          state.solved += result.success ? 1 : 0
         }
         bar.update(state.done, note: "\(learned): \(state.solved) of \(state.learned)")
       }
     }
     bar.finish()
-    for (blank, outcome) in zip(open, outcomes) {
-      if let result = outcome.result(of: blank) { tried.add(result) }
-    }
-    func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
-      EvaluationResult(
-        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()), step: checkpoint.step,
-        conditions: conditions, trustedActions: unknown, episodes: episodes)
-    }
-    // The file keeps what was tried before and not asked for now; the table has what was asked for.
-    let all = result(tried.all(learned: learned, tasks: recipe.data.tasks))
-    if let lost = progress.withLock({ $0.lost }) {
-      // What the journal had no room for may still fit there.
-      try? all.write(to: folder.evaluation)
-      throw CommandFailure(lost)
-    }
-    try all.write(to: folder.evaluation)
+    if let lost = progress.withLock({ $0.lost }) { throw CommandFailure(lost) }
     try interruption.check()
-    return result(blanks.compactMap { tried[$0] })
   }
 
   /// Tries an episode once more, made into a video in the run's `replays`; `evaluation.json` stays as it is.
-  ///
-  /// - Parameter step: the checkpoint that it was tried with.
-  func again(_ found: EpisodeResult, step: Int) throws -> EpisodeResult {
-    var blank = EpisodeResult(
-      task: found.task, split: found.split, policy: found.policy, episode: found.episode, seed: found.seed)
-    blank.instruction = found.instruction
-    let horizon = try recipe.simulatedTasks([found.task], catalog)[0].horizon
-    let request = WorkerRequest.rollout(blank, horizon: horizon, step: step, video: folder.path + "/replays")
-    guard let again = try answers(to: [request])[0].result(of: blank) else { throw Interruption.failure }
-    return again
+  func again(_ trial: Trial) throws -> EpisodeResult {
+    let found = Mutex<EpisodeResult?>(nil)
+    try play([trial], recipe.environmentSpec(catalog), videos: folder.path + "/replays") { result in
+      found.withLock { $0 = result }
+    }
+    guard let result = found.withLock({ $0 }) else { throw Interruption.failure }
+    return result
   }
 
-  private func answers(
-    to requests: [WorkerRequest], shouldStop: @escaping @Sendable () -> Bool = { false },
-    finished: @escaping @Sendable (Int, WorkerOutcome<WorkerResponse>) -> Void = { _, _ in }
-  ) throws -> [WorkerOutcome<WorkerResponse>] {
-    let written = try recipe.writtenForWorkers()
-    defer { try? FileManager.default.removeItem(atPath: written) }
-    return WorkerPool.imitate(recipe: written, run: folder.path, options: workers)
-      .run(requests, responding: WorkerResponse.self, shouldStop: shouldStop, finished: finished)
+  private func play(
+    _ trials: [Trial], _ spec: EnvironmentSpec, videos: String, shouldStop: @escaping @Sendable () -> Bool = { false },
+    finished: @escaping @Sendable (EpisodeResult) -> Void
+  ) throws {
+    guard !trials.isEmpty else { return }
+    let rollout = VectorRollout(
+      slots: workers.count ?? ProcessorCores.count,
+      horizons: try Dictionary(trials.map { ($0.task, try spec.task($0.task).horizon) }) { $1 },
+      pool: recipe.evaluation.pool)
+    let environments = try EvaluationEnvironments(recipe, catalog, workers)
+    defer { environments.finish() }
+    let films = EpisodeFilms(of: recipe.policy.kind, folder: videos)
+    let (run, step, catalog) = (folder.path, checkpoint.step, catalog)
+    var policy: TrainedPolicy?
+    let scheduler = ActionScheduler {
+      let loaded = try policy ?? TrainedPolicy(run: run, step: step, catalog: catalog)
+      policy = loaded
+      return loaded.agent()
+    }
+    rollout.run(
+      trials,
+      with: .init(
+        environment: environments.make, watch: films.add,
+        finish: { result, environment in
+          if let recording = environment as? any EpisodeRecording,
+            let scene = try? EpisodeMetadata(recording.description.metadata)
+          {
+            (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
+          }
+          films.finish(result, hertz: environment.spec.actions.controlHertz)
+        }),
+      scheduler: scheduler, shouldStop: shouldStop, finished: finished)
   }
 }
 
 extension Recipe {
-  /// Episodes that have not begun, those of a task in the same scenes for every policy.
-  func blanks(policies: [String], tasks: [String], episodes: Int) -> [EpisodeResult] {
+  /// Episodes to try, those of a task in the same scenes for every policy.
+  func trials(policies: [String], tasks: [String], episodes: Int) -> [Trial] {
     policies.flatMap { policy in
       tasks.flatMap { task in
         (0..<episodes).map { episode in
-          EpisodeResult(
+          Trial(
             task: task, split: data.split, policy: policy, episode: episode,
             seed: EpisodeResult.seed(evaluation.seed, task: task, episode: episode))
         }
       }
     }
-  }
-}
-
-extension WorkerOutcome<WorkerResponse> {
-  /// What became of an episode; nil when it was not begun.
-  func result(of blank: EpisodeResult) -> EpisodeResult? {
-    var broken = blank
-    switch self {
-    case .success(.tried(let result)): return result
-    case .success: broken.error = "a worker answered another question"
-    case .failure(let reason), .crashed(let reason): broken.error = reason
-    case .notStarted: return nil
-    }
-    return broken
   }
 }

@@ -3,8 +3,10 @@ import ImitationKit
 extension Recipe {
   /// What its policy is judged under.
   var conditions: EvaluationConditions {
-    EvaluationConditions(
-      simulator: evaluation.simulator.kind, options: evaluation.simulator.options.json, seed: evaluation.seed,
+    // Where a simulator runs does not decide what happens in it.
+    let options = ProcessOptions.local.reduce(evaluation.simulator.options) { $0.without($1) }
+    return EvaluationConditions(
+      simulator: evaluation.simulator.kind, options: options.json, seed: evaluation.seed,
       pool: evaluation.pool.rawValue)
   }
 }
@@ -12,8 +14,8 @@ extension Recipe {
 extension RunFolder {
   /// `lock`, and a line for the user where there are no locks.
   /// - Throws: `RunError`.
-  func locked(creating: Bool = false) throws -> RunLock {
-    let lock = try lock(creating: creating)
+  func locked(creating: Bool = false, shard: String? = nil) throws -> RunLock {
+    let lock = try lock(creating: creating, shard: shard)
     if let note = lock.note { tell(note: note) }
     return lock
   }

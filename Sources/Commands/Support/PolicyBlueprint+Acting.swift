@@ -1,56 +1,84 @@
 import ImitationKit
 
-/// A policy and a simulator that do not mean the same by their numbers, or may not.
+/// A policy and an environment that do not fit each other, or may not.
 enum ActingError: Error, Equatable, CustomStringConvertible {
-  case differs(SchemaDifference, simulator: String)
-  case unknown(String, simulator: String)
+  case differs(SchemaDifference, environment: String)
+  /// A camera or a vector that the environment does not have.
+  case lacks(String, environment: String, available: [String])
+  case unknown(String, environment: String)
 
   var description: String {
     switch self {
-    case .differs(let difference, let simulator):
-      "\(difference.what) is \(difference.first) for the policy and \(difference.second) for \(simulator): it must not act there"
-    case .unknown(let what, let simulator):
-      "nobody knows of the policy's actions \(what), so they may mean something else to \(simulator); state it when training "
+    case .differs(let difference, let environment):
+      "\(difference.what) is \(difference.first) for the policy and \(difference.second) for \(environment): it must not act there"
+    case .lacks(let what, let environment, let available):
+      "the policy needs \(what), which \(environment) does not have; it has: "
+        + (available.isEmpty ? "none" : available.joined(separator: ", "))
+    case .unknown(let what, let environment):
+      "nobody knows of the policy's actions \(what), so they may mean something else to \(environment); state it when training "
         + "(actions.schema in the recipe), or act all the same with --trust-actions"
     }
   }
 }
 
 extension PolicyBlueprint {
-  /// Holds what the policy's numbers mean against the simulator of a recipe, before anything moves.
+  /// Holds what the policy looks at and what its numbers mean against an environment, before anything moves.
   ///
   /// - Parameter trusting: whether what nobody knows is no hindrance; contradictions always are.
   /// - Returns: what nobody knows; nil when all is known.
-  /// - Throws: `ActingError`, `SettingError`.
-  func check(acting recipe: Recipe, trusting: Bool, catalog: Catalog) throws -> String? {
-    let simulator = try SettingError.naming(recipe.path) { try catalog.makeSimulator(recipe.evaluation.simulator) }
-    let name = recipe.evaluation.simulator.kind
-    if let difference = difference(from: simulator) { throw ActingError.differs(difference, simulator: name) }
-    let unknown = wholeAction.unknown(comparedTo: simulator.spec.actions)
-    if let unknown, !trusting { throw ActingError.unknown(unknown, simulator: name) }
+  /// - Throws: `ActingError`.
+  func check(acting spec: EnvironmentSpec, trusting: Bool) throws -> String? {
+    if let difference = difference(from: spec) { throw ActingError.differs(difference, environment: spec.name) }
+    try checkObservations(spec)
+    let unknown = wholeAction.unknown(comparedTo: spec.actions)
+    if let unknown, !trusting { throw ActingError.unknown(unknown, environment: spec.name) }
     return unknown
   }
 
-  /// What an evaluation would be refused for, reported when training starts; nil when there is nothing, or no such simulator in
-  /// this build.
+  /// What an evaluation would be refused for, reported when training starts; nil when there is nothing, no such simulator in
+  /// this build, or one that takes a while to start.
   func actingNote(_ recipe: Recipe, _ catalog: Catalog) -> String? {
-    guard let simulator = try? catalog.makeSimulator(recipe.evaluation.simulator) else { return nil }
-    let name = recipe.evaluation.simulator.kind
-    if let difference = difference(from: simulator) {
-      return "\(difference.what) is \(difference.first) in the demonstrations and \(difference.second) for \(name): "
+    let kind = recipe.evaluation.simulator.kind
+    guard !(catalog.plugins(.simulator).first { $0.name == kind } is ProcessEnvironment.Type),
+      let spec = try? catalog.makeSimulator(recipe.evaluation.simulator).spec
+    else { return nil }
+    if let difference = difference(from: spec) {
+      return "\(difference.what) is \(difference.first) in the demonstrations and \(difference.second) for \(kind): "
         + "`imitate evaluate` will refuse to act there"
     }
-    return wholeAction.unknown(comparedTo: simulator.spec.actions).map {
+    return wholeAction.unknown(comparedTo: spec.actions).map {
       "the demonstrations do not say \($0): `imitate evaluate` will need --trust-actions"
     }
   }
 
-  private func difference(from simulator: any Environment) -> SchemaDifference? {
-    if let difference = wholeAction.difference(from: simulator.spec.actions) { return difference }
-    let theirs = simulator.spec.recorded.observations
+  private func difference(from spec: EnvironmentSpec) -> SchemaDifference? {
+    if let difference = wholeAction.difference(from: spec.actions) { return difference }
     for (key, schema) in (vectorSchemas ?? [:]).sorted(by: { $0.key < $1.key }) {
-      if let other = theirs[key], let difference = schema.difference(from: other, key: key) { return difference }
+      guard let other = spec.recorded.observations[key] else { continue }
+      if let difference = schema.difference(from: other, key: key) { return difference }
     }
     return nil
+  }
+
+  /// Whether all that the policy looks at is there, in the size that it was trained on.
+  private func checkObservations(_ spec: EnvironmentSpec) throws {
+    func differs(_ what: String, _ mine: String, _ theirs: String) -> ActingError {
+      .differs(SchemaDifference(what: what, first: mine, second: theirs), environment: spec.name)
+    }
+    for (key, size) in encoder.schema.images.sorted(by: { $0.key < $1.key }) {
+      guard let other = spec.schema.images[key] else {
+        throw ActingError.lacks("camera '\(key)'", environment: spec.name, available: spec.schema.imageKeys)
+      }
+      guard other == size else {
+        throw differs(
+          "the size of camera '\(key)'", "\(size.width)x\(size.height)", "\(other.width)x\(other.height)")
+      }
+    }
+    for (key, width) in encoder.schema.vectors.sorted(by: { $0.key < $1.key }) {
+      guard let other = spec.schema.vectors[key] else {
+        throw ActingError.lacks("'\(key)'", environment: spec.name, available: spec.schema.vectorKeys)
+      }
+      guard other == width else { throw differs("the width of '\(key)'", "\(width)", "\(other)") }
+    }
   }
 }

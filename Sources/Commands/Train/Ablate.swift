@@ -96,7 +96,7 @@ struct Ablate: Verb {
   }
 
   /// Where children find the demonstrations.
-  private var places: [String] { ["--datasets", place.datasets] + (place.root.map { ["--root", $0] } ?? []) }
+  private var places: [String] { place.arguments }
 
   private func report(_ grid: Ablation, _ catalog: Catalog) throws {
     let files = try grid.report(title: "\((recipe as NSString).lastPathComponent): ablation", catalog)

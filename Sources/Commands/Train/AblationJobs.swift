@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import ImitationKit
 import Synchronization
@@ -102,7 +103,7 @@ struct AblationJobs {
   private func child(
     _ arguments: [String], log: String?, cores: String? = nil, _ interruption: Interruption? = nil
   ) throws -> Int32 {
-    let program = Bundle.main.executablePath ?? CommandLine.arguments[0]
+    let program = WorkerPool.program
     let nothing = open("/dev/null", O_RDWR | O_CLOEXEC)
     defer { close(nothing) }
     let errors = log.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) } ?? STDERR_FILENO
@@ -113,8 +114,7 @@ struct AblationJobs {
     let process = try ChildProcess(
       executable: cores == nil ? program : "/usr/bin/taskset",
       arguments: (cores.map { ["-c", $0, program] } ?? []) + arguments,
-      environment: [Parent.variable: "\(ProcessInfo.processInfo.processIdentifier)"],
-      input: nothing, output: nothing, errors: errors)
+      environment: [:], input: nothing, output: nothing, errors: errors)
     // Children have a process group of their own: Ctrl-C does not reach them.
     var wasTold = false
     var stopped = 0

@@ -3,7 +3,8 @@ import Foundation
 /// A child in a process group of its own, so that it can be ended with everything it has started.
 ///
 /// Foundation's `Process` waits until everyone has closed a descriptor that grandchildren inherit: one that is left behind
-/// would hold up its caller for ever. Used from one thread.
+/// would hold up its caller for ever. What a child starts carries its mark in the environment, so that it is found whatever
+/// group it has moved to and whoever its parent is by then. Used from one thread.
 package final class ChildProcess {
   /// How a child ended.
   package enum Ending: Equatable, Sendable, CustomStringConvertible {
@@ -26,9 +27,15 @@ package final class ChildProcess {
   }
 
   package let identifier: pid_t
+  private let mark = UUID().uuidString
   private var known: Ending?
 
+  /// The variables with the marks of a process and of those above it, and with the number of who started it.
+  private static let markVariable = "IMITATE_CHILD"
+  private static let parentVariable = "IMITATE_PARENT"
+
   /// - Parameters:
+  ///   - executable: a path, or a name that is looked for as a shell does.
   ///   - environment: added to this process's.
   ///   - input: what becomes its standard input, and `output` and `errors` likewise; no other descriptor is inherited.
   package init(
@@ -60,11 +67,14 @@ package final class ChildProcess {
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     var words = ([executable] + arguments).map { strdup($0) } + [nil]
-    let whole = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    var whole = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    whole[ChildProcess.markVariable] = [whole[ChildProcess.markVariable], mark].compactMap(\.self).joined(
+      separator: " ")
+    whole[ChildProcess.parentVariable] = "\(getpid())"
     var variables = whole.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in words + variables { free(text) } }
     var child: pid_t = 0
-    let code = posix_spawn(&child, executable, &actions, &attributes, &words, &variables)
+    let code = posix_spawnp(&child, executable, &actions, &attributes, &words, &variables)
     guard code == 0 else { throw StartFailure(executable: executable, code: code) }
     identifier = child
   }
@@ -79,7 +89,7 @@ package final class ChildProcess {
     if found < 0, errno == EINTR { return nil }
     var status: Int32 = 0
     if found == 0 {
-      Foundation.kill(-identifier, SIGKILL)
+      killFamily()
       while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
     }
     known = status & 0x7f == 0 ? .exit(status >> 8 & 0xff) : .signal(status & 0x7f)
@@ -112,8 +122,55 @@ package final class ChildProcess {
   @discardableResult
   package func kill() -> Ending {
     if let known { return known }
-    Foundation.kill(-identifier, SIGKILL)
+    killFamily()
     // One that waits for a broken disk ends when that answers: nobody waits for it.
     return wait(seconds: 10) ?? .signal(SIGKILL)
+  }
+
+  /// Ends this process when the one that started it ends: a killed grid must not leave a training behind.
+  package static func followParent() {
+    let text = ProcessInfo.processInfo.environment[parentVariable]
+    // With a shell between the two, that ends first.
+    guard let parent = text.flatMap({ pid_t($0) }), getppid() == parent || Foundation.kill(parent, 0) != 0 else {
+      return
+    }
+    Thread {
+      while getppid() == parent { usleep(300_000) }
+      Foundation.kill(getpid(), SIGTERM)
+    }.start()
+  }
+
+  private func killFamily() {
+    Foundation.kill(-identifier, SIGKILL)
+    ChildProcess.killAll(marked: mark)
+  }
+
+  /// - Parameter mark: as the variable has it; those of its children begin with the same.
+  private static func killAll(marked mark: String) {
+    // One that is being started meanwhile is found the second time.
+    for _ in 0..<3 {
+      let found = processes.filter { process in
+        process != getpid()
+          && (FileManager.default.contents(atPath: "/proc/\(process)/environ")?.range(of: Data(mark.utf8))) != nil
+      }
+      if found.isEmpty { return }
+      for process in found { Foundation.kill(process, SIGKILL) }
+    }
+  }
+
+  private static var processes: [pid_t] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
+  }
+
+  /// Bytes of memory that it and its group hold; what two of them share is counted twice.
+  package var memory: Int {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    return ChildProcess.processes.reduce(0) { sum, process in
+      guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return sum }
+      // pid (name) state parent group ...: names may hold anything.
+      let facts = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+      guard facts.count > 22, facts[3] == "\(identifier)", let pages = Int(facts[22]) else { return sum }
+      return sum + pages * page
+    }
   }
 }

@@ -1,0 +1,38 @@
+import Files
+import Foundation
+import Synchronization
+import Tensors
+
+/// The adapters that come with the toolkit: Python files in this program, written to the cache folder where a Python of the
+/// user's runs them.
+package enum AdapterFiles {
+  package static let files: [(name: String, bytes: [UInt8])] = [
+    ("wire.py", PackageResources.wire_py), ("drawing.py", PackageResources.drawing_py),
+    ("experts.py", PackageResources.experts_py), ("template.py", PackageResources.template_py),
+    ("serve_metaworld.py", PackageResources.serve_metaworld_py),
+    ("serve_robosuite.py", PackageResources.serve_robosuite_py),
+    ("serve_libero.py", PackageResources.serve_libero_py), ("serve_robocasa.py", PackageResources.serve_robocasa_py),
+    ("serve_gymnasium.py", PackageResources.serve_gymnasium_py), ("replay.py", PackageResources.replay_py),
+    ("robot_template.py", PackageResources.robot_template_py),
+  ]
+
+  private static let writing = Mutex(())
+
+  /// The path of one of them, with all others next to it.
+  /// - Throws: `WriteError`.
+  package static func path(of name: String) throws -> String {
+    var digest = StableHash()
+    for (name, bytes) in files {
+      digest.add(name.utf8)
+      digest.add(bytes)
+    }
+    let folder = "\(CacheFolder.path)/adapters/\(String(digest.value, radix: 16))"
+    try writing.withLock { _ in
+      for (name, bytes) in files where FileManager.default.contents(atPath: "\(folder)/\(name)") != Data(bytes) {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try AtomicFile.write(Data(bytes), to: "\(folder)/\(name)")
+      }
+    }
+    return "\(folder)/\(name)"
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import Imitation
+import Synchronization
+
+/// Predicts for many episodes at once: those that need a prediction at about the same time get theirs from one batched forward pass.
+///
+/// An episode waits for others no longer than a forward pass takes, and only while others are under way. A row of a batch does not
+/// depend on the others, so an episode's actions are the same with any number of slots.
+package final class ActionScheduler: Sendable {
+  /// What an agent was given, or why nothing.
+  private struct Answer {
+    var outcome: Result<[Float], any Error>
+    /// What the forward pass took.
+    var seconds: Double
+  }
+
+  private struct Waiting {
+    var agent: Agent
+    var observation: Observation
+    var slot: Int
+  }
+
+  private struct State {
+    var waiting: [Waiting] = []
+    var answers: [Int: Answer] = [:]
+    /// Episodes under way that act by this policy.
+    var acting = 0
+    /// Since when someone waits.
+    var since: ContinuousClock.Instant?
+    var isPredicting = false
+    /// What the last forward pass took, seconds.
+    var lastPass = 0.0
+    var batches: [Int: Int] = [:]
+  }
+
+  /// Agents are handed from thread to thread, never used by two at once: a slot waits while its agent is with the scheduler.
+  private nonisolated(unsafe) var state = State()
+  /// Asked under the lock.
+  private nonisolated(unsafe) let make: () throws -> Agent
+  private let condition = NSCondition()
+  /// The longest that an episode waits for others, seconds.
+  private let longestWait: Double
+
+  /// - Parameters:
+  ///   - longestWait: for others to join a batch, seconds.
+  ///   - agent: makes agents of one policy.
+  package init(longestWait: Double = 0.1, agent: @escaping () throws -> Agent) {
+    (self.longestWait, make) = (longestWait, agent)
+  }
+
+  /// Another agent of the policy.
+  func agent() throws -> Agent { try condition.withLock { try make() } }
+
+  /// How many forward passes had how many rows.
+  package var batches: [Int: Int] { condition.withLock { state.batches } }
+
+  /// An episode that may ask begins or ends.
+  package func enter() { condition.withLock { state.acting += 1 } }
+  package func leave() {
+    condition.withLock {
+      state.acting -= 1
+      condition.broadcast()
+    }
+  }
+
+  /// An agent's action, from a batch with others. Whoever finds the batch complete, or has waited long enough, computes it.
+  ///
+  /// - Parameter slot: whose agent it is; one request of it at a time.
+  /// - Returns: the action, and how many seconds the forward pass took.
+  package func action(of agent: Agent, for observation: Observation, slot: Int) throws -> (
+    action: [Float], seconds: Double
+  ) {
+    condition.lock()
+    defer { condition.unlock() }
+    state.waiting.append(Waiting(agent: agent, observation: observation, slot: slot))
+    if state.since == nil { state.since = .now }
+    condition.broadcast()
+    while true {
+      if let answer = state.answers.removeValue(forKey: slot) {
+        return (try answer.outcome.get(), answer.seconds)
+      }
+      guard !state.isPredicting, let since = state.since else {
+        condition.wait()
+        continue
+      }
+      let waited = (ContinuousClock.now - since) / .seconds(1)
+      let bound = min(longestWait, state.lastPass)
+      guard state.waiting.count >= state.acting || waited >= bound else {
+        _ = condition.wait(until: Date(timeIntervalSinceNow: bound - waited))
+        continue
+      }
+      predict()
+    }
+  }
+
+  /// Answers all that wait. The lock is held when it is called and when it returns, and not in between.
+  private func predict() {
+    let batch = state.waiting
+    (state.waiting, state.since, state.isPredicting) = ([], nil, true)
+    condition.unlock()
+    let start = ContinuousClock.now
+    let outcomes = Agent.outcomes(of: batch.map(\.agent), for: batch.map(\.observation))
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    condition.lock()
+    for (row, outcome) in zip(batch, outcomes) { state.answers[row.slot] = Answer(outcome: outcome, seconds: seconds) }
+    state.isPredicting = false
+    state.lastPass = seconds
+    state.batches[batch.count, default: 0] += 1
+    condition.broadcast()
+  }
+}
+
+/// An agent that predicts together with others.
+final class ScheduledAgent: Behavior {
+  private let agent: Agent
+  private let scheduler: ActionScheduler
+  private let slot: Int
+  private(set) var planningSeconds: Double?
+
+  init(_ agent: Agent, _ scheduler: ActionScheduler, slot: Int) {
+    (self.agent, self.scheduler, self.slot) = (agent, scheduler, slot)
+  }
+
+  func begin(seed: UInt64) { agent.begin(seed: seed) }
+
+  var plansNext: Bool { agent.plansNext }
+
+  func action(for observation: Observation) throws -> [Float] {
+    guard agent.plansNext else { return try agent.action(for: observation) }
+    let (action, seconds) = try scheduler.action(of: agent, for: observation, slot: slot)
+    planningSeconds = seconds
+    return action
+  }
+}

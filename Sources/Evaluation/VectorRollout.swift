@@ -1,0 +1,155 @@
+import Foundation
+import Imitation
+import Synchronization
+
+/// Tries episodes in several environments at once, with one policy for all of them.
+///
+/// Each slot has an environment of its own, usually a process; the policy is here, and predicts for all slots that need it in one
+/// batch (`ActionScheduler`). Results do not depend on the number of slots, nor on which of them was faster.
+package struct VectorRollout: Sendable {
+  /// How often an episode is tried before its environment's failure is its result.
+  package static let attempts = 3
+
+  /// How many episodes at once.
+  package var slots: Int
+  /// Steps after which an attempt has failed, by task.
+  package var horizons: [String: Int]
+  /// Which scenes it is tried in.
+  package var pool: ScenePool
+
+  package init(slots: Int, horizons: [String: Int], pool: ScenePool) {
+    (self.slots, self.horizons, self.pool) = (max(1, slots), horizons, pool)
+  }
+
+  /// What the episodes are played with.
+  package struct Parts: Sendable {
+    /// An environment for a slot; without images where nobody looks at any.
+    package var environment: @Sendable (_ drawing: Bool) throws -> any Environment
+    /// Sees what a slot's episode shows, from that slot's thread; `step` counts from 0 in every attempt.
+    package var watch: @Sendable (_ trial: Trial, _ step: Int, Observation) -> Void
+    /// Adds to a result what the environment tells of the episode, from that slot's thread.
+    package var finish: @Sendable (inout EpisodeResult, any Environment) -> Void
+
+    package init(
+      environment: @escaping @Sendable (_ drawing: Bool) throws -> any Environment,
+      watch: @escaping @Sendable (_ trial: Trial, _ step: Int, Observation) -> Void = { _, _, _ in },
+      finish: @escaping @Sendable (inout EpisodeResult, any Environment) -> Void = { _, _ in }
+    ) {
+      (self.environment, self.watch, self.finish) = (environment, watch, finish)
+    }
+  }
+
+  /// Tries all of them.
+  ///
+  /// - Parameters:
+  ///   - shouldStop: asked before each episode.
+  ///   - finished: called as each episode ends, from its slot's thread.
+  package func run(
+    _ trials: [Trial], with parts: Parts, scheduler: ActionScheduler,
+    shouldStop: @escaping @Sendable () -> Bool = { false },
+    finished: @escaping @Sendable (EpisodeResult) -> Void
+  ) {
+    let next = Mutex(0)
+    let group = DispatchGroup()
+    for number in 0..<min(slots, trials.count) {
+      group.enter()
+      // Threads, not tasks: each blocks on its environment.
+      let thread = Thread {
+        var slot = Slot(number: number, rollout: self, parts: parts, scheduler: scheduler)
+        while !shouldStop() {
+          let index = next.withLock { next -> Int? in
+            guard next < trials.count else { return nil }
+            defer { next += 1 }
+            return next
+          }
+          guard let index else { break }
+          if let result = slot.play(trials[index], shouldStop) { finished(result) }
+        }
+        group.leave()
+      }
+      // Networks are deep; a thread's usual half megabyte is meant for less.
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+    group.wait()
+  }
+
+  private struct Slot {
+    let number: Int
+    let rollout: VectorRollout
+    let parts: Parts
+    let scheduler: ActionScheduler
+    var environment: (draws: Bool, made: any Environment)?
+    var agent: Agent?
+
+    /// - Returns: nil when it was stopped between two attempts.
+    mutating func play(_ trial: Trial, _ shouldStop: () -> Bool) -> EpisodeResult? {
+      var result = EpisodeResult(trial)
+      for attempt in 1...VectorRollout.attempts {
+        do {
+          let environment = try environment(drawing: !trial.isBlind)
+          let played = try play(trial, in: environment)
+          result = played.result
+          guard played.isEnvironments, result.error != nil else {
+            parts.finish(&result, environment)
+            return result
+          }
+        } catch {
+          result.error = "\(error)"
+        }
+        // Its process may have been killed for nothing of its own: another gets the episode before it counts as failed.
+        environment = nil
+        if shouldStop(), attempt < VectorRollout.attempts { return nil }
+      }
+      return result
+    }
+
+    private mutating func environment(drawing: Bool) throws -> any Environment {
+      if let environment, environment.draws == drawing { return environment.made }
+      // One renderer a process.
+      environment = nil
+      let made = try parts.environment(drawing)
+      environment = (drawing, made)
+      return made
+    }
+
+    private mutating func play(_ trial: Trial, in environment: any Environment) throws -> (
+      result: EpisodeResult, isEnvironments: Bool
+    ) {
+      guard let horizon = rollout.horizons[trial.task] else {
+        preconditionFailure("VectorRollout: no horizon for \(trial.task)")
+      }
+      let learned = trial.isBlind ? nil : try agent ?? scheduler.agent()
+      agent = learned ?? agent
+      var (isActing, step) = (false, 0)
+      defer { if isActing { scheduler.leave() } }
+      let rollout = Rollout(horizon: horizon, pool: rollout.pool)
+      return rollout.attempt(trial, in: environment) {
+        if let learned {
+          scheduler.enter()
+          isActing = true
+          return ScheduledAgent(learned, scheduler, slot: number)
+        }
+        return try trial.policy == "random"
+          ? RandomBehavior(schema: environment.spec.actions) : expert(of: environment, trial)
+      } watch: {
+        parts.watch(trial, step, $0)
+        step += 1
+      }
+    }
+
+    private func expert(of environment: any Environment, _ trial: Trial) throws -> any Behavior {
+      guard let expert = (environment as? any ExpertProviding)?.expert(seed: trial.seed, noise: 1) else {
+        throw NoExpert(task: trial.task, environment: environment.spec.name)
+      }
+      return expert
+    }
+  }
+}
+
+/// A task that nobody can show.
+package struct NoExpert: Error, CustomStringConvertible {
+  package var task, environment: String
+  package init(task: String, environment: String) { (self.task, self.environment) = (task, environment) }
+  package var description: String { "\(environment) has no expert for \(task)" }
+}

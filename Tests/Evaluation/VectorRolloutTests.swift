@@ -1,0 +1,155 @@
+import Evaluation
+import Foundation
+import Imitation
+import Support
+import Synchronization
+import Testing
+
+/// Goes where actions say, as slowly as its seed says; breaks when it is told to.
+private final class Walking: Environment {
+  struct Broken: Error, CustomStringConvertible { var description: String { "the leg came off" } }
+  let spec = EnvironmentSpec(
+    name: "walking", schema: Echo.schema, actions: ActionSchema(dimensions: [.init(name: "a", low: -1, high: 1)]),
+    tasks: [SimulatedTask(name: "t", group: "g", horizon: 12)])
+  private var (place, seed) = (Float(0), UInt64(0))
+  private let breaks: () -> Bool
+  init(breaks: @escaping () -> Bool = { false }) { self.breaks = breaks }
+
+  func reset(_ episode: EpisodeSpec) throws -> Observation {
+    (place, seed) = (Float(episode.seed) / 100, episode.seed)
+    return Observation(vectors: ["x": [place]], instruction: "walk")
+  }
+
+  func step(_ action: [Float]) throws -> Transition {
+    if breaks() { throw Broken() }
+    usleep(UInt32(seed % 5) * 500)
+    place = 0.9 * place + 0.1 * action[0]
+    return Transition(observation: Observation(vectors: ["x": [place]]), success: seed % 7 == 3 && place > 0.2)
+  }
+}
+
+@Suite struct VectorRolloutTests {
+  private let trials = (0..<24).map { Trial(task: "t", policy: "echo", episode: $0, seed: UInt64($0)) }
+
+  private func scheduler(noise: Float = 0.3) -> ActionScheduler {
+    ActionScheduler {
+      var policy = Echo()
+      policy.noise = noise
+      return policy.agent(execute: 2)
+    }
+  }
+
+  private func run(
+    _ trials: [Trial], slots: Int, _ scheduler: ActionScheduler,
+    environment: @escaping @Sendable (Bool) throws -> any Environment = { _ in Walking() },
+    shouldStop: @escaping @Sendable () -> Bool = { false }
+  ) -> [EpisodeResult] {
+    let results = Mutex<[EpisodeResult]>([])
+    VectorRollout(slots: slots, horizons: ["t": 12], pool: .evaluation).run(
+      trials, with: .init(environment: environment), scheduler: scheduler, shouldStop: shouldStop
+    ) { result in results.withLock { $0.append(result) } }
+    return results.withLock { $0 }.sorted { $0.episode < $1.episode }
+  }
+
+  /// One slot or eight: the same actions, successes and rewards, each episode once.
+  @Test func slotsDoNotMatter() {
+    let (one, eight) = (scheduler(), scheduler())
+    let alone = run(trials, slots: 1, one)
+    let together = run(trials, slots: 8, eight)
+    #expect(alone.map(\.episode) == Array(0..<24) && together.map(\.episode) == Array(0..<24))
+    #expect(alone.map(\.trace) == together.map(\.trace) && Set(alone.map(\.trace)).count == 24)
+    #expect(alone.map(\.success) == together.map(\.success) && alone.map(\.reward) == together.map(\.reward))
+    #expect(one.batches.keys.allSatisfy { $0 == 1 })
+    #expect(eight.batches.keys.contains { $0 > 1 })
+    // Every prediction was made for someone: six looks of two actions in each whole episode.
+    #expect(eight.batches.reduce(0) { $0 + $1.key * $1.value } == together.reduce(0) { $0 + $1.latencies!.count })
+  }
+
+  /// A slow environment does not hold up the others for longer than a forward pass takes.
+  @Test func nobodyWaitsForASlowOne() {
+    let isSlow = Mutex(true)
+    let start = ContinuousClock.now
+    let ends = Mutex<[Int: Double]>([:])
+    VectorRollout(slots: 2, horizons: ["t": 12], pool: .evaluation).run(
+      Array(trials[..<2]),
+      with: .init(environment: { _ in
+        // The first one made sleeps a fifth of a second at each step.
+        let slow = isSlow.withLock { slow in
+          defer { slow = false }
+          return slow
+        }
+        return Walking {
+          if slow { usleep(200_000) }
+          return false
+        }
+      }), scheduler: scheduler()
+    ) { result in
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      ends.withLock { $0[result.episode] = seconds }
+    }
+    let times = ends.withLock { $0.values.sorted() }
+    #expect(times.count == 2 && times[1] > 2.2 && times[0] < 1, "\(times)")
+  }
+
+  @Test func aBrokenEnvironmentIsReplacedAndItsEpisodeTriedAgain() {
+    let made = Mutex(0)
+    let steps = Mutex(0)
+    let broken = run(trials, slots: 3, scheduler()) { _ in
+      made.withLock { $0 += 1 }
+      return Walking {
+        // Every fortieth step of all breaks its environment.
+        steps.withLock { steps in
+          steps += 1
+          return steps % 40 == 0
+        }
+      }
+    }
+    let whole = run(trials, slots: 1, scheduler())
+    #expect(broken.map(\.trace) == whole.map(\.trace) && broken.allSatisfy { $0.error == nil })
+    #expect(made.withLock { $0 } > 5)
+    // One that always breaks fails its episodes, after three attempts each.
+    made.withLock { $0 = 0 }
+    let never = run(Array(trials[..<2]), slots: 1, scheduler()) { _ in
+      made.withLock { $0 += 1 }
+      return Walking { true }
+    }
+    #expect(never.map(\.error) == ["the leg came off", "the leg came off"] && made.withLock { $0 } == 6)
+    // And so does one that cannot be made.
+    let none = run(Array(trials[..<1]), slots: 1, scheduler()) { _ in throw Walking.Broken() }
+    #expect(none.map(\.error) == ["the leg came off"])
+  }
+
+  /// Who cannot act has failed at once: another environment would not help.
+  @Test func aPolicyThatCannotActIsNotTriedAgain() {
+    let made = Mutex(0)
+    let failed = run(Array(trials[..<1]), slots: 1, scheduler(noise: .infinity)) { _ in
+      made.withLock { $0 += 1 }
+      return Walking()
+    }
+    #expect(failed[0].error == "\(AgentError.notFinite)" && made.withLock { $0 } == 1)
+  }
+
+  @Test func expertsAndRandomPoliciesNeedNoPolicy() {
+    let drawn = Mutex<[Bool]>([])
+    let blind = ["expert", "random"].enumerated().map { Trial(task: "t", policy: $1, episode: $0, seed: 1) }
+    let results = run(blind, slots: 1, ActionScheduler { throw Walking.Broken() }) { drawing in
+      drawn.withLock { $0.append(drawing) }
+      return Walking()
+    }
+    #expect(results[0].error == "walking has no expert for t" && results[1].error == nil)
+    #expect(results[1].steps == 12 && drawn.withLock { $0 } == [false])
+  }
+
+  @Test func stopsBetweenEpisodes() {
+    let count = Mutex(0)
+    let results = run(
+      trials, slots: 2, scheduler(),
+      environment: { _ in
+        Walking {
+          count.withLock { $0 += 1 }
+          return false
+        }
+      }, shouldStop: { count.withLock { $0 >= 6 } })
+    #expect(results.count == 2 && results.allSatisfy { $0.steps == 12 || $0.success })
+  }
+}
