@@ -96,7 +96,7 @@ struct EvaluationTrials {
       pool: recipe.evaluation.pool)
     let environments = try EvaluationEnvironments(recipe, catalog, workers)
     defer { environments.finish() }
-    let films = EpisodeFilms(of: recipe.policy.kind, folder: videos)
+    let strips = EpisodeVideos(of: recipe.policy.kind, folder: videos)
     let (run, step, catalog) = (folder.path, checkpoint.step, catalog)
     var policy: TrainedPolicy?
     let scheduler = ActionScheduler {
@@ -107,14 +107,14 @@ struct EvaluationTrials {
     rollout.run(
       trials,
       with: .init(
-        environment: environments.make, watch: films.add,
+        environment: environments.make, watch: strips.add,
         finish: { result, environment in
           if let recording = environment as? any EpisodeRecording,
             let scene = try? EpisodeMetadata(recording.description.metadata)
           {
             (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
           }
-          films.finish(result, hertz: environment.spec.actions.controlHertz)
+          strips.finish(result, hertz: environment.spec.actions.controlHertz)
         }),
       scheduler: scheduler, shouldStop: shouldStop, finished: finished)
   }

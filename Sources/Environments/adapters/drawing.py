@@ -1,4 +1,4 @@
-"""Pictures of MuJoCo models without a screen, for the adapters of simulators that are built on it."""
+"""Images of MuJoCo models without a screen, for the adapters of simulators that are built on it."""
 import numpy as np
 
 import wire
@@ -14,7 +14,7 @@ class Drawing:
     """
 
     def __init__(self, options, cameras, size=128, offsamples=0, shadowsize=1024):
-        """Takes its options out. What a picture looks like depends on all of them: the same for data and for evaluation.
+        """Takes its options out. What an image looks like depends on all of them: the same for data and for evaluation.
 
         Samples and shadows are what takes most of the time on a CPU; None leaves them as the model has them.
         """
@@ -33,7 +33,7 @@ class Drawing:
                 "renderer": self.renderer}
 
     def load(self, model):
-        """Makes ready to draw a model. Its settings are changed, which only works before its first picture."""
+        """Makes ready to draw a model. Its settings are changed, which only works before its first image."""
         import mujoco
 
         self.mujoco, self.model = mujoco, model
@@ -57,7 +57,7 @@ class Drawing:
         self.view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self.rectangle = mujoco.MjrRect(0, 0, self.size, self.size)
 
-    def picture(self, data, camera):
+    def image(self, data, camera):
         """Returns what a camera sees: uint8 [size, size, 3], row 0 at the top."""
         mujoco = self.mujoco
         self.view.fixedcamid = self.model.camera(camera).id

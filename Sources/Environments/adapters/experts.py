@@ -1,4 +1,4 @@
-"""A scripted expert that grasps from above, for arms that are told where their hand shall go: it lifts, or puts down elsewhere."""
+"""A scripted expert that grasps from above, for arms that are given where their hand shall go: it lifts, or puts down elsewhere."""
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -8,7 +8,7 @@ DOWN = np.array([0, 0, -1.0])
 
 
 class PickAndPlace:
-    """Knows where it is in the job from what it is told of the scene, and begins again when the object slips away.
+    """Knows where it is in the job from what it knows of the scene, and begins again when the object slips away.
 
     - hover: how far above the object the hand waits until it is over it, m.
     - carry: how far it is lifted before it goes sideways, m.

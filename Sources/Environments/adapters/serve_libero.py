@@ -4,7 +4,7 @@
 
 Options: suite libero_object, cameras [agentview, robot0_eye_in_hand], image_size 128, offsamples 0, shadowsize 1024, shadows true,
 reflections true. The evaluation pool is the benchmark's: seed N is its N-th initial state (the 51st is the first again). The
-training pool places things anew, as its makers did. An episode begins after 10 steps in which things come to rest, as is usual.
+training pool places things again, as its makers did. An episode begins after 10 steps in which things come to rest, as is usual.
 An action is the hand's step in the frame of the world, +1 is 5 cm or 0.5 rad about an axis; then the fingers. 20 a second.
 """
 import os
@@ -123,7 +123,7 @@ class Libero(wire.Adapter):
     def observation(self):
         seen = {key: self.seen[key] for key in VECTORS}
         for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.picture(self.world.sim.data._data, camera)
+            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
         return seen
 
     # the expert
@@ -180,7 +180,7 @@ class Libero(wire.Adapter):
     # states
 
     def state(self):
-        # Robomimic's time, positions, velocities; then what the fingers were told last, which builds up over steps.
+        # Robomimic's time, positions, velocities; then what the fingers were asked to do last, which builds up over steps.
         return np.concatenate([self.world.get_sim_state(), self.robot.gripper.current_action])
 
     def restore(self, task, seed, pool, state):

@@ -4,7 +4,7 @@
 
 Options: cameras [corner, gripperPOV], image_size 128, offsamples 0, shadowsize 1024, shadows true, reflections true.
 An action is what Meta-World takes: three steps of the hand, +1 is 1 cm, and the fingers' effort; 80 a second (5 steps of 2.5 ms).
-Meta-World's corner cameras hang upside down: their pictures are turned by 180 degrees.
+Meta-World's corner cameras hang upside down: their images are turned by 180 degrees.
 """
 import copy
 
@@ -133,7 +133,7 @@ class MetaWorld(wire.Adapter):
 
     def made(self, task):
         world = self.kinds[task]()
-        # A new goal with every reset, from the world's own random numbers, and told.
+        # A new goal with every reset, from the world's own random numbers, and shown to the policy.
         world._set_task_called, world._freeze_rand_vec, world.seeded_rand_vec = True, False, True
         world._partially_observable = False
         world.__dict__.pop("sawyer_observation_space", None)
@@ -164,12 +164,12 @@ class MetaWorld(wire.Adapter):
         seen = {"robot0_eef_pos": self.flat[:3], "robot0_gripper_opening": self.flat[3:4], "object": self.flat[4:18],
                 "goal_pos": self.world._target_pos}
         for camera in self.cameras:
-            seen[camera + "_image"] = self.picture(camera)
+            seen[camera + "_image"] = self.image(camera)
         return seen
 
-    def picture(self, camera):
+    def image(self, camera):
         data = self.world.data
-        image = self.drawing.picture(data, camera)
+        image = self.drawing.image(data, camera)
         # The camera's own upwards, seen from the world: below the horizon when it hangs upside down.
         upwards = data.camera(camera).xmat[7]
         return np.rot90(image, 2) if upwards < -0.1 else image

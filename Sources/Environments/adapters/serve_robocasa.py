@@ -93,7 +93,7 @@ class RoboCasa(wire.Adapter):
         textures = wire.option(options, "generative_textures", False)
         moved = wire.option(options, "randomize_cameras", False)
         own = {key: options.pop(key) for key in ("layout_and_style_ids", "obj_instance_split") if key in options}
-        # Other pictures than the demonstrations' would be another benchmark.
+        # Other images than the demonstrations' would be another benchmark.
         self.drawing = drawing.Drawing(options, self.cameras, offsamples=None, shadowsize=None)
         wire.no_more(options, OPTIONS)
         wire.choose("robot", [self.robot_name], ["PandaOmron", "PandaMobile"])
@@ -242,13 +242,13 @@ class RoboCasa(wire.Adapter):
     def observation(self):
         seen = {key: self.seen[key] for key in VECTORS}
         for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.picture(self.world.sim.data._data, camera)
+            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
         return seen
 
     # states
 
     def state(self):
-        # Robomimic's time, positions, velocities; then what the fingers were told last, which builds up over steps.
+        # Robomimic's time, positions, velocities; then what the fingers were asked to do last, which builds up over steps.
         return np.concatenate([self.world.sim.get_state().flatten(), self.robot.gripper["right"].current_action])
 
     def restore(self, task, seed, pool, state):

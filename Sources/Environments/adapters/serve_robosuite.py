@@ -117,7 +117,7 @@ class Robosuite(wire.Adapter):
                 "control_freq": 20, "lite_physics": self.lite_physics, "reward_shaping": self.reward_shaping}
 
     def begin(self, task, seed):
-        """A world made anew: sizes and places follow from the seed alone."""
+        """A world made again: sizes and places follow from the seed alone."""
         with suppress(AttributeError):
             self.world.close()
         self.task, self.script = task, None
@@ -151,7 +151,7 @@ class Robosuite(wire.Adapter):
         if self.has_object:
             seen["object"] = self.seen["object-state"]
         for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.picture(self.world.sim.data._data, camera)
+            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
         return seen
 
     # the expert
@@ -198,7 +198,7 @@ class Robosuite(wire.Adapter):
     # states
 
     def state(self):
-        # Robomimic's time, positions, velocities; then what the fingers were told last, which builds up over steps.
+        # Robomimic's time, positions, velocities; then what the fingers were asked to do last, which builds up over steps.
         return np.concatenate([self.world.sim.get_state().flatten(), self.robot0.gripper["right"].current_action])
 
     def restore(self, task, seed, pool, state):

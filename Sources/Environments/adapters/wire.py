@@ -30,7 +30,7 @@ TYPES = {"uint8": "<u1", "int64": "<i8", "float32": "<f4", "float64": "<f8"}
 
 
 class Problem(Exception):
-    """A request that fails for a reason to be told in one line.
+    """A request that fails for a reason that fits into one line.
 
     `kind` is "task" (no such task), "action", "missing" (something is not installed; the line says what to type) or
     "simulator".
@@ -301,7 +301,7 @@ def plain(value):
         return [plain(item) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
         return plain(value.tolist())
-    # What JSON has no word for is told as Python would print it.
+    # What JSON has no word for is written as Python would print it.
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 

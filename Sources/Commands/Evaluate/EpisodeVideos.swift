@@ -4,8 +4,8 @@ import Reports
 import Synchronization
 
 /// The frames of the episodes that are being tried, until each becomes a video.
-final class EpisodeFilms: Sendable {
-  /// Whose episodes are filmed.
+final class EpisodeVideos: Sendable {
+  /// Whose episodes become videos.
   private let policy: String
   private let folder: String
   private let frames = Mutex<[Trial: [Image]]>([:])
@@ -22,10 +22,10 @@ final class EpisodeFilms: Sendable {
 
   /// Writes the video of an episode that has ended.
   func finish(_ result: EpisodeResult, hertz: Double?) {
-    guard let film = frames.withLock({ $0.removeValue(forKey: result.trial) }) else { return }
+    guard let images = frames.withLock({ $0.removeValue(forKey: result.trial) }) else { return }
     do {
       // Without a rate the video has to run at some speed.
-      try VideoStrip(film).write(to: folder, result, framesPerSecond: max(1, Int((hertz ?? 20).rounded())))
+      try VideoStrip(images).write(to: folder, result, framesPerSecond: max(1, Int((hertz ?? 20).rounded())))
     } catch {
       // An episode is what it was, with a video or without.
       tell("\(folder): no video: \(error)")
