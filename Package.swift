@@ -104,6 +104,6 @@ let package = Package(
 if Context.environment["IMITATE_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "fuzz", dependencies: ["Demonstrations", "Export", "Imitation", "Layers", "Training"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["Demonstrations", "Environments", "Export", "Imitation", "Layers", "Training"], path: "Tests/Fuzz",
       exclude: ["Corpus"]))
 }

@@ -92,6 +92,8 @@ public struct RoboCasaAdapter: EnvironmentAdapter, PythonAdapter, Equatable {
   @Key("RoboCasa's cameras; the left, the right and the hand's when left out.") public var cameras: [String]?
   @Key("Whether textures are generated; false when left out.") public var generativeTextures: Bool?
   @Key("Whether cameras stand a little differently each time; false when left out.") public var randomizeCameras: Bool?
+  @Key("Pairs of a layout and a style instead of each pool's own: [[1, 1], [2, 2]].")
+  public var layoutAndStyleIds: [[Int]]?
   @Key("Objects of one split instead of the pool's own: A or B in 0.2, pretrain or target in 1.0.")
   public var objInstanceSplit: String?
   /// How images are drawn.

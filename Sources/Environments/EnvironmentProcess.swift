@@ -92,6 +92,9 @@ final class EnvironmentProcess {
 
   private var lastWords: String { child.lastWords.map { ": \($0)" } ?? "" }
 
+  /// Whether it has ended by itself.
+  var hasEnded: Bool { child.process.ending != nil }
+
   /// Adds to its log.
   func note(_ text: String) {
     guard let file = FileHandle(forWritingAtPath: log) else { return }

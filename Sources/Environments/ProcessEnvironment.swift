@@ -152,6 +152,8 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
 
   private func begin(_ request: WireRequest, _ arrays: [WireArray] = []) throws -> Observation {
     isRunning = false
+    // One that has ended between two episodes has cost none.
+    if process?.hasEnded == true { process = nil }
     if process == nil { try start() }
     let message = try ask(request, arrays)
     watch.begin()
@@ -174,6 +176,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
 
   /// Starts a process and asks what it is.
   private func start() throws {
+    hasFailed = false
     do {
       process = try EnvironmentProcess(command, options, log: EnvironmentLogs.next(kind))
     } catch let error as ChildProcess.StartFailure {
@@ -241,6 +244,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     do {
       return try body()
     } catch let refusal as EnvironmentFacts.Refusal {
+      hasFailed = true
       throw ProcessEnvironmentError.answer(environment: name, call: call.rawValue, reason: refusal.reason)
     }
   }

@@ -163,7 +163,9 @@ extension WireMessage {
 
 /// Takes messages from a stream of bytes.
 package struct WireReader {
-  private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+  /// Bytes of memory, as long as messages are no longer.
+  private static let usualSize = 1 << 18
+  private var buffer = [UInt8](repeating: 0, count: usualSize)
   private var bytes = 0..<0
 
   package init() {}
@@ -207,7 +209,11 @@ package struct WireReader {
   /// - Returns: whether they are.
   private mutating func fill(_ count: Int, _ read: (UnsafeMutableRawBufferPointer) throws -> Int) throws -> Bool {
     while bytes.count < count {
-      if bytes.isEmpty { bytes = 0..<0 }
+      if bytes.isEmpty {
+        bytes = 0..<0
+        // One large message must not hold its memory for ever.
+        if buffer.count > 64 * WireReader.usualSize { buffer = [UInt8](repeating: 0, count: WireReader.usualSize) }
+      }
       if bytes.lowerBound > 0, bytes.lowerBound + count > buffer.count {
         buffer.replaceSubrange(0..<bytes.count, with: Array(buffer[bytes]))
         bytes = 0..<bytes.count

@@ -198,6 +198,16 @@ import Testing
     #expect("\(error)" == "metaworld: /no/such/python: not started: No such file or directory")
   }
 
+  @Test func oneThatEndsBetweenEpisodesCostsNone() throws {
+    let program = try Misbehaving()
+    defer { program.remove() }
+    let environment = try program.start("")
+    let first = try Played(environment)
+    kill(try #require(pid_t(program.started[0])), SIGKILL)
+    usleep(200_000)
+    #expect(try Played(environment) == first && program.started.count == 2)
+  }
+
   @Test func oneThatIsAnotherAfterAStartIsRefused() throws {
     let program = try Misbehaving()
     defer { program.remove() }
@@ -268,6 +278,18 @@ import Testing
       usleep(10_000)
     }
     Issue.record("still there: \(facts)")
+  }
+
+  /// The adapters as they are in the program: none is left out, and a Python finds those that it imports.
+  @Test func adaptersAreWrittenWhereAPythonFindsThem() throws {
+    let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources/Environments/adapters").path
+    let names = try FileManager.default.contentsOfDirectory(atPath: sources).filter { $0.hasSuffix(".py") }
+    #expect(Set(AdapterFiles.files.map(\.name)) == Set(names))
+    for name in names {
+      let path = try AdapterFiles.path(of: name)
+      #expect(FileManager.default.contents(atPath: path) == FileManager.default.contents(atPath: "\(sources)/\(name)"))
+    }
   }
 
   @Test func programsInPythonAreRunByIt() throws {

@@ -1,4 +1,5 @@
 import Demonstrations
+import Environments
 import Export
 import Foundation
 import Imitation
@@ -14,6 +15,21 @@ private func parse(_ input: UnsafeRawBufferPointer) {
   switch kind {
   case UInt8(ascii: "s"): _ = try? Safetensors.parse(Data(bytes))
   case UInt8(ascii: "j"): _ = try? Image(jpeg: bytes)
+  case UInt8(ascii: "p"): _ = try? Image(png: bytes)
+  case UInt8(ascii: "k"):
+    // Answers of an environment, one after the other.
+    var (reader, rest) = (WireReader(), bytes[...])
+    while let message = try? reader.next(
+      WireAnswer.self,
+      read: { target in
+        let count = min(rest.count, target.count)
+        target.copyBytes(from: rest.prefix(count))
+        rest.removeFirst(count)
+        return count
+      })
+    {
+      _ = (message.arrays.map(\.image), message.arrays.map(\.floats))
+    }
   case UInt8(ascii: "r"):
     guard let setting = try? SettingsFile.parse(String(decoding: bytes, as: UTF8.self)) else { return }
     _ = try? Recipe(setting)
