@@ -51,7 +51,7 @@ package enum WireError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .notAMessage(let bytes):
-      "no message: it begins with '\(String(decoding: bytes, as: UTF8.self).filter { !$0.isNewline })'"
+      "no message: it begins with '\(String(decoding: bytes.map { (32..<127).contains($0) ? $0 : 63 }, as: UTF8.self))'"
         + " (standard output is for messages alone)"
     case .headerTooLong(let bytes): "a header of \(bytes) bytes; at most \(Wire.longestHeader) are allowed"
     case .bodyTooLong(let bytes): "a body of \(bytes) bytes; at most \(Wire.longestBody) are allowed"

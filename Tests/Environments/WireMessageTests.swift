@@ -180,7 +180,7 @@ func message(_ bytes: [UInt8], piece: Int = .max) throws -> WireMessage<WireAnsw
     let (bytes, error) = Self.malformed[index]
     #expect(throws: error) { _ = try message(bytes) }
     let line = "\(error)"
-    #expect(!line.isEmpty && !line.contains { $0.isNewline })
+    #expect(!line.isEmpty && line.allSatisfy { $0.isASCII && $0 >= " " && $0 <= "~" })
   }
 
   @Test func whatIsTooLongIsNotWritten() {
