@@ -7,6 +7,17 @@
 
 #include <jpeglib.h>
 
+#define TEXT_OF(NUMBER) #NUMBER
+#define TEXT(NUMBER) TEXT_OF(NUMBER)
+
+const char *cjpeg_version(void) {
+#ifdef LIBJPEG_TURBO_VERSION
+  return "libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION);
+#else
+  return "libjpeg " TEXT(JPEG_LIB_VERSION);
+#endif
+}
+
 struct failure {
   struct jpeg_error_mgr manager;
   jmp_buf back;

@@ -16,11 +16,11 @@ public struct ImitateCommand: ParsableCommand {
     version: Toolkit.version,
     subcommands: [
       Tasks.self, Kinds.self, Inspect.self, Play.self, Record.self, Generate.self, Repack.self, Train.self,
-      Evaluate.self,
+      Evaluate.self, Replay.self,
       Ablate.self, WriteReport.self,
       ExportPolicy.self, Import.self,
-      Verify.self, World.self, Probe.self, Benchmark.self,
-      ServeEnvironment.self, Worker.self,
+      Verify.self, World.self, Probe.self, Benchmark.self, Doctor.self,
+      ServeEnvironment.self, Worker.self, ReplayWorker.self, DoctorCheck.self,
     ])
 
   public init() {}

@@ -89,3 +89,8 @@ enum HDF5 {
     return complaint
   }
 }
+
+extension HDF5File {
+  /// The version of the library that this program runs with, for example "1.10.8".
+  package static var libraryVersion: String { HDF5.version }
+}

@@ -16,6 +16,14 @@ package enum AdapterFiles {
     ("robot_template.py", PackageResources.robot_template_py),
   ]
 
+  /// What `pip install` needs for an adapter, from its line `INSTALL = "..."`.
+  static func install(of name: String) -> String? {
+    let bytes = files.first { $0.name == name }?.bytes ?? []
+    let line = bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+      .first { $0.hasPrefix("INSTALL = \"") }
+    return line.map { String($0.split(separator: "\"")[1]) }
+  }
+
   private static let writing = Mutex(())
 
   /// The path of one of them, with all others next to it.

@@ -126,6 +126,11 @@ public struct GymnasiumAdapter: EnvironmentAdapter, PythonAdapter, Equatable {
   public init() {}
 
   public static func options(naming task: String) -> [String: Setting] { ["id": task.setting] }
+
+  static let trials = [
+    (install: "gym-pusht==0.1.8", task: "gym_pusht/PushT-v0"),
+    (install: "gym-aloha==0.1.5", task: "gym_aloha/AlohaTransferCube-v0"),
+  ]
 }
 
 extension MetaWorldAdapter {

@@ -41,6 +41,7 @@ public final class AdapterEnvironment<Adapter: EnvironmentAdapter>: ProcessEnvir
 
   public static func withoutImages(_ options: Adapter) -> Adapter { options.withoutImages }
   package override class func options(naming task: String) -> [String: Setting] { Adapter.options(naming: task) }
+  package override class var needs: PythonNeeds? { (Adapter.self as? any PythonAdapter.Type)?.needs }
 }
 
 /// Any program that speaks the wire: `{kind: process, command: [./my-simulator]}`.
@@ -67,8 +68,13 @@ public struct ProgramAdapter: EnvironmentAdapter, Equatable {
 protocol PythonAdapter: EnvironmentAdapter {
   /// The file of the adapter.
   static var file: String { get }
+  /// What to try it with where it has no tasks of its own: what `pip install` needs for it, and the task.
+  static var trials: [(install: String, task: String)] { get }
 }
 
 extension PythonAdapter {
+  static var trials: [(install: String, task: String)] { [] }
+  /// As the adapter's file says it.
+  static var needs: PythonNeeds { PythonNeeds(of: kind, install: AdapterFiles.install(of: file), trials: trials) }
   public var program: [String] { get throws { [process.python, try AdapterFiles.path(of: Self.file)] } }
 }

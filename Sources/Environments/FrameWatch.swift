@@ -53,7 +53,7 @@ struct FrameWatch {
 
 extension Image {
   /// Whether all its pixels are the same.
-  fileprivate var isBlank: Bool {
+  package var isBlank: Bool {
     pixels.withUnsafeBufferPointer { pixels in
       // Each pixel as the one before it.
       (3..<max(3, pixels.count)).allSatisfy { pixels[$0] == pixels[$0 - 3] }

@@ -19,6 +19,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   private var instruction = ""
   private var watch: FrameWatch
   private var isRunning = false
+  private var stateWidth: Int?
   private var hasFailed = false
 
   /// Who wants to know, about twice a second, that a process is waited for: someone may wait for this one as well.
@@ -54,6 +55,9 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
 
   /// The options of a recipe that choose a task where it has to be known at the start.
   package class func options(naming task: String) -> [String: Setting] { [:] }
+
+  /// What its Python has to have; nil for programs that are no adapter of the toolkit's in Python.
+  package class var needs: PythonNeeds? { nil }
 
   // MARK: Playing
 
@@ -108,13 +112,21 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
         guard case .float64(let values) = message["state"]?.values else {
           throw EnvironmentFacts.Refusal("lacks 'state' of float64")
         }
+        // States of an episode are rows of one array.
+        let width = stateWidth ?? values.count
+        guard values.count == width else {
+          throw EnvironmentFacts.Refusal("has a state of \(values.count) values after one of \(width)")
+        }
+        stateWidth = width
         return values
       }
     }
   }
 
+  public var canRestore: Bool { facts.capabilities.contains("restore") }
+
   public func restore(_ state: [Double], of episode: EpisodeSpec) throws -> Observation {
-    guard facts.capabilities.contains("restore") else {
+    guard canRestore else {
       throw ProcessEnvironmentError.refused(
         environment: name, call: "restore", reason: "it cannot restore states", log: nil)
     }
@@ -151,7 +163,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   }
 
   private func begin(_ request: WireRequest, _ arrays: [WireArray] = []) throws -> Observation {
-    isRunning = false
+    (isRunning, stateWidth) = (false, nil)
     // One that has ended between two episodes has cost none.
     if process?.hasEnded == true { process = nil }
     if process == nil { try start() }

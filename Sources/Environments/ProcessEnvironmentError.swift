@@ -21,6 +21,15 @@ public enum ProcessEnvironmentError: Error, Equatable, CustomStringConvertible {
   /// A task that it does not have.
   case unknownTask(environment: String, String, known: [String])
 
+  /// Whether it has never run: the program, its Python or what that needs is at fault, not an episode.
+  package var isOfStart: Bool {
+    switch self {
+    case .notStarted: true
+    case .down(_, let call, _, _), .refused(_, let call, _, _), .answer(_, let call, _): call == "hello"
+    default: false
+    }
+  }
+
   public var description: String {
     switch self {
     case .notStarted(let name, let reason): "\(name): \(reason)"

@@ -118,7 +118,7 @@ package final class PipedChild {
     return process.wait(seconds: grace) ?? process.kill()
   }
 
-  private func closeInput() {
+  func closeInput() {
     if input >= 0 { close(input) }
     input = -1
   }

@@ -161,6 +161,12 @@ public protocol StateRestoring: EpisodeRecording {
   /// - Returns: what is sensed there.
   /// - Throws: when it is no state of this episode, or as `reset`.
   func restore(_ state: [Double], of episode: EpisodeSpec) throws -> Observation
+  /// Whether it can: one in another process says so only when it runs.
+  var canRestore: Bool { get }
+}
+
+extension StateRestoring {
+  public var canRestore: Bool { true }
 }
 
 /// A kind of environment that a recipe can name and a catalog can make.

@@ -27,6 +27,9 @@ extension String {
 }
 
 extension Image {
+  /// The library that reads and writes JPEG: "libjpeg-turbo 2.1.5".
+  package static var jpegLibrary: String { String(cString: cjpeg_version()) }
+
   /// - Throws: `ImageError`.
   public init(jpeg data: [UInt8]) throws {
     var (width, height) = (Int32(0), Int32(0))

@@ -219,7 +219,8 @@ struct Misbehaving {
         elif call == "expert":
             send({}, [("action", "float32", [1], struct.pack("<f", seed / 1000 - place + header["noise"]))])
         elif call == "state":
-            send({}, [("state", "float64", [2], struct.pack("<2d", t, place))])
+            values = [t, place] + [0] * (how == "growing" and t > 0)
+            send({}, [("state", "float64", [len(values)], struct.pack(f"<{len(values)}d", *values))])
         elif call == "close":
             send({})
             os._exit(0)

@@ -112,6 +112,20 @@ import Testing
     #expect("\(error)".contains("answered twice"), "\(error)")
   }
 
+  @Test func statesOfAnEpisodeHaveOneWidth() throws {
+    let program = try Misbehaving()
+    defer { program.remove() }
+    let environment = try program.start("growing")
+    let episode = EpisodeSpec(task: "six", seed: 1, pool: .training)
+    _ = try environment.reset(episode)
+    #expect(try environment.state.count == 2)
+    _ = try environment.step([0])
+    let error = try #require(throws: ProcessEnvironmentError.self) { _ = try environment.state }
+    #expect("\(error)".contains("its answer to state has a state of 3 values after one of 2"), "\(error)")
+    _ = try environment.reset(episode)
+    #expect(try environment.state.count == 2)
+  }
+
   /// Answers that are messages and wrong: the episode has failed, the process is the same.
   @Test(arguments: [
     ("shape", "has 'obs/front_image' of shape [4, 3, 3], not uint8 [4, 4, 3]"),

@@ -54,7 +54,7 @@ struct CollectionPlan {
     evaluation = try EvaluationSettings(setting["evaluation"] ?? Setting(.map([])), path: "evaluation")
     self.catalog = catalog
     try catalog.check(evaluation.simulator, as: .simulator, path: "simulator")
-    let horizon = try catalog.makeSimulator(evaluation.simulator).spec.task(task).horizon
+    let horizon = try catalog.startSimulator(evaluation.simulator).spec.task(task).horizon
     files = .output(output, horizon: horizon)
     written = try EvaluationSettings.writtenForWorkers(text)
     pool = WorkerPool.imitate(recipe: written, options: workers)
@@ -80,7 +80,7 @@ struct CollectionPlan {
   /// A simulator of these settings, to ask what is written of it; it has all the tasks.
   /// - Throws: `GenerationError` for one whose episodes cannot be recorded, `CommandFailure` for one that lacks a task.
   func simulator() throws -> any EpisodeRecording {
-    let simulator = try catalog.makeSimulator(evaluation.simulator).recording()
+    let simulator = try catalog.startSimulator(evaluation.simulator).recording()
     for task in tasks { _ = try simulator.spec.task(task) }
     return simulator
   }
@@ -113,6 +113,6 @@ extension Recipe {
   /// What the recipe's simulator says of itself.
   /// - Throws: `SettingError`, or why it does not start.
   func environmentSpec(_ catalog: Catalog) throws -> EnvironmentSpec {
-    try SettingError.naming(path) { try catalog.makeSimulator(evaluation.simulator).spec }
+    try SettingError.naming(path) { try catalog.startSimulator(evaluation.simulator).spec }
   }
 }

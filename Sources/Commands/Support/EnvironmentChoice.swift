@@ -46,6 +46,21 @@ struct EnvironmentChoice: ParsableArguments {
     return changes
   }
 
+  /// The simulator that is named, or a recipe's with these changes.
+  /// - Throws: `SettingError`.
+  func simulator(_ catalog: Catalog, recipe: String? = nil) throws -> Choice {
+    let read = try recipe.map { try SettingsFile.read($0) } ?? SettingsFile.changed("seed: 1", [])
+    let own = try (environment == nil ? read.setting["evaluation"]?["simulator"] : nil)
+      .map { try Choice($0, path: "evaluation.simulator") }
+    let changes = changes(to: own, catalog)
+    return try SettingError.naming(recipe ?? "--environment") {
+      let changed = try SettingsFile.changed(read.text, changes).setting["evaluation"]
+      let choice = try EvaluationSettings(changed ?? Setting(.map([])), path: "evaluation").simulator
+      try catalog.check(choice, as: .simulator, path: "evaluation.simulator")
+      return choice
+    }
+  }
+
   /// A recipe with this environment.
   /// - Throws: `SettingError`.
   func changed(_ recipe: Recipe, _ catalog: Catalog) throws -> Recipe {

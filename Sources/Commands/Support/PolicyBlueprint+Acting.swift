@@ -1,23 +1,51 @@
 import ImitationKit
 
-/// A policy and an environment that do not fit each other, or may not.
+/// Actions and an environment that do not fit each other, or may not.
 enum ActingError: Error, Equatable, CustomStringConvertible {
-  case differs(SchemaDifference, environment: String)
+  case differs(SchemaDifference, of: Source = .policy, environment: String)
   /// A camera or a vector that the environment does not have.
   case lacks(String, environment: String, available: [String])
-  case unknown(String, environment: String)
+  case unknown(String, of: Source = .policy, environment: String)
+
+  /// Where actions come from.
+  enum Source {
+    case policy, recording
+
+    fileprivate var words: String { self == .policy ? "the policy" : "the recording" }
+    fileprivate var advice: String {
+      self == .policy ? "state it when training (actions.schema in the recipe), or act" : "act"
+    }
+  }
 
   var description: String {
     switch self {
-    case .differs(let difference, let environment):
-      "\(difference.what) is \(difference.first) for the policy and \(difference.second) for \(environment): it must not act there"
+    case .differs(let difference, let source, let environment):
+      "\(difference.what) is \(difference.first) for \(source.words) and \(difference.second) for \(environment): it must not act there"
     case .lacks(let what, let environment, let available):
       "the policy needs \(what), which \(environment) does not have; it has: "
         + (available.isEmpty ? "none" : available.joined(separator: ", "))
-    case .unknown(let what, let environment):
-      "nobody knows of the policy's actions \(what), so they may mean something else to \(environment); state it when training "
-        + "(actions.schema in the recipe), or act all the same with --trust-actions"
+    case .unknown(let what, let source, let environment):
+      "nobody knows of \(source.words)'s actions \(what), so they may mean something else to \(environment); "
+        + "\(source.advice) all the same with --trust-actions"
     }
+  }
+}
+
+extension ActionSchema {
+  /// Holds what recorded actions mean against an environment, before anything moves.
+  ///
+  /// - Parameter trusting: whether what nobody knows is no hindrance; contradictions always are.
+  /// - Returns: what nobody knows; nil when all is known.
+  /// - Throws: `ActingError`.
+  func check(
+    acting spec: EnvironmentSpec, of source: ActingError.Source = .recording, trusting: Bool
+  ) throws -> String? {
+    if let difference = difference(from: spec.actions) {
+      throw ActingError.differs(difference, of: source, environment: spec.name)
+    }
+    let unknown = unknown(comparedTo: spec.actions)
+    if let unknown, !trusting { throw ActingError.unknown(unknown, of: source, environment: spec.name) }
+    return unknown
   }
 }
 
@@ -30,9 +58,7 @@ extension PolicyBlueprint {
   func check(acting spec: EnvironmentSpec, trusting: Bool) throws -> String? {
     if let difference = difference(from: spec) { throw ActingError.differs(difference, environment: spec.name) }
     try checkObservations(spec)
-    let unknown = wholeAction.unknown(comparedTo: spec.actions)
-    if let unknown, !trusting { throw ActingError.unknown(unknown, environment: spec.name) }
-    return unknown
+    return try wholeAction.check(acting: spec, of: .policy, trusting: trusting)
   }
 
   /// What an evaluation would be refused for, reported when training starts; nil when there is nothing, no such simulator in

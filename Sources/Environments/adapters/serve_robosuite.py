@@ -126,6 +126,9 @@ class Robosuite(wire.Adapter):
             has_renderer=False, has_offscreen_renderer=False, use_camera_obs=False, renderer="mujoco")
         self.seen = self.world.reset()
         self.robot0 = self.world.robots[0]
+        # The fingers' last command is part of states, and has its lasting shape only after their first action.
+        gripper = self.robot0.gripper["right"]
+        gripper.format_action(np.zeros(gripper.dof))
         # Not every task has every camera.
         wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
         if self.cameras:

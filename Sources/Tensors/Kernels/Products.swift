@@ -25,6 +25,22 @@ struct Matrix: @unchecked Sendable {
 /// Whether products have vector kernels of ours: then a row's bits do not depend on how many rows there are, as OpenBLAS's do.
 package var hasVectorKernels: Bool { ck_current_variant() != ck_baseline }
 
+/// The vector kernels in use.
+package var kernelVariant: String {
+  switch ck_current_variant() {
+  case ck_avx512: "AVX-512"
+  case ck_avx2: "AVX2"
+  default: "plain"
+  }
+}
+
+/// OpenBLAS's version: "0.3.21".
+package var openBLASVersion: String {
+  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
+  let words = String(cString: openblas_get_config()).split(separator: " ")
+  return words.count > 1 ? String(words[1]) : "of unknown version"
+}
+
 /// OpenBLAS with one thread a call: multiplies where there are no vector kernels of ours, and is what they are compared with.
 enum OpenBLAS {
   static let ready: Bool = {
