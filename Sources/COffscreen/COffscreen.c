@@ -43,8 +43,8 @@ static void *failed(char *message, int size, const char *reason) {
 }
 
 OffscreenContext *offscreen_create(char *message, int message_size) {
-  // One drawing thread: for small images it is faster than several, and work is spread over processes.
-  setenv("LP_NUM_THREADS", "1", 1);
+  // Drawn by the thread that asks: for small images handing them to others costs more, and work is spread over processes.
+  setenv("LP_NUM_THREADS", "0", 1);
   if (load_mesa() != 0) return failed(message, message_size, "OSMesa is not installed (libosmesa6)");
   OffscreenContext *result = calloc(1, sizeof(OffscreenContext));
   if (result == NULL) return failed(message, message_size, "out of memory");

@@ -1,11 +1,13 @@
 import Foundation
 import Imitation
 import Synchronization
+import Tensors
 
 /// Predicts for many episodes at once: those that need a prediction at about the same time get theirs from one batched forward pass.
 ///
-/// An episode waits for others no longer than a forward pass takes, and only while others are under way. A row of a batch does not
-/// depend on the others, so an episode's actions are the same with any number of slots.
+/// No episode waits for one that does not ask: whoever finds no forward pass under way computes one for all that wait, and those who
+/// come meanwhile share the next. A row of a batch does not depend on the others, so an episode's actions are the same with any
+/// number of slots.
 package final class ActionScheduler: Sendable {
   /// What an agent was given, or why nothing.
   private struct Answer {
@@ -25,11 +27,7 @@ package final class ActionScheduler: Sendable {
     var answers: [Int: Answer] = [:]
     /// Episodes under way that act by this policy.
     var acting = 0
-    /// Since when someone waits.
-    var since: ContinuousClock.Instant?
     var isPredicting = false
-    /// What the last forward pass took, seconds.
-    var lastPass = 0.0
     var batches: [Int: Int] = [:]
   }
 
@@ -38,15 +36,8 @@ package final class ActionScheduler: Sendable {
   /// Asked under the lock.
   private nonisolated(unsafe) let make: () throws -> Agent
   private let condition = NSCondition()
-  /// The longest that an episode waits for others, seconds.
-  private let longestWait: Double
-
-  /// - Parameters:
-  ///   - longestWait: for others to join a batch, seconds.
-  ///   - agent: makes agents of one policy.
-  package init(longestWait: Double = 0.1, agent: @escaping () throws -> Agent) {
-    (self.longestWait, make) = (longestWait, agent)
-  }
+  /// - Parameter agent: makes agents of one policy.
+  package init(agent: @escaping () throws -> Agent) { make = agent }
 
   /// Another agent of the policy.
   func agent() throws -> Agent { try condition.withLock { try make() } }
@@ -63,7 +54,7 @@ package final class ActionScheduler: Sendable {
     }
   }
 
-  /// An agent's action, from a batch with others. Whoever finds the batch complete, or has waited long enough, computes it.
+  /// An agent's action, from a batch with others. Whoever finds none under way computes it.
   ///
   /// - Parameter slot: whose agent it is; one request of it at a time.
   /// - Returns: the action, and how many seconds the forward pass took.
@@ -73,20 +64,13 @@ package final class ActionScheduler: Sendable {
     condition.lock()
     defer { condition.unlock() }
     state.waiting.append(Waiting(agent: agent, observation: observation, slot: slot))
-    if state.since == nil { state.since = .now }
     condition.broadcast()
     while true {
       if let answer = state.answers.removeValue(forKey: slot) {
         return (try answer.outcome.get(), answer.seconds)
       }
-      guard !state.isPredicting, let since = state.since else {
+      guard !state.isPredicting, !state.waiting.isEmpty else {
         condition.wait()
-        continue
-      }
-      let waited = (ContinuousClock.now - since) / .seconds(1)
-      let bound = min(longestWait, state.lastPass)
-      guard state.waiting.count >= state.acting || waited >= bound else {
-        _ = condition.wait(until: Date(timeIntervalSinceNow: bound - waited))
         continue
       }
       predict()
@@ -96,15 +80,18 @@ package final class ActionScheduler: Sendable {
   /// Answers all that wait. The lock is held when it is called and when it returns, and not in between.
   private func predict() {
     let batch = state.waiting
-    (state.waiting, state.since, state.isPredicting) = ([], nil, true)
+    (state.waiting, state.isPredicting) = ([], true)
+    // Simulators that keep the other cores busy meanwhile.
+    let isAlone = state.acting - batch.count < ProcessorCores.count - 1
     condition.unlock()
     let start = ContinuousClock.now
-    let outcomes = Agent.outcomes(of: batch.map(\.agent), for: batch.map(\.observation))
+    let outcomes = Threads.$isSerial.withValue(!isAlone || Threads.isSerial) {
+      Agent.outcomes(of: batch.map(\.agent), for: batch.map(\.observation))
+    }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     condition.lock()
     for (row, outcome) in zip(batch, outcomes) { state.answers[row.slot] = Answer(outcome: outcome, seconds: seconds) }
     state.isPredicting = false
-    state.lastPass = seconds
     state.batches[batch.count, default: 0] += 1
     condition.broadcast()
   }

@@ -82,7 +82,7 @@ extension Replay {
     let pool = WorkerPool(
       executable: WorkerPool.program,
       arguments: ["replay-worker", file, "--simulator", choice.setting.json, "--task", task, "--actions", actions],
-      environment: ["LP_NUM_THREADS": "1"], workers: workers.count ?? ProcessorCores.count,
+      environment: ["LP_NUM_THREADS": "0"], workers: workers.count ?? ProcessorCores.count,
       deadline: Double(workers.deadline.seconds))
     let interruption = Interruption()
     let bar = ProgressBar("replay", total: names.count, unit: "demos")

@@ -23,8 +23,8 @@ struct EvaluationEnvironments: Sendable {
     var options = ProcessOptions()
     (options.deadline, options.startDeadline) = (deadline, deadline)
     options.frozenAfter = 0
-    // One thread for drawing: there is one child a core.
-    options.variables = ["LP_NUM_THREADS": "1"]
+    // No threads for drawing but its own: there is one child a core.
+    options.variables = ["LP_NUM_THREADS": "0"]
     return try ProcessEnvironment(
       kind: recipe.evaluation.simulator.kind,
       command: [WorkerPool.program, "serve-environment", written] + (drawing ? [] : ["--without-images"]),

@@ -191,7 +191,7 @@ extension WorkerPool {
     WorkerPool(
       executable: program,
       arguments: ["worker", "--recipe", recipe],
-      environment: ["LP_NUM_THREADS": "1"],
+      environment: ["LP_NUM_THREADS": "0"],
       workers: options.count ?? ProcessorCores.count, deadline: Double(options.deadline.seconds))
   }
 }

@@ -18,6 +18,9 @@ OPTIONS = ["cameras", *drawing.OPTIONS]
 CAMERAS = ["topview", "corner", "corner2", "corner3", "corner4", "behindGripper", "gripperPOV"]
 # How far the expert's action strays at noise 1, in actions.
 STRAYING = 0.1
+# At noise 1 the hand is pushed aside so often, a step, for so many steps: a policy has to see how the way back goes. An expert that is only
+# jittered never leaves its path, and what imitates it presses down beside the button.
+PUSHES, PUSHED = 0.03, (3, 7)
 INSTRUCTIONS = {
     "assembly-v3": "put the ring onto the peg",
     "basketball-v3": "put the basketball into the basket",
@@ -177,9 +180,16 @@ class MetaWorld(wire.Adapter):
     def expert(self, seed, noise):
         if self.script is None:
             self.script = self.experts[self.task]()
-            self.random = np.random.default_rng(seed)
+            self.random, self.left = np.random.default_rng(seed), 0
         action = np.clip(self.script.get_action(self.flat), -1, 1)
-        action[:3] += STRAYING * noise * self.random.standard_normal(3)
+        if self.left == 0 and self.random.random() < PUSHES * noise:
+            aside = self.random.standard_normal(3)
+            self.aside, self.left = aside / np.linalg.norm(aside), self.random.integers(*PUSHED)
+        if self.left > 0:
+            self.left -= 1
+            action[:3] = self.aside
+        else:
+            action[:3] += STRAYING * noise * self.random.standard_normal(3)
         return np.clip(action, -1, 1)
 
     def state(self):
