@@ -4,6 +4,8 @@ from scipy.spatial.transform import Rotation
 
 # Of the distance to go, how much is asked for in one step; the arm follows with a delay.
 GAIN = 0.6
+# At noise 1 a hand that holds nothing is pushed aside so often, a step, for so many steps: what imitates it has to see how to return.
+PUSHES, PUSHED = 0.05, (2, 5)
 DOWN = np.array([0, 0, -1.0])
 
 
@@ -20,7 +22,7 @@ class PickAndPlace:
         self.hover, self.carry, self.longest = hover, carry, longest
         # Where the hand waits is a little different in each episode.
         self.aside = 0.01 * noise * self.random.standard_normal(3)
-        self.phase, self.waited = "approach", 0
+        self.phase, self.waited, self.pushed = "approach", 0, 0
 
     def act(self, hand, turn, grasp, axes, held, opening, goal=None):
         """Returns (way of the hand in m, rotation as a rotation vector, whether to close the fingers).
@@ -80,7 +82,16 @@ class PickAndPlace:
         free = self.phase in ("approach", "lift", "carry", "leave")
         longest = self.longest if free else 0.6 * self.longest
         way *= min(1, longest / max(1e-9, np.linalg.norm(way)))
-        if free:
+        if self.phase in ("approach", "descend") and self.pushed == 0 and self.random.random() < PUSHES * self.noise:
+            # Never down: there are things.
+            push = self.random.standard_normal(3) * [1, 1, 0.5]
+            push[2] = abs(push[2])
+            self.push, self.pushed = self.longest * push / np.linalg.norm(push), self.random.integers(*PUSHED)
+        if self.phase not in ("approach", "descend"):
+            self.pushed = 0
+        if self.pushed > 0:
+            way, self.pushed = self.push, self.pushed - 1
+        elif free:
             way += 0.1 * longest * self.noise * self.random.standard_normal(3)
         return way, GAIN * rotation, self.phase in ("close", "lift", "carry", "lower")
 

@@ -18,7 +18,7 @@ OPTIONS = ["cameras", *drawing.OPTIONS]
 CAMERAS = ["topview", "corner", "corner2", "corner3", "corner4", "behindGripper", "gripperPOV"]
 # How far the expert's action strays at noise 1, in actions.
 STRAYING = 0.1
-# At noise 1 the hand is pushed aside so often, a step, for so many steps: a policy has to see how the way back goes. An expert that is only
+# At noise 1 the hand is pushed aside so often, a step, for so many steps: a policy has to see how to return. An expert that is only
 # jittered never leaves its path, and what imitates it presses down beside the button.
 PUSHES, PUSHED = 0.03, (3, 7)
 INSTRUCTIONS = {
