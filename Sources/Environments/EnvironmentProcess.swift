@@ -30,18 +30,28 @@ final class EnvironmentProcess {
   }
 
   /// Asks and waits for the answer.
+  /// - Parameter endingGently: whether a child that fails is asked to leave before it is ended.
   /// - Throws: `Failure`; the child has ended then.
-  func answer(to request: WireRequest, _ arrays: [WireArray] = [], deadline: Double) throws -> WireMessage<WireAnswer> {
+  func answer(
+    to request: WireRequest, _ arrays: [WireArray] = [], deadline: Double, endingGently: Bool = false
+  ) throws -> WireMessage<WireAnswer> {
+    func kill() {
+      if endingGently {
+        child.process.terminate()
+        if child.process.wait(seconds: 1) != nil { return }
+      }
+      child.process.kill()
+    }
     do {
       return try exchange(request, arrays, deadline: deadline)
     } catch let failure as Failure {
-      child.process.kill()
+      kill()
       throw failure
     } catch let silence as ChildSilence {
-      child.process.kill()
+      kill()
       throw Failure("\(silence)" + lastWords)
     } catch let error as WireError where error != .cut {
-      child.process.kill()
+      kill()
       throw Failure("answered \(error)")
     } catch {
       // It has closed its output: most likely it is just ending.

@@ -111,6 +111,16 @@ public final class EnvironmentServer {
       }
       guard let expert else { throw Refusal(kind: .simulator, description: "there is no expert for this task") }
       return WireMessage(WireAnswer(), [WireArray("action", .float32(try expert.action(for: observation)))])
+    case .teleoperate:
+      guard let robot = environment as? any TeleoperatedEnvironment else { throw unable("is led by nobody") }
+      let asked = try robot.teleoperate()
+      var answer = WireAnswer()
+      answer.finished = asked.isLast
+      return WireMessage(answer, [WireArray("action", .float32(asked.action))])
+    case .hold:
+      guard let robot = environment as? any RealTimeEnvironment else { throw unable("holds nothing") }
+      try robot.hold()
+      return WireMessage(WireAnswer())
     case .state:
       guard let recording = environment as? any EpisodeRecording else { throw unable("tells no state") }
       return WireMessage(WireAnswer(), [WireArray("state", .float64(try recording.state))])
@@ -170,6 +180,8 @@ public final class EnvironmentServer {
     var capabilities: [String] = environment is any ExpertProviding ? ["expert"] : []
     if environment is any EpisodeRecording { capabilities.append("state") }
     if environment is any StateRestoring { capabilities.append("restore") }
+    if environment is any RealTimeEnvironment { capabilities.append("hold") }
+    if environment is any TeleoperatedEnvironment { capabilities.append("teleoperation") }
     answer.capabilities = capabilities
     if let recording = environment as? any EpisodeRecording, let task = spec.tasks.first,
       let keywords = try object(recording.arguments(task: task.name)).entries["env_kwargs"]

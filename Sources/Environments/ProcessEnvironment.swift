@@ -21,6 +21,12 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   private var isRunning = false
   private var stateWidth: Int?
   private var hasFailed = false
+  /// Seconds for the answer to a step, where that is not the deadline of other calls.
+  var stepDeadline: Double?
+  /// Whether a process that has to be ended is asked to leave first: a robot's stops it then.
+  var endsGently = false
+  /// How many steps of the episode the process says it has changed.
+  private(set) var clippedSteps = 0
 
   /// Who wants to know, about twice a second, that a process is waited for: someone may wait for this one as well.
   @TaskLocal package static var listener: WaitingListener?
@@ -83,13 +89,26 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
       guard let reward = answer.reward else { throw EnvironmentFacts.Refusal("lacks 'reward'") }
       guard Float(reward).isFinite else { throw EnvironmentFacts.Refusal("has a 'reward' that is not a number") }
       guard let success = answer.success else { throw EnvironmentFacts.Refusal("lacks 'success'") }
+      if answer.clipped == true { clippedSteps += 1 }
       return Transition(
         observation: try observed(message), reward: Float(reward), success: success,
         terminated: answer.terminated ?? false, truncated: answer.truncated ?? false)
     }
   }
 
+  /// Whether its hello lists a capability.
+  func has(_ capability: String) -> Bool { facts.capabilities.contains(capability) }
+
+  /// Has it stay where it is until the next step.
+  func hold() throws {
+    // One that has not begun, or is gone, has been held by its adapter.
+    guard process != nil, isRunning else { return }
+    _ = try ask(WireRequest(.hold))
+  }
+
   // MARK: Recording, experts, states
+
+  public func recorded(_ action: [Float]) -> (relative: [Float], absolute: [Float]?) { (action, nil) }
 
   public func arguments(task: String) throws -> String {
     try check(EpisodeSpec(task: task, seed: 0, pool: .training))
@@ -143,8 +162,18 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     guard isRunning else { throw ProcessEnvironmentError.notReset(environment: name) }
     var request = WireRequest(.expert)
     (request.seed, request.noise) = (seed, noise)
-    let message = try ask(request)
-    return try understood(.expert) {
+    return try action(in: ask(request), .expert)
+  }
+
+  /// The action that a person asks for now, and whether the person says that the episode ends with it.
+  func operatorAction() throws -> (action: [Float], isLast: Bool) {
+    guard isRunning else { throw ProcessEnvironmentError.notReset(environment: name) }
+    let message = try ask(WireRequest(.teleoperate))
+    return (try action(in: message, .teleoperate), message.header.finished ?? false)
+  }
+
+  private func action(in message: WireMessage<WireAnswer>, _ call: WireRequest.Call) throws -> [Float] {
+    try understood(call) {
       guard let array = message["action"], array.shape == [spec.actions.count], let action = array.floats,
         action.allSatisfy(\.isFinite)
       else { throw EnvironmentFacts.Refusal("lacks 'action' of \(spec.actions.count) numbers") }
@@ -163,7 +192,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   }
 
   private func begin(_ request: WireRequest, _ arrays: [WireArray] = []) throws -> Observation {
-    (isRunning, stateWidth) = (false, nil)
+    (isRunning, stateWidth, clippedSteps) = (false, nil, 0)
     // One that has ended between two episodes has cost none.
     if process?.hasEnded == true { process = nil }
     if process == nil { try start() }
@@ -227,10 +256,11 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   private func exchange(_ request: WireRequest, _ arrays: [WireArray]) throws -> WireMessage<WireAnswer> {
     guard let process else { throw ProcessEnvironmentError.notReset(environment: name) }
     let call = request.call
+    var deadline = call == .hello ? options.startDeadline : options.deadline
+    if let stepDeadline, call == .step || call == .hold || call == .teleoperate { deadline = stepDeadline }
     let message: WireMessage<WireAnswer>
     do {
-      message = try process.answer(
-        to: request, arrays, deadline: call == .hello ? options.startDeadline : options.deadline)
+      message = try process.answer(to: request, arrays, deadline: deadline, endingGently: endsGently)
     } catch let failure as EnvironmentProcess.Failure {
       (hasFailed, isRunning) = (true, false)
       self.process = nil

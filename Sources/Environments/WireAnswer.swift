@@ -4,7 +4,7 @@ import Imitation
 /// The header of a request.
 package struct WireRequest: Codable, Sendable {
   package enum Call: String, Codable, Sendable {
-    case hello, reset, step, expert, state, restore, close
+    case hello, reset, step, expert, teleoperate, hold, state, restore, close
   }
 
   package var call: Call
@@ -93,6 +93,12 @@ package struct WireAnswer: Codable, Sendable {
   package var success: Bool?
   package var terminated: Bool?
   package var truncated: Bool?
+  /// Whether it did something else than it was asked.
+  package var clipped: Bool?
+
+  // teleoperate
+  /// Whether the person says that the episode ends with this action.
+  package var finished: Bool?
 
   package init() {}
 }

@@ -35,6 +35,7 @@ extension Catalog {
       .adding(AdapterEnvironment<LiberoAdapter>.self)
       .adding(AdapterEnvironment<RoboCasaAdapter>.self)
       .adding(AdapterEnvironment<GymnasiumAdapter>.self)
+      .adding(RobotEnvironment.self)
     #if Kitchenette
       return catalog.adding(KitchenetteEnvironment.self)
     #else

@@ -31,7 +31,10 @@ struct CommandRunner {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
-  func start(_ arguments: [String], executable: String = CommandRunner.executable, log: String) throws -> Process {
+  /// - Parameter input: what stands on its standard input.
+  func start(
+    _ arguments: [String], executable: String = CommandRunner.executable, log: String, input: String = ""
+  ) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
@@ -42,7 +45,8 @@ struct CommandRunner {
       let handle = FileHandle(forWritingAtPath: folder + "/" + name)
       if isErrors { process.standardError = handle } else { process.standardOutput = handle }
     }
-    process.standardInput = FileHandle.nullDevice
+    try write(input, to: log + ".in")
+    process.standardInput = FileHandle(forReadingAtPath: folder + "/" + log + ".in")
     // Tests run on threads that block all signals, and children inherit that; those of a shell do not.
     var (none, old) = (sigset_t(), sigset_t())
     sigemptyset(&none)
@@ -106,9 +110,11 @@ struct CommandRunner {
   }
 
   @discardableResult
-  func run(_ arguments: [String], executable: String = CommandRunner.executable) throws -> Result {
+  func run(
+    _ arguments: [String], executable: String = CommandRunner.executable, input: String = ""
+  ) throws -> Result {
     let log = UUID().uuidString
-    let process = try start(arguments, executable: executable, log: log)
+    let process = try start(arguments, executable: executable, log: log, input: input)
     process.waitUntilExit()
     func text(_ ending: String) -> String {
       (try? String(contentsOfFile: "\(folder)/\(log).\(ending)", encoding: .utf8)) ?? ""

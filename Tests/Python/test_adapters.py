@@ -220,7 +220,7 @@ class RobotTests(unittest.TestCase):
         _, seen = child.ask("reset", task="pick-and-place", seed=0, pool="evaluation")
         begun = time.monotonic()
         for _ in range(20):
-            _, action = child.ask("expert", seed=0, noise=0)
+            _, action = child.ask("teleoperate")
             answer, seen = child.ask("step", action)
         # The robot takes a part of each period for moving; the rest is the policy's.
         self.assertLess(time.monotonic() - begun, 20 / child.hello["action"]["control_hertz"] + 0.5)

@@ -43,19 +43,23 @@ struct CollectionPlan {
 
   /// Without a recipe: demonstrations of one task in one file.
   ///
-  /// - Parameter changes: to the settings `seed` and `evaluation`, as of a recipe.
+  /// - Parameters:
+  ///   - task: the simulator's only one when nil.
+  ///   - changes: to the settings `seed` and `evaluation`, as of a recipe.
   /// - Throws: `SettingError`, `CommandFailure`.
   init(
-    _ task: String, to output: String, episodes: Int, changes: [String], workers: WorkerOptions, catalog: Catalog
+    _ task: String?, to output: String, episodes: Int, changes: [String], workers: WorkerOptions, catalog: Catalog
   ) throws {
     let (setting, text) = try SettingsFile.changed("seed: 1", changes)
-    (tasks, count) = ([task], episodes)
+    count = episodes
     seed = try setting["seed"].map { try UInt64($0, path: "seed") } ?? 1
     evaluation = try EvaluationSettings(setting["evaluation"] ?? Setting(.map([])), path: "evaluation")
     self.catalog = catalog
     try catalog.check(evaluation.simulator, as: .simulator, path: "simulator")
-    let horizon = try catalog.startSimulator(evaluation.simulator).spec.task(task).horizon
-    files = .output(output, horizon: horizon)
+    let spec = try catalog.startSimulator(evaluation.simulator).spec
+    let chosen = try spec.task(task ?? spec.onlyTask)
+    tasks = [chosen.name]
+    files = .output(output, horizon: chosen.horizon)
     written = try EvaluationSettings.writtenForWorkers(text)
     pool = WorkerPool.imitate(recipe: written, options: workers)
   }

@@ -5,7 +5,8 @@ import ImitationKit
 /// `imitate record`: the demonstrations that a recipe asks for, by the simulator's scripted experts.
 struct Record: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Record demonstrations by the simulator's scripted expert, on all cores.",
+    abstract:
+      "Record demonstrations by the simulator's scripted expert, on all cores, or by a person who leads a robot.",
     discussion: """
       Records what the recipe's split needs and skips files that have it; nothing is replaced unasked. An interrupted recording goes on where it \
       stopped and ends in the same bytes.
@@ -30,31 +31,41 @@ struct Record: Verb {
       throw ValidationError("either a recipe, or --output FILE with --environment NAME:TASK and --episodes")
     }
     guard recipe == nil else { return }
-    guard environment.task != nil, episodes != nil else {
-      throw ValidationError("without a recipe, --environment must name a task (NAME:TASK), and --episodes is needed")
+    guard environment.environment != nil, episodes != nil else {
+      throw ValidationError(
+        "without a recipe, --environment must name a task (NAME:TASK, or NAME that has one only), and --episodes is needed"
+      )
     }
   }
 
   func run(in session: Session) throws {
     let plan = try plan(session.catalog)
     defer { plan.finish() }
-    let (arguments, schema) = try facts(plan)
+    let (arguments, schema, robot) = try facts(plan)
     for (task, arguments) in zip(plan.tasks, arguments) {
       let path = try plan.path(task)
-      if try !isThere(path, plan, arguments) { try record(task, to: path, plan, arguments, schema) }
+      if try isThere(path, plan, arguments) { continue }
+      if let robot {
+        try recordLed(task, to: path, plan, robot, arguments, schema)
+      } else {
+        try record(task, to: path, plan, arguments, schema)
+      }
     }
   }
 
-  /// What is written of every task, and of the numbers of all; the simulator that says so is gone then.
-  private func facts(_ plan: CollectionPlan) throws -> (arguments: [String], schema: DemonstrationSchema) {
+  /// What is written of every task, and of the numbers of all; the simulator that says so is gone then, unless it is a robot.
+  private func facts(_ plan: CollectionPlan) throws -> (
+    arguments: [String], schema: DemonstrationSchema, robot: (any RealTimeEnvironment)?
+  ) {
     let simulator = try plan.simulator()
-    return (try plan.tasks.map { try simulator.arguments(task: $0) }, simulator.spec.recorded)
+    let arguments = try plan.tasks.map { try simulator.arguments(task: $0) }
+    return (arguments, simulator.spec.recorded, simulator as? any RealTimeEnvironment)
   }
 
   private func plan(_ catalog: Catalog) throws -> CollectionPlan {
     guard let recipe else {
       return try CollectionPlan(
-        environment.task!, to: output!, episodes: episodes!, changes: environment.changes(to: nil, catalog) + changes,
+        environment.task, to: output!, episodes: episodes!, changes: environment.changes(to: nil, catalog) + changes,
         workers: workers, catalog: catalog)
     }
     let simulator = try SettingsFile.read(recipe).setting["evaluation"]?["simulator"]
@@ -90,15 +101,38 @@ struct Record: Verb {
     return true
   }
 
+  /// Where the parts of a file are kept.
+  private func store(of path: String, _ plan: CollectionPlan, _ arguments: String) throws -> EpisodeStore {
+    let folder = (path as NSString).deletingLastPathComponent
+    try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
+    return try EpisodeStore(
+      folder: path + ".parts", identity: "record\nseed \(plan.seed)\n\(arguments)", replacing: replace)
+  }
+
+  /// As `record`, with a person for the expert.
+  private func recordLed(
+    _ task: String, to path: String, _ plan: CollectionPlan, _ robot: any RealTimeEnvironment, _ arguments: String,
+    _ schema: DemonstrationSchema
+  ) throws {
+    let store = try store(of: path, plan, arguments)
+    let recording = OperatorRecording(
+      robot, task: try robot.spec.task(task), horizon: try plan.horizon(task), store: store, count: plan.count,
+      seed: plan.seed, plan.interruption)
+    guard try recording.run() else {
+      let kept = plan.count - store.missing(of: plan.count).count
+      throw CommandFailure("\(kept) of \(plan.count) recorded, in \(store.folder); the same command goes on")
+    }
+    try store.assemble(
+      Array(0..<plan.count), to: path, environmentArguments: arguments, schema: schema, seed: plan.seed)
+    tell("\(plan.count) demonstrations in \(path)")
+  }
+
   private func record(
     _ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String, _ schema: DemonstrationSchema
   ) throws {
-    let folder = (path as NSString).deletingLastPathComponent
-    try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
     let seed = plan.seed
     let horizon = try plan.horizon(task)
-    let store = try EpisodeStore(
-      folder: path + ".parts", identity: "record\nseed \(seed)\n\(arguments)", replacing: replace)
+    let store = try store(of: path, plan, arguments)
     let collected = try plan.collect("record \(task)", count: plan.count, in: store) { failed, _ in
       failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
     } request: { attempt in

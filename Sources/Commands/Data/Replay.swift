@@ -30,6 +30,7 @@ struct Replay: Verb {
   func run(in session: Session) throws {
     let source = try DemonstrationFile(path: file)
     let choice = try environment.simulator(session.catalog, recipe: recipe)
+    try session.catalog.refuseRobot(choice)
     let task = environment.task ?? source.task
     guard !task.isEmpty else { throw CommandFailure("\(file): does not name its task; --environment NAME:TASK does") }
     let names = Array(source.demos.prefix(demos ?? .max))

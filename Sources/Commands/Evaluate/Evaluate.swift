@@ -12,19 +12,19 @@ struct Evaluate: Verb {
       """)
 
   @Argument(help: "The run folder.") var runFolder: String
-  @Option(help: "Also try these for comparison: expert, random; separated by commas.") var with: String = ""
-  @Option(help: "Tasks or groups of tasks to try instead of those it was trained on, separated by commas.")
-  var tasks: String?
+  @OptionGroup var choice: TrialChoice
   @OptionGroup var environment: EnvironmentChoice
   @Option(help: "Repeat one episode of evaluation.json, by TASK/NUMBER or seed, and compare.") var replay: String?
-  @Option(help: "Episodes a task; the recipe's number when left out.") var episodes: Int?
+  @OptionGroup var trialProtocol: ProtocolOptions
   @OptionGroup var workers: WorkerOptions
   @Option(help: "text or json.") var format: OutputFormat = .text
   @OptionGroup var parts: ShardOptions
   @Flag(help: "Act although the demonstrations do not say what their actions mean.") var trustActions = false
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws { try requirePositive(("episodes", episodes)) }
+  func validate() throws {
+    try trialProtocol.validate(alone: choice.isEmpty && replay == nil && parts.slurm == nil && parts.shard == nil)
+  }
 
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
@@ -34,10 +34,15 @@ struct Evaluate: Verb {
     // Only then is it sure that recipe and weights belong together.
     let lock = try folder.locked(shard: parts.shard?.description)
     defer { lock.release() }
-    let recipe = try environment.changed(folder.toldRecipe(), session.catalog)
+    let recipe = try environment.changed(folder.toldRecipe(), session.catalog, others: trialProtocol.changes)
     let checkpoint = try folder.lastCheckpoint()
     try recipe.check(session.catalog)
-    let asked = try trials(recipe)
+    if let path = trialProtocol.path {
+      return try ProtocolSession(
+        folder, checkpoint, recipe, session.catalog, path: path, task: environment.task
+      ).run(trusting: trustActions, format)
+    }
+    let asked = try choice.trials(of: recipe, task: environment.task, in: place)
     let trials = EvaluationTrials(
       folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers,
       shard: parts.shard)
@@ -49,20 +54,5 @@ struct Evaluate: Verb {
       )
     }
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
-  }
-
-  /// The episodes that are asked for.
-  private func trials(_ recipe: Recipe) throws -> [Trial] {
-    let companions = with.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-    for other in companions where !["expert", "random"].contains(other) {
-      throw CommandFailure("--with takes expert and random, not '\(other)'")
-    }
-    let tasks =
-      try environment.task.map { [$0] }
-      ?? tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? recipe.data.tasks
-    guard !tasks.isEmpty else { throw CommandFailure("--tasks names no task") }
-    for task in tasks where !recipe.data.tasks.contains(task) { tell("note: the policy was not trained on \(task)") }
-    return recipe.trials(
-      policies: [recipe.policy.kind] + companions, tasks: tasks, episodes: episodes ?? recipe.evaluation.episodes)
   }
 }

@@ -19,6 +19,7 @@ struct EvaluationTrials {
   /// - Returns: the result of all `trials`, or of the shard's.
   /// - Throws: `ActingError`, `CommandFailure`, `WriteError`.
   func run(_ trials: [Trial], trusting: Bool) throws -> EvaluationResult {
+    try catalog.refuseRobot(recipe.evaluation.simulator)
     let learned = recipe.policy.kind
     let mine = shard?.part(of: trials) ?? trials
     let conditions = recipe.conditions

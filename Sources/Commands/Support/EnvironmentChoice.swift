@@ -62,9 +62,13 @@ struct EnvironmentChoice: ParsableArguments {
   }
 
   /// A recipe with this environment.
-  /// - Throws: `SettingError`.
-  func changed(_ recipe: Recipe, _ catalog: Catalog) throws -> Recipe {
-    let changes = changes(to: recipe.evaluation.simulator, catalog)
+  /// - Parameter others: more changes, of what is under `evaluation`.
+  /// - Throws: `SettingError`, `CommandFailure`.
+  func changed(_ recipe: Recipe, _ catalog: Catalog, others: [String] = []) throws -> Recipe {
+    if let other = others.first(where: { !$0.hasPrefix("evaluation.") }) {
+      throw CommandFailure("--set changes how the policy is judged, evaluation.KEY=VALUE, not '\(other)'")
+    }
+    let changes = changes(to: recipe.evaluation.simulator, catalog) + others
     return changes.isEmpty ? recipe : try Recipe(text: recipe.text, path: recipe.path, changes: changes)
   }
 }

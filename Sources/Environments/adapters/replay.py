@@ -60,7 +60,7 @@ class Replay(wire.Adapter):
             "observations": {"images": {key: list(self.image(first, key, 0).shape[:2]) for key in self.images},
                              "vectors": vectors},
             "arguments": environment.get("env_kwargs", {}),
-            "capabilities": ["expert"] + ["state", "restore"] * ("states" in first),
+            "capabilities": ["expert", "teleoperation", "hold"] + ["state", "restore"] * ("states" in first),
         }
 
     def reset(self, task, seed, pool):
@@ -92,6 +92,12 @@ class Replay(wire.Adapter):
 
     def expert(self, seed, noise):
         return self.demo["actions"][min(self.row, len(self.demo["actions"]) - 1)]
+
+    def teleoperate(self):
+        return self.expert(0, 0), self.row >= len(self.demo["actions"]) - 1
+
+    def hold(self):
+        """Nothing moves between steps."""
 
     def state(self):
         return self.demo["states"][min(self.row, len(self.demo["states"]) - 1)]

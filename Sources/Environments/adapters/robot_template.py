@@ -2,7 +2,7 @@
 
 As it is, it moves a fake arm of three joints in a plane, so that everything can be tried without one:
 
-    imitate evaluate RUN --environment robot --python PATH
+    imitate record --environment robot:pick-and-place --set evaluation.simulator.max_turn=1 --episodes 2 --output demos.hdf5
 
 The clock is ImitationKit's: it asks for a step at the control rate. A step writes the target, waits a part of the period for the
 robot to move, and answers with what is seen then. What a policy asks for is clipped to the joints' limits, to a speed and to a
@@ -97,8 +97,8 @@ class RobotAdapter(wire.Adapter):
                 },
             },
             "arguments": {"control_freq": HERTZ, "speed": SPEED, "workspace": [list(WORKSPACE_LOW), list(WORKSPACE_HIGH)]},
-            # The expert is the person who shows how.
-            "capabilities": ["expert"],
+            # Every robot must have "hold"; "teleoperation" is for recording.
+            "capabilities": ["hold", "teleoperation"],
         }
 
     def reset(self, task, seed, pool):
@@ -138,8 +138,9 @@ class RobotAdapter(wire.Adapter):
             self.target, self.asked, self.holds = target, time.monotonic(), False
         return asked is not None and bool(np.abs(target - asked).max() > 1e-6)
 
-    def expert(self, seed, noise):
-        with self.lock:
+    def teleoperate(self):
+        """What the person asks for now; return (action, True) when a button of theirs ends the episode."""
+        with self.careful(), self.lock:
             return self.robot.operator()
 
     def observation(self):

@@ -64,6 +64,14 @@ class Adapter:
         """Returns the scripted expert's action for the present state. The first call after a reset begins its episode."""
         raise Problem("simulator", "this adapter has no expert")
 
+    def teleoperate(self):
+        """Returns the action that a person asks for now, or (action, whether the episode ends with it)."""
+        raise Problem("simulator", "nobody leads this robot")
+
+    def hold(self):
+        """Has the robot stay where it is until the next step."""
+        raise Problem("simulator", "this adapter holds nothing")
+
     def state(self):
         """Returns the whole physical state, flat."""
         raise Problem("simulator", "this adapter tells no state")
@@ -199,6 +207,12 @@ class _Server:
         if call == "expert":
             action = self.adapter.expert(header.get("seed", 0), header.get("noise", 0))
             return {}, {"action": np.asarray(action, np.float32)}
+        if call == "teleoperate":
+            action, finished = asked if isinstance(asked := self.adapter.teleoperate(), tuple) else (asked, False)
+            return {"finished": bool(finished)}, {"action": np.asarray(action, np.float32)}
+        if call == "hold":
+            self.adapter.hold()
+            return ({},)
         if call == "state":
             return {}, {"state": np.asarray(self.adapter.state(), np.float64)}
         if call == "restore":
