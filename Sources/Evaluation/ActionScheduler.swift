@@ -36,6 +36,7 @@ package final class ActionScheduler: Sendable {
   /// Asked under the lock.
   private nonisolated(unsafe) let make: () throws -> Agent
   private let condition = NSCondition()
+
   /// - Parameter agent: makes agents of one policy.
   package init(agent: @escaping () throws -> Agent) { make = agent }
 

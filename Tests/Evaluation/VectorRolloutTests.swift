@@ -31,10 +31,10 @@ private final class Walking: Environment {
 @Suite struct VectorRolloutTests {
   private let trials = (0..<24).map { Trial(task: "t", policy: "echo", episode: $0, seed: UInt64($0)) }
 
-  private func scheduler(noise: Float = 0.3) -> ActionScheduler {
+  private func scheduler(noise: Float = 0.3, thinking: UInt32 = 0) -> ActionScheduler {
     ActionScheduler {
       var policy = Echo()
-      policy.noise = noise
+      (policy.noise, policy.thinking) = (noise, thinking)
       return policy.agent(execute: 2)
     }
   }
@@ -53,7 +53,8 @@ private final class Walking: Environment {
 
   /// One slot or eight: the same actions, successes and rewards, each episode once.
   @Test func slotsDoNotMatter() {
-    let (one, eight) = (scheduler(), scheduler())
+    // Longer than the environments take, so that they have to share.
+    let (one, eight) = (scheduler(), scheduler(thinking: 3000))
     let alone = run(trials, slots: 1, one)
     let together = run(trials, slots: 8, eight)
     #expect(alone.map(\.episode) == Array(0..<24) && together.map(\.episode) == Array(0..<24))
@@ -65,7 +66,7 @@ private final class Walking: Environment {
     #expect(eight.batches.reduce(0) { $0 + $1.key * $1.value } == together.reduce(0) { $0 + $1.latencies!.count })
   }
 
-  /// A slow environment does not hold up the others for longer than a forward pass takes.
+  /// A slow environment does not hold up the others.
   @Test func nobodyWaitsForASlowOne() {
     let isSlow = Mutex(true)
     let start = ContinuousClock.now

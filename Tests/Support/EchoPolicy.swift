@@ -1,3 +1,4 @@
+import Foundation
 import Imitation
 import Layers
 import Tensors
@@ -24,6 +25,8 @@ public struct Echo: Policy {
   public let window = Window(observations: -2...0, actions: 0...2)
   /// How much of a draw is added to its answers.
   public var noise: Float = 0
+  /// How long it thinks, whatever the batch, in microseconds.
+  public var thinking: UInt32 = 0
 
   public init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
     self.encoder = encoder
@@ -38,6 +41,7 @@ public struct Echo: Policy {
   public func loss(on batch: Batch) -> PolicyLoss { PolicyLoss(batch.actions.sum()) }
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
+    usleep(thinking)
     let rows = encoder(observations).pooled
     let first = rows.sliced(axis: 1, 0..<1)
     let last = rows.sliced(axis: 1, 2..<3)
