@@ -8,7 +8,7 @@ let rooms: [Target.Dependency] = [
   "Demonstrations", "Encoders", "Environments", "GaussianWorld", "Kitchenette", "Policies",
 ]
 let house: [Target.Dependency] =
-  rooms + ["Training", "Evaluation", "Export", "Imitation", "Media", "Files", "Layers", "Tensors"]
+  rooms + ["Training", "Evaluation", "Export", "Serving", "Imitation", "Media", "Files", "Layers", "Tensors"]
 
 func tests(_ room: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
@@ -28,6 +28,8 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
@@ -66,6 +68,14 @@ let package = Package(
     .target(name: "ImageMetrics", dependencies: ["Layers", "Files", "Tensors"]),
     .target(name: "Export", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
 
+    .target(
+      name: "Serving",
+      dependencies: [
+        "Imitation", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
+
     .target(name: "ImitationKit", dependencies: house),
     // The verbs are a library so that another package can run them with a catalog of its own.
     .target(
@@ -93,6 +103,11 @@ let package = Package(
     tests("ImageMetrics", ["ImageMetrics", "Layers", "Tensors"]),
     tests(
       "Export", ["Export", "Encoders", "Policies", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
+    tests(
+      "Serving",
+      [
+        "Serving", "Encoders", "Policies", "Imitation", "Tensors", .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     tests(
       "Command", ["Commands", "ImitationKit", "Demonstrations", "Evaluation", "Reports", "Training"],
       exclude: ["Outside"]),

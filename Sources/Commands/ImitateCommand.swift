@@ -18,7 +18,7 @@ public struct ImitateCommand: ParsableCommand {
       Tasks.self, Kinds.self, Inspect.self, Play.self, Record.self, Generate.self, Repack.self, Train.self,
       Evaluate.self, Replay.self,
       Ablate.self, WriteReport.self,
-      ExportPolicy.self, Import.self,
+      ExportPolicy.self, Import.self, Serve.self,
       Verify.self, World.self, Probe.self, Benchmark.self, Doctor.self,
       ServeEnvironment.self, Worker.self, ReplayWorker.self, DoctorCheck.self,
     ])

@@ -109,8 +109,23 @@ public final class Agent: Behavior {
     }
   }
 
+  /// All that each of several agents of one policy predicts from the present on, after it has seen some frames: whole actions.
+  /// What comes of the actions is the caller's matter; an agent that is asked so has none to hand out.
+  package static func chunks(of agents: [Agent], seeing frames: [[Observation]]) -> [Result<[[Float]], any Error>] {
+    let observed = zip(agents, frames).map { agent, frames in
+      Result { for frame in frames { try agent.observe(frame) } }
+    }
+    let planning = zip(agents, observed).compactMap { agent, observed in (try? observed.get()).map { agent } }
+    var predicted = predictions(of: planning)[...]
+    return zip(agents, observed).map { agent, observed in
+      observed.flatMap { predicted.removeFirst().map { actions in actions.map { agent.actions?.whole($0) ?? $0 } } }
+    }
+  }
+
   private func observe(_ observation: Observation) throws {
-    if history.isEmpty { try policy.encoder.check(instruction: observation.instruction) }
+    if observation.instruction != history.last?.instruction {
+      try policy.encoder.check(instruction: observation.instruction)
+    }
     for (key, size) in schema.images {
       guard let image = observation.images[key] else {
         throw AgentError.missingImage(key: key, available: observation.images.keys.sorted())

@@ -8,5 +8,6 @@
 @_exported import Kitchenette
 @_exported import Layers
 @_exported import Policies
+@_exported import Serving
 @_exported import Tensors
 @_exported import Training

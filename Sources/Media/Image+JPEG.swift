@@ -30,8 +30,9 @@ extension Image {
   /// The library that reads and writes JPEG: "libjpeg-turbo 2.1.5".
   package static var jpegLibrary: String { String(cString: cjpeg_version()) }
 
-  /// - Throws: `ImageError`.
-  public init(jpeg data: [UInt8]) throws {
+  /// The size that a JPEG file says it has, found without decoding it.
+  /// - Throws: `ImageError`, also for more pixels than are decoded.
+  package static func size(jpeg data: [UInt8]) throws -> (width: Int, height: Int) {
     var (width, height) = (Int32(0), Int32(0))
     var message = [CChar](repeating: 0, count: 200)
     guard cjpeg_decode(data, data.count, nil, &width, &height, &message) == 0 else {
@@ -40,11 +41,17 @@ extension Image {
     guard width > 0, height > 0, Int(width) * Int(height) <= 1 << 26 else {
       throw ImageError.tooLarge(width: Int(width), height: Int(height))
     }
-    var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * 3)
+    return (Int(width), Int(height))
+  }
+
+  /// - Throws: `ImageError`.
+  public init(jpeg data: [UInt8]) throws {
+    let (width, height) = try Image.size(jpeg: data)
+    var pixels = [UInt8](repeating: 0, count: width * height * 3)
     try pixels.withUnsafeMutableBufferPointer {
-      try Image.decode(jpeg: data, width: Int(width), height: Int(height), to: $0.baseAddress!)
+      try Image.decode(jpeg: data, width: width, height: height, to: $0.baseAddress!)
     }
-    self.init(width: Int(width), height: Int(height), pixels: pixels)
+    self.init(width: width, height: height, pixels: pixels)
   }
 
   /// Decodes an image whose size is known to `target`, `height * width * 3` bytes: one pass over the header less.

@@ -1,0 +1,224 @@
+import Imitation
+
+/// What a client asks for: actions for the newest of these frames.
+package struct ActionRequest: Sendable, Equatable {
+  /// What was seen since the last request, oldest first; at least one.
+  package var frames: [Observation]
+  /// Whether an episode begins: what was seen before is forgotten.
+  package var begins = false
+  /// What the episode's random numbers follow from; nil for the server's choice.
+  package var seed: UInt64?
+
+  package init(frames: [Observation], begins: Bool = false, seed: UInt64? = nil) {
+    (self.frames, self.begins, self.seed) = (frames, begins, seed)
+  }
+}
+
+/// A message that is no observation of the policy's.
+package enum ObservationProblem: Error, Equatable, CustomStringConvertible {
+  case notADictionary(String)
+  case twice(String)
+  case missing(String, wants: String, available: [String])
+  case differs(String, wants: String, found: String)
+  case jpeg(String, reason: String)
+  case frames(String, Int, others: Int)
+  case notFinite(String)
+
+  package var description: String {
+    switch self {
+    case .notADictionary(let found): "an observation is a dict, this is \(found)"
+    case .twice(let key): "the observation has '\(key)' twice"
+    case .missing(let key, let wants, let available):
+      "the policy needs '\(key)' (\(wants)), the observation has: "
+        + (available.isEmpty ? "nothing" : available.joined(separator: ", "))
+    case .differs(let key, let wants, let found): "'\(key)' is \(found), the policy needs \(wants)"
+    case .jpeg(let key, let reason): "'\(key)': \(reason)"
+    case .frames(let key, let count, let others): "'\(key)' has \(count) frames, the others have \(others)"
+    case .notFinite(let key): "'\(key)' holds a value that is not a number"
+    }
+  }
+}
+
+/// Reads observations as `openpi-client` sends them: a dict of arrays by name, nested or not, and an instruction.
+///
+/// An array may have one more axis in front: the frames since the last request.
+package struct ObservationReader: Sendable {
+  /// Frames before these are of no use to the policy.
+  let steps: Int
+  let schema: ObservationSchema
+  let names: ObservationNames
+
+  /// - Parameter steps: how many frames the policy looks at.
+  package init(schema: ObservationSchema, steps: Int, names: ObservationNames = .init()) {
+    (self.schema, self.steps, self.names) = (schema, steps, names)
+  }
+
+  /// - Throws: `MessagePackError`, `ObservationProblem`.
+  package func request(_ message: ArraySlice<UInt8>) throws -> ActionRequest {
+    let message = try MessagePack(message)
+    guard case .map(let entries) = message, message.array == nil else {
+      throw ObservationProblem.notADictionary(message.array?.description ?? message.kind)
+    }
+    var values: [String: MessagePack] = [:]
+    try flatten(entries, under: "", into: &values)
+    var frames = Frames()
+    for (key, size) in schema.images {
+      try frames.add(images(key, size, values), key: names[key].key) { $0.images[key] = $1 }
+    }
+    for (key, width) in schema.vectors {
+      try frames.add(vectors(key, width, values), key: names[key].key) { $0.vectors[key] = $1 }
+    }
+    let instruction = try instruction(values)
+    var request = ActionRequest(
+      frames: frames.observations.map { frame in
+        var frame = frame
+        frame.instruction = instruction
+        return frame
+      })
+    if let reset = values["reset"] {
+      guard case .bool(let begins) = reset.plain else { throw differs("reset", "a bool", reset) }
+      request.begins = begins
+    }
+    if let seed = values["seed"], seed != .null {
+      switch seed.plain {
+      case .integer(let value) where value >= 0: request.seed = UInt64(value)
+      case .unsigned(let value): request.seed = value
+      default: throw differs("seed", "an int of 0 or more", seed)
+      }
+    }
+    return request
+  }
+
+  /// Frames that are put together key by key.
+  private struct Frames {
+    var observations: [Observation] = []
+    private var isFirst = true
+
+    mutating func add<Value>(_ values: [Value], key: String, _ set: (inout Observation, Value) -> Void) throws {
+      if isFirst { observations = values.map { _ in Observation() } }
+      isFirst = false
+      guard values.count == observations.count else {
+        throw ObservationProblem.frames(key, values.count, others: observations.count)
+      }
+      for (index, value) in values.enumerated() { set(&observations[index], value) }
+    }
+  }
+
+  /// `{"images": {"top": x}}` is `images/top`.
+  private func flatten(
+    _ entries: [MessagePack.Entry], under prefix: String, into values: inout [String: MessagePack]
+  ) throws {
+    for entry in entries {
+      guard let name = entry.key.name else {
+        throw ObservationProblem.differs("a key", wants: "a str", found: entry.key.kind)
+      }
+      if case .map(let inner) = entry.value, entry.value["__ndarray__"] == nil, entry.value["__npgeneric__"] == nil {
+        try flatten(inner, under: prefix + name + "/", into: &values)
+      } else if values.updateValue(entry.value, forKey: prefix + name) != nil {
+        throw ObservationProblem.twice(prefix + name)
+      }
+    }
+  }
+
+  private func differs(_ key: String, _ wants: String, _ found: MessagePack) -> ObservationProblem {
+    .differs(key, wants: wants, found: found.array?.description ?? found.plain.kind)
+  }
+
+  private func value(_ source: ObservationNames.Source, _ wants: String, _ values: [String: MessagePack]) throws
+    -> MessagePack
+  {
+    guard let value = values[source.key] else {
+      throw ObservationProblem.missing(source.key, wants: wants, available: values.keys.sorted())
+    }
+    return value
+  }
+
+  /// Text under `prompt`; empty without one.
+  private func instruction(_ values: [String: MessagePack]) throws -> String {
+    let key = names[ObservationNames.prompt].key
+    guard let value = values[key], value != .null else { return "" }
+    guard case .text(let text) = value.plain else { throw differs(key, "a str", value) }
+    return text
+  }
+
+  // MARK: - Images
+
+  private func images(_ key: String, _ size: ObservationSchema.ImageSize, _ values: [String: MessagePack]) throws
+    -> [Image]
+  {
+    let (source, wants) = (names[key], "uint8 [\(size.height), \(size.width), 3] or a JPEG image")
+    let value = try value(source, wants, values)
+    if case .list(let files) = value {
+      guard !files.isEmpty else { throw differs(source.key, wants, value) }
+      return try files.suffix(steps).map { file in
+        guard case .bytes(let bytes) = file else { throw differs(source.key, wants, file) }
+        return try jpeg(bytes, size, source.key)
+      }
+    }
+    if case .bytes(let bytes) = value { return [try jpeg(bytes, size, source.key)] }
+    guard let array = value.array, let bytes = array.bytes else { throw differs(source.key, wants, value) }
+    // What cv2.imencode returns, or np.frombuffer of a file.
+    if array.shape.count == 1 || array.shape.count == 2 && array.shape[1] == 1, bytes.starts(with: [0xff, 0xd8]) {
+      return [try jpeg(bytes, size, source.key)]
+    }
+    let whole = [size.height, size.width, 3]
+    guard array.shape.suffix(3) == whole[...], array.shape.count == 3 || array.shape.count == 4, !bytes.isEmpty else {
+      throw differs(source.key, wants, value)
+    }
+    let length = size.height * size.width * 3
+    return stride(from: 0, to: bytes.count, by: length).suffix(steps).map { offset in
+      let start = bytes.startIndex + offset
+      return Image(width: size.width, height: size.height, pixels: Array(bytes[start..<start + length]))
+    }
+  }
+
+  /// The size is looked at before anything is decoded: a small file can stand for a huge image.
+  private func jpeg(_ file: ArraySlice<UInt8>, _ size: ObservationSchema.ImageSize, _ key: String) throws -> Image {
+    let file = Array(file)
+    do {
+      let found = try Image.size(jpeg: file)
+      guard found.width == size.width, found.height == size.height else {
+        throw ObservationProblem.differs(
+          key, wants: "[\(size.height), \(size.width), 3]",
+          found: "a JPEG image of [\(found.height), \(found.width), 3]")
+      }
+      return try Image(jpeg: file)
+    } catch let error as ImageError {
+      throw ObservationProblem.jpeg(key, reason: error.description)
+    }
+  }
+
+  // MARK: - Vectors
+
+  private func vectors(_ key: String, _ width: Int, _ values: [String: MessagePack]) throws -> [[Float]] {
+    let source = names[key]
+    let wants = "numbers [\(width)]" + (source.range.map { " at [\($0.lowerBound):\($0.upperBound)]" } ?? "")
+    let value = try value(source, wants, values)
+    guard let (numbers, shape) = numbers(value) else { throw differs(source.key, wants, value) }
+    // How many there are in a frame, and which of them are meant.
+    let total = source.range == nil ? width : shape.last ?? 1
+    let range = source.range ?? 0..<width
+    let isScalar = shape.isEmpty && total == 1
+    guard isScalar || shape.count == 1 || shape.count == 2, isScalar || shape.last == total, range.upperBound <= total,
+      !numbers.isEmpty
+    else { throw differs(source.key, wants, value) }
+    let rows = stride(from: 0, to: numbers.count, by: total).suffix(steps)
+      .map { Array(numbers[($0 + range.lowerBound)..<($0 + range.upperBound)]) }
+    guard rows.allSatisfy({ $0.allSatisfy(\.isFinite) }) else { throw ObservationProblem.notFinite(source.key) }
+    return rows
+  }
+
+  /// An array, a list of numbers or one number; nil for all else.
+  private func numbers(_ value: MessagePack) -> (values: [Float], shape: [Int])? {
+    if let array = value.array { return array.floats.map { ($0, array.shape) } }
+    switch value.plain {
+    case .integer(let value): return ([Float(value)], [])
+    case .number(let value): return ([Float(value)], [])
+    case .list(let values):
+      let found = values.map { numbers($0) }
+      guard found.allSatisfy({ $0?.shape.isEmpty ?? false }) else { return nil }
+      return (found.flatMap { $0?.values ?? [] }, [values.count])
+    default: return nil
+    }
+  }
+}
