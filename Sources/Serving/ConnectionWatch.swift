@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What a connection is told from outside of its messages.
+/// What happens to a connection besides its messages.
 enum ConnectionEvent: Sendable {
   /// A message's rest has not come in time.
   case halfSent
@@ -123,7 +123,7 @@ final class ConnectionWatch: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    // What has not asked for anything yet need not be told.
+    // What has not asked for anything yet is closed without a word.
     if case .connecting = phase, event as? ConnectionEvent == .serverStops { return context.close(promise: nil) }
     context.fireUserInboundEventTriggered(event)
   }

@@ -77,7 +77,7 @@ package enum MessagePackError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-// MARK: - Reading
+// MARK: - Decoding
 
 extension MessagePack {
   /// How deep lists and maps may be nested.
@@ -175,7 +175,7 @@ extension MessagePack {
   }
 }
 
-// MARK: - Writing
+// MARK: - Encoding
 
 extension MessagePack {
   /// The message, each value in its shortest form and floats as 64 bits: what Python's `msgpack.packb` writes.

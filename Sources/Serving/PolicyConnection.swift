@@ -168,6 +168,7 @@ final class PolicyConnection: ChannelInboundHandler {
   private func refuse(
     _ reason: RefusalReason, _ text: String, _ code: WebSocketErrorCode? = nil, listening: Bool = true
   ) {
+    guard !isClosing else { return }
     server.metrics.refused(reason)
     send(.text, ByteBuffer(string: text))
     if let code { close(code, text, listening: listening) }

@@ -40,9 +40,9 @@ public final class PolicyServer: Sendable {
   ///
   /// - Parameters:
   ///   - agent: acts with the policy; used from the server's thread from now on.
-  ///   - name: what clients are told that the policy is called.
+  ///   - name: the name of the policy in the metadata.
   ///   - actions: what the numbers of an action mean.
-  ///   - software: what clients are told that it is served by.
+  ///   - software: the name and version of the program in the metadata.
   /// - Throws: `ServingError`.
   package init(
     agent: Agent, name: String, actions: ActionSchema, software: String, options: ServingOptions = .init()
@@ -104,6 +104,8 @@ public final class PolicyServer: Sendable {
   public func stop() {
     let (group, listener, sockets) = state.withLock { state in
       state.isStopping = true
+      // Whoever stops it a second time finds nothing to do.
+      defer { (state.group, state.listener) = (nil, nil) }
       return (state.group, state.listener, Array(state.sockets.values))
     }
     try? listener?.close().wait()
@@ -231,7 +233,7 @@ public final class PolicyServer: Sendable {
     }
   }
 
-  /// What a client is told first: what to send, and what comes back.
+  /// The metadata, which a client gets first: what to send, and what comes back.
   private static func greeting(
     _ agent: Agent, name: String, actions: ActionSchema, software: String, chunk: Int, names: ObservationNames
   ) -> MessagePack {

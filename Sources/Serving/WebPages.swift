@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOWebSocket
 
 /// Answers what is asked in plain HTTP: the health page, the metrics, and why there is no WebSocket.
 final class WebPages: ChannelInboundHandler, RemovableChannelHandler {
@@ -38,8 +39,10 @@ final class WebPages: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // What was no HTTP has had its 400.
-    if error is HTTPParserError { server.metrics.refused(.malformed) }
+    // Why there is no WebSocket is answered when its request comes by.
+    if error is NIOWebSocketUpgradeError { return }
+    // What was no HTTP has had its 400; half of a head when the socket is closed is not counted.
+    if error is HTTPParserError, context.channel.isActive { server.metrics.refused(.malformed) }
     context.close(promise: nil)
   }
 

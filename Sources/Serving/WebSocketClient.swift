@@ -118,7 +118,7 @@ package final class WebSocketClient: Sendable {
         }
       })
     try pipeline.addHTTPClientHandlers(
-      withClientUpgrade: (upgraders: [upgrade], completionHandler: { _ in }))
+      leftOverBytesStrategy: .forwardBytes, withClientUpgrade: (upgraders: [upgrade], completionHandler: { _ in }))
     try pipeline.addHandler(handshake)
   }
 }

@@ -166,9 +166,10 @@ import Testing
       do { _ = try names(json) } catch { return "\(error)" }
       return ""
     }
-    #expect(error("{\"tip\": \"a\"}") == "unknown key 'tip'; allowed here: top, grip, state, prompt")
-    #expect(error("{\"state\": \"a[0:2]\"}") == "'state': a[0:2] is 2 wide, the policy's is 3")
-    #expect(error("{\"top\": \"a[0:2]\"}") == "'top': only a part of numbers can be named, not of an image or a text")
+    #expect(error("{\"tip\": \"a\"}") == "line 1: unknown key 'tip'; allowed here: top, grip, state, prompt")
+    #expect(error("{\"state\": \"a[0:2]\"}") == "line 1: 'state': a[0:2] is 2 wide, the policy's is 3")
+    #expect(
+      error("{\"top\": \"a[0:2]\"}") == "line 1: 'top': only a part of numbers can be named, not of an image or a text")
     #expect(error("[1]").contains("must be a group of keys"))
   }
 }

@@ -36,13 +36,13 @@ struct Serve: Verb {
   }
 
   func run(in session: Session) throws {
+    let interruption = Interruption()
     let isPackage = FileManager.default.fileExists(atPath: policy + "/policy.json")
     let trained =
       isPackage
       ? try TrainedPolicy(package: policy, catalog: session.catalog)
       : try TrainedPolicy(run: policy, catalog: session.catalog)
     let server = try PolicyServer(trained, options: options(trained.schema))
-    let interruption = Interruption()
     let port = try server.start()
     if tokenFile != nil, certificate == nil, host != ServingOptions().host {
       tell(note: "without --certificate and --key the token and all else can be read on the way")

@@ -7,6 +7,7 @@ final class Interruption: Sendable {
   private let asked = Atomic(false)
 
   init() {
+    let registered = DispatchGroup()
     for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -18,8 +19,12 @@ final class Interruption: Sendable {
           tell("\nstopping; once more to stop at once")
         }
       }
+      registered.enter()
+      source.setRegistrationHandler { registered.leave() }
       source.activate()
     }
+    // Until then a signal would be lost.
+    _ = registered.wait(timeout: .now() + 1)
   }
 
   /// What a verb says that stopped where it can go on.
