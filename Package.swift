@@ -30,6 +30,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
@@ -66,7 +67,12 @@ let package = Package(
     .target(name: "Evaluation", dependencies: ["Imitation"]),
     .target(name: "Reports", dependencies: ["Evaluation", "Media", "Files"]),
     .target(name: "ImageMetrics", dependencies: ["Layers", "Files", "Tensors"]),
-    .target(name: "Export", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(
+      name: "Export",
+      dependencies: [
+        "Imitation", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ], exclude: ["ONNX/onnx.proto"]),
 
     .target(
       name: "Serving",

@@ -108,6 +108,8 @@ public struct TableEncoder: TextEncoder {
   }
 
   public func callAsFunction(_ instructions: [String]) -> Tensor? {
-    Tensor.stacked(instructions.map { table[$0]?.reshaped([width!]) ?? .zeros([width!]) }, axis: 0)
+    GraphTrace.input(named: "instruction") {
+      Tensor.stacked(instructions.map { table[$0]?.reshaped([width!]) ?? .zeros([width!]) }, axis: 0)
+    }
   }
 }

@@ -28,14 +28,33 @@ public struct WordEncoder: TextEncoder {
   }
 
   public func callAsFunction(_ instructions: [String]) -> Tensor? {
+    if GraphTrace.isActive { return projection(shares(instructions).matmul(words.weight.value).silu()) }
     // Each instruction is embedded once, however many windows share it.
     let unique = Array(Set(instructions)).sorted()
     let rows = unique.map { text in
-      let indices = Vocabulary.words(of: text).map { vocabulary[$0] ?? 0 }
-      return words(indices.isEmpty ? [0] : indices).mean(axes: [0])
+      words(indices(of: text)).mean(axes: [0])
     }
     let place = Dictionary(uniqueKeysWithValues: unique.enumerated().map { ($1, $0) })
     return projection(Tensor.stacked(rows, axis: 0).silu()).gathered(instructions.map { place[$0]! })
+  }
+
+  private func indices(of text: String) -> [Int] {
+    let indices = Vocabulary.words(of: text).map { vocabulary[$0] ?? 0 }
+    return indices.isEmpty ? [0] : indices
+  }
+
+  /// What a graph has in place of text: how large a share of an instruction each word is, `[instructions, words]`.
+  private func shares(_ instructions: [String]) -> Tensor {
+    GraphTrace.input(named: "instruction") {
+      let count = vocabulary.count + 1
+      return Tensor(shape: [instructions.count, count]) { buffer in
+        buffer.update(repeating: 0)
+        for (item, text) in instructions.enumerated() {
+          let indices = indices(of: text)
+          for index in indices { buffer[item * count + index] += 1 / Float(indices.count) }
+        }
+      }
+    }
   }
 }
 

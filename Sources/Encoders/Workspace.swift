@@ -71,7 +71,7 @@ extension ObservationSchema {
     guard !images.isEmpty else { throw EncoderError.noCamera(encoder: encoder) }
     let cameras = imageKeys.map { CameraKeys($0) }
     for key in vectorKeys where CameraKeys.isGeometry(key) {
-      let image = CameraKeys(String(key[..<key.lastIndex(of: "_")!])).image
+      let image = CameraKeys.image(ofGeometry: key)
       guard images[image] != nil else { throw EncoderError.missingImage(image, of: key, encoder: encoder) }
     }
     for camera in cameras {

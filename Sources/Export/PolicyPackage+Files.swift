@@ -8,6 +8,8 @@ import Tensors
 extension PolicyPackage {
   private static let files = ["README.md", "golden.safetensors", "policy.json", "weights.safetensors"]
   private static let sums = "SHA256SUMS"
+  /// The observation encoder and the head, where there are graphs.
+  package static let graphFiles = ["encoder.onnx", "head.onnx"]
 
   /// Writes the folder beside its place and renames it there; an older package of ours in the way is replaced.
   /// - Throws: `PackageError.exists` when something else is there.
@@ -31,7 +33,8 @@ extension PolicyPackage {
         example, metadata: ["instruction": golden.instruction, "seed": String(golden.seed)],
         to: temporary + "/golden.safetensors")
       try AtomicFile.write(Data(card.utf8), to: temporary + "/README.md")
-      let lines = try PolicyPackage.files.map { "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n" }
+      for (file, bytes) in graphs { try AtomicFile.write(bytes, to: temporary + "/" + file) }
+      let lines = try (PolicyPackage.files + graphs.keys.sorted()).map { "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n" }
       try AtomicFile.write(Data(lines.joined().utf8), to: temporary + "/" + PolicyPackage.sums)
       try? manager.removeItem(atPath: folder)
       try manager.moveItem(atPath: temporary, toPath: folder)
@@ -53,7 +56,8 @@ extension PolicyPackage {
       guard parts.count == 2 else { throw PackageError.damaged(file: PolicyPackage.sums) }
       sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
     }
-    for file in PolicyPackage.files {
+    let graphFiles = PolicyPackage.graphFiles.filter { sums[$0] != nil }
+    for file in PolicyPackage.files + graphFiles {
       guard let expected = sums[file], FileManager.default.fileExists(atPath: folder + "/" + file) else {
         throw PackageError.missing(file: file)
       }
@@ -63,7 +67,7 @@ extension PolicyPackage {
       }
       guard try PolicyPackage.digest(folder + "/" + file) == expected else { throw PackageError.damaged(file: file) }
     }
-    let known = Set(PolicyPackage.files + [PolicyPackage.sums])
+    let known = Set(PolicyPackage.files + graphFiles + [PolicyPackage.sums])
     for file in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() where !known.contains(file) {
       throw PackageError.extra(file: file)
     }
@@ -79,6 +83,9 @@ extension PolicyPackage {
     var (example, metadata) = try Safetensors.read(folder + "/golden.safetensors")
     guard let actions = example.removeValue(forKey: "actions"), let seed = metadata["seed"].flatMap({ UInt64($0) })
     else { throw PackageError.description("golden.safetensors has no actions or seed") }
+    for file in graphFiles {
+      graphs[file] = try Data(contentsOf: URL(fileURLWithPath: folder + "/" + file), options: .mappedIfSafe)
+    }
     golden = GoldenExample(
       inputs: example, instruction: metadata["instruction"] ?? "", seed: seed, actions: actions)
   }

@@ -33,6 +33,8 @@ public struct PolicyPackage {
     package var evaluation: [Evaluation]
     /// The recipe as it was trained, YAML.
     package var recipe: String
+    /// The ONNX graphs beside the weights; nil when there are none.
+    package var graphs: Graphs?
 
     package init(
       toolkit: String, name: String, encoder: String, policy: String, parameters: Int, averagedWeights: Bool,
@@ -53,6 +55,34 @@ public struct PolicyPackage {
       self.datasets = datasets
       self.evaluation = evaluation
       self.recipe = recipe
+    }
+  }
+
+  /// What ONNX files there are.
+  package struct Graphs: Codable, Sendable, Equatable {
+    package var opset: Int
+    /// How they keep weights.
+    package var precision: WeightPrecision
+    /// How actions are drawn from what the head gives, JSON.
+    package var sampling: String
+    /// How rounded weights change actions; nil of weights that are not rounded.
+    package var change: Change?
+
+    /// How actions differ from those of weights that are not rounded, in the units of the recordings.
+    package struct Change: Codable, Sendable, Equatable {
+      package var observations: Int
+      /// Whether those were recorded, or made up because the demonstrations are not there.
+      package var recorded: Bool
+      package var largest: Float
+      package var mean: Float
+
+      package init(observations: Int, recorded: Bool, largest: Float, mean: Float) {
+        (self.observations, self.recorded, self.largest, self.mean) = (observations, recorded, largest, mean)
+      }
+    }
+
+    package init(precision: WeightPrecision, sampling: String, change: Change? = nil) {
+      (opset, self.precision, self.sampling, self.change) = (ONNXBuilder.opset, precision, sampling, change)
     }
   }
 
@@ -204,6 +234,8 @@ public struct PolicyPackage {
   package var golden: GoldenExample
   /// Tensors that the encoder needs beside weights to be made again.
   package var attached: [String: Tensor] = [:]
+  /// ONNX files by name.
+  package var graphs: [String: Data] = [:]
 
   /// What the package does not say of its numbers, in words; nil when it says all.
   public var unknown: String? {

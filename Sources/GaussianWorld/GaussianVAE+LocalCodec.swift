@@ -90,16 +90,21 @@ extension GaussianVAE {
 
   /// `[batch, tokens, points]`: what hides points from tokens; nil where all see all.
   private func hidden(from points: Gaussians) -> Tensor? {
-    guard let box = box?.value.scalars else { return nil }
-    let (means, opacities) = (points.means.scalars, points.opacities.scalars)
-    let inside = GaussianVAE.isInside(means, box)
-    let (tokens, count) = (options.tokens, points.count)
-    return Tensor(shape: [points.batch, tokens, count]) { buffer in
-      for row in 0..<points.batch * tokens {
-        let wanted = row % tokens < tokens - options.outside
-        for point in 0..<count {
-          let index = row / tokens * count + point
-          buffer[row * count + point] = inside[index] == wanted && opacities[index] > 0.01 ? 0 : -1e4
+    guard let box = box?.value else { return nil }
+    let (means, opacities) = (points.means, points.opacities)
+    let (tokens, count, outside) = (options.tokens, points.count, options.outside)
+    return GraphTrace.operation(
+      "hidden outside of boxes", [means, opacities, box], ["tokens": .int(tokens), "outside": .int(outside)]
+    ) {
+      let inside = GaussianVAE.isInside(means.scalars, box.scalars)
+      let opacities = opacities.scalars
+      return Tensor(shape: [points.batch, tokens, count]) { buffer in
+        for row in 0..<points.batch * tokens {
+          let wanted = row % tokens < tokens - outside
+          for point in 0..<count {
+            let index = row / tokens * count + point
+            buffer[row * count + point] = inside[index] == wanted && opacities[index] > 0.01 ? 0 : -1e4
+          }
         }
       }
     }

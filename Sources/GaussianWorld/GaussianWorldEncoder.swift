@@ -249,10 +249,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       rows: { key in
         let rows = observations.vectors[key]!
         if let camera = cameras.firstIndex(where: { $0.depth == key }) {
-          return augmented(rows.scalars) { $0.shifted($1, context.size, channels: 1, camera: camera) }
+          return augmented(GraphTrace.numbers(of: rows)) { $0.shifted($1, context.size, channels: 1, camera: camera) }
         }
         let camera = cameras.firstIndex { $0.calibration == key }!
-        return augmented((back?.moved(calibrations: rows) ?? rows).scalars) { $0.calibrations($1, camera: camera) }
+        return augmented(GraphTrace.numbers(of: back?.moved(calibrations: rows) ?? rows)) { $0.calibrations($1, camera: camera) }
       })
   }
 }
@@ -261,17 +261,8 @@ extension ObservationBatch {
   /// Without the first `count` frames of every window.
   fileprivate func dropping(first count: Int) -> ObservationBatch {
     guard count > 0 else { return self }
-    let images = images.mapValues { images in
-      let frame = images.size.height * images.size.width * 3
-      var pixels: [UInt8] = []
-      pixels.reserveCapacity(images.batch * (images.time - count) * frame)
-      for item in 0..<images.batch {
-        pixels += images.pixels[(item * images.time + count) * frame..<(item + 1) * images.time * frame]
-      }
-      return ImageBatch(batch: images.batch, time: images.time - count, size: images.size, pixels: pixels)
-    }
     var rest = ObservationBatch(
-      images: images, vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
+      images: images.mapValues { $0.dropping(first: count) }, vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
       time: time - count)
     rest.motion = motion
     rest.unnormalized = unnormalized.mapValues { $0.sliced(axis: 1, count..<time) }

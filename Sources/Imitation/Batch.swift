@@ -21,6 +21,23 @@ public struct ImageBatch: Sendable {
   }
 }
 
+extension ImageBatch {
+  /// Without the first `count` frames of every window.
+  package func dropping(first count: Int) -> ImageBatch {
+    let frame = size.height * size.width * 3
+    let rest = GraphTrace.array(
+      "frames dropped", of: pixels, shape: [batch, time - count, size.height, size.width, 3],
+      ["axis": .int(1), "start": .int(count), "end": .int(time)]
+    ) {
+      var rest: [UInt8] = []
+      rest.reserveCapacity(batch * (time - count) * frame)
+      for item in 0..<batch { rest += pixels[(item * time + count) * frame..<(item + 1) * time * frame] }
+      return rest
+    }
+    return ImageBatch(batch: batch, time: time - count, size: size, pixels: rest)
+  }
+}
+
 /// Observations of a batch of windows, low-dimensional values normalized: what an encoder sees.
 public struct ObservationBatch: Sendable {
   /// By camera key.

@@ -17,6 +17,10 @@ public struct CameraKeys: Sendable, Hashable {
 
   /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalized.
   public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix(calibrationEnding) }
+  /// The key of the images that depths or a calibration belong to.
+  package static func image(ofGeometry key: String) -> String {
+    CameraKeys(key.lastIndex(of: "_").map { String(key[..<$0]) } ?? key).image
+  }
   package static let calibrationEnding = "_calibration"
   /// Whether a key is of depths.
   public static func isDepth(_ key: String) -> Bool { key.hasSuffix("_depth") }

@@ -63,11 +63,16 @@ extension CameraViews {
           offsets: Array(repeating: (0, 0), count: count))
       },
       depths: withDepths
-        ? try cameras.map { Tensor(try rows($0.depth), shape: [count, size.height, size.width]) } : nil,
+        ? try cameras.map { camera in
+          let all = try rows(camera.depth)
+          return GraphTrace.operation("reshaped", of: all) { Tensor(all, shape: [count, size.height, size.width]) }
+        } : nil,
       calibrations: withCalibrations
         ? try cameras.map { camera in
           let all = try rows(camera.calibration)
-          return (0..<count).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
+          return GraphTrace.array("cameras", of: all, shape: [count, width]) {
+            (0..<count).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
+          }
         } : nil)
   }
 }

@@ -123,7 +123,9 @@ public struct Normalizer: Sendable, Equatable {
   public func normalized(_ observations: ObservationBatch) throws -> ObservationBatch {
     var result = observations
     result.unnormalized = observations.vectors
-    for (key, values) in observations.vectors { result.vectors[key] = try normalized(values, key: key) }
+    for (key, values) in observations.vectors.sorted(by: { $0.key < $1.key }) {
+      result.vectors[key] = try normalized(values, key: key)
+    }
     return result
   }
 

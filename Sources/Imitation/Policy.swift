@@ -35,6 +35,13 @@ public protocol Policy: Module, Plugin {
   ///
   /// - Parameter randoms: one stream a row of the batch, so that a row's actions do not depend on the others.
   func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor
+  /// What a graph for other runtimes computes of features: what acting takes, apart from what is drawn at random. Nil for a policy
+  /// that has no such graph.
+  ///
+  /// - Parameter inputs: makes what the graph gets beside features.
+  func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]?
+  /// How actions are drawn from what the head gives, in words and numbers for whoever runs its graph.
+  var sampling: Setting { get }
 }
 
 extension Policy {
@@ -42,6 +49,8 @@ extension Policy {
   public static func wantsTokens(_ options: Options) -> Bool { false }
   public var noWeightDecay: Set<String> { [] }
   public var reach: ClosedRange<Float>? { nil }
+  public func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]? { nil }
+  public var sampling: Setting { Setting(.null) }
 
   /// The rows that a batch for this policy holds: the window, and before it what the encoder sees of the past.
   public var view: Window {

@@ -16,9 +16,13 @@ package struct RigidMotion {
     // Seen as a camera's view, `to` of a world whose frame is `from`'s turns points the wanted way.
     let size = ObservationSchema.ImageSize(height: 1, width: 1)
     let views = zip(from, to).map { $1.view(size, from: $0) }
-    rotation = Tensor(views.flatMap { RigidMotion.quaternion($0.rotation) }, shape: [views.count, 4])
-    shift = Tensor(
-      views.flatMap { [$0.translation.x, $0.translation.y, $0.translation.z] }, shape: [views.count, 3])
+    let what = to.allSatisfy { $0 == .base } ? "to the base" : "between cameras"
+    rotation = GraphTrace.operation("rotation " + what, of: from, and: to) {
+      Tensor(views.flatMap { RigidMotion.quaternion($0.rotation) }, shape: [views.count, 4])
+    }
+    shift = GraphTrace.operation("shift " + what, of: from, and: to) {
+      Tensor(views.flatMap { [$0.translation.x, $0.translation.y, $0.translation.z] }, shape: [views.count, 3])
+    }
   }
 
   /// From the frame that a view is given in to the camera's own.

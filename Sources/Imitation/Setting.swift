@@ -34,6 +34,11 @@ public struct Setting: Sendable, Equatable {
     self.line = line
   }
 
+  /// A group of keys that comes from no file.
+  package init(entries: [(String, Setting)]) {
+    self.init(.map(entries.map { Entry(key: $0, line: 0, setting: $1) }))
+  }
+
   /// The value under `key`, when this is a map that has it.
   public subscript(key: String) -> Setting? {
     guard case .map(let entries) = value else { return nil }

@@ -16,7 +16,9 @@ public struct SinusoidalEmbedding: Sendable {
   }
 
   /// `[values.count, width]`.
-  public func callAsFunction(_ values: [Float]) -> Tensor {
+  public func callAsFunction(_ values: [Float]) -> Tensor { GraphTrace.rows(of: values, rows) }
+
+  private func rows(_ values: [Float]) -> Tensor {
     let half = width / 2
     let steps = Double(sinesFirst ? half - 1 : half)
     return Tensor(shape: [values.count, width]) { buffer in

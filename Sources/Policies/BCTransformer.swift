@@ -107,13 +107,13 @@ public struct BCTransformer: Policy {
   }
 
   /// One token for each predicted action: `[batch, horizon, width]`.
-  func tokens(_ observations: ObservationBatch) -> Tensor {
-    let features = encoder(observations)
+  func tokens(_ features: Features) -> Tensor {
+    let batch = features.pooled.shape[0]
     let frames = embedding(reader?(features) ?? features.pooled) + positions.value
     let rows =
       queries.map { queries in
         Tensor.concatenated(
-          [frames, queries.value.broadcast(to: [observations.count, options.horizon, options.width])], axis: 1)
+          [frames, queries.value.broadcast(to: [batch, options.horizon, options.width])], axis: 1)
       } ?? frames
     var x = embeddingNorm(rows).dropout(options.dropout)
     let mask = options.causal ? MultiHeadAttention.causalMask(options.context) : nil
@@ -125,7 +125,7 @@ public struct BCTransformer: Policy {
   }
 
   public func loss(on batch: Batch) -> PolicyLoss {
-    let tokens = tokens(batch.observations)
+    let tokens = tokens(encoder(batch.observations))
     let each: Tensor  // [batch, horizon]
     if let deviations, let logits {
       let mixture = GaussianMixture(
@@ -140,11 +140,38 @@ public struct BCTransformer: Policy {
   }
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
-    let tokens = tokens(observations)
-    guard let logits else { return means(tokens).tanh() }
-    let mixture = GaussianMixture(
-      means: means(tokens).tanh(), deviations: Tensor(options.lowNoiseStd), logits: logits(tokens),
-      modes: options.modes)
+    let tokens = tokens(encoder(observations))
+    guard let mixture = lowNoise(tokens) else { return means(tokens).tanh() }
     return mixture.sample(best: options.mode == .best, randoms: &randoms)
+  }
+
+  /// What it acts by; nil without a mixture.
+  private func lowNoise(_ tokens: Tensor) -> GaussianMixture? {
+    logits.map {
+      GaussianMixture(
+        means: means(tokens).tanh(), deviations: Tensor(options.lowNoiseStd), logits: $0(tokens), modes: options.modes)
+    }
+  }
+
+  public var sampling: Setting {
+    guard logits != nil else { return Setting(entries: [("kind", "none".setting)]) }
+    return Setting(entries: [
+      ("kind", "mixture".setting), ("mode", options.mode.setting), ("std", options.lowNoiseStd.setting),
+    ])
+  }
+
+  /// The heaviest component's actions, and all components: means, the standard deviations that training learned and weights.
+  public func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]? {
+    let tokens = tokens(features)
+    guard let mixture = lowNoise(tokens), let deviations else {
+      return [HeadOutput("actions", means(tokens).tanh(), .action)]
+    }
+    let weights = mixture.logits.softmax()
+    let spread = (deviations(tokens).softplus() + options.minStd).reshaped(mixture.means.shape)
+    return [
+      HeadOutput("actions", mixture.means.rows(atLargest: weights), .action),
+      HeadOutput("means", mixture.means, .action), HeadOutput("deviations", spread, .deviation),
+      HeadOutput("weights", weights, .plain),
+    ]
   }
 }

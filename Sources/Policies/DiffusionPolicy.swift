@@ -96,6 +96,17 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
     }
     return window.sliced(axis: 1, options.context - 1..<horizon)
   }
+
+  public var sampling: Setting {
+    Setting(entries: sampler.settings + [("first_action", (options.context - 1).setting)])
+  }
+
+  /// One denoising step: what the network says of noisy actions, normalized, at a diffusion step.
+  public func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]? {
+    let noisy = inputs.tensor("noisy_actions", [options.horizon, actionWidth])
+    let step = inputs.wholeNumbers("step", below: options.timesteps)
+    return [HeadOutput("prediction", network(noisy, step: step, observations: features.pooled), .plain)]
+  }
 }
 
 /// Diffusion Policy with the convolutional network: `{kind: diffusion-unet}`.

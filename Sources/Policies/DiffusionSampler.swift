@@ -44,6 +44,15 @@ public struct DiffusionSampler: Sendable {
     steps = (0..<count).reversed().map { [stride] in $0 * stride }
   }
 
+  /// All that a walk takes: the steps visited, the share of the signal that is left at each, and at the one before it.
+  var settings: [(String, Setting)] {
+    [
+      ("kind", kind.setting), ("prediction", prediction.setting), ("clip", clips.setting), ("eta", eta.setting),
+      ("steps", steps.setting), ("remaining", steps.map { schedule.remaining[$0] }.setting),
+      ("remaining_before", steps.map { schedule.remaining(at: $0 - stride) }.setting),
+    ]
+  }
+
   /// The clean actions and the noise that a prediction stands for.
   private func parts(_ output: Tensor, _ x: Tensor, remaining: Double) -> (clean: Tensor, noise: Tensor) {
     let (signal, rest) = (Float(remaining.squareRoot()), Float((1 - remaining).squareRoot()))

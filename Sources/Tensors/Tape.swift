@@ -212,9 +212,17 @@ extension Tensor {
   /// Whether a gradient with respect to this tensor is wanted.
   var isRecorded: Bool { slot != nil && slot!.tape == Tape.current?.id }
 
+  /// The operation that gave this tensor, for the tape and for a trace.
+  ///
+  /// - Parameters:
+  ///   - inputs: what gradients may go to.
+  ///   - constants: what else it was computed from.
+  ///   - attributes: what it was given beside tensors.
   func recorded(
-    _ operation: StaticString, from inputs: [Tensor?], _ pullback: @escaping Tape.Pullback
+    _ operation: StaticString, from inputs: [Tensor?], constants: [Tensor?] = [],
+    _ attributes: @autoclosure () -> [String: GraphAttribute] = [:], _ pullback: @escaping Tape.Pullback
   ) -> Tensor {
+    if let trace = GraphTrace.active { trace.write("\(operation)", inputs + constants, self, attributes()) }
     guard let tape = Tape.current else { return self }
     let indices = inputs.map { input in input.flatMap { $0.isRecorded ? $0.slot!.index : nil } }
     guard indices.contains(where: { $0 != nil }) else { return self }

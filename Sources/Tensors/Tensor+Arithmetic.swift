@@ -53,7 +53,7 @@ extension Tensor {
 
   /// Sums of every number and one number.
   public static func + (a: Tensor, b: Float) -> Tensor {
-    Kernel.binary(ck_add, a, b).recorded("add number", from: [a]) { [$0] }
+    Kernel.binary(ck_add, a, b).recorded("add number", from: [a], ["number": .float(b)]) { [$0] }
   }
   /// Sums of one number and every number.
   public static func + (a: Float, b: Tensor) -> Tensor { b + a }
@@ -63,7 +63,7 @@ extension Tensor {
   public static func - (a: Float, b: Tensor) -> Tensor { -b + a }
   /// Products of every number and one number.
   public static func * (a: Tensor, b: Float) -> Tensor {
-    Kernel.binary(ck_multiply, a, b).recorded("multiply number", from: [a]) { [$0 * b] }
+    Kernel.binary(ck_multiply, a, b).recorded("multiply number", from: [a], ["number": .float(b)]) { [$0 * b] }
   }
   /// Products of one number and every number.
   public static func * (a: Float, b: Tensor) -> Tensor { b * a }
@@ -97,7 +97,7 @@ extension Tensor {
   public func clamped(to range: ClosedRange<Float>) -> Tensor {
     let (low, high) = (range.lowerBound, range.upperBound)
     let result = Kernel.binary(ck_minimum, Kernel.binary(ck_maximum, self, low), high)
-    return result.recorded("clamped", from: [self]) { [x = detached] outputGradient in
+    return result.recorded("clamped", from: [self], ["low": .float(low), "high": .float(high)]) { [x = detached] outputGradient in
       [
         Tensor(shape: x.shape) { buffer in
           for i in buffer.indices {

@@ -9,12 +9,13 @@ extension Tensor {
     precondition(
       rank == 4 && keys.rank == 4 && keys.shape == values.shape && keys.shape[0] == shape[0]
         && keys.shape[2...] == shape[2...], "attention: shapes \(shape), \(keys.shape) and \(values.shape)")
+    let mask = mask.map { spread($0, keys: keys.shape[1]) }
     let plan = AttentionPlan(
       batch: shape[0], heads: shape[2], queries: shape[1], keys: keys.shape[1], width: shape[3],
-      scale: 1 / Float(shape[3]).squareRoot(), mask: mask.map { spread($0, keys: keys.shape[1]) },
+      scale: 1 / Float(shape[3]).squareRoot(), mask: mask,
       dropout: dropout > 0 ? Phase.withRandom { (key: $0.next(), rate: dropout) } : nil)
     let (output, totals) = Kernel.attention(plan, self, keys, values)
-    return output.recorded("attention", from: [self, keys, values]) {
+    return output.recorded("attention", from: [self, keys, values], constants: [mask]) {
       [q = detached, k = keys.detached, v = values.detached] outputGradient in
       let gradient = Kernel.attentionGradient(plan, q, k, v, output: output, totals: totals, outputGradient)
       return [gradient.q, gradient.k, gradient.v]

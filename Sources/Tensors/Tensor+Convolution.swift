@@ -10,9 +10,13 @@ extension Tensor {
   public func conv1d(_ weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0) -> Tensor {
     precondition(
       rank == 3 && weight.rank == 3 && shape[2] == weight.shape[1], "conv1d: shapes \(shape) and \(weight.shape)")
-    return unsqueezed(1).convolution(
-      weight.unsqueezed(0), bias: bias, stride: (1, stride), padding: (0, padding), "conv1d"
-    ).squeezed(1)
+    return GraphTrace.operation(
+      "conv1d", [self, weight, bias], ["stride": .ints([stride]), "padding": .ints([padding])]
+    ) {
+      unsqueezed(1).convolution(
+        weight.unsqueezed(0), bias: bias, stride: (1, stride), padding: (0, padding), "conv1d"
+      ).squeezed(1)
+    }
   }
 
   private func convolution(
@@ -21,7 +25,10 @@ extension Tensor {
     let plan = ConvolutionPlan(shape, weight.shape, stride: stride, padding: padding)
     precondition(
       plan.outputHeight > 0 && plan.outputWidth > 0, "\(name): kernel \(weight.shape) is larger than \(shape)")
-    return Kernel.convolution(plan, self, weight, bias: bias).recorded(name, from: [self, weight, bias]) {
+    return Kernel.convolution(plan, self, weight, bias: bias).recorded(
+      name, from: [self, weight, bias],
+      ["stride": .ints([stride.y, stride.x]), "padding": .ints([padding.y, padding.x])]
+    ) {
       [
         x = detached, weight = weight.detached, wantsX = isRecorded, wantsWeight = weight.isRecorded,
         wantsBias = bias?.isRecorded ?? false
@@ -48,7 +55,9 @@ extension Tensor {
     let plan = ConvolutionPlan(
       [shape[0], 1, length, weight.shape[2]], turned.shape, stride: (1, stride), padding: (0, padding))
     let result = Kernel.convolutionInputGradient(plan, self, turned).squeezed(1)
-    let raw = result.recorded("convTransposed1d", from: [self, weight]) {
+    let raw = result.recorded(
+      "convTransposed1d", from: [self, weight], ["stride": .ints([stride]), "padding": .ints([padding])]
+    ) {
       [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] outputGradient in
       let long = outputGradient.unsqueezed(1)
       return [

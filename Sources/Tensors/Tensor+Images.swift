@@ -12,17 +12,26 @@ extension Tensor {
     precondition(
       offsets.allSatisfy { $0.y >= 0 && $0.x >= 0 && $0.y + crop.height <= height && $0.x + crop.width <= width },
       "images: a crop of \(crop.width)x\(crop.height) leaves images of \(width)x\(height)")
-    return Tensor(shape: [count, crop.height, crop.width, 3]) { buffer in
-      pixels.withUnsafeBufferPointer { pixels in
-        nonisolated(unsafe) let (from, to) = (pixels, buffer)
-        guard count > 0 else { return }
-        let run = crop.width * 3
-        parallel(count: count, grain: max(1, Kernel.grain / (crop.height * run))) { range in
-          for image in range {
-            for row in 0..<crop.height {
-              ck_bytes(
-                from.baseAddress! + ((image * height + offsets[image].y + row) * width + offsets[image].x) * 3, 1 / 255,
-                to.baseAddress! + (image * crop.height + row) * run, run)
+    let isOne = offsets.allSatisfy { $0 == offsets[0] }
+    return GraphTrace.operation(
+      isOne ? "images" : "images, each cropped elsewhere", of: pixels,
+      [
+        "height": .int(height), "width": .int(width), "crop": .ints([crop.height, crop.width]),
+        "offset": .ints([offsets.first?.y ?? 0, offsets.first?.x ?? 0]),
+      ]
+    ) {
+      Tensor(shape: [count, crop.height, crop.width, 3]) { buffer in
+        pixels.withUnsafeBufferPointer { pixels in
+          nonisolated(unsafe) let (from, to) = (pixels, buffer)
+          guard count > 0 else { return }
+          let run = crop.width * 3
+          parallel(count: count, grain: max(1, Kernel.grain / (crop.height * run))) { range in
+            for image in range {
+              for row in 0..<crop.height {
+                ck_bytes(
+                  from.baseAddress! + ((image * height + offsets[image].y + row) * width + offsets[image].x) * 3,
+                  1 / 255, to.baseAddress! + (image * crop.height + row) * run, run)
+              }
             }
           }
         }

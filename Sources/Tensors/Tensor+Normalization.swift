@@ -15,7 +15,7 @@ extension Tensor {
     _ name: StaticString, scale: Tensor?, bias: Tensor?, epsilon: Float, centered: Bool
   ) -> Tensor {
     let (result, moments) = Kernel.rowNorm(self, scale: scale, bias: bias, epsilon: epsilon, centered: centered)
-    return result.recorded(name, from: [self, scale, bias]) {
+    return result.recorded(name, from: [self, scale, bias], ["epsilon": .float(epsilon)]) {
       [
         x = detached, scale = scale?.detached, wantsX = isRecorded, wantsScale = scale?.isRecorded ?? false,
         wantsBias = bias?.isRecorded ?? false
@@ -76,7 +76,10 @@ extension Tensor {
     let result = Kernel.channelAffine(
       plan, self, a: factors.storage.pointer, b: UnsafePointer(factors.storage.pointer + plan.channels),
       step: together ? 0 : 2 * plan.channels, adding: adding)
-    let output = result.recorded(name, from: [self, scale, bias, adding]) {
+    let output = result.recorded(
+      name, from: [self, scale, bias, adding],
+      ["groups": .int(groups), "epsilon": .float(epsilon), "finish": .text("\(finish)")]
+    ) {
       [
         x = detached, scale = scale?.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false
@@ -109,7 +112,9 @@ extension Tensor {
     let result = Kernel.channelAffine(
       plan, self, a: scale.storage.pointer, b: bias.map { UnsafePointer($0.storage.pointer) },
       step: scale.rank == 1 ? 0 : plan.channels, adding: adding)
-    return result.recorded("modulated", from: [self, scale, bias, adding]) {
+    return result.recorded(
+      "modulated", from: [self, scale, bias, adding], ["finish": .text("\(finish)")]
+    ) {
       [
         x = detached, scale = scale.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false

@@ -15,7 +15,9 @@ extension Tensor {
   public func farthestPoints(_ count: Int) -> [[Int]] {
     checkPoints("farthestPoints")
     precondition((1...shape[1]).contains(count), "farthestPoints: \(count) of \(shape[1]) points")
-    return withItems { _, rows in Kernel.farthestPoints(rows, count: shape[1], choosing: count) }
+    return GraphTrace.indices("farthestPoints", [self], ["count": .int(count)]) {
+      withItems { _, rows in Kernel.farthestPoints(rows, count: shape[1], choosing: count) }
+    }
   }
 
   /// For each point the place of the nearest in `others`, `[batch, points, 3]`, the first of equals. `[batch][points]`.
@@ -23,10 +25,12 @@ extension Tensor {
     checkPoints("nearest")
     others.checkPoints("nearest")
     precondition(shape[0] == others.shape[0], "nearest: shapes \(shape) and \(others.shape)")
-    return others.withUnsafeBufferPointer { buffer in
-      withItems { item, rows in
-        Kernel.nearest(
-          rows, count: shape[1], in: buffer.baseAddress! + item * 3 * others.shape[1], count: others.shape[1])
+    return GraphTrace.indices("nearest", [self, others]) {
+      others.withUnsafeBufferPointer { buffer in
+        withItems { item, rows in
+          Kernel.nearest(
+            rows, count: shape[1], in: buffer.baseAddress! + item * 3 * others.shape[1], count: others.shape[1])
+        }
       }
     }
   }
@@ -34,8 +38,10 @@ extension Tensor {
   /// Of each item the rows at its own places: `[batch, rows, width]` to `[batch, places, width]`.
   public func gathered(perItem places: [[Int]]) -> Tensor {
     precondition(rank == 3 && places.count == shape[0], "gathered(perItem:): \(places.count) lists for shape \(shape)")
-    let rows = places.enumerated().flatMap { item, places in places.map { item * shape[1] + $0 } }
-    return reshaped([shape[0] * shape[1], shape[2]]).gathered(rows).reshaped([shape[0], -1, shape[2]])
+    return GraphTrace.operation("gathered per item", self, at: places) {
+      let rows = places.enumerated().flatMap { item, places in places.map { item * shape[1] + $0 } }
+      return reshaped([shape[0] * shape[1], shape[2]]).gathered(rows).reshaped([shape[0], -1, shape[2]])
+    }
   }
 
   /// How far two sets of points are from each other: the mean over the points of the squared distance to the nearest of

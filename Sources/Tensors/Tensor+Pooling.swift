@@ -22,7 +22,9 @@ extension Tensor {
       }
     }
     // Where the largest lay is found again in the backward pass rather than kept.
-    return result.recorded("maxPool2d", from: [self]) { [x = detached] outputGradient in
+    return result.recorded(
+      "maxPool2d", from: [self], ["size": .int(size), "stride": .int(stride), "padding": .int(padding)]
+    ) { [x = detached] outputGradient in
       [
         Tensor(shape: x.shape) { buffer in
           guard buffer.count > 0 else { return }

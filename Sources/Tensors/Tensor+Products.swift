@@ -18,7 +18,10 @@ extension Tensor {
     let result = Kernel.products(
       batch: batch, m, n, k, self, transposingSelf, other, transposingOther, shape: leading + [m, n])
     let (wantsA, wantsB) = (isRecorded, other.isRecorded)
-    return result.recorded("matmul", from: [self, other]) { [a = detached, b = other.detached] outputGradient in
+    return result.recorded(
+      "matmul", from: [self, other],
+      ["transposing self": .int(transposingSelf ? 1 : 0), "transposing other": .int(transposingOther ? 1 : 0)]
+    ) { [a = detached, b = other.detached] outputGradient in
       // Only what is asked for is computed.
       func left() -> Tensor {
         transposingSelf

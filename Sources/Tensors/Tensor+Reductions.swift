@@ -25,7 +25,10 @@ extension Tensor {
     }
     let kept = shape.indices.map { chosen.contains($0) ? 1 : shape[$0] }
     let final = keepingDimensions ? kept : shape.indices.filter { !chosen.contains($0) }.map { shape[$0] }
-    return Tensor(shape: final, storage: result.storage).recorded("sum", from: [self]) { [shape] in
+    return Tensor(shape: final, storage: result.storage).recorded(
+      "sum", from: [self],
+      ["axes": .ints(chosen.sorted()), "keeping": .int(keepingDimensions ? 1 : 0)]
+    ) { [shape] in
       [$0.reshaped(kept).broadcast(to: shape)]
     }
   }
@@ -51,12 +54,27 @@ extension Tensor {
 
   /// The index of the largest value along `axis`, the first where several are.
   public func argmax(axis: Int) -> [Int] {
-    let (outer, size, inner) = split(at: self.axis(axis))
-    return withUnsafeBufferPointer { values in
-      (0..<outer * inner).map { cell in
-        let base = cell / inner * size * inner + cell % inner
-        return (1..<max(size, 1)).reduce(0) { values[base + $1 * inner] > values[base + $0 * inner] ? $1 : $0 }
-      }
+    GraphTrace.noteRead(self)
+    return placesOfLargest(axis: self.axis(axis))
+  }
+
+  private func placesOfLargest(axis: Int) -> [Int] {
+    let (outer, size, inner) = split(at: axis)
+    let values = storage.pointer
+    return (0..<outer * inner).map { cell in
+      let base = cell / inner * size * inner + cell % inner
+      return (1..<max(size, 1)).reduce(0) { values[base + $1 * inner] > values[base + $0 * inner] ? $1 : $0 }
+    }
+  }
+
+  /// Of `[..., count, width]` the row whose weight in `[..., count]` is the largest, the first of equals: `[..., width]`.
+  public func rows(atLargest weights: Tensor) -> Tensor {
+    precondition(
+      weights.rank >= 1 && Array(shape.dropLast()) == weights.shape, "rows(atLargest:): \(shape) and \(weights.shape)")
+    let (count, width) = (shape[rank - 2], shape[rank - 1])
+    return GraphTrace.operation("rows at largest", [self, weights]) {
+      let places = weights.placesOfLargest(axis: weights.rank - 1).enumerated().map { $0 * count + $1 }
+      return reshaped([-1, width]).gathered(places).reshaped(weights.shape.dropLast() + [width])
     }
   }
 
@@ -64,14 +82,16 @@ extension Tensor {
   public func maximum(axis: Int, keepingDimensions: Bool = false) -> Tensor {
     let axis = self.axis(axis)
     let (_, size, inner) = split(at: axis)
-    let places = argmax(axis: axis)
+    let places = placesOfLargest(axis: axis)
     let indices = places.enumerated().map { $0 / inner * size * inner + $1 * inner + $0 % inner }
     var final = shape
     if keepingDimensions { final[axis] = 1 } else { final.remove(at: axis) }
     let result = Tensor(shape: final) { buffer in
       for (cell, index) in indices.enumerated() { buffer[cell] = storage.pointer[index] }
     }
-    return result.recorded("maximum", from: [self]) { [shape] outputGradient in
+    return result.recorded(
+      "maximum", from: [self], ["axis": .int(axis), "keeping": .int(keepingDimensions ? 1 : 0)]
+    ) { [shape] outputGradient in
       [
         Tensor(shape: shape) { buffer in
           buffer.update(repeating: 0)

@@ -33,7 +33,7 @@ extension Tensor {
     precondition(axes.sorted() == Array(0..<rank), "permuted: axes \(axes) of shape \(shape)")
     var inverse = axes
     for (new, old) in axes.enumerated() { inverse[old] = new }
-    return Kernel.permuted(self, axes).recorded("permuted", from: [self]) { [inverse] in [$0.permuted(inverse)] }
+    return Kernel.permuted(self, axes).recorded("permuted", from: [self], ["axes": .ints(axes)]) { [inverse] in [$0.permuted(inverse)] }
   }
 
   /// With two axes in each other's place.
@@ -57,7 +57,10 @@ extension Tensor {
         from: storage.pointer + range.lowerBound * inner, step: size * inner, to: buffer.baseAddress!,
         step: range.count * inner, rows: outer, width: range.count * inner)
     }
-    return result.recorded("sliced", from: [self]) {
+    return result.recorded(
+      "sliced", from: [self],
+      ["axis": .int(axis), "start": .int(range.lowerBound), "end": .int(range.upperBound)]
+    ) {
       [$0.padded(axis: axis, before: range.lowerBound, after: size - range.upperBound)]
     }
   }
@@ -76,7 +79,10 @@ extension Tensor {
         from: storage.pointer, step: size * inner, to: buffer.baseAddress! + before * inner,
         step: (before + size + after) * inner, rows: outer, width: size * inner)
     }
-    return result.recorded("padded", from: [self]) { [$0.sliced(axis: axis, before..<before + size)] }
+    return result.recorded(
+      "padded", from: [self],
+      ["axis": .int(axis), "before": .int(before), "after": .int(after), "value": .float(value)]
+    ) { [$0.sliced(axis: axis, before..<before + size)] }
   }
 
   /// This tensor repeated along axes of size 1, and along new leading ones.
@@ -113,7 +119,7 @@ extension Tensor {
     }
     let sizes = tensors.map { $0.shape[axis] }
     let wanted = tensors.map(\.isRecorded)
-    return result.recorded("concatenated", from: tensors) { outputGradient in
+    return result.recorded("concatenated", from: tensors, ["axis": .int(axis)]) { outputGradient in
       var start = 0
       return zip(sizes, wanted).map { size, wanted in
         defer { start += size }
@@ -142,7 +148,9 @@ extension Tensor {
         }
       }
     }
-    return result.recorded("gathered", from: [self]) { [shape] outputGradient in
+    return result.recorded(
+      "gathered", from: [self], ["axis": .int(axis), "indices": .ints(indices)]
+    ) { [shape] outputGradient in
       [Kernel.scattered(outputGradient, indices, shape: shape, axis: axis)]
     }
   }

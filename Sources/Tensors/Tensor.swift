@@ -70,7 +70,8 @@ public struct Tensor: Sendable {
   public func withUnsafeBufferPointer<Result>(
     _ body: (UnsafeBufferPointer<Float>) throws -> Result
   ) rethrows -> Result {
-    try body(UnsafeBufferPointer(start: storage.pointer, count: storage.count))
+    GraphTrace.noteRead(self)
+    return try body(UnsafeBufferPointer(start: storage.pointer, count: storage.count))
   }
 
   /// The numbers in order.
@@ -79,6 +80,7 @@ public struct Tensor: Sendable {
   /// The only number.
   public var item: Float {
     precondition(count == 1, "Tensor.item: shape \(shape) holds \(count) values")
+    GraphTrace.noteRead(self)
     return storage.pointer[0]
   }
 

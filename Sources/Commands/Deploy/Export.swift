@@ -8,6 +8,10 @@ struct ExportPolicy: Verb {
 
   @Argument(help: "The run folder.") var runFolder: String
   @Option(help: "Where to put the package; RUN/policy when left out.") var output: String?
+  @Flag(help: "Add ONNX graphs: the observation encoder and the head.") var onnx = false
+  @Option(help: "How the graphs keep weights: fp32, fp16 or int8; the others are measured on the demonstrations.")
+  var precision: WeightPrecision?
+  @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
@@ -20,12 +24,38 @@ struct ExportPolicy: Verb {
       tell("note: \(CommandFailure.line(error)); exported without results")
     }
     let output = output ?? folder.path + "/policy"
-    let package = try PolicyPackage(policy, evaluation: evaluation)
+    var package = try PolicyPackage(policy, evaluation: evaluation)
+    if onnx || precision != nil {
+      let precision = precision ?? .fp32
+      try package.addGraphs(
+        of: policy, precision: precision,
+        observations: precision == .fp32 ? nil : recorded(for: policy, session.catalog))
+      if let change = package.description.graphs?.change { print("\(precision.rawValue): \(change.words)") }
+    }
     try package.write(to: output)
     if let unknown = package.unknown { tell("note: \(output): unknown: \(unknown)") }
     print(output)
   }
 }
+
+extension ExportPolicy {
+  /// Observations of the demonstrations; nil when they are not there.
+  private func recorded(for policy: TrainedPolicy, _ catalog: Catalog) -> [ObservationBatch]? {
+    let recipe = policy.recipe
+    do {
+      let registry = try place.registry(recipe.data.registry)
+      let data = try TrainingData(
+        recipe, registry: registry, root: place.root(of: registry, recipe: recipe.data.root),
+        format: catalog.makeReader(recipe.data.reader))
+      return try policy.observations(data, count: 100)
+    } catch {
+      tell("note: \(CommandFailure.line(error)); rounded weights are measured on made-up observations")
+      return nil
+    }
+  }
+}
+
+extension WeightPrecision: ExpressibleByArgument {}
 
 /// `imitate verify`: whether an exported policy is whole and answers as it did.
 struct Verify: Verb {

@@ -1,0 +1,170 @@
+import Imitation
+import Layers
+import Tensors
+
+/// A policy as graphs for other runtimes: its observation encoder, with crops and normalization in it, and its head.
+package struct PolicyGraphs {
+  /// From images, vectors and an instruction to features.
+  package let encoder: ExportGraph
+  /// From features to actions, or to one denoising step.
+  package let head: ExportGraph
+
+  /// What stands in the way.
+  package enum Problem: Error, CustomStringConvertible {
+    /// An encoder or a head that no graph can be made of.
+    case part(String, GraphError)
+    /// A policy that describes no graph.
+    case noHead(policy: String)
+
+    package var description: String {
+      switch self {
+      case .part(let part, let error): "\(part) \(error)"
+      case .noHead(let policy): "policy '\(policy)' describes no graph (Policy.head)"
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - schema: what observations have.
+  ///   - instructions: some that the encoder knows.
+  /// - Throws: `Problem`, or what normalizing threw.
+  package init(
+    _ policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, instructions: [String]
+  ) throws {
+    let examples = PolicyExamples(policy, normalizer: normalizer, schema: schema, instructions: instructions)
+    func graph(_ part: String, _ pass: (PolicyExamples.Pass) throws -> GraphTrace.Record) throws -> ExportGraph {
+      let sizes = (2, 3)
+      let traces = try (pass(examples.pass(sizes.0, seed: 0)), pass(examples.pass(sizes.1, seed: 1)))
+      do {
+        return try ExportGraph(
+          traces, sizes: sizes, tensors: policy.state().map { ($0.name, $0.tensor.value) }, part: part)
+      } catch let error as GraphError {
+        throw Problem.part(part, error)
+      }
+    }
+    encoder = try graph("encoder '\(type(of: policy.encoder).name)'") { pass in
+      try GraphTrace.record { try examples.encoderOutputs(pass, $0) }
+    }
+    head = try graph("policy '\(type(of: policy).name)'") { pass in
+      try GraphTrace.record { try examples.headOutputs(pass, $0).outputs }
+    }
+  }
+}
+
+/// Passes through a policy's parts with made-up values.
+package struct PolicyExamples {
+  private let policy: any Policy
+  private let normalizer: Normalizer
+  private let schema: ObservationSchema
+  private let instructions: [String]
+
+  /// - Parameter instructions: some that the encoder knows.
+  package init(_ policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, instructions: [String]) {
+    (self.policy, self.normalizer, self.schema) = (policy, normalizer, schema)
+    self.instructions = instructions.isEmpty ? [""] : instructions
+  }
+
+  /// Made-up observations of a batch.
+  package struct Pass {
+    package let observations: ObservationBatch
+    let random: Random
+  }
+
+  /// Observations that differ in all values, for a batch of `count`.
+  package func pass(_ count: Int, seed: UInt64) -> Pass {
+    let random = Random(seed: seed).split("graph")
+    let time = policy.view.observations.count
+    let images = schema.images.map { key, size in
+      var random = random.split(key)
+      let pixels = (0..<count * time * size.height * size.width * 3).map { _ in UInt8(random.below(256)) }
+      return (key, ImageBatch(batch: count, time: time, size: size, pixels: pixels))
+    }
+    let vectors = schema.vectors.map { key, width in
+      var random = random.split(key)
+      let values = (0..<count * time).flatMap { _ in self.values(key, width, &random) }
+      return (key, Tensor(values, shape: [count, time, width]))
+    }
+    var words = random.split("instructions")
+    return Pass(
+      observations: ObservationBatch(
+        images: Dictionary(uniqueKeysWithValues: images), vectors: Dictionary(uniqueKeysWithValues: vectors),
+        instructions: (0..<count).map { _ in
+          (0..<1 + words.below(4)).map { _ in words.choice(instructions) }.joined(separator: " ")
+        }, time: time),
+      random: random.split("head"))
+  }
+
+  /// Around what was recorded, so that the network sees what it knows; depths and cameras as there may be.
+  private func values(_ key: String, _ width: Int, _ random: inout Random) -> [Float] {
+    if CameraKeys.isDepth(key) { return (0..<width).map { _ in Float(random.uniform(0.3...2)) } }
+    if CameraKeys.isGeometry(key), let size = schema.images[CameraKeys.image(ofGeometry: key)] {
+      return CameraCalibration.example(size, random: &random).numbers
+    }
+    let affine = normalizer.keys[key]
+    return (0..<width).map { place in
+      let value = Float(random.normal())
+      return affine.map { $0.offset[place] + $0.scale[place] * value } ?? value
+    }
+  }
+
+  /// What the encoder makes of a pass.
+  /// - Parameter trace: what its inputs are named in; nil to compute alone.
+  package func encoderOutputs(_ pass: Pass, _ trace: GraphTrace?) throws -> [(name: String, tensor: Tensor)] {
+    let observations = pass.observations
+    for (key, images) in observations.images.sorted(by: { $0.key < $1.key }) {
+      let shape = [images.batch, images.time, images.size.height, images.size.width, 3]
+      trace?.input(images.pixels, shape: shape, named: key)
+    }
+    for (key, values) in observations.vectors.sorted(by: { $0.key < $1.key }) { trace?.input(values, named: key) }
+    return try features(policy.encoder(normalizer.normalized(observations)))
+  }
+
+  private func features(_ features: Features) -> [(name: String, tensor: Tensor)] {
+    let parts = [
+      ("features", features.pooled), ("tokens", features.tokens), ("positions", features.positions),
+      ("mask", features.mask),
+    ]
+    return parts.compactMap { name, tensor in tensor.flatMap { $0.count > 0 ? (name, $0) : nil } }
+  }
+
+  /// What the head makes of made-up features, and what it was given.
+  package func headOutputs(
+    _ pass: Pass, _ trace: GraphTrace?
+  ) throws -> (outputs: [(name: String, tensor: Tensor)], inputs: [String: Tensor]) {
+    let batch = pass.observations.count
+    var inputs = HeadInputs(batch: batch, trace: trace, random: pass.random.split("inputs"))
+    // Computed without a trace: only their shapes count, and that they are what features are.
+    let seen = try GraphTrace.paused { try policy.encoder(normalizer.normalized(pass.observations)) }
+    var values = Dictionary(uniqueKeysWithValues: features(seen))
+    if let trace { for (name, tensor) in features(seen) { trace.input(tensor, named: name) } }
+    guard let outputs = policy.head(seen, &inputs) else { throw PolicyGraphs.Problem.noHead(policy: type(of: policy).name) }
+    values.merge(inputs.values) { first, _ in first }
+    return (try outputs.map { ($0.name, try recorded($0)) }, values)
+  }
+
+  /// Actions in the units of the recordings.
+  private func recorded(_ output: HeadOutput) throws -> Tensor {
+    guard output.kind != .plain else { return output.tensor }
+    guard let affine = normalizer.keys[Normalizer.actions] else { throw NormalizerError.missing(key: Normalizer.actions) }
+    let scaled = output.tensor * Tensor(affine.scale, shape: [affine.scale.count])
+    return output.kind == .deviation ? scaled : scaled + Tensor(affine.offset, shape: [affine.offset.count])
+  }
+}
+
+extension CameraCalibration {
+  /// A camera that may be: half a meter to two from the base, looking somewhere.
+  fileprivate static func example(_ size: ObservationSchema.ImageSize, random: inout Random) -> CameraCalibration {
+    var camera = CameraCalibration(fieldOfView: Float(random.uniform(35...70)), size: size)
+    let raw = (0..<4).map { _ in Float(random.normal()) }
+    let length = raw.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let (w, x, y, z) = (raw[0] / length, raw[1] / length, raw[2] / length, raw[3] / length)
+    camera.rotation = [
+      SIMD3(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+      SIMD3(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+      SIMD3(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    ]
+    camera.position = SIMD3(
+      Float(random.uniform(-1...1)), Float(random.uniform(-1...1)), Float(random.uniform(0.5...2)))
+    return camera
+  }
+}

@@ -1,0 +1,106 @@
+import Crypto
+import Export
+import Files
+import Foundation
+import Imitation
+import Tensors
+import Training
+
+extension PolicyPackage {
+  /// Adds the policy as ONNX graphs: from observations to features, and from features to actions or to a denoising step.
+  ///
+  /// - Parameter observations: of the demonstrations, to measure on what rounded weights change; nil where they are not there.
+  /// - Throws: `PolicyGraphs.Problem` when an operation has no description, and what measuring threw.
+  package mutating func addGraphs(
+    of trained: TrainedPolicy, precision: WeightPrecision, observations: [ObservationBatch]? = nil
+  ) throws {
+    let policy = trained.policy
+    let parts = try PolicyGraphs(
+      policy, normalizer: trained.normalizer, schema: trained.schema, instructions: trained.knownInstructions)
+    var rounded: [String: Tensor] = [:]
+    let metadata = graphMetadata(policy.sampling, precision)
+    for (file, graph) in zip(PolicyPackage.graphFiles, [parts.encoder, parts.head]) {
+      let model = try ONNXModelProto(
+        graph, name: "\(description.name) \(file.dropLast(5))", precision: precision, producer: Toolkit.version,
+        metadata: metadata.merging(["graph": String(file.dropLast(5))]) { first, _ in first }, rounded: &rounded)
+      graphs[file] = try model.bytes()
+    }
+    description.graphs = Graphs(
+      precision: precision, sampling: policy.sampling.json,
+      change: rounded.isEmpty ? nil : try trained.change(by: rounded, over: observations))
+  }
+
+  /// What whoever runs a graph should know.
+  private func graphMetadata(_ sampling: Setting, _ precision: WeightPrecision) -> [String: String] {
+    func json(_ value: some Encodable) -> String {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+    let (seen, action) = (description.observation, description.action)
+    return [
+      "toolkit": "ImitationKit \(description.toolkit)", "name": description.name,
+      "recipe_sha256": SHA256.hash(data: Data(description.recipe.utf8)).hexadecimal,
+      "encoder": description.encoder, "policy": description.policy, "precision": precision.rawValue,
+      "averaged_weights": "\(description.averagedWeights)", "images": json(seen.images), "vectors": json(seen.vectors),
+      "color_order": "RGB", "pixels": "0 to 255, rows from the top", "history": "\(seen.steps)",
+      "actions": json(action.schema.dimensions), "control": action.schema.control ?? "unknown",
+      "control_hertz": action.schema.controlHertz.map { "\($0)" } ?? "unknown",
+      "layout": action.layout.map(json) ?? "whole", "predicted": "\(action.predicted)",
+      "executed": "\(action.executed)", "vocabulary": json(description.vocabulary), "sampling": sampling.json,
+    ]
+  }
+}
+
+extension PolicyPackage.Graphs.Change {
+  /// In one line.
+  package var words: String {
+    String(
+      format: "actions change by at most %.2g, %.2g on average, over %d %@", largest, mean, observations,
+      recorded ? "recorded observations" : "made-up observations, since the demonstrations are not there")
+  }
+}
+
+extension TrainedPolicy {
+  /// Some instructions, or words of them, that the encoder knows.
+  package var knownInstructions: [String] {
+    let rows = policy.encoder.attachedTensors.keys.filter { $0.hasPrefix("instructions/") }.sorted()
+    return rows.isEmpty ? blueprint.encoder.vocabulary : rows.map { String($0.dropFirst("instructions/".count)) }
+  }
+
+  /// How other weights change its actions, over a hundred observations, with the same random numbers.
+  fileprivate func change(
+    by rounded: [String: Tensor], over recorded: [ObservationBatch]?
+  ) throws -> PolicyPackage.Graphs.Change {
+    let examples = PolicyExamples(policy, normalizer: normalizer, schema: schema, instructions: knownInstructions)
+    let batches = recorded ?? (0..<10).map { examples.pass(10, seed: UInt64(100 + $0)).observations }
+    func actions() throws -> [Float] {
+      try batches.flatMap { batch in
+        var randoms = (0..<batch.count).map { Random(seed: UInt64($0)) }
+        let actions = try policy.actions(for: normalizer.normalized(batch), randoms: &randoms)
+        guard let affine = normalizer.keys[Normalizer.actions] else { return actions.scalars }
+        return (actions * Tensor(affine.scale, shape: [affine.scale.count])).scalars
+      }
+    }
+    let exact = policy.snapshot()
+    let before = try actions()
+    try policy.load(exact.merging(rounded) { mine, other in other.shape == mine.shape ? other : mine })
+    defer { try? policy.load(exact) }
+    let differences = zip(before, try actions()).map { abs($0 - $1) }
+    return .init(
+      observations: batches.reduce(0) { $0 + $1.count }, recorded: recorded != nil, largest: differences.max() ?? 0,
+      mean: differences.reduce(0, +) / Float(max(1, differences.count)))
+  }
+
+  /// Observations of its demonstrations as recorded, spread over them, in batches of ten.
+  /// - Throws: what the reader threw.
+  package func observations(_ data: TrainingData, count: Int) throws -> [ObservationBatch] {
+    let all = data.reader.episodes.enumerated().flatMap { episode, facts in
+      (0..<facts.length).map { EpisodeStep(episode: episode, step: $0) }
+    }
+    let chosen = (0..<min(count, all.count)).map { all[$0 * all.count / min(count, all.count)] }
+    return try stride(from: 0, to: chosen.count, by: 10).map { start in
+      try data.reader.batch(Array(chosen[start..<min(start + 10, chosen.count)]), window: policy.view).observations
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import ImitationKit
+import Testing
+
+/// Shipped recipes' policies with made-up weights, as graphs, with made-up observations and what we make of them:
+/// `Tests/Peers/onnx_peer.py` holds ONNX Runtime to them.
+@Suite(.enabled(if: GraphCases.folder != nil), .serialized) struct GraphCases {
+  static let folder = ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES"]
+  /// A part of the recipes' names; all when there is none.
+  static let chosen = ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES_OF"] ?? ""
+  static let recipes = FileManager.default.enumerator(atPath: CommandRunner.root + "/Recipes")!
+    .compactMap { $0 as? String }.filter { $0.hasSuffix(".yaml") && $0.contains(chosen) }.sorted()
+
+  static let widths = ["object": 14, "robot0_gripper_qpos": 2, "robot0_gripper_opening": 1]
+
+  private func width(_ key: String) -> Int {
+    if CameraKeys.isGeometry(key) { return CameraCalibration.width }
+    return GraphCases.widths[key] ?? (key.hasSuffix("quat") ? 4 : 3)
+  }
+
+  @Test(arguments: recipes) func write(_ file: String) throws {
+    let path = CommandRunner.root + "/Recipes/" + file
+    guard let recipe = try? Recipe(path: path) else { return }
+    let name = String(file.dropLast(5))
+    let folder = GraphCases.folder! + "/" + name
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    var random = Random(seed: 3).split(name)
+    let (changed, side) = try changed(recipe, path: path, folder: folder, random: &random)
+    let schema = ObservationSchema(
+      images: Dictionary(
+        uniqueKeysWithValues: recipe.observations.images.map { ($0, .init(height: side, width: side)) }),
+      vectors: Dictionary(uniqueKeysWithValues: recipe.observations.vectors.map { ($0, width($0)) }))
+    let columns = recipe.actions.activeDimensions ?? Array(0..<(recipe.actions.rotations.isEmpty ? 12 : 7))
+    let layout = ActionLayout(
+      learned: columns, template: [Float](repeating: 0, count: max(12, columns.count)),
+      rotations: recipe.actions.rotations)
+    var keys = schema.vectors
+    keys[Normalizer.actions] = layout.width
+    var normalizer = Normalizer()
+    for (key, width) in keys.sorted(by: { $0.key < $1.key }) {
+      let isPlain = CameraKeys.isGeometry(key)
+      normalizer.set(
+        key,
+        .init(
+          scale: (0..<width).map { _ in isPlain ? 1 : Float(random.uniform(0.3...1)) },
+          offset: (0..<width).map { _ in isPlain ? 0 : Float(random.uniform(-0.5...0.5)) }))
+    }
+    let words = ["close", "drawer", "from", "open", "the"]
+    let policy = try TrainedPolicy(
+      recipe: changed,
+      blueprint: PolicyBlueprint(
+        encoder: EncoderContext(schema: schema, vocabulary: words), actions: layout, datasets: []),
+      normalizer: normalizer, catalog: .standard)
+    stir(policy.policy, random: &random)
+    var package = try PolicyPackage(policy)
+    try package.addGraphs(of: policy, precision: .fp32)
+    for (file, bytes) in package.graphs { try bytes.write(to: URL(fileURLWithPath: folder + "/" + file)) }
+    let examples = PolicyExamples(
+      policy.policy, normalizer: normalizer, schema: schema, instructions: policy.knownInstructions)
+    for batch in [1, 3, 8] {
+      let pass = examples.pass(batch, seed: UInt64(10 + batch))
+      let inputs = try GraphTrace.record { try examples.encoderOutputs(pass, $0) }.values.compactMap { value in
+        value.input.flatMap { name in value.tensor.map { (name, $0) } }
+      }
+      let images = pass.observations.images.map { key, images in
+        (key, Tensor(images.pixels.map(Float.init), shape: [batch, images.time, side, side, 3]))
+      }
+      try write(
+        inputs + images, try examples.encoderOutputs(pass, nil), to: folder + "/encoder-\(batch).safetensors")
+      let head = try examples.headOutputs(pass, nil)
+      try write(head.inputs.map { ($0, $1) }, head.outputs, to: folder + "/head-\(batch).safetensors")
+    }
+  }
+
+  private func write(
+    _ inputs: [(String, Tensor)], _ outputs: [(name: String, tensor: Tensor)], to path: String
+  ) throws {
+    let all = inputs.map { ("in/" + $0, $1) } + outputs.map { ("out/" + $0.name, $0.tensor) }
+    try Safetensors.write(Dictionary(uniqueKeysWithValues: all), to: path)
+  }
+
+  /// A recipe whose world model, if it has one, is made up, and the side of its images.
+  private func changed(
+    _ recipe: Recipe, path: String, folder: String, random: inout Random
+  ) throws -> (recipe: Recipe, side: Int) {
+    let crop = recipe.encoder.options["crop"] ?? recipe.encoder.options["join"]?["crop"]
+    var side = 84
+    if case .integer(let crop)? = crop?.value { side = [116: 128, 76: 84][crop] ?? 84 }
+    guard case .text(let run)? = recipe.encoder.options["world"]?.value else { return (recipe, side) }
+    let name = run.split(separator: "/").last.map(String.init)!
+    let world = try WorldRecipe(path: CommandRunner.root + "/Recipes/\(name).yaml")
+    side = name.hasPrefix("robocasa") ? 128 : 64
+    let inputs = try Catalog.standard.plan(ofWorld: world.world).inputs
+    let model = try Catalog.standard.makeWorld(
+      world.world,
+      blueprint: WorldBlueprint(
+        context: LiftContext(
+          cameras: inputs.cameras, size: .init(height: side, width: side), fieldsOfView: inputs.fieldsOfView,
+          frame: inputs.frame), actionWidth: 12, gripper: inputs.gripper), random: &random)
+    stir(model, random: &random)
+    for (name, buffer) in model.buffers() {
+      switch name {
+      case "codec.box": buffer.value = Tensor([-1, -1, 0, 1, 1, 2], shape: [6])
+      case "codec.anchorPlaces": buffer.value = .uniform(buffer.value.shape, -1...1, random: &random)
+      default: break
+      }
+    }
+    let file = folder + "/world.safetensors"
+    try model.write(to: file)
+    return (try Recipe(path: path, changes: ["encoder.world=\(file)"]), side)
+  }
+
+  /// Moves all weights a little: many are zero at first.
+  private func stir(_ module: some Module, random: inout Random) {
+    for (_, parameter) in module.parameters() {
+      parameter.value = parameter.value + .normal(parameter.value.shape, deviation: 0.03, random: &random)
+    }
+  }
+}
