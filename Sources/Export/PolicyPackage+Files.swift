@@ -34,7 +34,9 @@ extension PolicyPackage {
         to: temporary + "/golden.safetensors")
       try AtomicFile.write(Data(card.utf8), to: temporary + "/README.md")
       for (file, bytes) in graphs { try AtomicFile.write(bytes, to: temporary + "/" + file) }
-      let lines = try (PolicyPackage.files + graphs.keys.sorted()).map { "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n" }
+      let lines = try (PolicyPackage.files + graphs.keys.sorted()).map {
+        "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n"
+      }
       try AtomicFile.write(Data(lines.joined().utf8), to: temporary + "/" + PolicyPackage.sums)
       try? manager.removeItem(atPath: folder)
       try manager.moveItem(atPath: temporary, toPath: folder)

@@ -252,7 +252,9 @@ public struct GaussianWorldEncoder: FrozenEncoder {
           return augmented(GraphTrace.numbers(of: rows)) { $0.shifted($1, context.size, channels: 1, camera: camera) }
         }
         let camera = cameras.firstIndex { $0.calibration == key }!
-        return augmented(GraphTrace.numbers(of: back?.moved(calibrations: rows) ?? rows)) { $0.calibrations($1, camera: camera) }
+        return augmented(GraphTrace.numbers(of: back?.moved(calibrations: rows) ?? rows)) {
+          $0.calibrations($1, camera: camera)
+        }
       })
   }
 }
@@ -262,7 +264,8 @@ extension ObservationBatch {
   fileprivate func dropping(first count: Int) -> ObservationBatch {
     guard count > 0 else { return self }
     var rest = ObservationBatch(
-      images: images.mapValues { $0.dropping(first: count) }, vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
+      images: images.mapValues { $0.dropping(first: count) },
+      vectors: vectors.mapValues { $0.sliced(axis: 1, count..<time) }, instructions: instructions,
       time: time - count)
     rest.motion = motion
     rest.unnormalized = unnormalized.mapValues { $0.sliced(axis: 1, count..<time) }

@@ -50,5 +50,7 @@ public struct HeadOutput {
   public let kind: Kind
 
   /// An output of that name.
-  public init(_ name: String, _ tensor: Tensor, _ kind: Kind) { (self.name, self.tensor, self.kind) = (name, tensor, kind) }
+  public init(_ name: String, _ tensor: Tensor, _ kind: Kind) {
+    (self.name, self.tensor, self.kind) = (name, tensor, kind)
+  }
 }

@@ -14,7 +14,7 @@ public final class GraphTrace: Sendable {
   package struct Value: Sendable {
     package let shape: [Int]
     package let element: Element
-    /// Its numbers; nil of arrays.
+    /// Its numbers; nil of arrays, and of what was computed from inputs.
     package let tensor: Tensor?
     /// What whole numbers are below.
     var bound: Int?
@@ -43,13 +43,10 @@ public final class GraphTrace: Sendable {
     package fileprivate(set) var outputs: [(name: String, value: Int)] = []
   }
 
-  fileprivate struct TensorKey: Hashable {
-    let buffer: ObjectIdentifier
-    let shape: [Int]
-  }
   fileprivate struct State: @unchecked Sendable {
     var record = Record()
-    var tensors: [TensorKey: Int] = [:]
+    /// By buffer and shape, while the buffer is there.
+    var tensors: [ObjectIdentifier: [[Int]: Int]] = [:]
     var arrays: [UnsafeRawPointer: Int] = [:]
     /// Arrays that must not go, or another could get their place.
     var kept: [Any] = []
@@ -57,9 +54,15 @@ public final class GraphTrace: Sendable {
 
   @TaskLocal private static var current: GraphTrace?
   private static let count = Atomic<Int>(0)
+  private static let traces = Mutex<[GraphTrace]>([])
   private let state = Mutex(State())
 
   init() {}
+
+  /// A buffer goes, and another may get its place.
+  static func forget(_ buffer: ObjectIdentifier) {
+    for trace in traces.withLock({ $0 }) { trace.state.withLock { $0.tensors[buffer] = nil } }
+  }
 
   /// Whether any trace is being written: one load, so that operations cost nothing more while none is.
   @inline(__always) static var isWriting: Bool { count.load(ordering: .relaxed) > 0 }
@@ -75,8 +78,12 @@ public final class GraphTrace: Sendable {
   /// - Parameter body: gives the tensors asked for by name; what it computes from is named with `input`.
   package static func record(_ body: (GraphTrace) throws -> [(name: String, tensor: Tensor)]) rethrows -> Record {
     let trace = GraphTrace()
+    traces.withLock { $0.append(trace) }
     count.add(1, ordering: .relaxed)
-    defer { count.subtract(1, ordering: .relaxed) }
+    defer {
+      count.subtract(1, ordering: .relaxed)
+      traces.withLock { $0.removeAll { $0 === trace } }
+    }
     let outputs = try $current.withValue(trace) { try body(trace) }
     return trace.state.withLock { state in
       state.record.outputs = outputs.map { ($0.name, state.value($0.tensor)) }
@@ -132,10 +139,12 @@ public final class GraphTrace: Sendable {
 
   func write(_ name: String, _ inputs: [Tensor?], _ output: Tensor, _ attributes: [String: GraphAttribute]) {
     state.withLock { state in
-      let inputs = inputs.map { $0.map { state.value($0) } }
-      // The same numbers in the same shape: nothing was computed.
-      guard state.known(output) == nil else { return }
-      state.write(name, inputs, state.value(output), attributes)
+      let values = inputs.map { $0.map { state.value($0) } }
+      // An input's numbers in a shape that they had before: nothing was computed. What is known otherwise came from a kernel's
+      // own use of tensors, which this operation stands for.
+      let isInput = inputs.contains { $0?.buffer == output.buffer }
+      guard !isInput || state.known(output) == nil else { return }
+      state.write(name, values, state.output(output, of: values), attributes)
     }
   }
 
@@ -157,7 +166,7 @@ public final class GraphTrace: Sendable {
   ) -> Tensor {
     guard let trace = active, let source = trace.state.withLock({ $0.known(array) }) else { return body() }
     let output = $current.withValue(nil, operation: body)
-    trace.state.withLock { state in state.write(name, [source], state.value(output), attributes()) }
+    trace.state.withLock { state in state.write(name, [source], state.output(output, of: [source]), attributes()) }
     return output
   }
 
@@ -170,7 +179,7 @@ public final class GraphTrace: Sendable {
     let (output, table) = $current.withValue(nil) { (body(numbers), body((0..<bound).map(Float.init))) }
     trace.state.withLock { state in
       let inputs = [source, state.value(table)]
-      state.write("table rows", inputs, state.value(output), [:])
+      state.write("table rows", inputs, state.output(output, of: inputs), [:])
     }
     return output
   }
@@ -210,7 +219,7 @@ public final class GraphTrace: Sendable {
     let sources = trace.state.withLock { [$0.known(first), $0.known(second)] }
     guard sources.contains(where: { $0 != nil }) else { return body() }
     let output = paused(body)
-    trace.state.withLock { state in state.write(name, sources, state.value(output), [:]) }
+    trace.state.withLock { state in state.write(name, sources, state.output(output, of: sources), [:]) }
     return output
   }
 
@@ -237,8 +246,8 @@ public final class GraphTrace: Sendable {
     guard let trace = active, let source = trace.state.withLock({ $0.known(indices) }) else { return body() }
     let output = $current.withValue(nil, operation: body)
     trace.state.withLock { state in
-      let input = state.value(tensor)
-      state.write(name, [input, source], state.value(output), [:])
+      let inputs = [state.value(tensor), source]
+      state.write(name, inputs, state.output(output, of: inputs), [:])
     }
     return output
   }
@@ -256,18 +265,28 @@ public final class GraphTrace: Sendable {
 }
 
 extension GraphTrace.State {
-  private func key(_ tensor: Tensor) -> GraphTrace.TensorKey {
-    GraphTrace.TensorKey(buffer: ObjectIdentifier(tensor.storage), shape: tensor.shape)
-  }
-
-  func known(_ tensor: Tensor) -> Int? { tensors[key(tensor)] }
+  func known(_ tensor: Tensor) -> Int? { tensors[tensor.buffer]?[tensor.shape] }
 
   /// The number of a tensor, which is a constant when nobody knows it yet.
   mutating func value(_ tensor: Tensor) -> Int {
     if let known = known(tensor) { return known }
-    record.values.append(GraphTrace.Value(shape: tensor.shape, element: .float, tensor: tensor.detached))
-    tensors[key(tensor)] = record.values.count - 1
+    return add(tensor, isConstant: true)
+  }
+
+  private mutating func add(_ tensor: Tensor, isConstant: Bool) -> Int {
+    record.values.append(
+      GraphTrace.Value(shape: tensor.shape, element: .float, tensor: isConstant ? tensor.detached : nil))
+    tensors[tensor.buffer, default: [:]][tensor.shape] = record.values.count - 1
     return record.values.count - 1
+  }
+
+  /// The number of what an operation gave; a large one is kept only where it depends on no input.
+  mutating func output(_ tensor: Tensor, of inputs: [Int?]) -> Int {
+    if let known = known(tensor) { return known }
+    let isConstant = inputs.allSatisfy { input in
+      input.map { record.values[$0].input == nil && record.values[$0].tensor != nil } ?? true
+    }
+    return add(tensor, isConstant: isConstant)
   }
 
   func known<Element>(_ array: [Element]) -> Int? {

@@ -27,6 +27,7 @@ final class Storage: @unchecked Sendable {
   }
 
   deinit {
+    if GraphTrace.isWriting { GraphTrace.forget(ObjectIdentifier(self)) }
     if count >= Storage.smallest {
       BufferPool.shared.give(pointer, bytes: count * MemoryLayout<Float>.stride, kind)
     } else {

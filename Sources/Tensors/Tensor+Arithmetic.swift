@@ -97,7 +97,8 @@ extension Tensor {
   public func clamped(to range: ClosedRange<Float>) -> Tensor {
     let (low, high) = (range.lowerBound, range.upperBound)
     let result = Kernel.binary(ck_minimum, Kernel.binary(ck_maximum, self, low), high)
-    return result.recorded("clamped", from: [self], ["low": .float(low), "high": .float(high)]) { [x = detached] outputGradient in
+    return result.recorded("clamped", from: [self], ["low": .float(low), "high": .float(high)]) {
+      [x = detached] outputGradient in
       [
         Tensor(shape: x.shape) { buffer in
           for i in buffer.indices {

@@ -50,14 +50,19 @@ extension Tensor {
       "convTransposed1d: shapes \(shape) and \(weight.shape)")
     let length = (shape[1] - 1) * stride - 2 * padding + weight.shape[0]
     precondition(length > 0, "convTransposed1d: kernel \(weight.shape), padding \(padding) leave nothing of \(shape)")
+    let raw = GraphTrace.operation(
+      "convTransposed1d", [self, weight], ["stride": .ints([stride]), "padding": .ints([padding])]
+    ) { convTransposed1d(weight, length: length, stride: stride, padding: padding) }
+    return bias.map { raw + $0 } ?? raw
+  }
+
+  private func convTransposed1d(_ weight: Tensor, length: Int, stride: Int, padding: Int) -> Tensor {
     // The convolution that this undoes goes from `out` channels and the long side to `in` and the short one.
     let turned = weight.detached.permuted([0, 2, 1]).unsqueezed(0)
     let plan = ConvolutionPlan(
       [shape[0], 1, length, weight.shape[2]], turned.shape, stride: (1, stride), padding: (0, padding))
     let result = Kernel.convolutionInputGradient(plan, self, turned).squeezed(1)
-    let raw = result.recorded(
-      "convTransposed1d", from: [self, weight], ["stride": .ints([stride]), "padding": .ints([padding])]
-    ) {
+    return result.recorded("convTransposed1d", from: [self, weight]) {
       [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] outputGradient in
       let long = outputGradient.unsqueezed(1)
       return [
@@ -66,6 +71,5 @@ extension Tensor {
           ? Kernel.convolutionWeightGradient(plan, long, x).squeezed(0).permuted([0, 2, 1]) : nil,
       ]
     }
-    return bias.map { raw + $0 } ?? raw
   }
 }

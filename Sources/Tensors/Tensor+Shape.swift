@@ -33,7 +33,9 @@ extension Tensor {
     precondition(axes.sorted() == Array(0..<rank), "permuted: axes \(axes) of shape \(shape)")
     var inverse = axes
     for (new, old) in axes.enumerated() { inverse[old] = new }
-    return Kernel.permuted(self, axes).recorded("permuted", from: [self], ["axes": .ints(axes)]) { [inverse] in [$0.permuted(inverse)] }
+    return Kernel.permuted(self, axes).recorded("permuted", from: [self], ["axes": .ints(axes)]) { [inverse] in
+      [$0.permuted(inverse)]
+    }
   }
 
   /// With two axes in each other's place.

@@ -2,15 +2,16 @@ import Foundation
 import ImitationKit
 import Testing
 
+private let casesFolder = ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES"]
+/// Those whose names have a given part; all when none is given.
+private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner.root + "/Recipes")!
+  .compactMap { $0 as? String }.filter {
+    $0.contains(ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES_OF"] ?? ".yaml")
+  }.sorted()
+
 /// Shipped recipes' policies with made-up weights, as graphs, with made-up observations and what we make of them:
 /// `Tests/Peers/onnx_peer.py` holds ONNX Runtime to them.
-@Suite(.enabled(if: GraphCases.folder != nil), .serialized) struct GraphCases {
-  static let folder = ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES"]
-  /// A part of the recipes' names; all when there is none.
-  static let chosen = ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES_OF"] ?? ""
-  static let recipes = FileManager.default.enumerator(atPath: CommandRunner.root + "/Recipes")!
-    .compactMap { $0 as? String }.filter { $0.hasSuffix(".yaml") && $0.contains(chosen) }.sorted()
-
+@Suite(.enabled(if: casesFolder != nil), .serialized) struct GraphCases {
   static let widths = ["object": 14, "robot0_gripper_qpos": 2, "robot0_gripper_opening": 1]
 
   private func width(_ key: String) -> Int {
@@ -18,11 +19,11 @@ import Testing
     return GraphCases.widths[key] ?? (key.hasSuffix("quat") ? 4 : 3)
   }
 
-  @Test(arguments: recipes) func write(_ file: String) throws {
+  @Test(arguments: chosenRecipes) func write(_ file: String) throws {
     let path = CommandRunner.root + "/Recipes/" + file
     guard let recipe = try? Recipe(path: path) else { return }
     let name = String(file.dropLast(5))
-    let folder = GraphCases.folder! + "/" + name
+    let folder = casesFolder! + "/" + name
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     var random = Random(seed: 3).split(name)
     let (changed, side) = try changed(recipe, path: path, folder: folder, random: &random)
@@ -52,11 +53,18 @@ import Testing
         encoder: EncoderContext(schema: schema, vocabulary: words), actions: layout, datasets: []),
       normalizer: normalizer, catalog: .standard)
     stir(policy.policy, random: &random)
+    let examples = PolicyExamples(
+      policy.policy, normalizer: normalizer, schema: schema, instructions: policy.knownInstructions)
+    // Running statistics of what the layers see.
+    if policy.policy.encoder.buffers().contains(where: { $0.name.hasSuffix("variance") }) {
+      for step in 0..<8 {
+        let pass = examples.pass(1, seed: UInt64(step))
+        try Phase.training(random: random.split(step)) { _ = try examples.encoderOutputs(pass, nil) }
+      }
+    }
     var package = try PolicyPackage(policy)
     try package.addGraphs(of: policy, precision: .fp32)
     for (file, bytes) in package.graphs { try bytes.write(to: URL(fileURLWithPath: folder + "/" + file)) }
-    let examples = PolicyExamples(
-      policy.policy, normalizer: normalizer, schema: schema, instructions: policy.knownInstructions)
     for batch in [1, 3, 8] {
       let pass = examples.pass(batch, seed: UInt64(10 + batch))
       let inputs = try GraphTrace.record { try examples.encoderOutputs(pass, $0) }.values.compactMap { value in
@@ -87,6 +95,8 @@ import Testing
     var side = 84
     if case .integer(let crop)? = crop?.value { side = [116: 128, 76: 84][crop] ?? 84 }
     guard case .text(let run)? = recipe.encoder.options["world"]?.value else { return (recipe, side) }
+    // Ten frames at a time through a model of this size take more memory than most machines have.
+    let changes = side == 128 ? ["policy.context=2"] : []
     let name = run.split(separator: "/").last.map(String.init)!
     let world = try WorldRecipe(path: CommandRunner.root + "/Recipes/\(name).yaml")
     side = name.hasPrefix("robocasa") ? 128 : 64
@@ -101,13 +111,14 @@ import Testing
     for (name, buffer) in model.buffers() {
       switch name {
       case "codec.box": buffer.value = Tensor([-1, -1, 0, 1, 1, 2], shape: [6])
+      case "codec.anchorReach": buffer.value = .filled(buffer.value.shape, with: 0.17)
       case "codec.anchorPlaces": buffer.value = .uniform(buffer.value.shape, -1...1, random: &random)
       default: break
       }
     }
     let file = folder + "/world.safetensors"
     try model.write(to: file)
-    return (try Recipe(path: path, changes: ["encoder.world=\(file)"]), side)
+    return (try Recipe(path: path, changes: changes + ["encoder.world=\(file)"]), side)
   }
 
   /// Moves all weights a little: many are zero at first.

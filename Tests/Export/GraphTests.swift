@@ -212,7 +212,7 @@ import Testing
     #expect(
       refusal {
         calls += 1
-        return $0 + Tensor([calls])
+        return $0 + Tensor(calls)
       } == "encoder 'strange' \(place)operation 'add' uses values that are computed outside of tensor operations")
     #expect(
       refusal { x in .concatenated((0..<x.shape[0]).map { x.sliced(axis: 0, $0..<$0 + 1) }, axis: 0) }?

@@ -41,6 +41,8 @@ package struct ExportGraph {
   /// What the outputs need, in order.
   package private(set) var steps: [Step] = []
   package let outputs: [(name: String, value: Int)]
+  /// Shapes of parameters and buffers.
+  package let weights: [String: [Int]]
   /// What it is a graph of, for complaints.
   package let part: String
   /// How many items the first trace had.
@@ -57,6 +59,7 @@ package struct ExportGraph {
   ) throws {
     let (first, second) = traces
     self.part = part
+    weights = Dictionary(tensors.map { ($0.name, $0.tensor.shape) }) { first, _ in first }
     outputs = first.outputs
     batch = sizes.0
     let names = Dictionary(tensors.map { ($0.tensor.buffer, $0.name) }) { first, _ in first }
@@ -122,7 +125,8 @@ package struct ExportGraph {
       }
       values.append(Value(shape: shape, element: a.element, source: source))
     }
-    for (place, operation) in first.operations.enumerated() where isNeeded[operation.output] {
+    for (place, operation) in first.operations.enumerated()
+    where isNeeded[operation.output] && first.values[operation.output].operation == place {
       guard case .operation = values[operation.output].source else { continue }
       let other = second.operations[place]
       for (key, attribute) in operation.attributes where other.attributes[key] != attribute && key != "indices" {
@@ -159,7 +163,8 @@ package struct ExportGraph {
   private static func needed(_ record: GraphTrace.Record) -> [Bool] {
     var needed = [Bool](repeating: false, count: record.values.count)
     for output in record.outputs { needed[output.value] = true }
-    for operation in record.operations.reversed() where needed[operation.output] {
+    for (place, operation) in record.operations.enumerated().reversed()
+    where needed[operation.output] && record.values[operation.output].operation == place {
       for input in operation.inputs.compactMap(\.self) { needed[input] = true }
     }
     return needed

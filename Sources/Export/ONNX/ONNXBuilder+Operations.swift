@@ -35,7 +35,8 @@ extension ONNXBuilder {
     case "matmul": result = matmul(input(0), input(1), settings)
     case "attention": result = attention(input(0), input(1), input(2), mask: optional(3))
     case "layerNorm":
-      let ones = numbers(Array(repeating: 1, count: length(input(0), rank(input(0)) - 1)), shape: [length(input(0), rank(input(0)) - 1)])
+      let ones = numbers(
+        Array(repeating: 1, count: length(input(0), rank(input(0)) - 1)), shape: [length(input(0), rank(input(0)) - 1)])
       let scale = optional(1).map { name($0) } ?? ones
       let bias = optional(2).map { [name($0)] } ?? []
       result = node(
@@ -147,12 +148,14 @@ extension ONNXBuilder {
     },
   ]
 
-  /// Channels first where a value is so and all have one shape; as they are otherwise.
+  /// Channels first where a value is so and the others have its shape, or a number a channel; as they are otherwise.
   private mutating func elementwise(
     _ output: Int, _ inputs: [Int], _ add: (inout ONNXBuilder, [String]) -> String
   ) {
-    if inputs.contains(where: isChannelsFirst), inputs.allSatisfy({ shape($0) == shape(output) }) {
-      let names = inputs.map { nameChannelsFirst($0) }
+    let shapes = [shape(output), shape(output).suffix(1)]
+    if inputs.contains(where: isChannelsFirst), inputs.allSatisfy({ shapes.contains(shape($0)) }) {
+      let rank = rank(output)
+      let names = inputs.map { self.rank($0) == 1 ? channelVector($0, rank: rank) : nameChannelsFirst($0) }
       setChannelsFirst(output, add(&self, names))
     } else {
       let names = inputs.map { name($0) }

@@ -56,10 +56,22 @@ extension ONNXBuilder {
   mutating func quaternion(_ rotation: String) -> String {
     // Of rows of the rotation's nine numbers.
     let ways: [[[Float]]] = [
-      [[1, 0, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]],
-      [[0, 0, 0, 0, 0, -1, 0, 1, 0], [1, 0, 0, 0, -1, 0, 0, 0, -1], [0, 1, 0, 1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 1, 0, 0]],
-      [[0, 0, 1, 0, 0, 0, -1, 0, 0], [0, 1, 0, 1, 0, 0, 0, 0, 0], [-1, 0, 0, 0, 1, 0, 0, 0, -1], [0, 0, 0, 0, 0, 1, 0, 1, 0]],
-      [[0, -1, 0, 1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1, 0, 1, 0], [-1, 0, 0, 0, -1, 0, 0, 0, 1]],
+      [
+        [1, 0, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0],
+        [0, -1, 0, 1, 0, 0, 0, 0, 0],
+      ],
+      [
+        [0, 0, 0, 0, 0, -1, 0, 1, 0], [1, 0, 0, 0, -1, 0, 0, 0, -1], [0, 1, 0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 0, 0, 1, 0, 0],
+      ],
+      [
+        [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, 1, 0, 1, 0, 0, 0, 0, 0], [-1, 0, 0, 0, 1, 0, 0, 0, -1],
+        [0, 0, 0, 0, 0, 1, 0, 1, 0],
+      ],
+      [
+        [0, -1, 0, 1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1, 0, 1, 0],
+        [-1, 0, 0, 0, -1, 0, 0, 0, 1],
+      ],
     ]
     let rows = ways.flatMap { $0 }
     let turned = (0..<9).flatMap { entry in rows.map { $0[entry] } }
@@ -68,11 +80,14 @@ extension ONNXBuilder {
     let sums = node("Add", [node("MatMul", [flat, numbers(turned, shape: [9, 16])]), numbers(ones, shape: [16])])
     let all = node("Reshape", [sums, integers([-1, 4, 4])])
     // The trace and the diagonal.
-    let diagonal: [Float] = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1]
+    let diagonal: [Float] = [
+      1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1,
+    ]
     let squares = node("MatMul", [flat, numbers(diagonal, shape: [9, 4])])
     let best = node("ArgMax", [squares], [.int("axis", 1), .int("keepdims", 1)])
     let chosen = node("GatherND", [all, best], [.int("batch_dims", 1)])
-    let length = node("Sqrt", [node("ReduceSum", [node("Mul", [chosen, chosen]), integers([1])], [.int("keepdims", 1)])])
+    let length = node(
+      "Sqrt", [node("ReduceSum", [node("Mul", [chosen, chosen]), integers([1])], [.int("keepdims", 1)])])
     return node("Div", [chosen, length])
   }
 

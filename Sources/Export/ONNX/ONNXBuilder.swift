@@ -231,9 +231,11 @@ struct ONNXBuilder {
     let key = "weight \(value) \(axes)"
     if let known = constants[key] { return known }
     let turned = axes == Array(axes.indices) ? tensor : tensor.permuted(axes)
-    let result = initializer(turned, name, channels: channels)
+    // What is computed, such as the places of a map, is no weight.
+    let isWeight = graph.weights[name] == tensor.shape
+    let result = initializer(turned, name, channels: isWeight ? channels : nil)
     constants[key] = result
-    if precision != .fp32 { rounded[name] = roundedWeight(tensor, axis: axes[channels]) }
+    if precision != .fp32, isWeight { rounded[name] = roundedWeight(tensor, axis: axes[channels]) }
     return result
   }
 

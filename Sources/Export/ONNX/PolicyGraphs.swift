@@ -74,20 +74,23 @@ package struct PolicyExamples {
   package func pass(_ count: Int, seed: UInt64) -> Pass {
     let random = Random(seed: seed).split("graph")
     let time = policy.view.observations.count
-    let images = schema.images.map { key, size in
+    // From the schema's own dictionaries, so that all passes go through keys in one order.
+    var images = schema.images.mapValues { ImageBatch(batch: 0, time: time, size: $0, pixels: []) }
+    for (key, size) in schema.images {
       var random = random.split(key)
       let pixels = (0..<count * time * size.height * size.width * 3).map { _ in UInt8(random.below(256)) }
-      return (key, ImageBatch(batch: count, time: time, size: size, pixels: pixels))
+      images[key] = ImageBatch(batch: count, time: time, size: size, pixels: pixels)
     }
-    let vectors = schema.vectors.map { key, width in
+    var vectors = schema.vectors.mapValues { Tensor.zeros([0, time, $0]) }
+    for (key, width) in schema.vectors {
       var random = random.split(key)
       let values = (0..<count * time).flatMap { _ in self.values(key, width, &random) }
-      return (key, Tensor(values, shape: [count, time, width]))
+      vectors[key] = Tensor(values, shape: [count, time, width])
     }
     var words = random.split("instructions")
     return Pass(
       observations: ObservationBatch(
-        images: Dictionary(uniqueKeysWithValues: images), vectors: Dictionary(uniqueKeysWithValues: vectors),
+        images: images, vectors: vectors,
         instructions: (0..<count).map { _ in
           (0..<1 + words.below(4)).map { _ in words.choice(instructions) }.joined(separator: " ")
         }, time: time),
@@ -137,7 +140,9 @@ package struct PolicyExamples {
     let seen = try GraphTrace.paused { try policy.encoder(normalizer.normalized(pass.observations)) }
     var values = Dictionary(uniqueKeysWithValues: features(seen))
     if let trace { for (name, tensor) in features(seen) { trace.input(tensor, named: name) } }
-    guard let outputs = policy.head(seen, &inputs) else { throw PolicyGraphs.Problem.noHead(policy: type(of: policy).name) }
+    guard let outputs = policy.head(seen, &inputs) else {
+      throw PolicyGraphs.Problem.noHead(policy: type(of: policy).name)
+    }
     values.merge(inputs.values) { first, _ in first }
     return (try outputs.map { ($0.name, try recorded($0)) }, values)
   }
@@ -145,7 +150,9 @@ package struct PolicyExamples {
   /// Actions in the units of the recordings.
   private func recorded(_ output: HeadOutput) throws -> Tensor {
     guard output.kind != .plain else { return output.tensor }
-    guard let affine = normalizer.keys[Normalizer.actions] else { throw NormalizerError.missing(key: Normalizer.actions) }
+    guard let affine = normalizer.keys[Normalizer.actions] else {
+      throw NormalizerError.missing(key: Normalizer.actions)
+    }
     let scaled = output.tensor * Tensor(affine.scale, shape: [affine.scale.count])
     return output.kind == .deviation ? scaled : scaled + Tensor(affine.offset, shape: [affine.offset.count])
   }
