@@ -108,14 +108,23 @@ let package = Package(
     tests("Reports", ["Reports", "Evaluation", "Imitation"]),
     tests("ImageMetrics", ["ImageMetrics", "Layers", "Tensors"]),
     tests(
-      "Export", ["Export", "Encoders", "Policies", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
+      "Export",
+      [
+        "Export", "Encoders", "Policies", "Imitation", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
     tests(
       "Serving",
       [
         "Serving", "Encoders", "Policies", "Imitation", "Tensors", .product(name: "NIOCore", package: "swift-nio"),
       ]),
     tests(
-      "Command", ["Commands", "ImitationKit", "Demonstrations", "Evaluation", "Reports", "Training"],
+      "Command",
+      [
+        "Commands", "ImitationKit", "Demonstrations", "Evaluation", "Reports", "Training",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
       exclude: ["Outside"]),
   ],
   swiftLanguageModes: [.v6]

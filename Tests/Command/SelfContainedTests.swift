@@ -1,3 +1,5 @@
+import Crypto
+import Export
 import Foundation
 import Layers
 import Tensors
@@ -43,6 +45,35 @@ import Training
     try FileManager.default.copyItem(
       atPath: runner.folder + "/run/policy", toPath: elsewhere.folder + "/policy")
     #expect(try elsewhere.run("verify", "policy").status == 0)
+  }
+
+  /// Graphs are part of the package: checked like its other files, told of in them, rounded on demand.
+  @Test func graphsAreInThePackage() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    let trained = try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4")
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(try runner.run("export", "run", "--onnx").status == 0)
+    #expect(try runner.run("verify", "run/policy").status == 0)
+    let path = runner.folder + "/run/policy/head.onnx"
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    let model = try ONNXModelProto(serializedBytes: bytes)
+    let metadata = Dictionary(uniqueKeysWithValues: model.metadataProps.map { ($0.key, $0.value) })
+    let recipe = try Data(contentsOf: URL(fileURLWithPath: runner.folder + "/run/recipe.yaml"))
+    #expect(metadata["recipe_sha256"] == SHA256.hash(data: recipe).hexadecimal)
+    #expect(metadata["graph"] == "head" && metadata["color_order"] == "RGB" && metadata["toolkit"]!.hasPrefix("Imit"))
+    #expect(metadata["images"]!.contains("robot0_agentview_left_image") && metadata["sampling"]!.contains("mixture"))
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let damaged = try runner.run("verify", "run/policy")
+    #expect(damaged.status == 1 && damaged.complaint.contains("head.onnx: damaged"), "\(damaged.errors)")
+    let rounded = try runner.run("export", "run", "--precision", "int8")
+    #expect(rounded.status == 0 && rounded.output.contains("int8: actions change by at most"), "\(rounded.errors)")
+    #expect(rounded.output.contains("recorded observations"))
+    // Without a graph in it, an export removes those of before.
+    #expect(try runner.run("export", "run").status == 0)
+    #expect(!FileManager.default.fileExists(atPath: path))
   }
 
   /// A recipe whose policy attends to tokens is trained, resumed, exported and evaluated.
