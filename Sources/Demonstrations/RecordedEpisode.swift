@@ -58,7 +58,10 @@ package struct RecordedEpisode: Sendable {
       targets.append(environment.target(of: action))
     }
     let step = try environment.step(action)
-    append(observation, action: recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
+    // What a robot gets is decided when it is sent.
+    let sent = (environment as? any RealTimeEnvironment)?.sent
+    append(
+      observation, action: sent ?? recorded.relative, absolute: recorded.absolute, state: state, success: step.success)
     return step
   }
 

@@ -5,12 +5,12 @@ import Imitation
 ///
 /// It is made from what the adapter says of its numbers. Where that leaves open what a number does, there are no limits but
 /// an error: nobody can clip what nobody knows.
-package struct ActionLimits: Sendable, Equatable {
+package struct ActionLimits: Sendable {
   /// What an action is limited from.
   struct Reference {
     /// The newest observation's vectors.
     private(set) var seen: [String: [Float]] = [:]
-    /// The goal that was sent last, if the robot has not been held since.
+    /// The goal that was sent last, if the robot has not been held since: it is on its way there, if it can.
     private(set) var goal: [Float]?
 
     mutating func see(_ observation: Observation) { seen = observation.vectors }
@@ -19,7 +19,7 @@ package struct ActionLimits: Sendable, Equatable {
   }
 
   /// Numbers that move something together: the hand along axes, or what turns.
-  struct Group: Sendable, Equatable {
+  struct Group: Sendable {
     var indices: [Int]
     /// What 1 stands for, in meters or radians.
     var scales: [Double]
@@ -29,6 +29,27 @@ package struct ActionLimits: Sendable, Equatable {
     var key: String
     /// Whether the speed limits each number by itself, as of joints, or all of them together.
     var isEach = false
+
+    /// What a new goal is counted from: of all places between the one that is seen and the goal that was sent last, the nearest
+    /// to what is asked for. So a robot that did not go where it was sent is not led further away when it is asked to stay.
+    ///
+    /// - Parameter lead: how far from what is seen that may be.
+    func start(for asked: [Double], seen: [Double], sent: [Double], lead: Double) -> [Double] {
+      var way = zip(sent, seen).map { $0 - $1 }
+      if isEach {
+        way = way.map { min(max($0, -lead), lead) }
+        return asked.indices.map { place in
+          let end = seen[place] + way[place]
+          return min(max(asked[place], min(seen[place], end)), max(seen[place], end))
+        }
+      }
+      let length = way.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      guard length > 0 else { return seen }
+      way = way.map { $0 * min(1, lead / length) }
+      let square = way.reduce(0) { $0 + $1 * $1 }
+      let along = asked.indices.reduce(0) { $0 + (asked[$1] - seen[$1]) * way[$1] } / square
+      return zip(seen, way).map { $0 + min(max(along, 0), 1) * $1 }
+    }
   }
 
   /// Whether numbers are where to go, or how far from here.
@@ -38,15 +59,14 @@ package struct ActionLimits: Sendable, Equatable {
   private let box: (low: [Double], high: [Double])
   private let ranges: [ClosedRange<Float>?]
 
-  package static func == (a: Self, b: Self) -> Bool {
-    a.isGoal == b.isGoal && a.hand == b.hand && a.turns == b.turns && a.ranges == b.ranges && a.box == b.box
-  }
-
   /// - Throws: `RobotError.cannotClip`.
   package init(_ options: RobotLimits, for spec: EnvironmentSpec) throws {
     let (schema, name) = (spec.actions, spec.name)
     func refused(_ reason: String) -> RobotError { .cannotClip(robot: name, reason: reason) }
-    let units = schema.dimensions.map { Unit($0.unit) }
+    // A gripper's meters do not move the hand.
+    let units = schema.dimensions.enumerated().map {
+      options.rangeOnly.contains(schema.label($0)) ? nil : Unit($1.unit)
+    }
     let (meters, radians) = (
       units.indices.filter { units[$0]?.isMeter == true }, units.indices.filter { units[$0]?.isMeter == false }
     )
@@ -112,7 +132,12 @@ package struct ActionLimits: Sendable, Equatable {
     _ radians: [Int], _ units: [Unit?], _ options: RobotLimits, _ spec: EnvironmentSpec, _ control: ControlWords,
     isGoal: Bool, _ refused: (String) -> RobotError
   ) throws -> Group? {
-    guard !radians.isEmpty else { return nil }
+    guard !radians.isEmpty else {
+      guard options.maxTurn == nil else {
+        throw refused("none of its actions is in radians, so nothing turns; leave out max_turn")
+      }
+      return nil
+    }
     guard let speed = options.maxTurn else { throw refused("it turns in radians: max_turn (rad/s) is needed") }
     var group = Group(indices: radians, scales: radians.map { units[$0]!.scale }, speed: speed, key: "")
     group.isEach = control.isJoint
@@ -147,6 +172,10 @@ package struct ActionLimits: Sendable, Equatable {
     return action
   }
 
+  /// How far a goal may be ahead of where the robot is seen, in periods at full speed: what follows with a delay gets its full
+  /// speed, what is blocked does not get goals that run away from it.
+  private static let lead = 3.0
+
   private func limit(
     _ group: Group, _ action: inout [Float], _ reference: Reference, _ period: Double, isHand: Bool
   ) {
@@ -155,13 +184,15 @@ package struct ActionLimits: Sendable, Equatable {
     let seen = (reference.seen[group.key] ?? []).map(Double.init)
     let sent =
       isGoal ? reference.goal.map { goal in zip(group.indices, group.scales).map { Double(goal[$0]) * $1 } } : nil
-    let start = sent ?? (seen.isEmpty ? asked.map { _ in 0 } : seen)
-    let from = isGoal ? start : isHand ? seen : asked.map { _ in 0 }
+    let most = group.speed * period
+    let from =
+      isGoal
+      ? sent.map { group.start(for: asked, seen: seen, sent: $0, lead: ActionLimits.lead * most) } ?? seen
+      : isHand ? seen : asked.map { _ in 0 }
     var target = isGoal || !isHand ? asked : zip(from, asked).map { $0 + $1 }
     if isHand { target = target.enumerated().map { min(max($1, box.low[$0]), box.high[$0]) } }
     var move = zip(target, from).map { $0 - $1 }
     // A move of exactly the speed is not one too fast, whatever its last digit.
-    let most = group.speed * period
     if group.isEach {
       move = move.map { abs($0) > most * 1.000_001 ? ($0 < 0 ? -most : most) : $0 }
     } else {

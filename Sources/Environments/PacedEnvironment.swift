@@ -25,8 +25,16 @@ public final class PacedEnvironment: RealTimeEnvironment, Sendable {
     /// Of the steps that followed another without a hold between.
     var intervals = (count: 0, seconds: 0.0)
     var reference = ActionLimits.Reference()
+    /// The action of the last step, as it was sent.
+    var sent: [Float]?
     /// What went wrong when it was to hold.
     var failure: (any Error)?
+
+    /// It stays where it is, not where it was sent.
+    mutating func holds() {
+      isHolding = true
+      reference.forgetGoal()
+    }
   }
 
   /// Only touched under the lock.
@@ -53,6 +61,7 @@ public final class PacedEnvironment: RealTimeEnvironment, Sendable {
 
   public var spec: EnvironmentSpec { environment.spec }
   public var pace: PaceReport { lock.withLock { state.report } }
+  public var sent: [Float]? { lock.withLock { state.sent } }
 
   public func reset(_ episode: EpisodeSpec) throws -> Observation {
     try lock.withLock {
@@ -83,7 +92,7 @@ public final class PacedEnvironment: RealTimeEnvironment, Sendable {
   public func hold() throws {
     try lock.withLock {
       state.due = nil
-      state.isHolding = true
+      state.holds()
       try (environment as? any RealTimeEnvironment)?.hold()
     }
   }
@@ -114,6 +123,7 @@ public final class PacedEnvironment: RealTimeEnvironment, Sendable {
     state.report.steps += 1
     if allowed != action { state.report.clipped += 1 }
     state.reference.sent(allowed)
+    state.sent = allowed
     let transition = try environment.step(allowed)
     let lateness = clock.now - sent - period
     if lateness > 0 {
@@ -131,9 +141,8 @@ public final class PacedEnvironment: RealTimeEnvironment, Sendable {
     guard lock.try() else { return }
     defer { lock.unlock() }
     guard !state.isHolding, let due = state.due, clock.now > due + holdAfter else { return }
-    state.isHolding = true
+    state.holds()
     state.report.holds += 1
-    state.reference.forgetGoal()
     do { try (environment as? any RealTimeEnvironment)?.hold() } catch { state.failure = error }
   }
 }

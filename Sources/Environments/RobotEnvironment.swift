@@ -103,6 +103,8 @@ public final class RobotEnvironment: ProcessEnvironment, Simulator, Teleoperated
     return report
   }
 
+  public var sent: [Float]? { paced.sent }
+
   public override func reset(_ episode: EpisodeSpec) throws -> Observation { try paced.reset(episode) }
   public override func step(_ action: [Float]) throws -> Transition { try paced.step(action) }
   public override func hold() throws { try paced.hold() }
@@ -127,6 +129,7 @@ public final class RobotEnvironment: ProcessEnvironment, Simulator, Teleoperated
     private weak var robot: RobotEnvironment?
     let spec: EnvironmentSpec
     var pace: PaceReport { PaceReport() }
+    var sent: [Float]? { nil }
 
     init(_ robot: RobotEnvironment) { (self.robot, spec) = (robot, robot.spec) }
 

@@ -1,6 +1,5 @@
 import Foundation
 import Imitation
-import Synchronization
 import Tensors
 
 /// Predicts for many episodes at once: those that need a prediction at about the same time get theirs from one batched forward pass.
@@ -49,10 +48,7 @@ package final class ActionScheduler: Sendable {
   /// An episode that may ask begins or ends.
   package func enter() { condition.withLock { state.acting += 1 } }
   package func leave() {
-    condition.withLock {
-      state.acting -= 1
-      condition.broadcast()
-    }
+    condition.withLock { state.acting -= 1 }
   }
 
   /// An agent's action, from a batch with others. Whoever finds none under way computes it.
@@ -65,7 +61,6 @@ package final class ActionScheduler: Sendable {
     condition.lock()
     defer { condition.unlock() }
     state.waiting.append(Waiting(agent: agent, observation: observation, slot: slot))
-    condition.broadcast()
     while true {
       if let answer = state.answers.removeValue(forKey: slot) {
         return (try answer.outcome.get(), answer.seconds)

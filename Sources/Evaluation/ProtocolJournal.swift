@@ -8,6 +8,11 @@ package final class ProtocolJournal {
   /// What attempts must have in common to be counted together.
   private struct Identity: Codable, Equatable {
     var step: Int
+    /// A digest of the policy's weights: training again gives others at the same step.
+    var weights: String
+    /// What was asked for.
+    var task, instruction: String
+    var horizon: Int
     /// A digest of the protocol's file.
     var digest: String
     var conditions: EvaluationConditions
@@ -15,7 +20,9 @@ package final class ProtocolJournal {
 
   private struct Line: Codable {
     var identity: Identity
-    var attempt: ProtocolAttempt
+    /// Nil where the operator had it repeated.
+    var attempt: ProtocolAttempt?
+    var repeated: TrialProtocol.Item?
   }
 
   private let identity: Identity
@@ -26,18 +33,41 @@ package final class ProtocolJournal {
   /// How many are there of another checkpoint, protocol or setting of the robot.
   package let others: Int
 
+  /// Attempts that were repeated, in order.
+  private var repeats: [TrialProtocol.Item]
+
   /// Opens the journal, or begins one.
-  /// - Throws: `WriteError`.
-  package init(path: String, _ definition: TrialProtocol, step: Int, conditions: EvaluationConditions) throws {
+  ///
+  /// - Parameters:
+  ///   - weights: a digest of the policy's.
+  ///   - task, instruction, horizon: what is asked for; the instruction is empty when the robot's adapter says it.
+  /// - Throws: `WriteError`, `JournalDamage`.
+  package init(
+    path: String, _ definition: TrialProtocol, step: Int, weights: String, task: String, instruction: String,
+    horizon: Int, conditions: EvaluationConditions
+  ) throws {
     self.path = path
     var digest = StableHash()
     digest.add(definition.complete.json.utf8)
-    let identity = Identity(step: step, digest: String(digest.value, radix: 16), conditions: conditions)
+    let identity = Identity(
+      step: step, weights: weights, task: task, instruction: instruction, horizon: horizon,
+      digest: String(digest.value, radix: 16), conditions: conditions)
     self.identity = identity
     let data = FileManager.default.contents(atPath: path) ?? Data()
-    let lines = data.split(separator: 0x0a).compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }
-    attempts = lines.filter { $0.identity == identity }.map(\.attempt)
-    others = lines.count - attempts.count
+    var lines: [Line] = []
+    let texts = data.split(separator: 0x0a, omittingEmptySubsequences: false)
+    for (index, text) in texts.enumerated() where !text.isEmpty {
+      if let line = try? JSONDecoder().decode(Line.self, from: Data(text)) {
+        lines.append(line)
+      } else if JSONSerialization.isValid(Data(text)) {
+        // Whole, so nothing that a kill has cut short: an attempt must not be made again because nobody can read it.
+        throw JournalDamage(path: path, line: index + 1)
+      }
+    }
+    let own = lines.filter { $0.identity == identity }
+    attempts = own.compactMap(\.attempt)
+    repeats = own.compactMap(\.repeated)
+    others = lines.count { $0.identity != identity && $0.attempt != nil }
     let folder = (path as NSString).deletingLastPathComponent
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
@@ -49,8 +79,17 @@ package final class ProtocolJournal {
 
   /// - Throws: `WriteError`.
   package func append(_ attempt: ProtocolAttempt) throws {
+    var attempt = attempt
+    attempt.repeated = repeats.count { ProtocolResult.Place($0) == ProtocolResult.Place(attempt) }
     try write(JSONEncoder().encode(Line(identity: identity, attempt: attempt)) + Data("\n".utf8))
     attempts.append(attempt)
+  }
+
+  /// Keeps that an attempt was made and not counted.
+  /// - Throws: `WriteError`.
+  package func appendRepeat(of item: TrialProtocol.Item) throws {
+    try write(JSONEncoder().encode(Line(identity: identity, repeated: item)) + Data("\n".utf8))
+    repeats.append(item)
   }
 
   /// Whether an item has still to be tried.
@@ -66,4 +105,17 @@ package final class ProtocolJournal {
       throw WriteError.failed(path: path, reason: String(cString: strerror(errno)))
     }
   }
+}
+
+/// A line of a journal that holds an attempt which this version cannot read.
+package struct JournalDamage: Error, Equatable, CustomStringConvertible {
+  package var path: String
+  package var line: Int
+  package var description: String {
+    "\(path), line \(line): not an attempt that can be read; move the file away to begin again"
+  }
+}
+
+extension JSONSerialization {
+  fileprivate static func isValid(_ data: Data) -> Bool { (try? jsonObject(with: data)) != nil }
 }

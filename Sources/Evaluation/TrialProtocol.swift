@@ -45,7 +45,7 @@ package struct TrialProtocol: PluginOptions {
   }
 
   /// One attempt that is to be made.
-  package struct Item: Hashable, Sendable {
+  package struct Item: Hashable, Codable, Sendable {
     package var group: String
     /// Its number within the group, from 0.
     package var number: Int
@@ -76,7 +76,7 @@ package struct ProtocolAttempt: Codable, Sendable, Equatable {
   package var error: String?
 
   package init(
-    _ item: TrialProtocol.Item, success: Bool, seed: UInt64, pace: PaceReport, repeated: Int, error: String? = nil
+    _ item: TrialProtocol.Item, success: Bool, seed: UInt64, pace: PaceReport, repeated: Int = 0, error: String? = nil
   ) {
     (group, number, self.success, self.seed) = (item.group, item.number, success, seed)
     (self.pace, self.repeated, self.error) = (pace, repeated, error)
@@ -103,6 +103,8 @@ package struct ProtocolResult: Codable, Sendable, Equatable {
   package var toolkit: String
   package var `protocol`: String
   package var step: Int
+  /// What the robot was asked to do.
+  package var task: String
   package var conditions: EvaluationConditions
   package var versions: [String: String]
   /// Of each group, and of all.
@@ -114,10 +116,10 @@ package struct ProtocolResult: Codable, Sendable, Equatable {
 
   /// - Parameter attempts: in any order, each item once.
   package init(
-    _ definition: TrialProtocol, _ attempts: [ProtocolAttempt], toolkit: String, step: Int,
+    _ definition: TrialProtocol, _ attempts: [ProtocolAttempt], toolkit: String, step: Int, task: String,
     conditions: EvaluationConditions, versions: [String: String]
   ) {
-    (self.toolkit, `protocol`, self.step) = (toolkit, definition.name, step)
+    (self.toolkit, `protocol`, self.step, self.task) = (toolkit, definition.name, step, task)
     (self.conditions, self.versions) = (conditions, versions)
     let items = definition.items
     let found = Dictionary(attempts.map { (Place($0), $0) }) { $1 }

@@ -2,9 +2,15 @@
 public protocol RealTimeEnvironment: Environment {
   /// How the clock was kept since the last `reset`.
   var pace: PaceReport { get }
+  /// The action of the last step since `reset`, as the robot got it; nil before the first one.
+  var sent: [Float]? { get }
   /// Has the robot stay where it is until the next `step`.
   /// - Throws: when the robot cannot be reached.
   func hold() throws
+}
+
+extension RealTimeEnvironment {
+  public var sent: [Float]? { nil }
 }
 
 /// A robot that a person can lead.

@@ -125,8 +125,75 @@ import Testing
     try runner.write(Self.definition.replacingOccurrences(of: "blue", with: "green"), to: "small-protocol.yaml")
     let changed = try evaluate("other", "")
     #expect(
-      changed.output.contains("0/0") && changed.errors.contains("4 attempts of another checkpoint, protocol or robot"))
+      changed.output.contains("0/0") && changed.errors.contains("4 attempts of another policy, protocol, task or robot")
+    )
     try refusals(runner)
+  }
+
+  /// What was judged of other weights, though of as many steps, is not this policy's; what was repeated is known after a stop.
+  @Test func attemptsBelongToThePolicyThatMadeThem() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    func evaluate(_ answers: String) throws -> CommandRunner.Result {
+      try runner.run(["evaluate", "run", "--protocol", "small-protocol.yaml"], input: answers)
+    }
+    #expect(try evaluate("\nr\n\nr\nq\n").output.contains("0/0"))
+    #expect(try evaluate("\ns\nq\n").output.contains("1/1"))
+    func result() throws -> ProtocolResult {
+      try JSONDecoder().decode(ProtocolResult.self, from: #require(runner.bytes("run/protocols/small.json")))
+    }
+    #expect(try result().attempts.map(\.repeated) == [2] && result().task == "pick")
+    let again = try runner.run(
+      "train", "run/recipe.yaml", "--run", "run", "--restart", "--set", "seed=9", "--set", "training.steps=2")
+    #expect(again.status == 0, "\(again.errors)")
+    let other = try evaluate("q\n")
+    #expect(other.output.contains("0/0") && other.errors.contains("1 attempts of another policy"), "\(other.errors)")
+    // A whole line that nobody can read is not passed over.
+    let journal = runner.folder + "/run/protocols/small.jsonl"
+    try (String(contentsOfFile: journal, encoding: .utf8) + "{\"identity\": {}}\n").write(
+      toFile: journal, atomically: true, encoding: .utf8)
+    let damaged = try evaluate("")
+    #expect(
+      damaged.status == 1 && damaged.complaint.contains("small.jsonl, line 4: not an attempt"), "\(damaged.errors)")
+  }
+
+  /// At a terminal: an Enter too many before a question begins nothing, and one during an episode ends it.
+  @Test func whatIsTypedTooEarlyBeginsNothing() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    let fake = try FakeRobot(folder: runner.folder)
+    try runner.write(
+      """
+      import os, pty, subprocess, sys, time
+      ours, theirs = pty.openpty()
+      program = subprocess.Popen(sys.argv[1:], stdin=theirs, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+      seen = b""
+      def until(words, count=1):
+          global seen
+          while seen.count(words) < count:
+              part = program.stderr.read1(4096)
+              if not part:
+                  sys.exit("ended: " + seen.decode())
+              seen += part
+      until(b"Enter to begin")
+      os.write(ours, b"\\n")
+      until(b"k keep")
+      os.write(ours, b"k\\n\\n\\n")
+      until(b"Enter to begin", 2)
+      time.sleep(1)
+      assert seen.count(b"k keep") == 1, seen
+      os.write(ours, b"q\\n")
+      print(program.wait())
+
+      """, to: "operator.py")
+    let found = try runner.run(
+      [
+        "python3", "operator.py", CommandRunner.executable, "record", "--environment", "robot", "--set",
+        "evaluation.simulator=\(Self.robot)",
+        "--episodes", "2", "--output", "pick.hdf5",
+      ], executable: "/usr/bin/env")
+    #expect(found.output == "1\n", "\(found.output) \(found.errors)")
+    #expect(fake.calls.count { $0 == "reset" } == 1)
   }
 
   private func refusals(_ runner: CommandRunner) throws {

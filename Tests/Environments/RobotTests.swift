@@ -83,6 +83,48 @@ import Testing
     #expect(low.actions == [[0.5, 0, 0, 0]] && low.clipped == 1)
   }
 
+  /// A robot that does not go where it is sent: goals do not run away from it, and when it is asked to stay, it is not moved.
+  @Test func goalsDoNotRunAwayFromABlockedRobot() throws {
+    let spec = spec(["m", "m", "m", "1 close"], "operational space, goal in the base frame", range: -2...2)
+    let arm = Follower(spec, [0.5, 0, 0.5])
+    arm.isBlocked = true
+    let clock = FakeClock()
+    let paced = try PacedEnvironment(arm, limits: ActionLimits(limits(), for: spec), holdAfter: 0.3, clock: clock)
+    _ = try paced.reset(EpisodeSpec(task: "pick", seed: 1, pool: .evaluation))
+    for _ in 0..<10 { _ = try paced.step([0.9, 0, 0.5, 0]) }
+    // 0.05 m a period: three periods ahead, and the next one.
+    #expect(arm.actions.map { $0[0] }.max()! < 0.7 + 1e-5)
+    _ = try paced.step([0.5, 0, 0.5, 0])
+    #expect(arm.actions.last == [0.5, 0, 0.5, 0])
+    // Beside the way: from where it stands.
+    for _ in 0..<5 { _ = try paced.step([0.9, 0, 0.5, 0]) }
+    _ = try paced.step([0.5, 0.04, 0.5, 0])
+    #expect(arm.actions.last == [0.5, 0.04, 0.5, 0])
+    // Held, it is where it is seen, not where it was sent: by the watch and by who asks for it.
+    for ask in [false, true] {
+      for _ in 0..<5 { _ = try paced.step([0.9, 0, 0.5, 0]) }
+      if ask { try paced.hold() } else { clock.advance(2) }
+      _ = try paced.step([0.9, 0, 0.5, 0])
+      #expect(abs(arm.actions.last![0] - 0.55) < 1e-6, "\(arm.actions.last!)")
+    }
+    // And of joints, each by itself.
+    let joints = self.spec(
+      ["rad", "rad"], "joint position", range: -1.5...1.5, vectors: ["joints": 2],
+      meanings: ["joints": VectorSchema(unit: "rad")])
+    let turned = Follower(joints, [0.4, 0])
+    turned.isBlocked = true
+    let options = RobotLimits {
+      $0.maxTurn = 1
+      $0.joints = "joints"
+    }
+    let other = try PacedEnvironment(turned, limits: ActionLimits(options, for: joints), clock: FakeClock())
+    _ = try other.reset(EpisodeSpec(task: "pick", seed: 1, pool: .evaluation))
+    for _ in 0..<20 { _ = try other.step([1.4, -0.05]) }
+    #expect(turned.actions.map { $0[0] }.max()! < 0.8 + 1e-5 && turned.actions.last![1] == -0.05)
+    _ = try other.step([0.4, 0])
+    #expect(turned.actions.last == [0.4, 0] && other.sent == [0.4, 0])
+  }
+
   @Test func jointsAreNotTurnedTooFast() throws {
     let meanings = ["joints": VectorSchema(unit: "rad")]
     let goals = spec(
@@ -112,6 +154,8 @@ import Testing
       } catch { return "\(error)" }
     }
     #expect(refusal(spec(meters, steps), limits()) == "")
+    // A gripper whose opening is in meters moves no hand.
+    #expect(refusal(spec(meters + ["m"], steps), limits()) == "")
     for (spec, limits, words) in [
       (spec(meters, nil), limits(), "whether its actions are steps or goals"),
       (spec(meters, "step or goal in the base frame"), limits(), "whether its actions are steps or goals"),
@@ -130,6 +174,8 @@ import Testing
       (spec(meters, "step of the hand"), limits(), "in the frame of the actions"),
       (spec(meters, steps, meanings: [:]), limits(), "it is in '?'"),
       (spec(["rad"], "joint position"), limits(), "leave out workspace and max_speed"),
+      (spec(meters, steps), limits { $0.maxTurn = 1 }, "none of its actions is in radians"),
+      (spec(meters + ["m"], steps), limits { $0.rangeOnly = [] }, "4 of its numbers are in meters"),
       (spec(["rad"], "joint position"), RobotLimits(), "max_turn (rad/s) is needed"),
       (spec(["rad"], "joint position"), RobotLimits { $0.maxTurn = 1 }, "'robot0_joint_pos' has to be its 1 joints"),
       (
@@ -201,11 +247,12 @@ import Testing
   }
 }
 
-/// An arm that is at once where it is sent to.
+/// An arm that is at once where it is sent to, unless something is in its way.
 private final class Follower: RealTimeEnvironment {
   let spec: EnvironmentSpec
   var place: [Float]
   var actions: [[Float]] = []
+  var isBlocked = false
   var pace: PaceReport { PaceReport() }
 
   init(_ spec: EnvironmentSpec, _ place: [Float]) { (self.spec, self.place) = (spec, place) }
@@ -216,6 +263,7 @@ private final class Follower: RealTimeEnvironment {
   func reset(_ episode: EpisodeSpec) -> Observation { seen }
   func step(_ action: [Float]) -> Transition {
     actions.append(action)
+    guard !isBlocked else { return Transition(observation: seen, success: false) }
     let isStep = spec.actions.control?.contains("step") == true
     place = place.indices.map { isStep ? place[$0] + 0.1 * action[$0] : action[$0] }
     return Transition(observation: seen, success: false)

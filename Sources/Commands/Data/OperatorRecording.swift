@@ -23,7 +23,7 @@ struct OperatorRecording {
   /// - Returns: whether there are.
   /// - Throws: what the robot throws when it fails; what was kept stays.
   func run() throws -> Bool {
-    tell("Keep a hand at the emergency stop. Enter during an episode ends it, Ctrl-C holds the robot and stops.")
+    tell(acting.console.warning)
     if let left = FileManager.default.contents(atPath: undecided).flatMap({ Int(String(decoding: $0, as: UTF8.self)) })
     {
       if !store.missing(of: left + 1).contains(left) {

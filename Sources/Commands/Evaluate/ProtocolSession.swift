@@ -43,7 +43,10 @@ struct ProtocolSession {
   func run(trusting: Bool, _ format: OutputFormat) throws {
     let (result, isInterrupted) = try run(trusting: trusting)
     tell("\n\(result.pace.line)")
-    print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
+    let json = try OutputFormat.json(result)
+    print(format == .json ? json : result.consoleTable)
+    // After the table: a full disk must not hide it.
+    try AtomicFile.write(Data(json.utf8), to: "\(folder.path)/protocols/\(result.protocol).json")
     if isInterrupted { throw Interruption.failure }
     if result.all.tried < result.all.planned { tell("the same command goes on with the rest") }
   }
@@ -61,26 +64,27 @@ struct ProtocolSession {
     }
     let task = try robot.spec.task(task ?? definition.task ?? robot.spec.onlyTask)
     _ = try checkpoint.blueprint.check(acting: robot.spec, trusting: trusting)
-    let place = "\(folder.path)/protocols/\(definition.name)"
+    let horizon = definition.horizon ?? task.horizon
+    let policy = try TrainedPolicy(run: folder.path, step: checkpoint.step, catalog: catalog)
     let journal = try ProtocolJournal(
-      path: place + ".jsonl", definition, step: checkpoint.step, conditions: recipe.conditions)
-    let agent = try TrainedPolicy(run: folder.path, step: checkpoint.step, catalog: catalog).agent()
-    let acting = OperatedRobot(
-      robot, task: task, horizon: definition.horizon ?? task.horizon, OperatorConsole(interruption))
-    introduce(definition, journal)
+      path: "\(folder.path)/protocols/\(definition.name).jsonl", definition, step: checkpoint.step,
+      weights: policy.weightsDigest, task: task.name, instruction: definition.instruction ?? "", horizon: horizon,
+      conditions: recipe.conditions)
+    let agent = policy.agent()
+    let acting = OperatedRobot(robot, task: task, horizon: horizon, OperatorConsole(interruption))
+    introduce(definition, journal, acting.console)
     try attempts(definition, journal, agent, acting)
     let result = ProtocolResult(
-      definition, journal.attempts, toolkit: Toolkit.version, step: checkpoint.step, conditions: recipe.conditions,
-      versions: robot.spec.versions)
-    try OutputFormat.json(result).write(toFile: place + ".json", atomically: true, encoding: .utf8)
+      definition, journal.attempts, toolkit: Toolkit.version, step: checkpoint.step, task: task.name,
+      conditions: recipe.conditions, versions: robot.spec.versions)
     return (result, interruption.isAsked)
   }
 
-  private func introduce(_ definition: TrialProtocol, _ journal: ProtocolJournal) {
+  private func introduce(_ definition: TrialProtocol, _ journal: ProtocolJournal, _ console: OperatorConsole) {
     tell("\(definition.name)\(definition.about.isEmpty ? "" : ": \(definition.about)")")
-    tell("Keep a hand at the emergency stop. Enter during an attempt ends it, Ctrl-C holds the robot and stops.")
+    tell(console.warning)
     if journal.others > 0 {
-      tell(note: "\(journal.others) attempts of another checkpoint, protocol or robot are kept and not counted")
+      tell(note: "\(journal.others) attempts of another policy, protocol, task or robot are kept and not counted")
     }
   }
 
@@ -91,7 +95,6 @@ struct ProtocolSession {
     for (place, item) in items.enumerated() where journal.isOpen(item) {
       let seed = EpisodeResult.seed(
         recipe.evaluation.seed, task: "\(definition.name)/\(item.group)", episode: item.number)
-      var repeated = 0
       repeat {
         tell("\n\(place + 1) of \(items.count), \(item.group):")
         for line in item.setup { tell("  \(line)") }
@@ -105,12 +108,16 @@ struct ProtocolSession {
         let answer = acting.console.ask(question, keys: (played.error == nil ? ["s"] : []) + ["f", "r", "q"])
         guard let answer, answer != "q" else { return }
         if answer == "r" {
-          repeated += 1
+          try journal.appendRepeat(of: item)
           continue
         }
-        try journal.append(
-          ProtocolAttempt(
-            item, success: answer == "s", seed: seed, pace: played.pace, repeated: repeated, error: played.error))
+        do {
+          try journal.append(
+            ProtocolAttempt(item, success: answer == "s", seed: seed, pace: played.pace, error: played.error))
+        } catch {
+          tell("\(item.group), attempt \(item.number + 1): your answer '\(answer)' is not kept")
+          throw error
+        }
       } while journal.isOpen(item)
     }
   }

@@ -10,6 +10,14 @@ final class OperatorConsole {
 
   init(_ interruption: Interruption) { self.interruption = interruption }
 
+  /// What whoever stands beside a robot has to know.
+  var warning: String {
+    "Keep a hand at the emergency stop. "
+      + (isTerminal
+        ? "Enter ends what the robot does, Ctrl-C holds it and stops."
+        : "Answers come from a file or a pipe: only Ctrl-C ends what the robot does.")
+  }
+
   /// Whether the person has pressed Enter meanwhile, or wants to stop. Answers of a file are never ahead of their questions.
   var wantsEnd: Bool {
     if interruption.isAsked { return true }
@@ -30,6 +38,8 @@ final class OperatorConsole {
   /// - Parameter keys: what may be answered; "enter" is Enter alone.
   /// - Returns: nil when the person wants to stop, or the answers have ended.
   func ask(_ question: String, keys: [String]) -> String? {
+    // What begins something is asked for now, not by an Enter too many before.
+    if keys[0] == "enter" { forgetTyped() }
     while true {
       tell(text: question + " ")
       guard let answer = line()?.trimmingCharacters(in: .whitespaces).lowercased() else {
