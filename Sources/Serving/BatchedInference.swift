@@ -1,6 +1,5 @@
 import Foundation
 import Imitation
-import Synchronization
 
 /// What a policy predicted for one request.
 package struct Prediction: Sendable {

@@ -27,7 +27,8 @@ public struct ObservationNames: Sendable, Equatable {
   /// - Parameters:
   ///   - setting: a group of the policy's names, each with the client's.
   ///   - schema: what the policy looks at.
-  /// - Throws: `SettingError` with the line: for a name that the policy does not know, and a part of another width.
+  /// - Throws: `SettingError` with the line: for a name that the policy does not know, a part of another width, and a name of the
+  ///   client's that two of the policy's would take.
   public init(_ setting: Setting, schema: ObservationSchema) throws {
     guard case .map(let entries) = setting.value else { throw setting.wrongType("", wanted: "a group of keys") }
     let known = schema.imageKeys + schema.vectorKeys + [ObservationNames.prompt]
@@ -39,6 +40,11 @@ public struct ObservationNames: Sendable, Equatable {
       guard let match = text.wholeMatch(of: /(.*)\[(\d{1,6}):(\d{1,6})\]/), let low = Int(match.2),
         let high = Int(match.3)
       else {
+        guard !text.hasSuffix("]") else {
+          throw SettingError.invalid(
+            path: entry.key, line: entry.line,
+            reason: "'\(text)' names no part; a part is KEY[FIRST:END], as state[0:3]")
+        }
         sources[entry.key] = Source(key: text)
         continue
       }
@@ -49,6 +55,12 @@ public struct ObservationNames: Sendable, Equatable {
             ?? "only a part of numbers can be named, not of an image or a text")
       }
       sources[entry.key] = Source(key: String(match.1), range: low..<high)
+    }
+    for entry in entries {
+      if let other = known.first(where: { $0 != entry.key && self[$0] == self[entry.key] }) {
+        throw SettingError.invalid(
+          path: entry.key, line: entry.line, reason: "'\(self[entry.key])' is '\(other)' already")
+      }
     }
   }
 

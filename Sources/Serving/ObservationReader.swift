@@ -23,6 +23,7 @@ package enum ObservationProblem: Error, Equatable, CustomStringConvertible {
   case jpeg(String, reason: String)
   case frames(String, Int, others: Int)
   case notFinite(String)
+  case seedAlone
 
   package var description: String {
     switch self {
@@ -35,6 +36,7 @@ package enum ObservationProblem: Error, Equatable, CustomStringConvertible {
     case .jpeg(let key, let reason): "'\(key)': \(reason)"
     case .frames(let key, let count, let others): "'\(key)' has \(count) frames, the others have \(others)"
     case .notFinite(let key): "'\(key)' holds a value that is not a number"
+    case .seedAlone: "'seed' goes with 'reset': it is an episode's, and none begins"
     }
   }
 }
@@ -63,10 +65,12 @@ package struct ObservationReader: Sendable {
     try flatten(entries, under: "", into: &values)
     var frames = Frames()
     for (key, size) in schema.images {
-      try frames.add(images(key, size, values), key: names[key].key) { $0.images[key] = $1 }
+      let (count, images) = try images(key, size, values)
+      try frames.add(images, of: count, key: names[key].key) { $0.images[key] = $1 }
     }
     for (key, width) in schema.vectors {
-      try frames.add(vectors(key, width, values), key: names[key].key) { $0.vectors[key] = $1 }
+      let (count, vectors) = try vectors(key, width, values)
+      try frames.add(vectors, of: count, key: names[key].key) { $0.vectors[key] = $1 }
     }
     let instruction = try instruction(values)
     var request = ActionRequest(
@@ -85,6 +89,7 @@ package struct ObservationReader: Sendable {
       case .unsigned(let value): request.seed = value
       default: throw differs("seed", "an int of 0 or more", seed)
       }
+      guard request.begins else { throw ObservationProblem.seedAlone }
     }
     return request
   }
@@ -92,13 +97,15 @@ package struct ObservationReader: Sendable {
   /// Frames that are put together key by key.
   private struct Frames {
     var observations: [Observation] = []
-    private var isFirst = true
+    /// How many were sent, of which the policy needs the last ones.
+    private var count: Int?
 
-    mutating func add<Value>(_ values: [Value], key: String, _ set: (inout Observation, Value) -> Void) throws {
-      if isFirst { observations = values.map { _ in Observation() } }
-      isFirst = false
-      guard values.count == observations.count else {
-        throw ObservationProblem.frames(key, values.count, others: observations.count)
+    mutating func add<Value>(
+      _ values: [Value], of count: Int, key: String, _ set: (inout Observation, Value) -> Void
+    ) throws {
+      if self.count == nil { (self.count, observations) = (count, values.map { _ in Observation() }) }
+      guard let others = self.count, count == others else {
+        throw ObservationProblem.frames(key, count, others: self.count ?? 0)
       }
       for (index, value) in values.enumerated() { set(&observations[index], value) }
     }
@@ -143,33 +150,36 @@ package struct ObservationReader: Sendable {
 
   // MARK: - Images
 
+  /// - Returns: how many frames there are, and the last of them.
   private func images(_ key: String, _ size: ObservationSchema.ImageSize, _ values: [String: MessagePack]) throws
-    -> [Image]
+    -> (count: Int, [Image])
   {
     let (source, wants) = (names[key], "uint8 [\(size.height), \(size.width), 3] or a JPEG image")
     let value = try value(source, wants, values)
     if case .list(let files) = value {
       guard !files.isEmpty else { throw differs(source.key, wants, value) }
-      return try files.suffix(steps).map { file in
+      let images = try files.suffix(steps).map { file in
         guard case .bytes(let bytes) = file else { throw differs(source.key, wants, file) }
         return try jpeg(bytes, size, source.key)
       }
+      return (files.count, images)
     }
-    if case .bytes(let bytes) = value { return [try jpeg(bytes, size, source.key)] }
+    if case .bytes(let bytes) = value { return (1, [try jpeg(bytes, size, source.key)]) }
     guard let array = value.array, let bytes = array.bytes else { throw differs(source.key, wants, value) }
     // What cv2.imencode returns, or np.frombuffer of a file.
     if array.shape.count == 1 || array.shape.count == 2 && array.shape[1] == 1, bytes.starts(with: [0xff, 0xd8]) {
-      return [try jpeg(bytes, size, source.key)]
+      return (1, [try jpeg(bytes, size, source.key)])
     }
     let whole = [size.height, size.width, 3]
     guard array.shape.suffix(3) == whole[...], array.shape.count == 3 || array.shape.count == 4, !bytes.isEmpty else {
       throw differs(source.key, wants, value)
     }
     let length = size.height * size.width * 3
-    return stride(from: 0, to: bytes.count, by: length).suffix(steps).map { offset in
+    let images = stride(from: 0, to: bytes.count, by: length).suffix(steps).map { offset in
       let start = bytes.startIndex + offset
       return Image(width: size.width, height: size.height, pixels: Array(bytes[start..<start + length]))
     }
+    return (bytes.count / length, images)
   }
 
   /// The size is looked at before anything is decoded: a small file can stand for a huge image.
@@ -177,6 +187,18 @@ package struct ObservationReader: Sendable {
     let file = Array(file)
     do {
       let found = try Image.size(jpeg: file)
+      let header = JPEGHeader(file)
+      // Turned pixels, or gray ones, are the right size and the wrong picture.
+      guard header.components == 3 else {
+        throw ObservationProblem.differs(
+          key, wants: "one of 3 colors", found: "a JPEG image of \(header.components) colors")
+      }
+      guard header.orientation == 1 else {
+        throw ObservationProblem.jpeg(
+          key,
+          reason: "its EXIF data say that it is turned or mirrored (orientation \(header.orientation)); send it upright"
+        )
+      }
       guard found.width == size.width, found.height == size.height else {
         throw ObservationProblem.differs(
           key, wants: "[\(size.height), \(size.width), 3]",
@@ -190,7 +212,10 @@ package struct ObservationReader: Sendable {
 
   // MARK: - Vectors
 
-  private func vectors(_ key: String, _ width: Int, _ values: [String: MessagePack]) throws -> [[Float]] {
+  /// - Returns: how many frames there are, and the last of them.
+  private func vectors(_ key: String, _ width: Int, _ values: [String: MessagePack]) throws
+    -> (count: Int, [[Float]])
+  {
     let source = names[key]
     let wants = "numbers [\(width)]" + (source.range.map { " at [\($0.lowerBound):\($0.upperBound)]" } ?? "")
     let value = try value(source, wants, values)
@@ -205,7 +230,7 @@ package struct ObservationReader: Sendable {
     let rows = stride(from: 0, to: numbers.count, by: total).suffix(steps)
       .map { Array(numbers[($0 + range.lowerBound)..<($0 + range.upperBound)]) }
     guard rows.allSatisfy({ $0.allSatisfy(\.isFinite) }) else { throw ObservationProblem.notFinite(source.key) }
-    return rows
+    return (numbers.count / total, rows)
   }
 
   /// An array, a list of numbers or one number; nil for all else.

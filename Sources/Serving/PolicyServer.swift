@@ -49,10 +49,8 @@ public final class PolicyServer: Sendable {
   ) throws {
     self.options = options
     if let token = options.token {
-      guard (8...1000).contains(token.utf8.count), token.utf8.allSatisfy({ (33..<127).contains($0) }) else {
-        throw ServingError.token
-      }
-    } else if !PolicyServer.isLoopback(options.host) {
+      guard ServingOptions.isToken(token) else { throw ServingError.token }
+    } else if try !PolicyServer.isLoopback(options.host, port: options.port) {
       throw ServingError.tokenNeeded(host: options.host)
     }
     tls = try options.tls.map { try PolicyServer.context(certificate: $0.certificate, key: $0.key) }
@@ -78,6 +76,10 @@ public final class PolicyServer: Sendable {
   /// - Throws: `ServingError.address`.
   @discardableResult
   public func start() throws -> Int {
+    guard !state.withLock({ $0.isStopping }) else {
+      throw ServingError.address(
+        host: options.host, port: options.port, reason: "this server has been stopped; make another one")
+    }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     let server = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 256)
@@ -94,6 +96,7 @@ public final class PolicyServer: Sendable {
       return listener.localAddress?.port ?? options.port
     } catch {
       try? group.syncShutdownGracefully()
+      inference.end()
       throw ServingError.address(
         host: options.host, port: options.port,
         reason: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)")
@@ -210,8 +213,11 @@ public final class PolicyServer: Sendable {
 
   // MARK: - Set-up
 
-  private static func isLoopback(_ host: String) -> Bool {
-    guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: 0).ipAddress else { return false }
+  /// - Throws: `ServingError.address` for a name that stands for no address.
+  package static func isLoopback(_ host: String, port: Int = 0) throws -> Bool {
+    guard !host.isEmpty, let address = try? SocketAddress.makeAddressResolvingHost(host, port: 0).ipAddress else {
+      throw ServingError.address(host: host.isEmpty ? "''" : host, port: port, reason: "no address of that name")
+    }
     return address == "::1" || address.hasPrefix("127.")
   }
 
@@ -226,10 +232,12 @@ public final class PolicyServer: Sendable {
     }
     let chain = try naming(certificate) { try NIOSSLCertificate.fromPEMFile(certificate) }
     let privateKey = try naming(key) { try NIOSSLPrivateKey(file: key, format: .pem) }
-    return try naming(key) {
-      try NIOSSLContext(
+    do {
+      return try NIOSSLContext(
         configuration: .makeServerConfiguration(
           certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey)))
+    } catch {
+      throw ServingError.tls(file: key, reason: "not the key of the certificate in \(certificate)")
     }
   }
 

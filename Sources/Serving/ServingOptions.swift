@@ -27,6 +27,11 @@ public struct ServingOptions: Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// Whether a text can be a token.
+  package static func isToken(_ text: String) -> Bool {
+    (8...1000).contains(text.utf8.count) && text.utf8.allSatisfy { (33..<127).contains($0) }
+  }
 }
 
 /// Why a server does not start.

@@ -134,6 +134,10 @@ import Testing
     #expect(try complaint("nowhere") == "imitate: nowhere: no checkpoint yet; `imitate train` writes the first one")
     #expect(try complaint("policy", "--host", "0.0.0.0").contains("a token is required there"))
     #expect(try complaint("policy", "--token-file", "nowhere") == "imitate: nowhere: no such file, or not readable")
+    try runner.write("one\ntwo\n", to: "token")
+    #expect(
+      try complaint("policy", "--token-file", "token")
+        == "imitate: token: a token is 8 to 1000 visible ASCII characters without spaces")
     try runner.write("robot0_agentview_lef_image: image\n", to: "names.yaml")
     #expect(
       try complaint("policy", "--map", "names.yaml").hasPrefix(

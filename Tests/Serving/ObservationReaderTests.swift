@@ -1,4 +1,6 @@
+import Foundation
 import Imitation
+import Media
 import Serving
 import Testing
 
@@ -77,6 +79,7 @@ import Testing
     #expect(try read(message(["reset": numpy, "seed": .null])).begins)
     #expect(problem(message(["reset": .integer(1)])) == "'reset' is an int, the policy needs a bool")
     #expect(problem(message(["seed": .integer(-1)])).contains("an int of 0 or more"))
+    #expect(problem(message(["seed": .integer(4)])).hasPrefix("'seed' goes with 'reset'"))
   }
 
   /// The frames since the last request have one more axis; those before the policy's first are not looked at.
@@ -94,6 +97,45 @@ import Testing
     } catch let error as ObservationProblem {
       guard case .frames = error else { throw error }
     }
+    // They are counted before those that the policy does not look at are left out.
+    // Which of them is "the others" is the order of a dictionary's.
+    let five = problem(message(["state": floats((0..<15).map(Float.init), [5, 3])]))
+    #expect(five.contains("5") && five.contains("frames, the others have"), "\(five)")
+    let seven = problem(message(["top": image([7, 2, 3, 3])]))
+    #expect(seven.contains("7") && seven.contains("frames, the others have"), "\(seven)")
+  }
+
+  /// Pixels that are the right size and the wrong picture.
+  @Test func turnedAndGrayImagesAreRefused() throws {
+    let upright = try Image(width: 3, height: 2, pixels: pixels).jpeg(quality: 90)
+    #expect(JPEGHeader(upright).components == 3 && JPEGHeader(upright).orientation == 1)
+    // EXIF in both byte orders, with the tag 0x0112.
+    for (orientation, tiff) in [
+      (3, [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 3, 0, 0, 0]),
+      (6, [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]),
+      (1, [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 1, 0, 0, 0]),
+    ] as [(Int, [UInt8])] {
+      let exif: [UInt8] = Array("Exif".utf8) + [0, 0] + tiff
+      let file = upright[..<2] + [0xff, 0xe1, 0, UInt8(exif.count + 2)] + exif + upright[2...]
+      #expect(JPEGHeader(Array(file)).orientation == orientation)
+      let complaint = problem(message(["top": .bytes(file[...])]))
+      #expect(
+        orientation == 1 ? complaint.isEmpty : complaint.contains("(orientation \(orientation)); send it upright"))
+    }
+    // By Pillow: 3x2, mode L.
+    let gray = """
+      /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeX\
+      BkeFxlZ2P/wAALCAACAAMBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIh\
+      MUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhI\
+      WGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/AMyv\
+      /9k=
+      """
+    let file = [UInt8](try #require(Data(base64Encoded: gray)))
+    #expect(
+      problem(message(["top": .bytes(file[...])]))
+        == "'top' is a JPEG image of 1 colors, the policy needs one of 3 colors")
+    // What is cut anywhere is read without a trap.
+    for count in 0..<upright.count { _ = JPEGHeader(Array(upright[..<count])) }
   }
 
   @Test func imagesMayBeJPEG() throws {
@@ -171,5 +213,9 @@ import Testing
     #expect(
       error("{\"top\": \"a[0:2]\"}") == "line 1: 'top': only a part of numbers can be named, not of an image or a text")
     #expect(error("[1]").contains("must be a group of keys"))
+    // A part that is none, and two of the policy's names for one of the client's.
+    #expect(error("{\"state\": \"a[0:x]\"}").contains("names no part; a part is KEY[FIRST:END]"))
+    #expect(error("{\"state\": \"grip\"}") == "line 1: 'state': 'grip' is 'grip' already")
+    #expect(error("{\"state\": \"a[0:3]\", \"grip\": \"a[2:3]\"}").isEmpty)
   }
 }

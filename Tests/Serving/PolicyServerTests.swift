@@ -318,6 +318,10 @@ import Testing
       problem { $0.host = "0.0.0.0" }
         == "0.0.0.0 can be reached from other machines: a token is required there; give one with --token-file")
     #expect(problem { $0.host = "::" }.contains("a token is required"))
+    #expect(
+      problem { $0.host = "no.such.host.invalid" }
+        == "cannot listen at no.such.host.invalid, port 0: no address of that name")
+    #expect(problem { $0.host = "" } == "cannot listen at '', port 0: no address of that name")
     #expect(problem { $0.token = "short" } == "a token is 8 to 1000 visible ASCII characters without spaces")
     #expect(problem { $0.token = "with a space" }.hasPrefix("a token is"))
     let served = try Served()
@@ -357,6 +361,16 @@ import Testing
     let client = try WebSocketClient(address, token: "opensesame", certificate: folder + "/cert.pem", seconds: 20)
     _ = try client.receive()
     #expect(try Served.through(client, 2, steps: 9, seed: 1) == Served.alone(2, steps: 9, seed: 1))
+    // A key of another certificate.
+    let other = Process()
+    other.executableURL = openssl.executableURL
+    other.arguments = ["genrsa", "-out", folder + "/other.pem", "2048"]
+    (other.standardError, other.standardOutput) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try other.run()
+    other.waitUntilExit()
+    #expect(
+      problem { $0.tls = (folder + "/cert.pem", folder + "/other.pem") }
+        == "\(folder)/other.pem: not the key of the certificate in \(folder)/cert.pem")
     // One that the system does not trust, and one that speaks no TLS.
     #expect(throws: WebSocketProblem.self) { try WebSocketClient(address, token: "opensesame", seconds: 20) }
     #expect(throws: WebSocketProblem.self) {

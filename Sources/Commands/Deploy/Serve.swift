@@ -44,12 +44,12 @@ struct Serve: Verb {
       : try TrainedPolicy(run: policy, catalog: session.catalog)
     let server = try PolicyServer(trained, options: options(trained.schema))
     let port = try server.start()
-    if tokenFile != nil, certificate == nil, host != ServingOptions().host {
+    if tokenFile != nil, certificate == nil, try !PolicyServer.isLoopback(host) {
       tell(note: "without --certificate and --key the token and all else can be read on the way")
     }
     let address = "\(host.contains(":") ? "[\(host)]" : host):\(port)"
     print("serving \(trained.recipe.name) at \(certificate == nil ? "ws" : "wss")://\(address)")
-    fflush(nil)
+    guard fflush(nil) == 0 else { throw CommandFailure("standard output: \(String(cString: strerror(errno)))") }
     while !interruption.isAsked { usleep(20_000) }
     server.stop()
     print("answered \(server.metrics.answers) requests")
@@ -73,6 +73,8 @@ struct Serve: Verb {
     guard let data = FileManager.default.contents(atPath: file) else {
       throw CommandFailure("\(file): no such file, or not readable")
     }
-    return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    let token = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    guard ServingOptions.isToken(token) else { throw CommandFailure("\(file): \(ServingError.token)") }
+    return token
   }
 }
