@@ -11,15 +11,18 @@ extension PolicyPackage {
   /// The observation encoder and the head, where there are graphs.
   package static let graphFiles = ["encoder.onnx", "head.onnx"]
 
-  /// Writes the folder beside its place and renames it there; an older package of ours in the way is replaced.
-  /// - Throws: `PackageError.exists` when something else is there.
-  public func write(to folder: String) throws {
+  /// Writes the folder beside its place and renames it there; an older package of ours in the way is replaced, and is whole until then.
+  /// - Throws: `PackageError.exists` when something else is there, `WriteError`.
+  public func write(to path: String) throws {
     let manager = FileManager.default
+    // "policy/": what is written beside must not be inside.
+    let folder = path.count > 1 && path.hasSuffix("/") ? String(path.reversed().drop { $0 == "/" }.reversed()) : path
     if manager.fileExists(atPath: folder), !manager.fileExists(atPath: folder + "/" + PolicyPackage.sums) {
       throw PackageError.exists(folder: folder)
     }
-    let temporary = "\(folder).\(getpid()).partial"
+    let temporary = AtomicFile.temporary(folder)
     try? manager.removeItem(atPath: temporary)
+    PolicyPackage.removeLeftovers(of: folder)
     try manager.createDirectory(atPath: temporary, withIntermediateDirectories: true)
     do {
       try AtomicFile.write(JSONEncoder.readable.encode(description) + Data("\n".utf8), to: temporary + "/policy.json")
@@ -38,11 +41,40 @@ extension PolicyPackage {
         "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n"
       }
       try AtomicFile.write(Data(lines.joined().utf8), to: temporary + "/" + PolicyPackage.sums)
-      try? manager.removeItem(atPath: folder)
-      try manager.moveItem(atPath: temporary, toPath: folder)
+      try PolicyPackage.exchange(temporary, folder)
     } catch {
       try? manager.removeItem(atPath: temporary)
       throw error
+    }
+  }
+
+  /// Puts a folder in another's place at once, so that a kill leaves one of the two there.
+  private static func exchange(_ temporary: String, _ folder: String) throws {
+    let manager = FileManager.default
+    guard manager.fileExists(atPath: folder) else { return try manager.moveItem(atPath: temporary, toPath: folder) }
+    // Glibc's renameat2 is not in the headers that Swift sees; 2 is RENAME_EXCHANGE.
+    typealias Exchange = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    let exchange = dlsym(nil, "renameat2").map { unsafeBitCast($0, to: Exchange.self) }
+    if exchange?(AT_FDCWD, temporary, AT_FDCWD, folder, 2) != 0 {
+      // A file system that exchanges nothing: the old one is aside until the new one is there.
+      let old = temporary + ".old"
+      try manager.moveItem(atPath: folder, toPath: old)
+      try manager.moveItem(atPath: temporary, toPath: folder)
+      return try manager.removeItem(atPath: old)
+    }
+    try manager.removeItem(atPath: temporary)
+  }
+
+  /// Removes what exports that were killed have left beside their package.
+  private static func removeLeftovers(of folder: String) {
+    let name = (folder as NSString).lastPathComponent + "."
+    let parent = (folder as NSString).deletingLastPathComponent
+    let siblings = (try? FileManager.default.contentsOfDirectory(atPath: parent.isEmpty ? "." : parent)) ?? []
+    for sibling in siblings where sibling.hasPrefix(name) && sibling.hasSuffix(".partial") {
+      guard let process = Int32(sibling.dropFirst(name.count).dropLast(".partial".count)), kill(process, 0) != 0 else {
+        continue
+      }
+      try? FileManager.default.removeItem(atPath: (parent as NSString).appendingPathComponent(sibling))
     }
   }
 
@@ -74,6 +106,10 @@ extension PolicyPackage {
       throw PackageError.extra(file: file)
     }
     description = try PolicyPackage.describe(Data(contentsOf: URL(fileURLWithPath: folder + "/policy.json")))
+    if description.graphs != nil, let lost = PolicyPackage.graphFiles.first(where: { !graphFiles.contains($0) }) {
+      throw PackageError.missing(file: lost)
+    }
+    if description.graphs == nil, let extra = graphFiles.first { throw PackageError.extra(file: extra) }
     do {
       let archive = try TensorArchive(
         path: folder + "/weights.safetensors", format: PolicyPackage.format, prefixes: ["normalizer", "attached"])

@@ -65,19 +65,17 @@ public struct PolicyPackage {
     package var precision: WeightPrecision
     /// How actions are drawn from what the head gives, JSON.
     package var sampling: String
-    /// How rounded weights change actions; nil of weights that are not rounded.
+    /// How rounded weights change actions; nil of weights that are not rounded, and where there were no demonstrations.
     package var change: Change?
 
     /// How actions differ from those of weights that are not rounded, in the units of the recordings.
     package struct Change: Codable, Sendable, Equatable {
       package var observations: Int
-      /// Whether those were recorded, or made up because the demonstrations are not there.
-      package var recorded: Bool
       package var largest: Float
       package var mean: Float
 
-      package init(observations: Int, recorded: Bool, largest: Float, mean: Float) {
-        (self.observations, self.recorded, self.largest, self.mean) = (observations, recorded, largest, mean)
+      package init(observations: Int, largest: Float, mean: Float) {
+        (self.observations, self.largest, self.mean) = (observations, largest, mean)
       }
     }
 
@@ -268,6 +266,8 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
   case damaged(file: String)
   /// What is wrong with policy.json or the golden example.
   case description(String)
+  /// A policy whose answer to the golden example is not a number.
+  case notFinite
   /// Another toolkit's package.
   case foreign(format: String)
   /// One of a later version of this toolkit.
@@ -284,6 +284,7 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
     case .extra(let file): "\(file): does not belong to the policy package"
     case .damaged(let file): "\(file): damaged: its SHA-256 is not the one in SHA256SUMS"
     case .description(let reason): "policy.json: \(reason)"
+    case .notFinite: "the policy answers the golden example with values that are not numbers; nothing was exported"
     case .foreign(let format): "policy.json: format '\(format)' is not '\(PolicyPackage.format)'"
     case .version(let found): "policy.json: version \(found), this program reads versions 1 to \(PolicyPackage.version)"
     case .exists(let folder): "\(folder): exists and is not a policy package; choose another --output"

@@ -15,6 +15,7 @@ extension PolicyPackage {
       schema: context.schema, steps: steps, instruction: context.vocabulary.prefix(5).joined(separator: " "),
       seed: recipe.seed, normalizer: trained.normalizer)
     golden.actions = try golden.answer(of: trained.agent())
+    guard golden.actions.scalars.allSatisfy(\.isFinite) else { throw PackageError.notFinite }
     var description = Description(
       toolkit: Toolkit.version, name: recipe.name, encoder: recipe.encoder.kind, policy: recipe.policy.kind,
       parameters: policy.parameterCount, averagedWeights: trained.isAveraged,

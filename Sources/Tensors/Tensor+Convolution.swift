@@ -25,7 +25,8 @@ extension Tensor {
     let plan = ConvolutionPlan(shape, weight.shape, stride: stride, padding: padding)
     precondition(
       plan.outputHeight > 0 && plan.outputWidth > 0, "\(name): kernel \(weight.shape) is larger than \(shape)")
-    return Kernel.convolution(plan, self, weight, bias: bias).recorded(
+    // How the kernel goes about it depends on the number of images, and is no operation of a graph.
+    return GraphTrace.paused { Kernel.convolution(plan, self, weight, bias: bias) }.recorded(
       name, from: [self, weight, bias],
       ["stride": .ints([stride.y, stride.x]), "padding": .ints([padding.y, padding.x])]
     ) {

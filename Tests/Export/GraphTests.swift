@@ -15,7 +15,9 @@ import Testing
     "p": .init(scale: [2, 3, 4], offset: [0.5, 1, 2]), "actions": .init(scale: [2, 4], offset: [1, -1]),
   ])
 
-  static func policy(_ encoder: String = "{kind: small}", diffusion: Bool = false) throws -> any Policy {
+  static func policy(
+    diffusion: Bool = false, mode: BCTransformer.Options.Mode = .sample
+  ) throws -> any Policy {
     var random = Random(seed: 4)
     let context = EncoderContext(schema: schema, vocabulary: ["drawer", "open"])
     var options = SmallEncoder.Options()
@@ -26,6 +28,7 @@ import Testing
     guard diffusion else {
       var options = BCTransformer.Options()
       (options.context, options.horizon, options.width, options.layers, options.heads) = (2, 3, 8, 1, 2)
+      options.mode = mode
       return try BCTransformer(options: options, encoder: seen, actionWidth: 2, random: &random)
     }
     var unet = DiffusionUnet.Options()
@@ -141,6 +144,83 @@ import Testing
     }
   }
 
+  /// What a file's rounded weights are once they are 32 bits again.
+  private func restored(_ model: ONNXModelProto, _ node: ONNXNodeProto) throws -> [Float] {
+    let constants = Dictionary(uniqueKeysWithValues: model.graph.initializer.map { ($0.name, $0) })
+    let weight = try #require(constants[node.input[0]])
+    guard node.opType == "DequantizeLinear" else {
+      return weight.rawData.withUnsafeBytes { $0.bindMemory(to: UInt16.self).map { Float(Float16(bitPattern: $0)) } }
+    }
+    let scales = try #require(constants[node.input[1]]).rawData.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    let axis = Int(try #require(node.attribute.first { $0.name == "axis" }).i)
+    let inner = weight.dims[(axis + 1)...].reduce(1, *)
+    #expect(scales.count == Int(weight.dims[axis]))
+    return weight.rawData.withUnsafeBytes {
+      $0.bindMemory(to: Int8.self).enumerated().map { Float($1) * scales[$0 / Int(inner) % scales.count] }
+    }
+  }
+
+  /// What lies in the file is what the graph is said to compute with, in ONNX's order of axes: convolutions and products.
+  @Test(arguments: [WeightPrecision.fp16, .int8]) func filesHoldTheRoundedWeights(_ precision: WeightPrecision) throws {
+    for diffusion in [false, true] {
+      let graphs = try GraphTests.graphs(GraphTests.policy(diffusion: diffusion))
+      var kinds: Set<Int> = []
+      for graph in [graphs.encoder, graphs.head] {
+        var (rounded, plain): ([String: Tensor], [String: Tensor]) = ([:], [:])
+        let exact = try ONNXModelProto(graph, name: "g", producer: "0", rounded: &plain)
+        let model = try ONNXModelProto(graph, name: "g", precision: precision, producer: "0", rounded: &rounded)
+        let weights = Dictionary(uniqueKeysWithValues: exact.graph.initializer.map { ($0.name, $0) })
+        for node in model.graph.node where ["Cast", "DequantizeLinear"].contains(node.opType) {
+          guard let name = node.output.first, let whole = weights[name], let expected = rounded[name] else { continue }
+          let (found, before) = (
+            try restored(model, node), whole.rawData.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+          )
+          kinds.insert(whole.dims.count)
+          #expect(found.sorted() == expected.scalars.sorted(), "\(name)")
+          // In the same places: no further from the exact one than rounding goes.
+          let largest = before.reduce(0) { max($0, abs($1)) }
+          #expect(zip(found, before).allSatisfy { abs($0 - $1) <= largest / 254 + 1e-6 }, "\(name)")
+        }
+      }
+      #expect(kinds.isSuperset(of: diffusion ? [2, 3, 4] : [2, 4]), "\(kinds)")
+    }
+  }
+
+  /// The head's actions are those that acting takes, but for the noise of the mixture's narrow components.
+  @Test func actionsAreThoseOfActing() throws {
+    let policy = try GraphTests.policy(mode: .best)
+    let examples = PolicyExamples(
+      policy, normalizer: GraphTests.normalizer, schema: GraphTests.schema, instructions: ["open", "drawer"])
+    let pass = examples.pass(3, seed: 5)
+    let actions = try #require(try examples.headOutputs(pass, nil).outputs.first { $0.name == "actions" }).tensor
+    var randoms = (0..<3).map { Random(seed: UInt64($0)) }
+    let acted = policy.actions(for: try GraphTests.normalizer.normalized(pass.observations), randoms: &randoms)
+    let rows = try (0..<acted.count / 2).flatMap {
+      try GraphTests.normalizer.restored(Array(acted.scalars[$0 * 2..<$0 * 2 + 2]), key: Normalizer.actions)
+    }
+    #expect(rows.count == actions.count)
+    // Six deviations of 1e-4, times the largest scale.
+    for (a, b) in zip(rows, actions.scalars) { #expect(abs(a - b) < 6e-4 * 4) }
+    #expect(zip(rows, actions.scalars).contains { abs($0) > 0.05 && abs($1) > 0.05 })
+  }
+
+  @Test func weightsThatAreNoNumbersAreRefused() throws {
+    let policy = try GraphTests.policy()
+    let weight = try #require(policy.parameters().first { $0.name == "means.weight" }).parameter
+    let whole = weight.value
+    var values = whole.scalars
+    values[3] = .nan
+    weight.value = Tensor(values, shape: whole.shape)
+    #expect(throws: PolicyGraphs.Problem.self) { try GraphTests.graphs(policy) }
+    values[3] = 1e5
+    weight.value = Tensor(values, shape: whole.shape)
+    let graph = try GraphTests.graphs(policy).head
+    #expect(throws: Never.self) { try GraphTests.model(graph, .int8) }
+    #expect { try GraphTests.model(graph, .fp16) } throws: {
+      "\($0)" == "policy 'bc-transformer' 'means.weight' is too large for 16 bits; leave out --precision fp16"
+    }
+  }
+
   @Test func roundedWeightsAreCloseToTheirs() throws {
     let graph = try GraphTests.graphs(GraphTests.policy()).head
     var weights: [String: Tensor] = [:]
@@ -214,6 +294,24 @@ import Testing
         calls += 1
         return $0 + Tensor(calls)
       } == "encoder 'strange' \(place)operation 'add' uses values that are computed outside of tensor operations")
+    // The same with a weight, and with the size of the batch: constants are the same in every pass.
+    let near = Strange.Near()
+    #expect(
+      refusal {
+        calls += 1
+        return $0 + near.weight.value * calls
+      }?.hasSuffix("uses values that are computed outside of tensor operations") == true)
+    #expect(
+      refusal { $0 + near.weight.value * Float($0.shape[0]) }?
+        .hasSuffix("uses values that are computed outside of tensor operations") == true)
+    #expect(
+      refusal { x in x / Tensor.ones([x.shape[0], 1]).sum(axes: [0]) }?
+        .hasSuffix("uses values that are computed outside of tensor operations") == true)
+    #expect(
+      refusal { $0.gathered([$0.shape[0] % 2, 1, 1], axis: 2) }?.hasSuffix("depends on the size of the batch") == true)
+    // What the first two batches do not show.
+    #expect(refusal { $0.shape[0] == 4 ? $0 : $0 * 2 } != nil)
+    #expect(refusal { $0.gathered([2, 1, 1], axis: 2) } == nil)
     #expect(
       refusal { x in .concatenated((0..<x.shape[0]).map { x.sliced(axis: 0, $0..<$0 + 1) }, axis: 0) }?
         .hasSuffix("a graph has always the same ones") == true)
@@ -232,10 +330,18 @@ import Testing
   }
 
   @Test func aPolicyWithoutAHeadSaysSo() {
-    #expect(throws: PolicyGraphs.Problem.self) {
+    #expect {
       try PolicyGraphs(
         Echo(), normalizer: Normalizer(keys: ["x": .init(scale: [1], offset: [0])]), schema: Echo.schema,
         instructions: [])
+    } throws: {
+      "\($0)" == "policy 'echo' describes no graph (Policy.head)"
+    }
+    // A vector by the name of something of the graph's own.
+    #expect(throws: PolicyGraphs.Problem.self) {
+      try PolicyGraphs(
+        GraphTests.policy(), normalizer: GraphTests.normalizer,
+        schema: ObservationSchema(images: [:], vectors: ["instruction": 3]), instructions: [])
     }
   }
 }

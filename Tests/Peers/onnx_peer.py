@@ -41,23 +41,29 @@ def main(folder, keep_going):
             inputs = {value.name: tensors["in/" + value.name].astype(types[value.type]) for value in session.get_inputs()}
             names = [value.name for value in session.get_outputs()]
             assert {"out/" + name for name in names} == {name for name in tensors if name.startswith("out/")}, example
-            for name, found in zip(names, session.run(names, inputs)):
+            results = session.run(names, inputs)
+            same = True
+            if chooses:
+                # Where the places are the same, everything has to be; where they are not told, by the features.
+                place = "positions" if "positions" in names else "features"
+                moved = np.abs(results[names.index(place)] - tensors["out/" + place])
+                same = moved.reshape(len(moved), -1).max(axis=1) <= TOLERANCE * max(1, np.abs(tensors["out/" + place]).max())
+                items, others = items + len(same), others + int((~same).sum())
+            for name, found in zip(names, results):
                 expected = tensors["out/" + name]
                 assert found.shape == expected.shape, (example, name, found.shape, expected.shape)
                 assert np.isfinite(found).all(), (example, name)
                 # Of what is larger than 1, of its size.
                 errors = np.abs(found - expected).reshape(len(found), -1).max(axis=1) / max(1, np.abs(expected).max())
-                items += len(found)
-                if chooses:
-                    others += int((errors > TOLERANCE).sum())
-                    errors = errors[errors <= TOLERANCE]
+                errors = errors if same is True else errors[same]
                 difference = max([difference, *map(float, errors)])
             cases += 1
         largest = max(largest, difference)
         print(f"{graph.parent.name}/{graph.stem}: largest difference {difference:.1e}, "
               f"{len(model.graph.node)} nodes, {graph.stat().st_size / 1e6:.1f} MB"
               + (f", {others} of {items} items with other points" if chooses else ""), flush=True)
-        if not difference <= TOLERANCE or others > items / 2:
+        # 4 of 12 were seen.
+        if not difference <= TOLERANCE or others > items / 3:
             failed.append(f"{graph.parent.name}/{graph.stem}")
             if not keep_going:
                 break

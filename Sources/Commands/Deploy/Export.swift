@@ -49,7 +49,7 @@ extension ExportPolicy {
         format: catalog.makeReader(recipe.data.reader))
       return try policy.observations(data, count: 100)
     } catch {
-      tell("note: \(CommandFailure.line(error)); rounded weights are measured on made-up observations")
+      tell("note: \(CommandFailure.line(error)); how rounded weights change actions was not measured")
       return nil
     }
   }

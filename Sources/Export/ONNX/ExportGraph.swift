@@ -23,6 +23,13 @@ package struct ExportGraph {
     /// A constant whose rows are the same for each item of the batch: those of one item.
     case repeated(Tensor, name: String)
     case operation
+
+    var isConstant: Bool {
+      switch self {
+      case .constant, .repeated: true
+      case .input, .operation: false
+      }
+    }
   }
 
   package struct Value {
@@ -62,6 +69,9 @@ package struct ExportGraph {
     weights = Dictionary(tensors.map { ($0.name, $0.tensor.shape) }) { first, _ in first }
     outputs = first.outputs
     batch = sizes.0
+    if let bad = tensors.first(where: { !$0.tensor.scalars.allSatisfy(\.isFinite) }) {
+      throw GraphError.notFinite(weight: bad.name)
+    }
     let names = Dictionary(tensors.map { ($0.tensor.buffer, $0.name) }) { first, _ in first }
     let modules = ExportGraph.modules(first, names: names)
     for (place, operation) in first.operations.enumerated() {
@@ -109,10 +119,17 @@ package struct ExportGraph {
       if let input = a.input {
         source = .input(input)
       } else if a.operation != nil {
-        source =
-          isDependent[number] || !isFixed || a.tensor == nil
-          ? .operation
-          : .constant(a.tensor!, name: self.name(of: first.operations[place]))
+        if isDependent[number] || !isFixed {
+          source = .operation
+        } else if let tensor = a.tensor, let other = b.tensor {
+          // Of one pass only it would be a constant that depends on the batch, or on what was read elsewhere.
+          guard ExportGraph.isEqual(tensor, other) else {
+            throw GraphError.computedOutside(operation: operation, module: module)
+          }
+          source = .constant(tensor, name: self.name(of: first.operations[place]))
+        } else {
+          source = .operation
+        }
       } else {
         let name = names[a.tensor!.buffer] ?? "constant_\(number)"
         if isFixed, ExportGraph.isEqual(a.tensor!, b.tensor!) {
@@ -129,12 +146,35 @@ package struct ExportGraph {
     where isNeeded[operation.output] && first.values[operation.output].operation == place {
       guard case .operation = values[operation.output].source else { continue }
       let other = second.operations[place]
-      for (key, attribute) in operation.attributes where other.attributes[key] != attribute && key != "indices" {
-        throw GraphError.dependsOnBatch(operation: operation.name, module: modules[place])
+      for (key, attribute) in operation.attributes where other.attributes[key] != attribute {
+        guard key == "indices", isSame(attribute, other.attributes[key], of: operation) else {
+          throw GraphError.dependsOnBatch(operation: operation.name, module: modules[place])
+        }
       }
       steps.append(Step(operation: operation, module: modules[place]))
     }
     dropUnneeded()
+  }
+
+  /// Whether another graph of the same pass computes the same: of traces with other observations still.
+  package func isSame(as other: ExportGraph) -> Bool {
+    values.map(\.shape) == other.values.map(\.shape)
+      && steps.map(\.operation.output) == other.steps.map(\.operation.output)
+      && zip(values, other.values).allSatisfy { $0.source.isConstant == $1.source.isConstant }
+  }
+
+  /// Whether indices of both passes are those of one item, moved on by as many rows as each item has: `rows` of `gathered`.
+  private func isSame(_ a: GraphAttribute, _ b: GraphAttribute?, of operation: GraphTrace.Operation) -> Bool {
+    guard case .ints(let a) = a, case .ints(let b)? = b, case .int(let axis)? = operation.attributes["axis"],
+      let source = operation.inputs[0], case .batch(let count) = values[operation.output].shape[axis], axis == 0
+    else { return false }
+    var rows = 0
+    if case .batch(let times) = values[source].shape[0] { rows = times }
+    let pattern = a.prefix(count)
+    guard pattern.allSatisfy({ rows == 0 || $0 < rows }) else { return false }
+    return [a, b].allSatisfy { indices in
+      indices.enumerated().allSatisfy { place, index in index == pattern[place % count] + place / count * rows }
+    }
   }
 
   /// The module of what happens before any.

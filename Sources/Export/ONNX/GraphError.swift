@@ -10,6 +10,10 @@ package enum GraphError: Error, Equatable, CustomStringConvertible {
   case dependsOnBatch(operation: String, module: String)
   /// A pass that computes other things for another batch.
   case changes(operation: String, other: String, module: String)
+  /// A weight that holds values that are not numbers.
+  case notFinite(weight: String)
+  /// A weight that is too large for 16 bits.
+  case tooLargeForHalf(weight: String)
   /// Weights that one file cannot hold.
   case tooLarge(bytes: Int)
 
@@ -24,6 +28,8 @@ package enum GraphError: Error, Equatable, CustomStringConvertible {
       "at \(module): operation '\(operation)' depends on the size of the batch"
     case .changes(let operation, let other, let module):
       "at \(module): operation '\(operation)' is '\(other)' for another batch; a graph has always the same ones"
+    case .notFinite(let weight): "'\(weight)' holds values that are not numbers; train it again"
+    case .tooLargeForHalf(let weight): "'\(weight)' is too large for 16 bits; leave out --precision fp16"
     case .tooLarge(let bytes):
       "weights of \(bytes / 1_000_000) MB; an ONNX file holds at most 2147: try --precision fp16 or int8"
     }

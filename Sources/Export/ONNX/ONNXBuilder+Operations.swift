@@ -273,14 +273,11 @@ extension ONNXBuilder {
     node("Slice", [name, integers(from), integers(to), integers(axes)])
   }
 
-  /// A row times 1 and the others times 0: `[..., count, width]` to `[..., width]`.
+  /// `[..., count, width]` to `[..., width]`.
   private mutating func rowsAtLargest(_ rows: Int, weights: Int) -> String {
     let axis = rank(weights) - 1
-    let best = node("ArgMax", [name(weights)], [.int("axis", axis), .int("keepdims", 0)])
-    let chosen = node(
-      "OneHot", [best, integers([length(weights, axis)]), numbers([0, 1], shape: [2])], [.int("axis", -1)])
-    let column = node("Unsqueeze", [chosen, integers([-1])])
-    return node("ReduceSum", [node("Mul", [name(rows), column]), integers([axis])], [.int("keepdims", 0)])
+    let best = node("ArgMax", [name(weights)], [.int("axis", axis), .int("keepdims", 1)])
+    return node("GatherND", [name(rows), best], [.int("batch_dims", axis)])
   }
 
   /// Bytes `[batch, time, height, width, 3]` as numbers in 0...1, the same square of each.
@@ -309,12 +306,6 @@ extension ONNXBuilder {
     let pattern = Array(indices.prefix(count))
     var rows = 0
     if case .batch(let times) = shape(x)[axis] { rows = times }
-    let holds = indices.enumerated().allSatisfy { place, index in
-      index == pattern[place % count] + place / count * rows
-    }
-    guard axis == 0, holds, pattern.allSatisfy({ rows == 0 || $0 < rows }) else {
-      throw GraphError.dependsOnBatch(operation: operation.name, module: module)
-    }
     let rest = Array(shape(x).dropFirst())
     guard rows > 0 else {
       let one = node("Gather", [name(x), integers(pattern)], [.int("axis", 0)])

@@ -16,6 +16,9 @@ extension ONNXModelProto {
     var builder = ONNXBuilder(graph, precision: precision)
     do {
       for step in graph.steps { try builder.add(step) }
+      if let bad = builder.rounded.first(where: { !$1.scalars.allSatisfy(\.isFinite) }) {
+        throw GraphError.tooLargeForHalf(weight: bad.key)
+      }
     } catch let error as GraphError {
       throw PolicyGraphs.Problem.part(graph.part, error)
     }
