@@ -188,7 +188,7 @@ package struct ObservationReader: Sendable {
     do {
       let found = try Image.size(jpeg: file)
       let header = JPEGHeader(file)
-      // Turned pixels, or gray ones, are the right size and the wrong picture.
+      // Turned pixels, or gray ones, are the right size and the wrong image.
       guard header.components == 3 else {
         throw ObservationProblem.differs(
           key, wants: "one of 3 colors", found: "a JPEG image of \(header.components) colors")
