@@ -54,13 +54,15 @@ public struct EvaluationResult: Codable, Sendable {
   public var versions: [String: String]?
   /// What nobody knows of the policy's actions, when it acted all the same because that was asked for; nil when all is known.
   public var trustedActions: String?
+  /// The policy of a server that acted in place of a run's own: name, digest, address; nil when a run's own did.
+  public var served: String?
   /// The learned policy first, then those that frame it.
   public var rows: [Row]
   /// What the rows are counted from.
   public var episodes: [EpisodeResult]
 
   enum CodingKeys: String, CodingKey {
-    case toolkit, date, machine, simulator, versions, step, seed, pool, options, rows, episodes
+    case toolkit, date, machine, simulator, versions, step, seed, pool, options, served, rows, episodes
     case trustedActions = "trusted_actions"
   }
 
@@ -70,9 +72,10 @@ public struct EvaluationResult: Codable, Sendable {
   ///   - step: the checkpoint's.
   ///   - versions: of the simulator.
   ///   - trustedActions: what nobody knows of the actions; nil when all is known.
+  ///   - served: the policy of a server; nil for a run's own.
   public init(
     toolkit: String, date: String, step: Int, conditions: EvaluationConditions, versions: [String: String] = [:],
-    trustedActions: String? = nil, episodes: [EpisodeResult]
+    trustedActions: String? = nil, served: String? = nil, episodes: [EpisodeResult]
   ) {
     self.toolkit = toolkit
     self.date = date
@@ -81,6 +84,7 @@ public struct EvaluationResult: Codable, Sendable {
     (simulator, options, seed, pool) = (conditions.simulator, conditions.options, conditions.seed, conditions.pool)
     self.versions = versions.isEmpty ? nil : versions
     self.trustedActions = trustedActions
+    self.served = served
     self.episodes = episodes
     rows = EvaluationResult.rows(of: episodes)
   }

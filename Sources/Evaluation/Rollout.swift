@@ -90,15 +90,18 @@ public struct Rollout {
     attempt(trial, in: environment, begin: begin, watch: watch).result
   }
 
-  /// The same; `isEnvironments` says whether it was the environment that failed, not who acted.
+  /// What failed in an attempt.
+  enum Culprit { case environment, behavior, connection }
+
+  /// The same, and what failed if something did.
   func attempt(
     _ trial: Trial, in environment: any Environment, begin: () throws -> any Behavior, watch: (Observation) -> Void
-  ) -> (result: EpisodeResult, isEnvironments: Bool) {
+  ) -> (result: EpisodeResult, culprit: Culprit?) {
     var result = EpisodeResult(trial)
     var latencies: [Double] = []
     var trace = StableHash()
     var reward = 0.0
-    var isEnvironments = true
+    var (isEnvironments, culprit) = (true, nil as Culprit?)
     do {
       var observation = try environment.reset(EpisodeSpec(task: trial.task, seed: trial.seed, pool: pool))
       result.instruction = observation.instruction
@@ -129,11 +132,12 @@ public struct Rollout {
     } catch {
       result.success = false
       result.error = "\(error)"
+      culprit = isEnvironments ? .environment : error is any ConnectionLoss ? .connection : .behavior
     }
     result.latencies = latencies
     result.reward = reward.isFinite ? reward : nil
     result.trace = String(trace.value, radix: 16)
-    return (result, isEnvironments)
+    return (result, culprit)
   }
 }
 

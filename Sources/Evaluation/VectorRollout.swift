@@ -21,6 +21,14 @@ package struct VectorRollout: Sendable {
     (self.slots, self.horizons, self.pool) = (max(1, slots), horizons, pool)
   }
 
+  /// Who predicts.
+  package enum Acting: Sendable {
+    /// One policy of this process, for all slots.
+    case here(ActionScheduler)
+    /// A connection for each slot.
+    case elsewhere(@Sendable () throws -> any Behavior)
+  }
+
   /// What the episodes are played with.
   package struct Parts: Sendable {
     /// An environment for a slot; without images where nobody looks at any.
@@ -45,7 +53,7 @@ package struct VectorRollout: Sendable {
   ///   - shouldStop: asked before each episode.
   ///   - finished: called as each episode ends, from its slot's thread.
   package func run(
-    _ trials: [Trial], with parts: Parts, scheduler: ActionScheduler,
+    _ trials: [Trial], with parts: Parts, acting: Acting,
     shouldStop: @escaping @Sendable () -> Bool = { false },
     finished: @escaping @Sendable (EpisodeResult) -> Void
   ) {
@@ -55,7 +63,7 @@ package struct VectorRollout: Sendable {
       group.enter()
       // Threads, not tasks: each blocks on its environment.
       let thread = Thread {
-        var slot = Slot(number: number, rollout: self, parts: parts, scheduler: scheduler)
+        var slot = Slot(number: number, rollout: self, parts: parts, acting: acting)
         while !shouldStop() {
           let index = next.withLock { next -> Int? in
             guard next < trials.count else { return nil }
@@ -78,27 +86,36 @@ package struct VectorRollout: Sendable {
     let number: Int
     let rollout: VectorRollout
     let parts: Parts
-    let scheduler: ActionScheduler
+    let acting: Acting
     var environment: (draws: Bool, made: any Environment)?
     var agent: Agent?
+    var connection: (any Behavior)?
 
     /// - Returns: nil when it was stopped between two attempts.
     mutating func play(_ trial: Trial, _ shouldStop: () -> Bool) -> EpisodeResult? {
       var result = EpisodeResult(trial)
       for attempt in 1...VectorRollout.attempts {
+        var culprit = Rollout.Culprit.environment
         do {
           let environment = try environment(drawing: !trial.isBlind)
           let played = try play(trial, in: environment)
           result = played.result
-          guard played.isEnvironments, result.error != nil else {
+          guard let failed = played.culprit, failed != .behavior else {
             parts.finish(&result, environment)
             return result
           }
+          culprit = failed
         } catch {
           result.error = "\(error)"
+          if error is any ConnectionLoss { culprit = .connection }
         }
         // Its process may have been killed for nothing of its own: another gets the episode before it counts as failed.
-        environment = nil
+        if culprit == .environment { environment = nil }
+        if culprit == .connection {
+          connection = nil
+          // A server that is started again takes a while.
+          if attempt < VectorRollout.attempts { Thread.sleep(forTimeInterval: Double(attempt)) }
+        }
         if shouldStop(), attempt < VectorRollout.attempts { return nil }
       }
       return result
@@ -114,27 +131,36 @@ package struct VectorRollout: Sendable {
     }
 
     private mutating func play(_ trial: Trial, in environment: any Environment) throws -> (
-      result: EpisodeResult, isEnvironments: Bool
+      result: EpisodeResult, culprit: Rollout.Culprit?
     ) {
       guard let horizon = rollout.horizons[trial.task] else {
         preconditionFailure("VectorRollout: no horizon for \(trial.task)")
       }
-      let learned = trial.isBlind ? nil : try agent ?? scheduler.agent()
-      agent = learned ?? agent
-      var (isActing, step) = (false, 0)
-      defer { if isActing { scheduler.leave() } }
+      if !trial.isBlind { try connect() }
+      let (agent, connection) = (agent, connection)
+      var (leaves, step) = ({}, 0)
+      defer { leaves() }
       let rollout = Rollout(horizon: horizon, pool: rollout.pool)
       return rollout.attempt(trial, in: environment) {
-        if let learned {
+        if !trial.isBlind, let connection { return connection }
+        if !trial.isBlind, let agent, case .here(let scheduler) = acting {
           scheduler.enter()
-          isActing = true
-          return ScheduledAgent(learned, scheduler, slot: number)
+          leaves = { scheduler.leave() }
+          return ScheduledAgent(agent, scheduler, slot: number)
         }
         return try trial.policy == "random"
           ? RandomBehavior(schema: environment.spec.actions) : expert(of: environment, trial)
       } watch: {
         parts.watch(trial, step, $0)
         step += 1
+      }
+    }
+
+    /// Has an agent or a connection, the last episode's if there is one.
+    private mutating func connect() throws {
+      switch acting {
+      case .here(let scheduler): agent = try agent ?? scheduler.agent()
+      case .elsewhere(let make): connection = try connection ?? make()
       }
     }
 

@@ -51,9 +51,7 @@ public final class Agent: Behavior {
   public let ensemble: Float?
 
   private var history: [Observation] = []
-  /// What was predicted from which moment on, the oldest first: one, or with `ensemble` all that still reach the present.
-  private var predictions: [(start: Int, actions: [[Float]])] = []
-  private var moment = 0
+  private var plan: ActionPlan
   private var random = Random(seed: 0)
 
   /// - Parameter execute: how many actions of each prediction are carried out, 1 or more.
@@ -67,12 +65,12 @@ public final class Agent: Behavior {
     self.actions = actions
     self.execute = max(1, execute)
     self.ensemble = ensemble
+    plan = ActionPlan(execute: execute, ensemble: ensemble)
   }
 
   public func begin(seed: UInt64) {
     history = []
-    predictions = []
-    moment = 0
+    plan.clear()
     random = Random(seed: seed)
   }
 
@@ -98,9 +96,7 @@ public final class Agent: Behavior {
     }
     for (agent, prediction) in zip(planning, predictions(of: planning)) {
       switch prediction {
-      case .success(let actions):
-        if agent.ensemble == nil { agent.predictions = [] }
-        agent.predictions.append((agent.moment, actions))
+      case .success(let actions): agent.plan.add(actions)
       case .failure(let error): failures[ObjectIdentifier(agent)] = error
       }
     }
@@ -146,32 +142,11 @@ public final class Agent: Behavior {
   }
 
   private func act() -> [Float] {
-    predictions.removeAll { $0.start + $0.actions.count <= moment }
-    let action = blended()
-    moment += 1
+    let action = plan.next()
     return actions?.whole(action) ?? action
   }
 
-  public var plansNext: Bool {
-    guard let newest = predictions.last else { return true }
-    return moment - newest.start >= min(execute, newest.actions.count)
-  }
-
-  /// What the predictions that reach the present say of it.
-  private func blended() -> [Float] {
-    guard let ensemble, predictions.count > 1 else {
-      let newest = predictions[predictions.count - 1]
-      return newest.actions[moment - newest.start]
-    }
-    var (sum, total): ([Float], Float) = ([], 0)
-    for (age, prediction) in predictions.enumerated() {
-      let weight = Foundation.exp(-ensemble * Float(age))
-      let action = prediction.actions[moment - prediction.start]
-      sum = sum.isEmpty ? action.map { $0 * weight } : zip(sum, action).map { $0 + $1 * weight }
-      total += weight
-    }
-    return sum.map { $0 / total }
-  }
+  public var plansNext: Bool { plan.isDone }
 
   /// By agent, from the present on, in recorded units, before the constants are filled in.
   private static func predictions(of agents: [Agent]) -> [Result<[[Float]], any Error>] {

@@ -195,6 +195,9 @@ public protocol Behavior: AnyObject {
   var planningSeconds: Double? { get }
 }
 
+/// Why a behavior that is elsewhere cannot be asked: it says nothing of the behavior, and another connection may do.
+package protocol ConnectionLoss: Error {}
+
 extension Behavior {
   public var plansNext: Bool { true }
   public var planningSeconds: Double? { nil }

@@ -7,6 +7,7 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 import Synchronization
+import Tensors
 
 /// Serves a policy in openpi's protocol: a WebSocket with MessagePack messages, as `openpi-client` speaks it.
 ///
@@ -43,9 +44,11 @@ public final class PolicyServer: Sendable {
   ///   - name: the name of the policy in the metadata.
   ///   - actions: what the numbers of an action mean.
   ///   - software: the name and version of the program in the metadata.
+  ///   - settings: what beside its weights decides what the policy does, as text.
   /// - Throws: `ServingError`.
   package init(
-    agent: Agent, name: String, actions: ActionSchema, software: String, options: ServingOptions = .init()
+    agent: Agent, name: String, actions: ActionSchema, software: String, settings: String = "",
+    options: ServingOptions = .init()
   ) throws {
     self.options = options
     if let token = options.token {
@@ -66,7 +69,8 @@ public final class PolicyServer: Sendable {
     }
     greeting =
       PolicyServer.greeting(
-        agent, name: name, actions: actions, software: software, chunk: first.count, names: options.names
+        agent, name: name, actions: actions, software: software, settings: settings, chunk: first.count,
+        names: options.names
       ).encoded
   }
 
@@ -243,7 +247,8 @@ public final class PolicyServer: Sendable {
 
   /// The metadata, which a client gets first: what to send, and what comes back.
   private static func greeting(
-    _ agent: Agent, name: String, actions: ActionSchema, software: String, chunk: Int, names: ObservationNames
+    _ agent: Agent, name: String, actions: ActionSchema, software: String, settings: String, chunk: Int,
+    names: ObservationNames
   ) -> MessagePack {
     func integers(_ values: [Int]) -> MessagePack { .list(values.map { .integer(Int64($0)) }) }
     func map<Value>(_ values: [String: Value], _ body: (Value) -> MessagePack) -> MessagePack {
@@ -258,6 +263,7 @@ public final class PolicyServer: Sendable {
     func number(_ value: Float?) -> MessagePack? { value.map { .number(Double($0)) } }
     return .map([
       "policy": .text(name),
+      "digest": .text(agent.digest(settings)),
       "server": .text(software),
       "images": map(agent.schema.images) { integers([$0.height, $0.width, 3]) },
       "vectors": map(agent.schema.vectors) { integers([$0]) },
@@ -287,6 +293,22 @@ extension ObservationSchema {
 }
 
 extension Agent {
+  /// Of the weights, of what makes numbers even and of the policy's settings: the same for a run and for its package.
+  fileprivate func digest(_ settings: String) -> String {
+    var hash = StableHash()
+    hash.add(settings.utf8)
+    for (name, weights) in policy.snapshot().sorted(by: { $0.key < $1.key }) {
+      hash.add(name.utf8)
+      hash.add(weights.scalars)
+    }
+    for key in normalizer.keys.keys.sorted() {
+      hash.add(key.utf8)
+      for numbers in [normalizer.keys[key]!.scale, normalizer.keys[key]!.offset] { hash.add(numbers) }
+    }
+    let text = String(hash.value, radix: 16)
+    return String(repeating: "0", count: 16 - text.count) + text
+  }
+
   /// Another agent of the same policy, at the start of an episode.
   fileprivate var another: Agent {
     Agent(

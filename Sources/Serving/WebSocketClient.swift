@@ -1,4 +1,5 @@
 import Foundation
+import Imitation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -133,13 +134,21 @@ package struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
     (self.host, self.port, self.isSecure) = (host, port, isSecure)
   }
 
+  /// - Returns: nil for another text than `ws://HOST:PORT` or `wss://HOST:PORT`.
+  package init?(_ text: String) {
+    guard let match = text.wholeMatch(of: /(wss?):\/\/(?:\[([0-9A-Fa-f:.%]+)\]|([^:\/\[\]@?#\s]+)):(\d{1,5})\/?/),
+      let port = Int(match.4), (1...65535).contains(port), let host = match.2 ?? match.3
+    else { return nil }
+    self.init(host: String(host), port: port, isSecure: match.1 == "wss")
+  }
+
   package var description: String {
     "\(isSecure ? "wss" : "ws")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
   }
 }
 
 /// What ends a conversation with a server.
-package enum WebSocketProblem: Error, Equatable, CustomStringConvertible {
+package enum WebSocketProblem: ConnectionLoss, Equatable, CustomStringConvertible {
   case unreachable(String, reason: String)
   case refused(status: Int, reason: String)
   case silent(seconds: Double)

@@ -46,7 +46,7 @@ private final class Walking: Environment {
   ) -> [EpisodeResult] {
     let results = Mutex<[EpisodeResult]>([])
     VectorRollout(slots: slots, horizons: ["t": 12], pool: .evaluation).run(
-      trials, with: .init(environment: environment), scheduler: scheduler, shouldStop: shouldStop
+      trials, with: .init(environment: environment), acting: .here(scheduler), shouldStop: shouldStop
     ) { result in results.withLock { $0.append(result) } }
     return results.withLock { $0 }.sorted { $0.episode < $1.episode }
   }
@@ -83,7 +83,7 @@ private final class Walking: Environment {
           if slow { usleep(200_000) }
           return false
         }
-      }), scheduler: scheduler()
+      }), acting: .here(scheduler())
     ) { result in
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       ends.withLock { $0[result.episode] = seconds }

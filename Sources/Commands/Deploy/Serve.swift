@@ -69,7 +69,7 @@ struct Serve: Verb {
     return options
   }
 
-  private static func token(in file: String) throws -> String {
+  static func token(in file: String) throws -> String {
     guard let data = FileManager.default.contents(atPath: file) else {
       throw CommandFailure("\(file): no such file, or not readable")
     }

@@ -15,7 +15,7 @@ extension Evaluate {
       throw CommandFailure("\(folder.evaluation): no episode '\(text)'; name one as TASK/NUMBER or by its seed")
     }
     let trials = EvaluationTrials(
-      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: catalog, workers: workers)
+      folder: folder, acting: .own(checkpoint), recipe: recipe, catalog: catalog, workers: workers)
     let again = try trials.again(found.trial)
     let same =
       again.success == found.success && again.steps == found.steps && (found.trace == nil || again.trace == found.trace)

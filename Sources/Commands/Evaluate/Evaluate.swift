@@ -14,6 +14,7 @@ struct Evaluate: Verb {
   @Argument(help: "The run folder.") var runFolder: String
   @OptionGroup var choice: TrialChoice
   @OptionGroup var environment: EnvironmentChoice
+  @OptionGroup var served: ServedPolicyOptions
   @Option(help: "Repeat one episode of evaluation.json, by TASK/NUMBER or seed, and compare.") var replay: String?
   @OptionGroup var trialProtocol: ProtocolOptions
   @OptionGroup var workers: WorkerOptions
@@ -24,27 +25,33 @@ struct Evaluate: Verb {
 
   func validate() throws {
     try trialProtocol.validate(alone: choice.isEmpty && replay == nil && parts.slurm == nil && parts.shard == nil)
+    guard served.address == nil || replay == nil && trialProtocol.path == nil && parts.slurm == nil else {
+      throw ValidationError("--policy does not go with --replay, --protocol and --slurm")
+    }
   }
 
   func run(in session: Session) throws {
     let folder = RunFolder(runFolder)
     if let replay { return try repeated(replay, folder, session.catalog) }
-    if folder.checkpointSteps.isEmpty { _ = try folder.readRecipe() }
+    // A server's policy needs the recipe alone.
+    let written = folder.checkpointSteps.isEmpty ? try folder.readRecipe() : nil
     if try parts.writesArray(of: folder, workers) { return }
     // Only then is it sure that recipe and weights belong together.
     let lock = try folder.locked(shard: parts.shard?.description)
     defer { lock.release() }
-    let recipe = try environment.changed(folder.toldRecipe(), session.catalog, others: trialProtocol.changes)
-    let checkpoint = try folder.lastCheckpoint()
+    let told = try served.address != nil ? written ?? folder.toldRecipe() : folder.toldRecipe()
+    let recipe = try environment.changed(told, session.catalog, others: trialProtocol.changes)
+    let policy = try served.policy(recipe, seconds: workers.deadline.seconds)
+    let acting = try policy.map { .served($0) } ?? ActingPolicy.own(folder.lastCheckpoint())
     try recipe.check(session.catalog)
-    if let path = trialProtocol.path {
+    if let path = trialProtocol.path, case .own(let checkpoint) = acting {
       return try ProtocolSession(
         folder, checkpoint, recipe, session.catalog, path: path, task: environment.task
       ).run(trusting: trustActions, format)
     }
-    let asked = try choice.trials(of: recipe, task: environment.task, in: place)
+    let asked = try choice.trials(of: recipe, acting.name(recipe), task: environment.task, in: place)
     let trials = EvaluationTrials(
-      folder: folder, checkpoint: checkpoint, recipe: recipe, catalog: session.catalog, workers: workers,
+      folder: folder, acting: acting, recipe: recipe, catalog: session.catalog, workers: workers,
       shard: parts.shard)
     let result = try trials.run(asked, trusting: trustActions)
     let broken = result.episodes.compactMap(\.error)
@@ -53,6 +60,7 @@ struct Evaluate: Verb {
         "\(broken.count) of \(result.episodes.count) episodes crashed; the same command tries them again. The first: \(first)"
       )
     }
+    if policy != nil { tell("results of the server's policy are kept in \(acting.folder(folder).path)") }
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
   }
 }

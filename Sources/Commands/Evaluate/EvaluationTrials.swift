@@ -2,15 +2,19 @@ import Foundation
 import ImitationKit
 import Synchronization
 
-/// Episodes of a run's policy: environments in processes of their own, the policy here, every result kept at once.
+/// Episodes of a policy: environments in processes of their own, the policy here or at a server, every result kept at once.
 struct EvaluationTrials {
   let folder: RunFolder
-  let checkpoint: Checkpoint
+  let acting: ActingPolicy
   let recipe: Recipe
   let catalog: Catalog
   let workers: WorkerOptions
   /// Which part of the episodes is this process's.
   var shard: Shard?
+
+  private var learned: String { acting.name(recipe) }
+  /// Where results are kept.
+  private var place: RunFolder { acting.folder(folder) }
 
   /// Tries the episodes that were not tried yet with the same weights under the same conditions, and brings
   /// `evaluation.json` up to date; a shard leaves that to whoever puts all of them together.
@@ -20,28 +24,27 @@ struct EvaluationTrials {
   /// - Throws: `ActingError`, `CommandFailure`, `WriteError`.
   func run(_ trials: [Trial], trusting: Bool) throws -> EvaluationResult {
     try catalog.refuseRobot(recipe.evaluation.simulator)
-    let learned = recipe.policy.kind
     let mine = shard?.part(of: trials) ?? trials
     let conditions = recipe.conditions
     func tried() -> TriedEpisodes {
-      TriedEpisodes(
-        folder: folder.path, evaluation: folder.evaluation, step: checkpoint.step, conditions: conditions)
+      TriedEpisodes(folder: place.path, evaluation: place.evaluation, step: acting.step, conditions: conditions)
     }
     let open = mine.filter(tried().isOpen)
     let spec = try recipe.environmentSpec(catalog)
     // What has been evaluated is reported, whoever was trusted then.
-    let unknown = try checkpoint.blueprint.check(
+    let unknown = try acting.check(
       acting: spec, trusting: trusting || !open.contains { $0.policy == learned })
     try play(open, of: mine.count, spec, conditions)
     func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
       EvaluationResult(
-        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()), step: checkpoint.step,
-        conditions: conditions, versions: spec.versions, trustedActions: unknown, episodes: episodes)
+        toolkit: Toolkit.version, date: ISO8601DateFormatter().string(from: Date()), step: acting.step,
+        conditions: conditions, versions: spec.versions, trustedActions: unknown, served: acting.label,
+        episodes: episodes)
     }
     // The journal is what counts. The file keeps what was tried before and not asked for now; the table has what was asked for.
     let known = tried()
     if shard == nil {
-      try result(known.all(learned: learned, tasks: recipe.data.tasks)).write(to: folder.evaluation)
+      try result(known.all(learned: learned, tasks: recipe.data.tasks)).write(to: place.evaluation)
     }
     return result(mine.compactMap { known[$0] })
   }
@@ -50,14 +53,14 @@ struct EvaluationTrials {
   private func play(
     _ open: [Trial], of all: Int, _ spec: EnvironmentSpec, _ conditions: EvaluationConditions
   ) throws {
-    let learned = recipe.policy.kind
-    let interruption = Interruption()
+    let (interruption, learned) = (Interruption(), learned)
+    try FileManager.default.createDirectory(atPath: place.path, withIntermediateDirectories: true)
     let journal = try EpisodeJournal(
-      folder: folder.path, step: checkpoint.step, conditions: conditions, shard: shard?.description)
+      folder: place.path, step: acting.step, conditions: conditions, shard: shard?.description)
     let bar = ProgressBar("evaluate", total: all, unit: "episodes", first: all - open.count)
     let progress = Mutex((done: all - open.count, learned: 0, solved: 0, lost: nil as String?))
     try play(
-      open, spec, videos: folder.path + "/videos",
+      open, spec, videos: place.path + "/videos",
       shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
     ) {
       result in
@@ -79,7 +82,7 @@ struct EvaluationTrials {
   /// Tries an episode once more, made into a video in the run's `replays`; `evaluation.json` stays as it is.
   func again(_ trial: Trial) throws -> EpisodeResult {
     let found = Mutex<EpisodeResult?>(nil)
-    try play([trial], recipe.environmentSpec(catalog), videos: folder.path + "/replays") { result in
+    try play([trial], recipe.environmentSpec(catalog), videos: place.path + "/replays") { result in
       found.withLock { $0 = result }
     }
     guard let result = found.withLock({ $0 }) else { throw Interruption.failure }
@@ -97,14 +100,7 @@ struct EvaluationTrials {
       pool: recipe.evaluation.pool)
     let environments = try EvaluationEnvironments(recipe, catalog, workers)
     defer { environments.finish() }
-    let strips = EpisodeVideos(of: recipe.policy.kind, folder: videos)
-    let (run, step, catalog) = (folder.path, checkpoint.step, catalog)
-    var policy: TrainedPolicy?
-    let scheduler = ActionScheduler {
-      let loaded = try policy ?? TrainedPolicy(run: run, step: step, catalog: catalog)
-      policy = loaded
-      return loaded.agent()
-    }
+    let strips = EpisodeVideos(of: learned, folder: videos)
     rollout.run(
       trials,
       with: .init(
@@ -117,7 +113,7 @@ struct EvaluationTrials {
           }
           strips.finish(result, hertz: environment.spec.actions.controlHertz)
         }),
-      scheduler: scheduler, shouldStop: shouldStop, finished: finished)
+      acting: acting.acting(folder, catalog), shouldStop: shouldStop, finished: finished)
   }
 }
 

@@ -15,9 +15,11 @@ struct TrialChoice: ParsableArguments {
 
   /// The episodes of a recipe's policy and of those that it is compared with.
   ///
-  /// - Parameter task: the only one, in place of `tasks`.
+  /// - Parameters:
+  ///   - policy: what the policy's episodes are called by.
+  ///   - task: the only one, in place of `tasks`.
   /// - Throws: `CommandFailure`, or what the registry throws.
-  func trials(of recipe: Recipe, task: String?, in place: DatasetPlace) throws -> [Trial] {
+  func trials(of recipe: Recipe, _ policy: String, task: String?, in place: DatasetPlace) throws -> [Trial] {
     let companions = with.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     for other in companions where !["expert", "random"].contains(other) {
       throw CommandFailure("--with takes expert and random, not '\(other)'")
@@ -28,6 +30,6 @@ struct TrialChoice: ParsableArguments {
     guard !tasks.isEmpty else { throw CommandFailure("--tasks names no task") }
     for task in tasks where !recipe.data.tasks.contains(task) { tell("note: the policy was not trained on \(task)") }
     return recipe.trials(
-      policies: [recipe.policy.kind] + companions, tasks: tasks, episodes: episodes ?? recipe.evaluation.episodes)
+      policies: [policy] + companions, tasks: tasks, episodes: episodes ?? recipe.evaluation.episodes)
   }
 }

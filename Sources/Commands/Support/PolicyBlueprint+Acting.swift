@@ -4,14 +4,22 @@ import ImitationKit
 enum ActingError: Error, Equatable, CustomStringConvertible {
   case differs(SchemaDifference, of: Source = .policy, environment: String)
   /// A camera or a vector that the environment does not have.
-  case lacks(String, environment: String, available: [String])
+  case lacks(String, of: Source = .policy, environment: String, available: [String])
   case unknown(String, of: Source = .policy, environment: String)
 
   /// Where actions come from.
-  enum Source {
+  enum Source: Equatable {
     case policy, recording
+    /// A server's policy, and its address.
+    case server(String)
 
-    fileprivate var words: String { self == .policy ? "the policy" : "the recording" }
+    fileprivate var words: String {
+      switch self {
+      case .policy: "the policy"
+      case .recording: "the recording"
+      case .server(let address): "the policy at \(address)"
+      }
+    }
     fileprivate var advice: String {
       self == .policy ? "state it when training (actions.schema in the recipe), or act" : "act"
     }
@@ -21,8 +29,8 @@ enum ActingError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .differs(let difference, let source, let environment):
       "\(difference.what) is \(difference.first) for \(source.words) and \(difference.second) for \(environment): it must not act there"
-    case .lacks(let what, let environment, let available):
-      "the policy needs \(what), which \(environment) does not have; it has: "
+    case .lacks(let what, let source, let environment, let available):
+      "\(source.words) needs \(what), which \(environment) does not have; it has: "
         + (available.isEmpty ? "none" : available.joined(separator: ", "))
     case .unknown(let what, let source, let environment):
       "nobody knows of \(source.words)'s actions \(what), so they may mean something else to \(environment); "
@@ -57,7 +65,7 @@ extension PolicyBlueprint {
   /// - Throws: `ActingError`.
   func check(acting spec: EnvironmentSpec, trusting: Bool) throws -> String? {
     if let difference = difference(from: spec) { throw ActingError.differs(difference, environment: spec.name) }
-    try checkObservations(spec)
+    try encoder.schema.check(in: spec)
     return try wholeAction.check(acting: spec, of: .policy, trusting: trusting)
   }
 
@@ -85,24 +93,27 @@ extension PolicyBlueprint {
     }
     return nil
   }
+}
 
+extension ObservationSchema {
   /// Whether all that the policy looks at is there, in the size that it was trained on.
-  private func checkObservations(_ spec: EnvironmentSpec) throws {
+  /// - Throws: `ActingError`.
+  func check(in spec: EnvironmentSpec, of source: ActingError.Source = .policy) throws {
     func differs(_ what: String, _ mine: String, _ theirs: String) -> ActingError {
-      .differs(SchemaDifference(what: what, first: mine, second: theirs), environment: spec.name)
+      .differs(SchemaDifference(what: what, first: mine, second: theirs), of: source, environment: spec.name)
     }
-    for (key, size) in encoder.schema.images.sorted(by: { $0.key < $1.key }) {
+    for (key, size) in images.sorted(by: { $0.key < $1.key }) {
       guard let other = spec.schema.images[key] else {
-        throw ActingError.lacks("camera '\(key)'", environment: spec.name, available: spec.schema.imageKeys)
+        throw ActingError.lacks("camera '\(key)'", of: source, environment: spec.name, available: spec.schema.imageKeys)
       }
       guard other == size else {
         throw differs(
           "the size of camera '\(key)'", "\(size.width)x\(size.height)", "\(other.width)x\(other.height)")
       }
     }
-    for (key, width) in encoder.schema.vectors.sorted(by: { $0.key < $1.key }) {
+    for (key, width) in vectors.sorted(by: { $0.key < $1.key }) {
       guard let other = spec.schema.vectors[key] else {
-        throw ActingError.lacks("'\(key)'", environment: spec.name, available: spec.schema.vectorKeys)
+        throw ActingError.lacks("'\(key)'", of: source, environment: spec.name, available: spec.schema.vectorKeys)
       }
       guard other == width else { throw differs("the width of '\(key)'", "\(width)", "\(other)") }
     }

@@ -1,0 +1,90 @@
+import Imitation
+
+/// What a server says of its policy when a client connects: what to send, and what comes back.
+public struct PolicyMetadata: Sendable, Equatable {
+  /// The recipe's name.
+  public let policy: String
+  /// The server's program and its version; "" when it does not say.
+  public let server: String
+  /// Of weights and settings: another policy has another one.
+  public let digest: String
+  /// The cameras and vectors of an observation.
+  public let schema: ObservationSchema
+  /// The key of the instruction.
+  public let prompt: String
+  /// How many frames the policy looks at.
+  public let history: Int
+  /// How many actions an answer has.
+  public let chunk: Int
+  /// How many of them the policy's recipe carries out.
+  public let nActionSteps: Int
+  /// What the numbers of an action mean, as far as the server knows.
+  public let actions: ActionSchema
+
+  /// The widest image, the most numbers, the longest chunk that are believed.
+  private static let most = 1 << 16
+
+  /// - Throws: `PolicyClientError.metadata` with what is missing or no such thing.
+  package init(_ message: MessagePack) throws {
+    func found<Value>(_ key: String, _ value: Value?) throws -> Value {
+      guard let value else { throw PolicyClientError.metadata(key: key) }
+      return value
+    }
+    func integer(_ value: MessagePack?) -> Int? {
+      guard case .integer(let value) = value?.plain, (1...Int64(PolicyMetadata.most)).contains(value) else {
+        return nil
+      }
+      return Int(value)
+    }
+    func integers(_ value: MessagePack?, _ count: Int) -> [Int]? {
+      guard case .list(let values) = value, values.count == count else { return nil }
+      let integers = values.compactMap { integer($0) }
+      return integers.count == count ? integers : nil
+    }
+    func group<Value>(_ key: String, _ body: (MessagePack) -> Value?) throws -> [String: Value] {
+      guard let value = message[key], case .map(let entries) = value else { throw PolicyClientError.metadata(key: key) }
+      var values: [String: Value] = [:]
+      for entry in entries {
+        let name = try found(key, entry.key.name)
+        values[name] = try found("\(key)/\(name)", body(entry.value))
+      }
+      return values
+    }
+    policy = try found("policy", message["policy"]?.name)
+    server = message["server"]?.name ?? ""
+    // It names a folder.
+    digest = try found(
+      "digest", message["digest"]?.name.flatMap { $0.wholeMatch(of: /[0-9a-f]{8,64}/) == nil ? nil : $0 })
+    schema = ObservationSchema(
+      images: try group("images") { value in
+        integers(value, 3).flatMap { $0[2] == 3 ? .init(height: $0[0], width: $0[1]) : nil }
+      }, vectors: try group("vectors") { integers($0, 1)?[0] })
+    prompt = try found("prompt", message["prompt"]?.name)
+    history = try found("history", integer(message["history"]))
+    let actions = try found("actions", message["actions"])
+    let shape = try found("actions/shape", integers(actions["shape"], 2))
+    chunk = shape[0]
+    nActionSteps = min(try found("actions/n_action_steps", integer(actions["n_action_steps"])), chunk)
+    /// A fact of each number; none of any when the server says nothing.
+    func each<Value>(_ key: String, _ body: (MessagePack) -> Value?) throws -> [Value?] {
+      guard let value = actions[key], value != .null else { return Array(repeating: nil, count: shape[1]) }
+      guard case .list(let values) = value, values.count == shape[1] else {
+        throw PolicyClientError.metadata(key: "actions/\(key)")
+      }
+      return values.map(body)
+    }
+    func number(_ value: MessagePack?) -> Double? {
+      switch value?.plain {
+      case .number(let value) where value.isFinite: value
+      case .integer(let value): Double(value)
+      default: nil
+      }
+    }
+    let (names, units) = (try each("names") { $0.name }, try each("units") { $0.name })
+    let (low, high) = (try each("low") { number($0) }, try each("high") { number($0) })
+    self.actions = ActionSchema(
+      dimensions: (0..<shape[1]).map {
+        .init(name: names[$0], unit: units[$0], low: low[$0].map { Float($0) }, high: high[$0].map { Float($0) })
+      }, controlHertz: number(actions["control_hertz"]), control: actions["control"]?.name)
+  }
+}
