@@ -116,7 +116,8 @@ let package = Package(
     tests(
       "Serving",
       [
-        "Serving", "Encoders", "Policies", "Imitation", "Tensors", .product(name: "NIOCore", package: "swift-nio"),
+        "Serving", "Encoders", "Evaluation", "Policies", "Imitation", "Tensors",
+        .product(name: "NIOCore", package: "swift-nio"),
       ]),
     tests(
       "Command",
@@ -134,6 +135,10 @@ let package = Package(
 if Context.environment["IMITATE_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "fuzz", dependencies: ["Demonstrations", "Environments", "Export", "Imitation", "Layers", "Training"], path: "Tests/Fuzz",
-      exclude: ["Corpus"]))
+      name: "fuzz",
+      dependencies: [
+        "Demonstrations", "Environments", "Export", "Imitation", "Layers", "Serving", "Support", "Training",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+      ],
+      path: "Tests/Fuzz", exclude: ["Corpus"]))
 }

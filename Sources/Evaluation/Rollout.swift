@@ -91,17 +91,17 @@ public struct Rollout {
   }
 
   /// What failed in an attempt.
-  enum Culprit { case environment, behavior, connection }
+  enum Cause { case environment, behavior, connection }
 
   /// The same, and what failed if something did.
   func attempt(
     _ trial: Trial, in environment: any Environment, begin: () throws -> any Behavior, watch: (Observation) -> Void
-  ) -> (result: EpisodeResult, culprit: Culprit?) {
+  ) -> (result: EpisodeResult, cause: Cause?) {
     var result = EpisodeResult(trial)
     var latencies: [Double] = []
     var trace = StableHash()
     var reward = 0.0
-    var (isEnvironments, culprit) = (true, nil as Culprit?)
+    var (isEnvironments, cause) = (true, nil as Cause?)
     do {
       var observation = try environment.reset(EpisodeSpec(task: trial.task, seed: trial.seed, pool: pool))
       result.instruction = observation.instruction
@@ -132,12 +132,12 @@ public struct Rollout {
     } catch {
       result.success = false
       result.error = "\(error)"
-      culprit = isEnvironments ? .environment : error is any ConnectionLoss ? .connection : .behavior
+      cause = isEnvironments ? .environment : error is any ConnectionLoss ? .connection : .behavior
     }
     result.latencies = latencies
     result.reward = reward.isFinite ? reward : nil
     result.trace = String(trace.value, radix: 16)
-    return (result, culprit)
+    return (result, cause)
   }
 }
 

@@ -95,23 +95,23 @@ package struct VectorRollout: Sendable {
     mutating func play(_ trial: Trial, _ shouldStop: () -> Bool) -> EpisodeResult? {
       var result = EpisodeResult(trial)
       for attempt in 1...VectorRollout.attempts {
-        var culprit = Rollout.Culprit.environment
+        var cause = Rollout.Cause.environment
         do {
           let environment = try environment(drawing: !trial.isBlind)
           let played = try play(trial, in: environment)
           result = played.result
-          guard let failed = played.culprit, failed != .behavior else {
+          guard let failed = played.cause, failed != .behavior else {
             parts.finish(&result, environment)
             return result
           }
-          culprit = failed
+          cause = failed
         } catch {
           result.error = "\(error)"
-          if error is any ConnectionLoss { culprit = .connection }
+          if error is any ConnectionLoss { cause = .connection }
         }
         // Its process may have been killed for nothing of its own: another gets the episode before it counts as failed.
-        if culprit == .environment { environment = nil }
-        if culprit == .connection {
+        if cause == .environment { environment = nil }
+        if cause == .connection {
           connection = nil
           // A server that is started again takes a while.
           if attempt < VectorRollout.attempts { Thread.sleep(forTimeInterval: Double(attempt)) }
@@ -131,7 +131,7 @@ package struct VectorRollout: Sendable {
     }
 
     private mutating func play(_ trial: Trial, in environment: any Environment) throws -> (
-      result: EpisodeResult, culprit: Rollout.Culprit?
+      result: EpisodeResult, cause: Rollout.Cause?
     ) {
       guard let horizon = rollout.horizons[trial.task] else {
         preconditionFailure("VectorRollout: no horizon for \(trial.task)")

@@ -136,7 +136,7 @@ public final class PolicyServer: Sendable {
   private static let mostPending = 32
 
   /// Sets up a socket that has connected.
-  private func accept(_ channel: any Channel) throws {
+  package func accept(_ channel: any Channel) throws {
     let isWelcome = state.withLock { state in
       guard !state.isStopping, state.sockets.count < options.mostConnections + PolicyServer.mostPending else {
         return false

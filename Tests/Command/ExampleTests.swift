@@ -58,6 +58,40 @@
       #expect(missing.status != 0 && missing.errors.contains("not a policy package"))
     }
 
+    /// The example's actions, through a server of this process, are those of an agent here that sees the same.
+    @Test func aClientActsThroughAServer() throws {
+      #expect(try text("act-through-a-server").split(separator: "\n", omittingEmptySubsequences: false).count <= 61)
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
+      let policy = try TrainedPolicy(run: runner.folder + "/run")
+      var options = ServingOptions()
+      options.port = 0
+      let server = try PolicyServer(policy, options: options)
+      let port = try server.start()
+      defer { server.stop() }
+      let printed = try runner.run("ws://127.0.0.1:\(port)", executable: executable("act-through-a-server"))
+      #expect(printed.status == 0, "\(printed.errors)")
+      let agent = policy.agent(seed: 0)
+      var (last, trace): ([Float], StableHash) = ([], .init())
+      for _ in 0..<20 {
+        last = try agent.action(
+          for: Observation(
+            images: policy.schema.images.mapValues { Image(width: $0.width, height: $0.height) },
+            vectors: policy.schema.vectors.mapValues { width in (0..<width).map { $0 < last.count ? last[$0] : 0 } },
+            instruction: "open the left drawer"))
+        trace.add(last)
+      }
+      let digest = String(trace.value, radix: 16)
+      #expect(
+        printed.output == """
+          small: 4 actions an answer, 2 carried out
+          20 steps, 10 requests, the actions' digest is \(digest)
+
+          """)
+    }
+
     @Test func aPolicyIsTrainedInCode() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }

@@ -91,6 +91,52 @@ import Testing
     }
   }
 
+  #if Kitchenette
+    /// A run's policy through a server: the same episodes, in a place of their own; what does not fit is refused.
+    @Test func evaluatesThroughAServer() throws {
+      let runner = try project()
+      defer { runner.remove() }
+      try runner.write("opensesame\n", to: "token")
+      let own = try runner.run("evaluate", "run", "--episodes", "2")
+      #expect(own.status == 0, "\(own.errors)")
+      let before = runner.bytes("run/episodes.jsonl")
+      let (process, port) = try serve(runner, ["policy", "--token-file", "token"], log: "serve")
+      defer { process.terminate() }
+      // The recipe is all that the simulator's machine needs.
+      try runner.write(CommandRunner.recipe.replacing("split: some", with: "split: some-4"), to: "bare/recipe.yaml")
+      let address = "ws://127.0.0.1:\(port)"
+      for run in ["run", "bare"] {
+        let found = try runner.run(
+          "evaluate", run, "--policy", address, "--token-file", "token", "--episodes", "2", "--with", "random")
+        #expect(found.status == 0 && found.output.contains("served-small"), "\(found.errors)")
+        let folder = try #require(
+          try FileManager.default.contentsOfDirectory(atPath: "\(runner.folder)/\(run)/served").first)
+        let here = try EvaluationResult.read(runner.folder + "/run/evaluation.json")
+        let there = try EvaluationResult.read("\(runner.folder)/\(run)/served/\(folder)/evaluation.json")
+        let served = there.episodes.filter { $0.policy == "served-small" }
+        #expect(served.count == 2 && served.map(\.trace) == here.episodes.map(\.trace))
+        #expect(
+          served.map(\.steps) == here.episodes.map(\.steps) && served.map(\.reward) == here.episodes.map(\.reward))
+        #expect(served.map(\.success) == here.episodes.map(\.success) && served.allSatisfy { $0.error == nil })
+        #expect(there.served == "small, \(folder), at \(address)" && here.served == nil)
+      }
+      #expect(runner.bytes("run/episodes.jsonl") == before)
+      func complaint(_ arguments: String...) throws -> String {
+        let found = try runner.run(["evaluate", "run", "--episodes", "3"] + arguments)
+        #expect(found.status == 1, "\(found.output)")
+        return found.complaint
+      }
+      let policy = ["--policy", address, "--token-file", "token"]
+      #expect(
+        try complaint(policy[0], policy[1], policy[2], policy[3], "--set", "evaluation.simulator.image_size=24")
+          == "imitate: the size of camera 'robot0_agentview_left_image' is 20x20 for the policy at \(address) and 24x24 for kitchenette: it must not act there"
+      )
+      #expect(try complaint("--policy", address).contains("the server refuses (401)"))
+      #expect(try complaint("--policy", "ws://127.0.0.1:1").contains("Connection refused"))
+      #expect(try complaint("--policy", "http://a:1").contains("write ws://HOST:PORT"))
+    }
+  #endif
+
   @Test func namesAndTokensComeFromFiles() throws {
     let runner = try project()
     defer { runner.remove() }

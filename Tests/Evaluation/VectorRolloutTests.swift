@@ -28,6 +28,20 @@ private final class Walking: Environment {
   }
 }
 
+/// A behavior elsewhere that may be lost at its third action.
+private final class Wire: Behavior {
+  struct Cut: ConnectionLoss, CustomStringConvertible { var description: String { "the wire is cut" } }
+  private let loses: Bool
+  private var actions = 0
+  init(loses: Bool) { self.loses = loses }
+  func begin(seed: UInt64) { actions = 0 }
+  func action(for observation: Observation) throws -> [Float] {
+    actions += 1
+    if loses, actions == 3 { throw Cut() }
+    return [0]
+  }
+}
+
 @Suite struct VectorRolloutTests {
   private let trials = (0..<24).map { Trial(task: "t", policy: "echo", episode: $0, seed: UInt64($0)) }
 
@@ -118,6 +132,36 @@ private final class Walking: Environment {
     // And so does one that cannot be made.
     let none = run(Array(trials[..<1]), slots: 1, scheduler()) { _ in throw Walking.Broken() }
     #expect(none.map(\.error) == ["the leg came off"])
+  }
+
+  /// A lost connection costs a connection and not the environment; the third loss is the episode's result.
+  @Test func aLostConnectionIsReplacedAndItsEpisodeTriedAgain() {
+    let environments = Mutex(0)
+    let connections = Mutex(0)
+    func play(losing: Int) -> [EpisodeResult] {
+      environments.withLock { $0 = 0 }
+      connections.withLock { $0 = 0 }
+      let results = Mutex<[EpisodeResult]>([])
+      VectorRollout(slots: 1, horizons: ["t": 12], pool: .evaluation).run(
+        Array(trials[..<1]),
+        with: .init(environment: { _ in
+          environments.withLock { $0 += 1 }
+          return Walking()
+        }),
+        acting: .elsewhere {
+          Wire(
+            loses: connections.withLock {
+              $0 += 1
+              return $0 <= losing
+            })
+        }
+      ) { result in results.withLock { $0.append(result) } }
+      return results.withLock { $0 }
+    }
+    #expect(play(losing: 1).map(\.error) == [nil] && play(losing: 1).map(\.steps) == [12])
+    #expect(connections.withLock { $0 } == 2 && environments.withLock { $0 } == 1)
+    #expect(play(losing: 3).map(\.error) == ["the wire is cut"])
+    #expect(connections.withLock { $0 } == 3 && environments.withLock { $0 } == 1)
   }
 
   /// Who cannot act has failed at once: another environment would not help.

@@ -4,10 +4,11 @@ import Export
 import Foundation
 import Imitation
 import Layers
+import Serving
 import Training
 
 // libFuzzer's driver with our own parsers: whatever bytes come, they return or throw. The first byte of an input chooses
-// the parser. A trap, a read out of bounds, a hang or too much memory ends the run with the input that did it.
+// the parser, or FUZZ_ONLY in the environment does. A trap, a read out of bounds, a hang or too much memory ends the run with the input that did it.
 
 private func parse(_ input: UnsafeRawBufferPointer) {
   guard let kind = input.first else { return }
@@ -60,6 +61,16 @@ private func parse(_ input: UnsafeRawBufferPointer) {
       let foreign = try? ForeignWeights(tensors: tensors, metadata: metadata)
     else { return }
     _ = (foreign.schema, try? foreign.actionWidth, try? foreign.normalizer(actionWidth: 7))
+  case UInt8(ascii: "q"):
+    // What a client sends, and what a server answers.
+    _ = try? ServedFuzz.reader.request(bytes[...])
+    guard let message = try? MessagePack(bytes[...]) else { return }
+    _ = (try? PolicyMetadata(message), try? PolicyClient.actions(message, width: 3))
+    // What was read is written and read again as the same. (A NaN is not equal to itself.)
+    let again = message.encoded
+    guard let second = try? MessagePack(again[...]), second.encoded == again else { fatalError("not the same again") }
+  case UInt8(ascii: "f"): ServedFuzz.connect(ServedFuzz.upgrade + bytes)
+  case UInt8(ascii: "u"): ServedFuzz.connect(bytes)
   default: break
   }
 }
@@ -75,6 +86,12 @@ var count = CommandLine.argc
 var arguments = CommandLine.unsafeArgv
 exit(
   runDriver(&count, &arguments) { data, size in
-    parse(UnsafeRawBufferPointer(start: data, count: size))
+    let input = UnsafeRawBufferPointer(start: data, count: size)
+    guard let only = ProcessInfo.processInfo.environment["FUZZ_ONLY"]?.utf8.first else {
+      parse(input)
+      return 0
+    }
+    // All inputs for one parser.
+    ([only] + input.dropFirst()).withUnsafeBytes { parse($0) }
     return 0
   })

@@ -39,8 +39,8 @@ struct Evaluate: Verb {
     // Only then is it sure that recipe and weights belong together.
     let lock = try folder.locked(shard: parts.shard?.description)
     defer { lock.release() }
-    let told = try served.address != nil ? written ?? folder.toldRecipe() : folder.toldRecipe()
-    let recipe = try environment.changed(told, session.catalog, others: trialProtocol.changes)
+    let trained = try served.address != nil ? written ?? folder.toldRecipe() : folder.toldRecipe()
+    let recipe = try environment.changed(trained, session.catalog, others: trialProtocol.changes)
     let policy = try served.policy(recipe, seconds: workers.deadline.seconds)
     let acting = try policy.map { .served($0) } ?? ActingPolicy.own(folder.lastCheckpoint())
     try recipe.check(session.catalog)

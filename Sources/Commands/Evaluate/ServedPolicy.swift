@@ -91,7 +91,7 @@ enum ActingPolicy {
     }
   }
 
-  /// Training steps; 0 for a server's policy, which is told by its digest.
+  /// Training steps; 0 for a server's policy, which is known by its digest.
   var step: Int {
     switch self {
     case .own(let checkpoint): checkpoint.step

@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
   name: "Outside",
   dependencies: [.package(name: "ImitationKit", path: "../../..")],
-  targets: ["load-and-act", "train-in-code", "own-encoder", "own-environment", "use-a-world-model"].map {
+  targets: ["load-and-act", "train-in-code", "own-encoder", "own-environment", "use-a-world-model", "act-through-a-server"].map {
     .executableTarget(name: $0, dependencies: [.product(name: "ImitationKit", package: "ImitationKit")])
   },
   swiftLanguageModes: [.v6]

@@ -1,0 +1,160 @@
+import Evaluation
+import Foundation
+import Imitation
+import Serving
+import Support
+import Synchronization
+import Tensors
+import Testing
+
+/// Goes where actions say and ends when its seed says.
+private final class Drifting: Environment {
+  let spec = EnvironmentSpec(
+    name: "drifting", schema: Echo.schema, actions: Served.actions,
+    tasks: [SimulatedTask(name: "t", group: "g", horizon: 14)])
+  private var (place, seed) = (Float(0), UInt64(0))
+  private let stepped: () -> Void
+  init(stepped: @escaping () -> Void = {}) { self.stepped = stepped }
+
+  func reset(_ episode: EpisodeSpec) -> Observation {
+    (place, seed) = (Float(episode.seed) / 10, episode.seed)
+    return Observation(vectors: ["x": [place]], instruction: "go")
+  }
+
+  func step(_ action: [Float]) -> Transition {
+    stepped()
+    place = 0.9 * place + 0.1 * (action[0] + action[2])
+    return Transition(
+      observation: Observation(vectors: ["x": [place]], instruction: "go"), success: seed % 3 == 0 && place > 0.2)
+  }
+}
+
+/// The client against a server over a socket of this machine.
+@Suite(.serialized) struct PolicyClientTests {
+  private func client(_ served: Served, execute: Int? = nil, ensemble: Float? = nil) throws -> PolicyClient {
+    try PolicyClient("ws://127.0.0.1:\(served.port)", execute: execute, ensemble: ensemble, seconds: 20)
+  }
+
+  private func acts(_ behavior: any Behavior, _ number: Int, seed: UInt64) throws -> [[Float]] {
+    behavior.begin(seed: seed)
+    return try (0..<10).map {
+      try behavior.action(for: Observation(vectors: ["x": [Served.seen(number, $0)]], instruction: "go"))
+    }
+  }
+
+  /// A policy that looks at three frames: whatever part of an answer is carried out, the bits are those of an agent.
+  @Test func actsAsAnAgent() throws {
+    let served = try Served()
+    let agent = try Served.agent()
+    for execute in 1...3 {
+      let here = Agent(
+        policy: agent.policy, normalizer: agent.normalizer, schema: agent.schema, actions: agent.actions,
+        execute: execute)
+      let there = try client(served, execute: execute)
+      for seed: UInt64 in [4, 5, .max] {
+        let expected = try acts(here, execute, seed: seed)
+        #expect(try acts(there, execute, seed: seed) == expected && Set(expected).count == 10)
+      }
+      there.close()
+    }
+    let here = Agent(
+      policy: agent.policy, normalizer: agent.normalizer, schema: agent.schema, actions: agent.actions, execute: 1,
+      ensemble: 0.1)
+    for (a, b) in try zip(acts(client(served, execute: 1, ensemble: 0.1), 1, seed: 7), acts(here, 1, seed: 7)) {
+      #expect(zip(a, b).allSatisfy { abs($0 - $1) < 1e-6 })
+    }
+  }
+
+  @Test func metadataIsReadOrRefusedByName() throws {
+    let served = try Served()
+    let (_, greeting) = try served.client()
+    let metadata = try PolicyMetadata(greeting)
+    #expect(metadata.policy == "trial" && metadata.server == "test" && metadata.schema == Echo.schema)
+    #expect(metadata.history == 3 && metadata.chunk == 3 && metadata.nActionSteps == 3)
+    #expect(metadata.actions == Served.actions && metadata.prompt == "prompt")
+    // Other weights, another digest; the same weights, the same one.
+    #expect(try client(Served()).metadata == metadata)
+    let other = try Served.agent()
+    for (_, parameter) in other.policy.parameters() { parameter.value = parameter.value + parameter.value }
+    #expect(try client(Served(other)).metadata.digest != metadata.digest)
+    guard case .map(let entries) = greeting else { throw PolicyClientError.metadata(key: "") }
+    for key in ["policy", "digest", "images", "vectors", "prompt", "history", "actions"] {
+      #expect(throws: PolicyClientError.metadata(key: key)) {
+        try PolicyMetadata(.map(entries.filter { $0.key.name != key }))
+      }
+    }
+    #expect(throws: PolicyClientError.metadata(key: "digest")) {
+      try PolicyMetadata(
+        .map(entries.map { $0.key.name == "digest" ? .init(key: $0.key, value: .text("../../../etc")) : $0 }))
+    }
+    for text in ["localhost:8000", "http://a:1", "ws://a", "ws://a:0", "ws://u@a:1", "ws://a:1/path"] {
+      #expect(throws: PolicyClientError.address(text)) { try PolicyClient(text) }
+    }
+    #expect(ServerAddress("wss://[::1]:80/") == ServerAddress(host: "::1", port: 80, isSecure: true))
+  }
+
+  /// An answer that takes more than two steps of 50 ms begins with the third action.
+  @Test func stepsThatPassedAreSkipped() throws {
+    let served = try Served(seconds: 0.12)
+    let client = try client(served)
+    let chunk = try Served.alone(1, steps: 3, seed: 3)[0]
+    client.begin(seed: 3)
+    let seen = Observation(vectors: ["x": [Served.seen(1, 0)]], instruction: "go")
+    #expect(try client.action(for: seen) == chunk[0])
+    client.skipsPassedSteps = true
+    client.begin(seed: 3)
+    #expect(try client.action(for: seen) == chunk[2])
+    #expect(client.plansNext)
+  }
+
+  private func evaluate(_ acting: VectorRollout.Acting, stepped: @escaping @Sendable () -> Void = {}) -> [EpisodeResult]
+  {
+    let results = Mutex<[EpisodeResult]>([])
+    VectorRollout(slots: 3, horizons: ["t": 14], pool: .evaluation).run(
+      (0..<12).map { Trial(task: "t", policy: "slow", episode: $0, seed: UInt64($0)) },
+      with: .init(environment: { _ in Drifting(stepped: stepped) }), acting: acting
+    ) { result in results.withLock { $0.append(result) } }
+    return results.withLock { $0.sorted { $0.episode < $1.episode } }
+  }
+
+  private func same(_ a: [EpisodeResult], _ b: [EpisodeResult]) -> Bool {
+    a.map(\.trace) == b.map(\.trace) && a.map(\.success) == b.map(\.success) && a.map(\.steps) == b.map(\.steps)
+      && a.map(\.reward) == b.map(\.reward)
+  }
+
+  /// Episode by episode as in process, also when the server goes down in the middle and another takes its place.
+  @Test func evaluatesAsInProcess() throws {
+    let here = evaluate(.here(ActionScheduler { try Served.agent() }))
+    #expect(
+      here.allSatisfy { $0.error == nil } && here.contains(where: \.success) && Set(here.map(\.trace)).count == 12)
+    let served = try Served()
+    let port = served.port
+    let there = evaluate(.elsewhere { try PolicyClient("ws://127.0.0.1:\(port)", seconds: 20) })
+    #expect(same(there, here))
+    let steps = Mutex(0)
+    let second = Mutex<Served?>(nil)
+    let interrupted = evaluate(.elsewhere { try PolicyClient("ws://127.0.0.1:\(port)", seconds: 20) }) {
+      steps.withLock { steps in
+        steps += 1
+        guard steps == 50 else { return }
+        served.server.stop()
+        second.withLock { $0 = try? Served { $0.port = port } }
+      }
+    }
+    #expect(same(interrupted, here) && interrupted.allSatisfy { $0.error == nil }, "\(interrupted.map(\.error))")
+    #expect(second.withLock { $0?.server.metrics.answers ?? 0 } > 0 && served.server.metrics.answers > 0)
+  }
+
+  /// What the server says against an observation is the policy's failure: it is not tried again.
+  @Test func refusalsAreReported() throws {
+    let served = try Served()
+    let client = try client(served)
+    client.begin(seed: 1)
+    #expect(throws: AgentError.missingVector(key: "x", available: [])) { try client.action(for: Observation()) }
+    #expect(
+      throws: PolicyClientError.refused("'x' holds a value that is not a number")
+    ) { try client.action(for: Observation(vectors: ["x": [.nan]], instruction: "go")) }
+    client.begin(seed: 1)
+    #expect(try client.action(for: Observation(vectors: ["x": [0]], instruction: "go")).count == 3)
+  }
+}
