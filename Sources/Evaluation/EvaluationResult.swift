@@ -42,7 +42,7 @@ public struct EvaluationResult: Codable, Sendable {
   public var machine: Machine
   /// The simulator's kind.
   public var simulator: String
-  /// The checkpoint's step.
+  /// The checkpoint's step; 0 where the policy of a server acted.
   public var step: Int
   /// What all episodes' seeds follow from.
   public var seed: UInt64
