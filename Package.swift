@@ -72,7 +72,7 @@ let package = Package(
       dependencies: [
         "Imitation", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-      ], exclude: ["ONNX/onnx.proto"]),
+      ], exclude: ["ONNX/onnx.proto"], resources: [.embedInCode("package")]),
 
     .target(
       name: "Serving",

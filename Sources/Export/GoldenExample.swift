@@ -9,6 +9,10 @@ package struct GoldenExample {
   package var seed: UInt64
   /// `[steps, action]`, in the environment's range.
   package var actions: Tensor
+  /// What graphs have to answer: the same, but for rounded weights; nil without graphs.
+  package var graphActions: Tensor?
+  /// The random numbers that the answer takes, in the order they are drawn; nil without graphs.
+  package var draws: Tensor?
 }
 
 extension GoldenExample {
@@ -59,8 +63,11 @@ extension GoldenExample {
     }
   }
 
-  /// Runs `agent` on the input, first observation first, and gives as many actions as the policy executes of one prediction.
-  package func answer(of agent: Agent) throws -> Tensor {
+  /// Runs `agent` on the input, first observation first, and gives all that it predicts.
+  package func answer(of agent: Agent) throws -> Tensor { try drawnAnswer(of: agent).actions }
+
+  /// The same, and how many random numbers it takes.
+  package func drawnAnswer(of agent: Agent) throws -> (actions: Tensor, draws: Int) {
     let history = try observations(schema: agent.schema)
     let batch = try agent.normalizer.normalized(Agent.batch([history], schema: agent.schema))
     var randoms = [Random(seed: seed)]
@@ -70,7 +77,20 @@ extension GoldenExample {
     let rows = try (0..<steps).map { step in
       try agent.normalizer.restored(Array(values[step * width..<(step + 1) * width]), key: Normalizer.actions)
     }
-    return Tensor(rows.flatMap { $0 }, shape: [steps, width])
+    return (Tensor(rows.flatMap { $0 }, shape: [steps, width]), Int(randoms[0].counter))
+  }
+
+  /// The first random numbers of an episode, as the sampling of its policy takes them: normal ones, and before those of a mixture's
+  /// step a uniform one where its component is drawn.
+  ///
+  /// - Parameter width: numbers of an action.
+  package static func draws(_ count: Int, seed: UInt64, sampling: Setting, width: Int) -> Tensor {
+    let drawsComponents = sampling["mode"]?.value == .text("sample")
+    var random = Random(seed: seed)
+    let numbers = (0..<count).map { place in
+      Float(drawsComponents && place % (width + 1) == 0 ? random.uniform() : random.normal())
+    }
+    return Tensor(numbers, shape: [count])
   }
 
   /// - Throws: `PackageError.differs` when an action is off by more than `tolerance`.

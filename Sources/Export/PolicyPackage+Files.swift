@@ -10,6 +10,8 @@ extension PolicyPackage {
   private static let sums = "SHA256SUMS"
   /// The observation encoder and the head, where there are graphs.
   package static let graphFiles = ["encoder.onnx", "head.onnx"]
+  /// Acts by the graphs, in Python; packages of before have none.
+  package static let runner = "run_policy.py"
 
   /// Writes the folder beside its place and renames it there; an older package of ours in the way is replaced, and is whole until then.
   /// - Throws: `PackageError.exists` when something else is there, `WriteError`.
@@ -32,12 +34,15 @@ extension PolicyPackage {
       ).write(to: temporary + "/weights.safetensors")
       var example = golden.inputs
       example["actions"] = golden.actions
+      example["graph_actions"] = golden.graphActions
+      example["draws"] = golden.draws
       try Safetensors.write(
         example, metadata: ["instruction": golden.instruction, "seed": String(golden.seed)],
         to: temporary + "/golden.safetensors")
       try AtomicFile.write(Data(card.utf8), to: temporary + "/README.md")
-      for (file, bytes) in graphs { try AtomicFile.write(bytes, to: temporary + "/" + file) }
-      let lines = try (PolicyPackage.files + graphs.keys.sorted()).map {
+      let others = graphs.isEmpty ? [:] : graphs.merging([PolicyPackage.runner: PolicyPackage.program]) { $1 }
+      for (file, bytes) in others { try AtomicFile.write(bytes, to: temporary + "/" + file) }
+      let lines = try (PolicyPackage.files + others.keys.sorted()).map {
         "\(try PolicyPackage.digest(temporary + "/" + $0))  \($0)\n"
       }
       try AtomicFile.write(Data(lines.joined().utf8), to: temporary + "/" + PolicyPackage.sums)
@@ -91,7 +96,8 @@ extension PolicyPackage {
       sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
     }
     let graphFiles = PolicyPackage.graphFiles.filter { sums[$0] != nil }
-    for file in PolicyPackage.files + graphFiles {
+    let programs = sums[PolicyPackage.runner] == nil ? [] : [PolicyPackage.runner]
+    for file in PolicyPackage.files + graphFiles + programs {
       guard let expected = sums[file], FileManager.default.fileExists(atPath: folder + "/" + file) else {
         throw PackageError.missing(file: file)
       }
@@ -101,8 +107,10 @@ extension PolicyPackage {
       }
       guard try PolicyPackage.digest(folder + "/" + file) == expected else { throw PackageError.damaged(file: file) }
     }
-    let known = Set(PolicyPackage.files + graphFiles + [PolicyPackage.sums])
+    let known = Set(PolicyPackage.files + graphFiles + programs + [PolicyPackage.sums])
     for file in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() where !known.contains(file) {
+      // What Python leaves beside a program that was imported.
+      if file == "__pycache__" { continue }
       throw PackageError.extra(file: file)
     }
     description = try PolicyPackage.describe(Data(contentsOf: URL(fileURLWithPath: folder + "/policy.json")))
@@ -124,8 +132,10 @@ extension PolicyPackage {
     for file in graphFiles {
       graphs[file] = try Data(contentsOf: URL(fileURLWithPath: folder + "/" + file), options: .mappedIfSafe)
     }
+    let (graphActions, draws) = (example.removeValue(forKey: "graph_actions"), example.removeValue(forKey: "draws"))
     golden = GoldenExample(
-      inputs: example, instruction: metadata["instruction"] ?? "", seed: seed, actions: actions)
+      inputs: example, instruction: metadata["instruction"] ?? "", seed: seed, actions: actions,
+      graphActions: graphActions, draws: draws)
   }
 
   private static func describe(_ data: Data) throws -> Description {
@@ -164,9 +174,34 @@ extension PolicyPackage {
     return description
   }
 
+  private static var program: Data { Data(PackageResources.run_policy_py) }
+
   private static func digest(_ path: String) throws -> String {
     let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
     return SHA256.hash(data: data).hexadecimal
+  }
+
+  /// How to act by it, in Python and here.
+  private var running: [String] {
+    var lines = ["## Run it", ""]
+    if graphs.isEmpty {
+      lines += ["`imitate serve FOLDER`, or in Swift `TrainedPolicy(package: \"FOLDER\").agent(seed: 0)`.", ""]
+    } else {
+      lines += [
+        "`pip install onnxruntime numpy`, then `python run_policy.py`, which checks this folder. In a program of yours:",
+        "",
+        "```python", "from run_policy import Policy", "", "policy = Policy()",
+        "policy.reset(seed=0)  # at the start of each episode", "# once a step, as often as the rate below says",
+        "action = policy.act({",
+      ]
+      lines += description.observation.images.map {
+        "    \"\($0.key)\": ...,  # uint8 [\($0.height), \($0.width), 3], RGB"
+      }
+      lines += description.observation.vectors.map { "    \"\($0.key)\": ...,  # \($0.width) numbers" }
+      lines += ["}, \"the instruction\")", "```", ""]
+      lines += ["Or `imitate serve FOLDER`, or in Swift `TrainedPolicy(package: \"FOLDER\").agent(seed: 0)`.", ""]
+    }
+    return lines
   }
 
   /// The card that people read first.
@@ -175,8 +210,9 @@ extension PolicyPackage {
       "# \(description.name)", "",
       "A robot policy made with ImitationKit \(description.toolkit): \(description.encoder) encoder, \(description.policy) head, "
         + "\(description.parameters) parameters\(description.averagedWeights ? ", averaged weights" : "").", "",
-      "Check it: `imitate verify FOLDER`, or `sha256sum -c SHA256SUMS`.", "", "## Sees", "",
+      "Check it: `imitate verify FOLDER`, or `sha256sum -c SHA256SUMS`.", "",
     ]
+    lines += running + ["## Sees", ""]
     let (seen, action) = (description.observation, description.action)
     lines += seen.images.map { "- `\($0.key)`: \($0.width)x\($0.height) RGB" }
     lines += seen.vectors.map { "- `\($0.key)`: \($0.width) numbers, \($0.schema.label)" }
@@ -202,7 +238,10 @@ extension PolicyPackage {
       "",
     ]
     if !description.evaluation.isEmpty {
-      lines += ["## Measured", "", "| task | split | solved | 95 % interval |", "| --- | --- | --- | --- |"]
+      lines +=
+        ["## Measured", ""] + (description.measured.map { [$0 + ".", ""] } ?? []) + [
+          "| task | split | solved | 95 % interval |", "| --- | --- | --- | --- |",
+        ]
       lines += description.evaluation.map {
         "| \($0.task) | \($0.split) | \($0.successes)/\($0.episodes) | "
           + String(format: "%.0f %% to %.0f %% |", $0.low * 100, $0.high * 100)

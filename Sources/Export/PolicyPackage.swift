@@ -7,8 +7,8 @@ import Tensors
 /// A policy in a folder, for others to run: weights, what they mean, and a proof that they were loaded right.
 ///
 /// `weights.safetensors` (acting weights, `normalizer/` statistics, and `attached/` for what else the encoder needs), `policy.json` (schemas, recipe, provenance),
-/// `golden.safetensors` (one input and the actions it must give), `README.md`, and `SHA256SUMS` over all of them, which
-/// `sha256sum -c` reads too.
+/// `golden.safetensors` (one input and the actions it must give), `README.md`, with graphs `encoder.onnx`, `head.onnx` and
+/// `run_policy.py`, which acts by them, and `SHA256SUMS` over all of them, which `sha256sum -c` reads too.
 public struct PolicyPackage {
   package static let format = "imitationkit-policy"
   /// In version 1 names, units, limits and rate may have been guessed: they are read as unknown.
@@ -31,6 +31,8 @@ public struct PolicyPackage {
     package var attachments: [String: String]?
     package var datasets: [Dataset]
     package var evaluation: [Evaluation]
+    /// What it was evaluated on and how, in words; nil when it was not, and of packages of before.
+    package var measured: String?
     /// The recipe as it was trained, YAML.
     package var recipe: String
     /// The ONNX graphs beside the weights; nil when there are none.

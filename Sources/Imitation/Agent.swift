@@ -122,22 +122,7 @@ public final class Agent: Behavior {
     if observation.instruction != history.last?.instruction {
       try policy.encoder.check(instruction: observation.instruction)
     }
-    for (key, size) in schema.images {
-      guard let image = observation.images[key] else {
-        throw AgentError.missingImage(key: key, available: observation.images.keys.sorted())
-      }
-      guard image.width == size.width, image.height == size.height else {
-        throw AgentError.imageSize(key: key, expected: size, width: image.width, height: image.height)
-      }
-    }
-    for (key, width) in schema.vectors {
-      guard let values = observation.vectors[key] else {
-        throw AgentError.missingVector(key: key, available: observation.vectors.keys.sorted())
-      }
-      guard values.count == width else {
-        throw AgentError.vectorWidth(key: key, expected: width, found: values.count)
-      }
-    }
+    try schema.check(observation)
     history = (history + [observation]).suffix(policy.view.observations.count)
   }
 
@@ -194,5 +179,28 @@ public final class Agent: Behavior {
     }
     return ObservationBatch(
       images: images, vectors: vectors, instructions: windows.map { $0.last?.instruction ?? "" }, time: time)
+  }
+}
+
+extension ObservationSchema {
+  /// Refuses an observation that lacks something, or has it in another size.
+  /// - Throws: `AgentError`.
+  package func check(_ observation: Observation) throws {
+    for (key, size) in images {
+      guard let image = observation.images[key] else {
+        throw AgentError.missingImage(key: key, available: observation.images.keys.sorted())
+      }
+      guard image.width == size.width, image.height == size.height else {
+        throw AgentError.imageSize(key: key, expected: size, width: image.width, height: image.height)
+      }
+    }
+    for (key, width) in vectors {
+      guard let values = observation.vectors[key] else {
+        throw AgentError.missingVector(key: key, available: observation.vectors.keys.sorted())
+      }
+      guard values.count == width else {
+        throw AgentError.vectorWidth(key: key, expected: width, found: values.count)
+      }
+    }
   }
 }

@@ -52,6 +52,22 @@ extension Policy {
   public func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]? { nil }
   public var sampling: Setting { Setting(.null) }
 
+  /// What tells its weights and statistics from others, also from those of another training that ended at the same step: 16
+  /// hexadecimal digits.
+  ///
+  /// - Parameter settings: what else decides what it does, as text.
+  package func digest(normalizer: Normalizer, settings: String = "") -> String {
+    var hash = StableHash()
+    hash.add(settings.utf8)
+    let tensors = snapshot().merging(normalizer.tensors.map { ("normalizer/" + $0, $1) }) { first, _ in first }
+    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+      hash.add(name.utf8)
+      hash.add(tensor.scalars)
+    }
+    let text = String(hash.value, radix: 16)
+    return String(repeating: "0", count: 16 - text.count) + text
+  }
+
   /// The rows that a batch for this policy holds: the window, and before it what the encoder sees of the past.
   public var view: Window {
     let rows = window.observations

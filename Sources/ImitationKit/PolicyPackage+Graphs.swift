@@ -26,6 +26,9 @@ extension PolicyPackage {
         metadata: metadata.merging(["graph": String(file.dropLast(5))]) { first, _ in first }, rounded: &rounded)
       graphs[file] = try model.bytes()
     }
+    let (answer, draws) = try golden.drawnAnswer(of: trained.agent())
+    golden.draws = GoldenExample.draws(draws, seed: golden.seed, sampling: policy.sampling, width: answer.shape[1])
+    golden.graphActions = try trained.with(rounded) { try golden.answer(of: trained.agent()) }
     description.graphs = Graphs(
       precision: precision, sampling: policy.sampling.json,
       change: rounded.isEmpty ? nil : try observations.map { try trained.change(by: rounded, over: $0) })
@@ -50,7 +53,7 @@ extension PolicyPackage {
       "color_order": "RGB", "pixels": "0 to 255, rows from the top", "history": "\(seen.steps)",
       "actions": json(action.schema.dimensions), "control": action.schema.control ?? "unknown",
       "control_hertz": action.schema.controlHertz.map { "\($0)" } ?? "unknown",
-      "layout": action.layout.map(json) ?? "whole", "predicted": "\(action.predicted)",
+      "layout": json(action.layout ?? .whole(width: action.schema.count)), "predicted": "\(action.predicted)",
       "executed": "\(action.executed)", "ensemble": action.ensemble.map { "\($0)" } ?? "none",
       "action_scale": json(affine.scale), "action_offset": json(affine.offset),
       "vocabulary": json(description.vocabulary), "sampling": sampling.json,
@@ -86,14 +89,20 @@ extension TrainedPolicy {
         return (actions * Tensor(affine.scale, shape: [affine.scale.count])).scalars
       }
     }
-    let exact = policy.snapshot()
     let before = try actions()
-    try policy.load(exact.merging(rounded) { $1 })
-    defer { try? policy.load(exact) }
-    let differences = zip(before, try actions()).map { abs($0 - $1) }
+    let differences = zip(before, try with(rounded, actions)).map { abs($0 - $1) }
     return .init(
       observations: batches.reduce(0) { $0 + $1.count }, largest: differences.max() ?? 0,
       mean: differences.reduce(0, +) / Float(max(1, differences.count)))
+  }
+
+  /// `body()`, some weights replaced meanwhile.
+  package func with<Result>(_ weights: [String: Tensor], _ body: () throws -> Result) throws -> Result {
+    guard !weights.isEmpty else { return try body() }
+    let exact = policy.snapshot()
+    try policy.load(exact.merging(weights) { $1 })
+    defer { try? policy.load(exact) }
+    return try body()
   }
 
   /// Observations of its demonstrations as recorded, spread over them, in batches of ten.

@@ -25,15 +25,7 @@ public struct TrainedPolicy {
   package private(set) var isAveraged = false
 
   /// What tells its weights and statistics from others, also from those of another training that ended at the same step.
-  package var weightsDigest: String {
-    var digest = StableHash()
-    let tensors = policy.snapshot().merging(normalizer.tensors.map { ("normalizer/" + $0, $1) }) { first, _ in first }
-    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
-      digest.add(name.utf8)
-      digest.add(tensor.scalars)
-    }
-    return String(digest.value, radix: 16)
-  }
+  package var digest: String { policy.digest(normalizer: normalizer) }
 
   /// Builds an untrained policy, with the initial weights that the recipe's seed gives.
   /// - Throws: `SettingError`, `PolicyError`, or what the encoder threw.

@@ -50,7 +50,33 @@ public struct DiffusionSampler: Sendable {
       ("kind", kind.setting), ("prediction", prediction.setting), ("clip", clips.setting), ("eta", eta.setting),
       ("steps", steps.setting), ("remaining", steps.map { schedule.remaining[$0] }.setting),
       ("remaining_before", steps.map { schedule.remaining(at: $0 - stride) }.setting),
+      ("walk", Setting(.list(steps.map { ([Double($0)] + shares(at: $0)).setting }))),
     ]
+  }
+
+  /// The arithmetic of a step as six numbers: `clean = a x + b output`, clipped if asked for, and `c clean + d x + e output + f noise`.
+  package func shares(at step: Int) -> [Double] {
+    let (now, before) = (schedule.remaining[step], schedule.remaining(at: step - stride))
+    let (signal, rest) = (now.squareRoot(), (1 - now).squareRoot())
+    let clean: (x: Double, output: Double)
+    let noise: (x: Double, output: Double)
+    switch prediction {
+    case .epsilon: (clean, noise) = ((1 / signal, -rest / signal), (0, 1))
+    case .sample: (clean, noise) = ((0, 1), (1 / rest, -signal / rest))
+    case .velocity: (clean, noise) = ((signal, -rest), (rest, signal))
+    }
+    let unknown = (1 - before) / (1 - now) * (1 - now / before)
+    switch kind {
+    case .ddpm:
+      return [
+        clean.x, clean.output, before.squareRoot() * (1 - now / before) / (1 - now),
+        (now / before).squareRoot() * (1 - before) / (1 - now), 0, step == 0 ? 0 : max(unknown, 1e-20).squareRoot(),
+      ]
+    case .ddim:
+      let deviation = eta * unknown.squareRoot()
+      let left = max(0, 1 - before - deviation * deviation).squareRoot()
+      return [clean.x, clean.output, before.squareRoot(), left * noise.x, left * noise.output, deviation]
+    }
   }
 
   /// The clean actions and the noise that a prediction stands for.

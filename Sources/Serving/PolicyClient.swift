@@ -56,6 +56,7 @@ public final class PolicyClient: Behavior {
 
   /// - Throws: `PolicyClientError`, or how the connection was lost: the client is of no use then.
   public func action(for observation: Observation) throws -> [Float] {
+    try metadata.schema.check(observation)
     frames = (frames + [observation]).suffix(metadata.history)
     if plan.isDone {
       let start = ContinuousClock.now
@@ -69,33 +70,17 @@ public final class PolicyClient: Behavior {
   }
 
   /// All frames that the server has not seen, each key with one more axis in front.
-  private func message(_ instruction: String) throws -> MessagePack {
+  private func message(_ instruction: String) -> MessagePack {
     var entries: [MessagePack.Entry] = [.init(key: .text(metadata.prompt), value: .text(instruction))]
     for (key, size) in metadata.schema.images {
       var pixels: [UInt8] = []
-      for frame in frames {
-        guard let image = frame.images[key] else {
-          throw AgentError.missingImage(key: key, available: frame.images.keys.sorted())
-        }
-        guard image.width == size.width, image.height == size.height else {
-          throw AgentError.imageSize(key: key, expected: size, width: image.width, height: image.height)
-        }
-        pixels += image.pixels
-      }
+      for frame in frames { pixels += frame.images[key]!.pixels }
       let shape = [frames.count, size.height, size.width, 3]
       entries.append(
         .init(key: .text(key), value: MessagePack(NumericArray(type: "|u1", shape: shape, data: pixels[...]))))
     }
     for (key, width) in metadata.schema.vectors {
-      let rows = try frames.map { frame in
-        guard let values = frame.vectors[key] else {
-          throw AgentError.missingVector(key: key, available: frame.vectors.keys.sorted())
-        }
-        guard values.count == width else {
-          throw AgentError.vectorWidth(key: key, expected: width, found: values.count)
-        }
-        return values
-      }
+      let rows = frames.map { $0.vectors[key]! }
       entries.append(.init(key: .text(key), value: MessagePack(NumericArray(rows, width: width))))
     }
     if let seed {

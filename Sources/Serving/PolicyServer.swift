@@ -7,7 +7,6 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 import Synchronization
-import Tensors
 
 /// Serves a policy in openpi's protocol: a WebSocket with MessagePack messages, as `openpi-client` speaks it.
 ///
@@ -263,7 +262,7 @@ public final class PolicyServer: Sendable {
     func number(_ value: Float?) -> MessagePack? { value.map { .number(Double($0)) } }
     return .map([
       "policy": .text(name),
-      "digest": .text(agent.digest(settings)),
+      "digest": .text(agent.policy.digest(normalizer: agent.normalizer, settings: settings)),
       "server": .text(software),
       "images": map(agent.schema.images) { integers([$0.height, $0.width, 3]) },
       "vectors": map(agent.schema.vectors) { integers([$0]) },
@@ -293,22 +292,6 @@ extension ObservationSchema {
 }
 
 extension Agent {
-  /// Of the weights, of what makes numbers even and of the policy's settings: the same for a run and for its package.
-  fileprivate func digest(_ settings: String) -> String {
-    var hash = StableHash()
-    hash.add(settings.utf8)
-    for (name, weights) in policy.snapshot().sorted(by: { $0.key < $1.key }) {
-      hash.add(name.utf8)
-      hash.add(weights.scalars)
-    }
-    for key in normalizer.keys.keys.sorted() {
-      hash.add(key.utf8)
-      for numbers in [normalizer.keys[key]!.scale, normalizer.keys[key]!.offset] { hash.add(numbers) }
-    }
-    let text = String(hash.value, radix: 16)
-    return String(repeating: "0", count: 16 - text.count) + text
-  }
-
   /// Another agent of the same policy, at the start of an episode.
   fileprivate var another: Agent {
     Agent(

@@ -2,6 +2,8 @@ import Foundation
 import ImitationKit
 import Testing
 
+/// Trained policies, by their run folders, which are tried on their demonstrations.
+private let runs = ProcessInfo.processInfo.environment["IMITATE_GRAPH_RUNS"]
 private let casesFolder = ProcessInfo.processInfo.environment["IMITATE_GRAPH_CASES"]
 /// Those whose names have a given part; all when none is given.
 private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner.root + "/Recipes")!
@@ -67,6 +69,9 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
     var package = try PolicyPackage(policy)
     try package.addGraphs(of: policy, precision: .fp32)
     for (file, bytes) in package.graphs { try bytes.write(to: URL(fileURLWithPath: folder + "/" + file)) }
+    let seen = GoldenExample(
+      schema: schema, steps: 12, instruction: "open the left drawer", seed: 7, normalizer: normalizer)
+    try writeActing(policy, package, try seen.observations(schema: schema), to: folder)
     for batch in [1, 3, 8] {
       let pass = examples.pass(batch, seed: UInt64(10 + batch))
       let inputs = try GraphTrace.record { try examples.encoderOutputs(pass, $0) }.values.compactMap { value in
@@ -80,6 +85,71 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
       let head = try examples.headOutputs(pass, nil)
       try write(head.inputs.map { ($0, $1) }, head.outputs, to: folder + "/head-\(batch).safetensors")
     }
+  }
+
+  /// A trained policy, its graphs rounded in every way, in the first 100 steps of its demonstrations.
+  @Test(.enabled(if: runs?.isEmpty == false)) func writeRuns() throws {
+    for run in (runs ?? "").split(separator: ":").map(String.init) {
+      let trained = try TrainedPolicy(run: run)
+      let data = trained.recipe.data
+      let root =
+        ProcessInfo.processInfo.environment["IMITATE_ROOT"] ?? CommandRunner.root + "/Datasets/" + data.registry
+      let registry = try DatasetRegistry(
+        SettingsFile.read(CommandRunner.root + "/Datasets/\(data.registry).yaml").setting)
+      let reader = try TrainingData(
+        trained.recipe, registry: registry, root: root, format: Catalog.standard.makeReader(data.reader)
+      ).reader
+      let steps = reader.episodes.enumerated().flatMap { episode, facts in
+        (0..<facts.length).map { EpisodeStep(episode: episode, step: $0) }
+      }.prefix(100)
+      let batch = try reader.batch(Array(steps), window: Window(observations: 0...0, actions: 0...0)).observations
+      let observations = (0..<batch.count).map { row in
+        var observation = Observation(instruction: batch.instructions[row])
+        for (key, images) in batch.images {
+          let size = images.size.width * images.size.height * 3
+          observation.images[key] = Image(
+            width: images.size.width, height: images.size.height,
+            pixels: Array(images.pixels[row * size..<(row + 1) * size]))
+        }
+        for (key, values) in batch.vectors { observation.vectors[key] = values.sliced(axis: 0, row..<row + 1).scalars }
+        return observation
+      }
+      for precision in WeightPrecision.allCases {
+        var package = try PolicyPackage(trained)
+        try package.addGraphs(of: trained, precision: precision)
+        let folder = "\(casesFolder!)/\((run as NSString).lastPathComponent)-\(precision.rawValue)"
+        try writeActing(precision == .fp32 ? trained : nil, package, observations, to: folder)
+      }
+    }
+  }
+
+  /// The package, and what an agent does with observations one after another, which are one episode, and its random numbers.
+  /// - Parameter policy: nil for a package whose graphs do not do the same.
+  private func writeActing(
+    _ policy: TrainedPolicy?, _ package: PolicyPackage, _ observations: [Observation], to folder: String
+  ) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try package.write(to: folder + "/package")
+    guard let policy else { return }
+    let agent = policy.agent(seed: 6)
+    let actions = try observations.map { try agent.action(for: $0) }
+    let width = agent.actions?.width ?? actions[0].count
+    var tensors = ["actions": Tensor(actions.flatMap(\.self), shape: [actions.count, actions[0].count])]
+    tensors["draws"] = GoldenExample.draws(
+      observations.count * package.golden.draws!.count, seed: 6, sampling: agent.policy.sampling, width: width)
+    for (key, size) in agent.schema.images {
+      tensors["image/" + key] = Tensor(
+        observations.flatMap { $0.images[key]!.pixels.map(Float.init) },
+        shape: [observations.count, size.height, size.width, 3])
+    }
+    for (key, width) in agent.schema.vectors {
+      tensors["vector/" + key] = Tensor(
+        observations.flatMap { $0.vectors[key]! }, shape: [observations.count, width])
+    }
+    let instructions = try JSONEncoder().encode(observations.map(\.instruction))
+    try Safetensors.write(
+      tensors, metadata: ["instructions": String(decoding: instructions, as: UTF8.self)],
+      to: folder + "/acting.safetensors")
   }
 
   private func write(

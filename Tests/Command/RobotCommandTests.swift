@@ -46,6 +46,8 @@ import Testing
     #expect(
       last.status == 0 && last.errors.contains("4 demonstrations in Datasets/small/files/pick.hdf5"), "\(last.errors)")
     #expect(runner.bytes("Datasets/small/files/pick.hdf5.parts/identity") == nil)
+    // Each command connected to the robot once.
+    #expect(fake.calls.count { $0 == "hello" } == 4)
     // However an episode ended, the robot was asked to hold.
     #expect(fake.calls.count { $0 == "reset" } == fake.calls.count { $0 == "hold" })
     let file = try DemonstrationFile(path: runner.folder + "/Datasets/small/files/pick.hdf5")

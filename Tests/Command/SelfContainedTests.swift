@@ -71,9 +71,27 @@ import Training
     let rounded = try runner.run("export", "run", "--precision", "int8")
     #expect(rounded.status == 0 && rounded.output.contains("int8: actions change by at most"), "\(rounded.errors)")
     #expect(rounded.output.contains("recorded observations"))
+    // Whoever runs the graphs is asked: here somebody who says what ONNX Runtime would, and then refuses.
+    let python = runner.folder + "/python"
+    for (answer, expected) in [("exit 0", ""), ("echo 'ValueError: other actions' >&2; exit 1", "other actions")] {
+      let script = "#!/bin/sh\nif [ \"$1\" = -c ]; then echo 1.99; exit; fi\ntest -f \"$2\" || exit 9\n\(answer)\n"
+      try script.write(toFile: python, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: python)
+      let verified = try runner.run("verify", "run/policy", "--python", python)
+      #expect(verified.status == (expected.isEmpty ? 0 : 1), "\(verified.errors)")
+      #expect(
+        expected.isEmpty
+          ? verified.output.contains("so do its graphs in ONNX Runtime 1.99") : verified.complaint.contains(expected))
+    }
+    let nobody = try runner.run("verify", "run/policy", "--python", "/bin/false")
+    #expect(nobody.status == 1 && nobody.complaint.contains("-m pip install onnxruntime numpy"), "\(nobody.errors)")
+    let program = runner.folder + "/run/policy/run_policy.py"
+    #expect(FileManager.default.fileExists(atPath: program))
     // Without a graph in it, an export removes those of before.
     #expect(try runner.run("export", "run").status == 0)
-    #expect(!FileManager.default.fileExists(atPath: path))
+    #expect(!FileManager.default.fileExists(atPath: path) && !FileManager.default.fileExists(atPath: program))
+    let none = try runner.run("verify", "run/policy", "--python", python)
+    #expect(none.status == 1 && none.complaint.contains("no graphs to run"), "\(none.errors)")
   }
 
   /// A recipe whose policy attends to tokens is trained, resumed, exported and evaluated.

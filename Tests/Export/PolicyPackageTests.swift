@@ -13,6 +13,7 @@ import Testing
     ])
     var golden = GoldenExample(schema: schema, steps: 2, instruction: "open", seed: 5, normalizer: normalizer)
     golden.actions = Tensor([0.25, -0.5], shape: [2, 1])
+    (golden.graphActions, golden.draws) = (Tensor([0.26, -0.5], shape: [2, 1]), Tensor([1, 2, 3], shape: [3]))
     return PolicyPackage(
       description: .init(
         toolkit: "0", name: "trial", encoder: "small", policy: "bc-transformer", parameters: 2, averagedWeights: true,
@@ -42,6 +43,7 @@ import Testing
       #expect(read.weights.mapValues(\.scalars) == ["a.weight": [1, 2]])
       #expect(read.normalizer == original.normalizer)
       #expect(read.golden.actions.scalars == [0.25, -0.5])
+      #expect(read.golden.graphActions?.scalars == [0.26, -0.5] && read.golden.draws?.scalars == [1, 2, 3])
       #expect(read.golden.inputs.mapValues(\.scalars) == original.golden.inputs.mapValues(\.scalars))
       #expect(read.description.observation.vectors[0].unit == "m")
       try package().write(to: folder)  // over an older one

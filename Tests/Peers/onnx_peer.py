@@ -2,6 +2,7 @@
 
     onnx_peer.py FOLDER [--keep-going]
 """
+import importlib.util
 import json
 import pathlib
 import struct
@@ -23,6 +24,45 @@ def safetensors(path):
         name: np.frombuffer(data, "<f4", offset=8 + length + entry["data_offsets"][0],
                             count=int(np.prod(entry["shape"]))).reshape(entry["shape"])
         for name, entry in header.items()}
+
+
+class Drawn:
+    """Random numbers as somebody else has drawn them."""
+
+    def __init__(self, numbers):
+        self.numbers = iter(numbers)
+
+    def normal(self, size=()):
+        return np.reshape([next(self.numbers) for _ in range(int(np.prod(size)))], size)
+
+    uniform = normal
+
+
+def acting(program, failed):
+    """The package's own program against our agent, step by step; it has checked the golden actions when it is made."""
+    name = program.parent.parent.name
+    specification = importlib.util.spec_from_file_location("run_policy", program)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    try:
+        policy = module.Policy()
+    except ValueError as problem:
+        print(f"{name}/run_policy.py: {problem}", flush=True)
+        failed.append(f"{name}/run_policy.py")
+        return
+    example = program.parent.parent / "acting.safetensors"
+    if not example.exists():
+        print(f"{name}/run_policy.py: gives the golden actions", flush=True)
+        return
+    tensors, facts = module.safetensors(example)
+    policy.random = Drawn(tensors["draws"])
+    differences = []
+    for step, (instruction, expected) in enumerate(zip(json.loads(facts["instructions"]), tensors["actions"])):
+        observation = {key.split("/", 1)[1]: rows[step] for key, rows in tensors.items() if "/" in key}
+        differences.append(np.abs(policy.act(observation, instruction) - expected).max())
+    print(f"{name}/run_policy.py: largest difference {max(differences):.1e} in {len(differences)} steps", flush=True)
+    if not max(differences) <= TOLERANCE:
+        failed.append(f"{name}/run_policy.py")
 
 
 def main(folder, keep_going):
@@ -67,6 +107,8 @@ def main(folder, keep_going):
             failed.append(f"{graph.parent.name}/{graph.stem}")
             if not keep_going:
                 break
+    for program in sorted(pathlib.Path(folder).glob("*/package/run_policy.py")):
+        acting(program, failed)
     print(f"onnx: {cases} cases, largest difference {largest:.1e}")
     if failed or cases == 0:
         sys.exit(f"onnx: more than {TOLERANCE} in {', '.join(failed) or 'nothing compared'}")

@@ -67,6 +67,16 @@ import Testing
             let found = sampler.step(output, at: step, x) { wave([1, 6], 3, scale: 1) }
             let error = relativeError(found, rows.sliced(axis: 0, row..<row + 1))
             #expect(error < 1e-6, "\(prediction) \(clips) \(count) at \(step): \(error)")
+            // The same as seven numbers, for whoever runs a graph.
+            let f = sampler.shares(at: step)
+            for (place, expected) in rows.sliced(axis: 0, row..<row + 1).scalars.enumerated() {
+              let (x, output) = (Double(x.scalars[place]), Double(output.scalars[place]))
+              let clean = f[0] * x + f[1] * output
+              let next =
+                f[2] * (clips ? min(max(clean, -1), 1) : clean) + f[3] * x + f[4] * output
+                + f[5] * Double(wave([1, 6], 3, scale: 1).scalars[place])
+              #expect(abs(next - Double(expected)) < 2e-6 * max(1, abs(next)), "\(prediction) \(count) at \(step)")
+            }
           }
         }
       }

@@ -23,23 +23,30 @@ struct Benchmark: ParsableCommand {
   @Option(help: "Gigabytes of frames that the case 'loader' keeps.")
   var memory = 4.0
 
+  @Option(help: "An exported policy: times one prediction of its chunk of actions (the case 'act').")
+  var package: String?
+
   @Flag(help: "Use one core.")
   var serial = false
 
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
   func run() throws {
-    let ofFile = file.map { [BenchmarkCase.frames(file: $0), .loader(file: $0, memoryGigabytes: memory)] } ?? []
-    let all = BenchmarkCase.all + ofFile
+    let given =
+      (file.map { [BenchmarkCase.frames(file: $0), .loader(file: $0, memoryGigabytes: memory)] } ?? [])
+      + (package.map { [.act(package: $0)] } ?? [])
+    let all = BenchmarkCase.all + given
     let chosen =
       try cases.isEmpty
-      ? file == nil ? all : ofFile
+      ? given.isEmpty ? all : given
       : cases.map { name in
         guard let found = all.first(where: { $0.name == name }) else {
           throw CommandFailure(
             ["loader", "frames"].contains(name)
               ? "the case '\(name)' needs --file"
-              : "no case '\(name)'; cases: \(all.map(\.name).joined(separator: ", "))")
+              : name == "act"
+                ? "the case 'act' needs --package"
+                : "no case '\(name)'; cases: \(all.map(\.name).joined(separator: ", "))")
         }
         return found
       }

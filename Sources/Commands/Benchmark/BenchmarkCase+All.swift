@@ -156,6 +156,20 @@ extension BenchmarkCase {
     }
   }
 
+  /// From an observation to a chunk of actions, nothing shared with the prediction before.
+  static func act(package folder: String) -> BenchmarkCase {
+    BenchmarkCase(name: "act", about: "one prediction of \(folder)") {
+      let package = try PolicyPackage(folder: folder)
+      let agent = try TrainedPolicy(package, path: folder + "/policy.json", catalog: .standard).agent()
+      let observations = try package.golden.observations(schema: agent.schema)
+      let batch = Agent.batch([observations], schema: agent.schema)
+      return Subject {
+        var randoms = [Random(seed: 0)]
+        _ = try agent.policy.actions(for: agent.normalizer.normalized(batch), randoms: &randoms).scalars
+      }
+    }
+  }
+
   /// Random windows of a file, after one pass over all of it.
   static func loader(file path: String, memoryGigabytes: Double) -> BenchmarkCase {
     BenchmarkCase(name: "loader", about: "windows of 10 frames and 10 actions at random, 16 a batch, from \(path)") {

@@ -13,6 +13,8 @@ struct CollectionPlan {
   let pool: WorkerPool
   let interruption = Interruption()
   private let files: Files
+  /// A robot is connected once, not again for every question.
+  private let robot: (any Environment)?
   /// Where workers find the settings.
   private let written: String
 
@@ -33,6 +35,7 @@ struct CollectionPlan {
     }
     (tasks, self.count, seed) = (recipe.data.tasks, count, recipe.seed)
     (evaluation, self.catalog) = (recipe.evaluation, catalog)
+    robot = nil
     files = .registry(registry, split: recipe.data.split, root: place.root(of: registry, recipe: recipe.data.root))
     try SettingError.naming(recipe.path) {
       try catalog.check(recipe.evaluation.simulator, as: .simulator, path: "simulator")
@@ -56,8 +59,9 @@ struct CollectionPlan {
     evaluation = try EvaluationSettings(setting["evaluation"] ?? Setting(.map([])), path: "evaluation")
     self.catalog = catalog
     try catalog.check(evaluation.simulator, as: .simulator, path: "simulator")
-    let spec = try catalog.startSimulator(evaluation.simulator).spec
-    let chosen = try spec.task(task ?? spec.onlyTask)
+    let simulator = try catalog.startSimulator(evaluation.simulator)
+    robot = simulator is any RealTimeEnvironment ? simulator : nil
+    let chosen = try simulator.spec.task(task ?? simulator.spec.onlyTask)
     tasks = [chosen.name]
     files = .output(output, horizon: chosen.horizon)
     written = try EvaluationSettings.writtenForWorkers(text)
@@ -84,7 +88,7 @@ struct CollectionPlan {
   /// A simulator of these settings, to ask what is written of it; it has all the tasks.
   /// - Throws: `GenerationError` for one whose episodes cannot be recorded, `CommandFailure` for one that lacks a task.
   func simulator() throws -> any EpisodeRecording {
-    let simulator = try catalog.startSimulator(evaluation.simulator).recording()
+    let simulator = try (robot ?? catalog.startSimulator(evaluation.simulator)).recording()
     for task in tasks { _ = try simulator.spec.task(task) }
     return simulator
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import ImitationKit
 
 /// `imitate export`: a run's policy as a folder for others.
@@ -63,6 +64,8 @@ struct Verify: Verb {
     abstract: "Load an exported policy afresh and reproduce its golden output.")
 
   @Argument(help: "The exported folder.") var folder: String
+  @Option(help: "A Python with onnxruntime and numpy, to run the graphs; python3 when left out, if it has them.")
+  var python: String?
 
   func run(in session: Session) throws {
     let package = try PolicyPackage(folder: folder)
@@ -70,5 +73,35 @@ struct Verify: Verb {
     try package.golden.check(package.golden.answer(of: policy.agent()))
     if let unknown = package.unknown { tell("note: \(folder): unknown: \(unknown)") }
     print("\(folder): whole; \(policy.recipe.encoder.kind) + \(policy.recipe.policy.kind) reproduces its golden output")
+    if let version = try versionOfRuntime(package) { print("\(folder): so do its graphs in ONNX Runtime \(version)") }
+  }
+
+  /// Runs the package's program, which acts by the graphs.
+  ///
+  /// - Returns: the version of ONNX Runtime; nil where there are no graphs or nobody to run them.
+  /// - Throws: `CommandFailure`.
+  private func versionOfRuntime(_ package: PolicyPackage) throws -> String? {
+    let (program, chosen) = (folder + "/" + PolicyPackage.runner, python ?? "python3")
+    guard !package.graphs.isEmpty, FileManager.default.fileExists(atPath: program) else {
+      if python != nil { throw CommandFailure("\(folder): no graphs to run; `imitate export RUN --onnx` writes them") }
+      return nil
+    }
+    let question = "import numpy, onnxruntime; print(onnxruntime.__version__)"
+    let version: String
+    do {
+      version = try PipedChild.output(of: chosen.expandingTilde, ["-c", question], seconds: 60)
+    } catch {
+      guard python == nil else {
+        throw CommandFailure("\(chosen) \(error); `\(chosen.quotedForShell) -m pip install onnxruntime numpy`")
+      }
+      tell("note: \(folder): graphs not run: python3 has no onnxruntime and numpy; name one that has with --python")
+      return nil
+    }
+    do {
+      _ = try PipedChild.output(of: chosen.expandingTilde, ["-B", program], seconds: 600)
+    } catch {
+      throw CommandFailure("\(program) \(error)")
+    }
+    return version.split(separator: "\n").last.map(String.init)
   }
 }

@@ -54,12 +54,7 @@ struct Evaluate: Verb {
       folder: folder, acting: acting, recipe: recipe, catalog: session.catalog, workers: workers,
       shard: parts.shard)
     let result = try trials.run(asked, trusting: trustActions)
-    let broken = result.episodes.compactMap(\.error)
-    if let first = broken.first {
-      tell(
-        "\(broken.count) of \(result.episodes.count) episodes crashed; the same command tries them again. The first: \(first)"
-      )
-    }
+    if let crashes = result.crashes { tell(crashes) }
     if policy != nil { tell("results of the server's policy are kept in \(acting.folder(folder).path)") }
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
   }

@@ -2,6 +2,14 @@ import Foundation
 import ImitationKit
 
 extension EvaluationResult {
+  /// How many episodes crashed and why the first did; nil for none.
+  var crashes: String? {
+    let broken = episodes.compactMap(\.error)
+    return broken.first.map {
+      "\(broken.count) of \(episodes.count) episodes crashed; the same command tries them again. The first: \($0)"
+    }
+  }
+
   /// The table as `imitate evaluate` prints it.
   var consoleTable: String {
     var lines = rows.map { row in

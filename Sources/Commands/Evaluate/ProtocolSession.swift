@@ -68,7 +68,7 @@ struct ProtocolSession {
     let policy = try TrainedPolicy(run: folder.path, step: checkpoint.step, catalog: catalog)
     let journal = try ProtocolJournal(
       path: "\(folder.path)/protocols/\(definition.name).jsonl", definition, step: checkpoint.step,
-      weights: policy.weightsDigest, task: task.name, instruction: definition.instruction ?? "", horizon: horizon,
+      weights: policy.digest, task: task.name, instruction: definition.instruction ?? "", horizon: horizon,
       conditions: recipe.conditions)
     let agent = policy.agent()
     let acting = OperatedRobot(robot, task: task, horizon: horizon, OperatorConsole(interruption))

@@ -1,0 +1,96 @@
+"""Acts by the policy in this folder, with onnxruntime and numpy alone. Run as a program, it checks the folder.
+
+    policy = Policy(FOLDER)  # refuses changed files, and graphs that do not give the golden actions
+    policy.reset(seed=0)     # begins an episode
+    action = policy.act({"CAMERA": image, "VECTOR": numbers}, "open the drawer")
+
+Images are uint8 [height, width, 3], RGB, row 0 at the top. policy.json has the keys, sizes, units and the rate to act at."""
+import collections, hashlib, json, pathlib, re
+import numpy as np, onnxruntime
+
+def safetensors(path):
+    data, start = path.read_bytes(), 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    facts = (header := json.loads(data[8:start])).pop("__metadata__", {})
+    return {key: np.frombuffer(data, "<f4", int(np.prod(v["shape"])), start + v["data_offsets"][0]).reshape(v["shape"])
+            for key, v in header.items()}, facts
+
+def axis_angle(six):  # of the rotation whose matrix begins with two rows, made orthogonal (Gram, Schmidt), by its quaternion q
+    a, b = (lambda q, r: (q * np.sign(np.diag(r))).T)(*np.linalg.qr(np.reshape(six, (2, 3)).T))
+    m = np.vstack([a, b, np.cross(a, b)])
+    v, rest = [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]], 1 - np.trace(m)
+    rows = np.vstack([[2 - rest, *v], np.column_stack([v, m + m.T + rest * np.eye(3)])])  # 4 q q'
+    w, *axis = max(rows, key=np.linalg.norm)
+    return np.array(axis) * np.copysign(2, w) * np.arctan2(np.linalg.norm(axis), abs(w)) / max(np.linalg.norm(axis), 1e-12)
+
+class Policy:
+    def __init__(self, folder=pathlib.Path(__file__).parent):
+        self.folder = folder = pathlib.Path(folder)
+        for digest, name in map(str.split, (folder / "SHA256SUMS").read_text().splitlines()):
+            if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                raise ValueError(f"{folder / name}: missing or damaged: its SHA-256 is not the one in SHA256SUMS")
+        (exact := onnxruntime.SessionOptions()).add_session_config_entry("session.disable_quant_qdq", "1")  # features stay 32 bits
+        self.encoder, self.head = (onnxruntime.InferenceSession(folder / f"{part}.onnx", exact) for part in ("encoder", "head"))
+        self.about, facts = json.loads((folder / "policy.json").read_text()), self.head.get_modelmeta().custom_metadata_map
+        (weights, _), (golden, example) = (safetensors(folder / f"{part}.safetensors") for part in ("weights", "golden"))
+        self.scale, self.offset, self.how, self.layout = (json.loads(facts[k]) for k in ("action_scale", "action_offset", "sampling", "layout"))
+        self.table = {k[22:]: row.ravel() for k, row in weights.items() if k.startswith("attached/instructions/")}
+        self.reset()
+        for step in range(self.frames.maxlen):
+            self.see({k.split("/", 1)[1]: v[step] for k, v in golden.items() if "/" in k}, example["instruction"])
+        if not (far := np.abs(self.predict(golden["draws"]) - golden["graph_actions"]).max()) <= 1e-4:
+            raise ValueError(f"{folder}: actions differ by {far} from the golden ones: other weights or statistics")
+        self.reset()
+
+    def reset(self, seed=0):
+        self.frames = collections.deque(maxlen=self.about["observation"]["steps"])
+        self.random, self.plans, self.step = np.random.default_rng(seed), [], 0
+
+    def see(self, observation, instruction):
+        frame = {}
+        for name, kind, shape in ((i.name, i.type, i.shape) for i in self.encoder.get_inputs()):
+            value = self.words(instruction) if name == "instruction" else np.asarray(observation.get(name, np.nan), "f8")
+            frame[name] = value.astype("u1" if "uint8" in kind else "f4")
+            if list(value.shape) != shape[-value.ndim:] or not np.allclose(frame[name], value):  # missing, not finite, no 0...255
+                raise ValueError(f"the policy needs '{name}', {kind} {shape[2:]}; there is {value.shape}, of {list(observation)}")
+        self.frames.extend([frame] * (1 if self.frames else self.frames.maxlen))
+
+    def words(self, text):  # a table's row, or the share of each word of the vocabulary, behind that of all others
+        if self.table: return self.table[text]
+        found, known = re.findall(r"[^\W_]+", text.lower()) or [""], ["", *self.about["vocabulary"]]
+        return np.mean([np.arange(len(known)) == (known.index(word) if word in known else 0) for word in found], 0)
+
+    def predict(self, draws=None):  # [steps, numbers], recorded units, the present action first; draws: for random numbers
+        seen = {k: v[None] if k == "instruction" else np.stack([f[k] for f in self.frames])[None] for k, v in self.frames[-1].items()}
+        known = {output.name: v for output, v in zip(self.encoder.get_outputs(), self.encoder.run(None, seen))}
+        how, draws = self.how, [*([] if draws is None else draws)][::-1]
+        def head(**more): return [v[0] for v in self.head.run(None, {i.name: {**known, **more}[i.name] for i in self.head.get_inputs()})]
+        def draw(*shape, of=self.random.normal):
+            return np.reshape([draws.pop() for _ in range(np.prod(shape, dtype=int))] if draws else of(size=shape), shape)
+        if how["kind"] in ("none", "mixture"):  # of a mixture the heaviest component of each step, or one by its share
+            actions, means, _, weights = (*head(), (), (), ())[:4]
+            for step, shares in enumerate(weights):
+                passed = shares == shares.max() if how["mode"] == "best" else np.cumsum(shares) > draw(of=self.random.uniform)
+                mean = means[step, passed.argmax() if passed.any() else -1]
+                actions[step] = mean + how["std"] * np.multiply(self.scale, draw(*mean.shape))
+            return actions
+        x = draw(*next(i.shape[1:] for i in self.head.get_inputs() if i.name == "noisy_actions"))
+        for step, a, b, c, d, e, spread in how["walk"]:  # DDPM or DDIM, as seven numbers a step
+            output = head(noisy_actions=np.float32(x)[None], step=np.int64([step]))[0]
+            clean = np.clip(a * x + b * output, *((-1, 1) if how["clip"] else (-np.inf, np.inf)))
+            x = c * clean + d * x + e * output + (spread * draw(*x.shape) if spread else 0)
+        return np.float32(x[how["first_action"]:] * self.scale + self.offset)
+
+    def act(self, observation, instruction=""):  # the whole action of this step
+        self.see(observation, instruction)
+        lag = self.about["action"].get("ensemble")
+        if not self.plans or self.step - self.plans[-1][0] >= self.about["action"]["executed"]:
+            self.plans = self.plans * (lag is not None) + [(self.step, self.predict())]
+        self.plans, self.step = [plan for plan in self.plans if self.step < plan[0] + len(plan[1])], self.step + 1
+        said, action = [rows[self.step - 1 - start] for start, rows in self.plans], np.float32(self.layout["template"])
+        numbers = [*np.average(said, 0, np.exp(-(lag or 0) * np.arange(len(said))))]
+        for i in self.layout["learned"]:
+            if i in self.layout["rotations"]: action[i:i + 3], numbers = axis_angle(numbers[:6]), numbers[6:]
+            elif not {i - 1, i - 2} & {*self.layout["rotations"]}: action[i] = numbers.pop(0)
+        return action
+
+if __name__ == "__main__": print(f"{Policy().folder}: whole, and gives the golden actions")
