@@ -21,13 +21,21 @@ package struct ActionPlan: Sendable {
     return moment - newest.start >= min(execute, newest.actions.count)
   }
 
+  /// What is still carried out of the newest prediction before another is needed.
+  package var rest: [[Float]] {
+    guard let newest = predictions.last else { return [] }
+    return Array(newest.actions.prefix(execute).dropFirst(moment - newest.start))
+  }
+
   /// An episode begins.
   package mutating func clear() { (predictions, moment) = ([], 0) }
 
   /// Adds a prediction, one action or more from the present on.
-  package mutating func add(_ actions: [[Float]]) {
+  ///
+  /// - Parameter passed: how many of the actions, which reach beyond them, are for moments before the present.
+  package mutating func add(_ actions: [[Float]], passed: Int = 0) {
     if ensemble == nil { predictions = [] }
-    predictions.append((moment, actions))
+    predictions.append((moment - passed, actions))
   }
 
   /// The present action; the next one's turn is then.

@@ -107,14 +107,24 @@ public final class Agent: Behavior {
 
   /// All that each of several agents of one policy predicts from the present on, after it has seen some frames: whole actions.
   /// What comes of the actions is the caller's matter; an agent that is asked so has none to hand out.
-  package static func chunks(of agents: [Agent], seeing frames: [[Observation]]) -> [Result<[[Float]], any Error>] {
-    let observed = zip(agents, frames).map { agent, frames in
-      Result { for frame in frames { try agent.observe(frame) } }
+  ///
+  /// - Parameter prefixes: of each agent the first actions if they are given, whole ones; empty for none of any.
+  package static func chunks(
+    of agents: [Agent], seeing frames: [[Observation]], continuing prefixes: [[[Float]]] = []
+  ) -> [Result<[[Float]], any Error>] {
+    let prefixes = prefixes.isEmpty ? agents.map { _ in [] } : prefixes
+    let observed = zip(agents, zip(frames, prefixes)).map { agent, seen in
+      Result {
+        let prefix = try agent.normalized(prefix: seen.1)
+        for frame in seen.0 { try agent.observe(frame) }
+        return prefix
+      }
     }
-    let planning = zip(agents, observed).compactMap { agent, observed in (try? observed.get()).map { agent } }
-    var predicted = predictions(of: planning)[...]
+    let planning = zip(agents, observed).compactMap { agent, observed in (try? observed.get()).map { (agent, $0) } }
+    var predicted = predictions(of: planning.map(\.0), continuing: planning.map(\.1))[...]
     return zip(agents, observed).map { agent, observed in
-      observed.flatMap { predicted.removeFirst().map { actions in actions.map { agent.actions?.whole($0) ?? $0 } } }
+      observed.flatMap { _ in predicted.removeFirst().map { actions in actions.map { agent.actions?.whole($0) ?? $0 } }
+      }
     }
   }
 
@@ -126,6 +136,21 @@ public final class Agent: Behavior {
     history = (history + [observation]).suffix(policy.view.observations.count)
   }
 
+  /// What the policy has in place of whole actions.
+  private func normalized(prefix: [[Float]]) throws -> [[Float]] {
+    guard !prefix.isEmpty else { return [] }
+    guard policy.continuesChunks else { throw PolicyError.continuesNothing(policy: type(of: policy).name) }
+    return try prefix.map { action in
+      if let whole = actions?.template.count, whole != action.count {
+        throw NormalizerError.width(key: "action_prefix", expected: whole, found: action.count)
+      }
+      let learned = actions?.learned(from: action) ?? action
+      let values = try normalizer.normalized(Tensor(learned, shape: [learned.count]), key: Normalizer.actions).scalars
+      guard values.allSatisfy(\.isFinite) else { throw NormalizerError.notFinite(key: "action_prefix") }
+      return values
+    }
+  }
+
   private func act() -> [Float] {
     let action = plan.next()
     return actions?.whole(action) ?? action
@@ -134,19 +159,29 @@ public final class Agent: Behavior {
   public var plansNext: Bool { plan.isDone }
 
   /// By agent, from the present on, in recorded units, before the constants are filled in.
-  private static func predictions(of agents: [Agent]) -> [Result<[[Float]], any Error>] {
+  ///
+  /// - Parameter prefixes: of each agent the first actions if they are given, normalized; empty for none of any.
+  private static func predictions(
+    of agents: [Agent], continuing prefixes: [[[Float]]] = []
+  ) -> [Result<[[Float]], any Error>] {
     guard let first = agents.first else { return [] }
     let (policy, normalizer) = (first.policy, first.normalizer)
     let time = policy.view.observations.count
     let rows = agents.map { Array(repeating: $0.history[0], count: time - $0.history.count) + $0.history }
-    let batch: ObservationBatch
-    do {
-      batch = try normalizer.normalized(Agent.batch(rows, schema: first.schema))
-    } catch {
-      return agents.count == 1 ? [.failure(error)] : agents.flatMap { predictions(of: [$0]) }
-    }
     var randoms = agents.map(\.random)
-    let actions = policy.actions(for: batch, randoms: &randoms)
+    let actions: Tensor
+    do {
+      let batch = try normalizer.normalized(Agent.batch(rows, schema: first.schema))
+      actions =
+        prefixes.allSatisfy(\.isEmpty)
+        ? policy.actions(for: batch, randoms: &randoms)
+        : try policy.actions(for: batch, randoms: &randoms, continuing: prefixes)
+    } catch {
+      guard agents.count > 1 else { return [.failure(error)] }
+      return agents.indices.flatMap { row in
+        predictions(of: [agents[row]], continuing: prefixes.isEmpty ? [] : [prefixes[row]])
+      }
+    }
     let (steps, width) = (actions.shape[1], actions.shape[2])
     let values = actions.scalars
     return agents.indices.map { row in

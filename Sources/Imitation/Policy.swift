@@ -35,6 +35,16 @@ public protocol Policy: Module, Plugin {
   ///
   /// - Parameter randoms: one stream a row of the batch, so that a row's actions do not depend on the others.
   func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor
+  /// Whether it can take its first actions as given and predict those that follow them.
+  var continuesChunks: Bool { get }
+  /// The same with first actions that are given: what will be carried out while this is computed (Black, Galliker and Levine 2025,
+  /// real-time chunking).
+  ///
+  /// - Parameter prefixes: of each row of the batch the actions that are given, normalized, the present one first: fewer than are
+  ///   predicted, none where the row continues nothing.
+  /// - Throws: `PolicyError` for a policy that continues none, and for too many.
+  func actions(for observations: ObservationBatch, randoms: inout [Random], continuing prefixes: [[[Float]]]) throws
+    -> Tensor
   /// What a graph for other runtimes computes of features: what acting takes, apart from what is drawn at random. Nil for a policy
   /// that has no such graph.
   ///
@@ -49,6 +59,13 @@ extension Policy {
   public static func wantsTokens(_ options: Options) -> Bool { false }
   public var noWeightDecay: Set<String> { [] }
   public var reach: ClosedRange<Float>? { nil }
+  public var continuesChunks: Bool { false }
+  public func actions(
+    for observations: ObservationBatch, randoms: inout [Random], continuing prefixes: [[[Float]]]
+  ) throws -> Tensor {
+    guard prefixes.allSatisfy(\.isEmpty) else { throw PolicyError.continuesNothing(policy: Self.name) }
+    return actions(for: observations, randoms: &randoms)
+  }
   public func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]? { nil }
   public var sampling: Setting { Setting(.null) }
 
@@ -83,6 +100,10 @@ public enum PolicyError: Error, Equatable, CustomStringConvertible {
   case executes(Int, predicted: Int)
   /// It attends to tokens, and its encoder gives none.
   case noTokens(encoder: String)
+  /// It predicts all actions itself, and some are given.
+  case continuesNothing(policy: String)
+  /// As many given actions as are predicted, or more.
+  case prefix(Int, predicted: Int)
 
   public var description: String {
     switch self {
@@ -90,6 +111,10 @@ public enum PolicyError: Error, Equatable, CustomStringConvertible {
       "policy.horizon is \(horizon); the network halves it, so it must be a multiple of \(factor)"
     case .executes(let count, let predicted):
       "actions.n_action_steps is \(count), but the policy predicts \(predicted) actions from the present one on"
+    case .continuesNothing(let policy):
+      "policy '\(policy)' predicts all of its actions itself and cannot continue given ones; diffusion policies can"
+    case .prefix(let count, let predicted):
+      "\(count) actions are given, but the policy predicts \(predicted) from the present one on: give fewer"
     case .noTokens(let encoder):
       "policy.observe is tokens, and encoder '\(encoder)' gives none; give the policy another encoder, or observe: pooled"
     }

@@ -89,12 +89,33 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
   }
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
+    drawn(observations, continuing: [], &randoms)
+  }
+
+  /// By in-painting, which takes no other network.
+  public var continuesChunks: Bool { true }
+
+  public func actions(
+    for observations: ObservationBatch, randoms: inout [Random], continuing prefixes: [[[Float]]]
+  ) throws -> Tensor {
+    let predicted = options.horizon - options.context + 1
+    for prefix in prefixes where prefix.count >= predicted {
+      throw PolicyError.prefix(prefix.count, predicted: predicted)
+    }
+    return drawn(observations, continuing: prefixes, &randoms)
+  }
+
+  private func drawn(
+    _ observations: ObservationBatch, continuing prefixes: [[[Float]]], _ randoms: inout [Random]
+  ) -> Tensor {
     let features = encoder(observations).pooled
-    let horizon = options.horizon
-    let window = sampler.sample([horizon, actionWidth], randoms: &randoms) { x, step in
+    let (horizon, present) = (options.horizon, options.context - 1)
+    let window = sampler.sample(
+      [horizon, actionWidth], continuing: prefixes, from: present, randoms: &randoms
+    ) { x, step in
       network(x, step: Array(repeating: Float(step), count: x.shape[0]), observations: features)
     }
-    return window.sliced(axis: 1, options.context - 1..<horizon)
+    return window.sliced(axis: 1, present..<horizon)
   }
 
   public var sampling: Setting {

@@ -117,12 +117,45 @@ public struct DiffusionSampler: Sendable {
   }
 
   /// From noise to actions, `[randoms.count] + shape`: rows of that shape, each with a stream of its own.
+  ///
+  /// Given actions are in-painted: before each step they are put in their places, as noisy as the rest is there, and after the last
+  /// one as they are. A row draws as many numbers as without them.
+  ///
+  /// - Parameters:
+  ///   - shape: `[actions, width]` where some are given.
+  ///   - prefixes: of each row the actions that are given, `[count, width]`, the count being the row's own; empty for none of any.
+  ///   - first: the place of the first of them in a row.
   public func sample(
-    _ shape: [Int], randoms: inout [Random], predict: (_ x: Tensor, _ step: Int) -> Tensor
+    _ shape: [Int], continuing prefixes: [[[Float]]] = [], from first: Int = 0, randoms: inout [Random],
+    predict: (_ x: Tensor, _ step: Int) -> Tensor
   ) -> Tensor {
     func noise() -> Tensor { .stacked(randoms.indices.map { .normal(shape, random: &randoms[$0]) }, axis: 0) }
     var x = noise()
-    for step in steps { x = self.step(predict(x, step), at: step, x, noise: noise) }
-    return x
+    guard prefixes.contains(where: { !$0.isEmpty }) else {
+      for step in steps { x = self.step(predict(x, step), at: step, x, noise: noise) }
+      return x
+    }
+    precondition(prefixes.count == randoms.count, "DiffusionSampler: \(prefixes.count) prefixes, \(randoms.count) rows")
+    precondition(
+      prefixes.allSatisfy { first + $0.count <= shape[0] && $0.allSatisfy { $0.count == shape[1] } },
+      "DiffusionSampler: a prefix that does not fit \(shape)")
+    let start = x.scalars
+    /// `x` with what is given in its places, where of the signal's variance so much is left.
+    func holding(_ x: Tensor, _ remaining: Double) -> Tensor {
+      let (signal, rest) = (Float(remaining.squareRoot()), Float((1 - remaining).squareRoot()))
+      var values = x.scalars
+      for (row, prefix) in prefixes.enumerated() {
+        let place = (row * shape[0] + first) * shape[1]
+        for (index, value) in prefix.joined().enumerated() {
+          values[place + index] = signal * value + rest * start[place + index]
+        }
+      }
+      return Tensor(values, shape: x.shape)
+    }
+    for step in steps {
+      x = holding(x, schedule.remaining[step])
+      x = self.step(predict(x, step), at: step, x, noise: noise)
+    }
+    return holding(x, 1)
   }
 }

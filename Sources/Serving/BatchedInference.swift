@@ -121,7 +121,9 @@ package final class BatchedInference: Sendable {
       acting[job.connection] = own
     }
     let start = ContinuousClock.now
-    let outcomes = Agent.chunks(of: jobs.map { acting[$0.connection]!.agent }, seeing: jobs.map(\.request.frames))
+    let outcomes = Agent.chunks(
+      of: jobs.map { acting[$0.connection]!.agent }, seeing: jobs.map(\.request.frames),
+      continuing: jobs.map(\.request.prefix))
     let pass = ContinuousClock.now - start
     metrics.passed(rows: jobs.count, in: pass)
     for (job, outcome) in zip(jobs, outcomes) {

@@ -8,9 +8,25 @@ package struct ActionRequest: Sendable, Equatable {
   package var begins = false
   /// What the episode's random numbers follow from; nil for the server's choice.
   package var seed: UInt64?
+  /// The first actions where they are given: what is carried out from the newest frame on while the answer is computed.
+  package var prefix: [[Float]] = []
 
   package init(frames: [Observation], begins: Bool = false, seed: UInt64? = nil) {
     (self.frames, self.begins, self.seed) = (frames, begins, seed)
+  }
+}
+
+/// What a policy takes as `action_prefix`.
+package struct ActionPrefix: Sendable {
+  /// What recipes call the policy.
+  package var policy: String
+  /// How many numbers an action has.
+  package var width: Int
+  /// The most actions; 0 for a policy that continues none.
+  package var most: Int
+
+  package init(policy: String, width: Int, most: Int) {
+    (self.policy, self.width, self.most) = (policy, width, most)
   }
 }
 
@@ -24,6 +40,7 @@ package enum ObservationProblem: Error, Equatable, CustomStringConvertible {
   case frames(String, Int, others: Int)
   case notFinite(String)
   case seedAlone
+  case continuesNothing(policy: String, found: String)
 
   package var description: String {
     switch self {
@@ -36,6 +53,8 @@ package enum ObservationProblem: Error, Equatable, CustomStringConvertible {
     case .jpeg(let key, let reason): "'\(key)': \(reason)"
     case .frames(let key, let count, let others): "'\(key)' has \(count) frames, the others have \(others)"
     case .notFinite(let key): "'\(key)' holds a value that is not a number"
+    case .continuesNothing(let policy, let found):
+      "'action_prefix' is \(found), and policy '\(policy)' cannot continue given actions (real_time of the metadata is false)"
     case .seedAlone: "'seed' goes with 'reset': it is an episode's, and none begins"
     }
   }
@@ -49,10 +68,16 @@ package struct ObservationReader: Sendable {
   let steps: Int
   let schema: ObservationSchema
   let names: ObservationNames
+  let prefix: ActionPrefix
 
-  /// - Parameter steps: how many frames the policy looks at.
-  package init(schema: ObservationSchema, steps: Int, names: ObservationNames = .init()) {
-    (self.schema, self.steps, self.names) = (schema, steps, names)
+  /// - Parameters:
+  ///   - steps: how many frames the policy looks at.
+  ///   - prefix: which given actions it continues.
+  package init(
+    schema: ObservationSchema, steps: Int, names: ObservationNames = .init(),
+    prefix: ActionPrefix = .init(policy: "", width: 0, most: 0)
+  ) {
+    (self.schema, self.steps, self.names, self.prefix) = (schema, steps, names, prefix)
   }
 
   /// - Throws: `MessagePackError`, `ObservationProblem`.
@@ -91,7 +116,21 @@ package struct ObservationReader: Sendable {
       }
       guard request.begins else { throw ObservationProblem.seedAlone }
     }
+    if let given = values["action_prefix"], given != .null { request.prefix = try actions(given) }
     return request
+  }
+
+  /// Actions that the policy is to continue.
+  private func actions(_ value: MessagePack) throws -> [[Float]] {
+    guard prefix.most > 0 else {
+      throw ObservationProblem.continuesNothing(
+        policy: prefix.policy, found: value.array?.description ?? value.plain.kind)
+    }
+    guard let (values, shape) = numbers(value), shape.count == 2, shape[1] == prefix.width,
+      (1...prefix.most).contains(shape[0])
+    else { throw differs("action_prefix", "numbers [1 to \(prefix.most), \(prefix.width)]", value) }
+    guard values.allSatisfy(\.isFinite) else { throw ObservationProblem.notFinite("action_prefix") }
+    return stride(from: 0, to: values.count, by: prefix.width).map { Array(values[$0..<$0 + prefix.width]) }
   }
 
   /// Frames that are put together key by key.

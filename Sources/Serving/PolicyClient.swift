@@ -16,9 +16,36 @@ public final class PolicyClient: Behavior {
   /// Whether the robot has moved on while an answer was computed: the actions of the steps that passed are then left out. The
   /// rate is the metadata's.
   public var skipsPassedSteps = false
+  /// How many steps before the actions to be carried out run out the next answer is asked for, so that the robot does not wait for
+  /// it (real-time chunking); nil, as at first, to ask when they have run out.
+  ///
+  /// The request holds the actions that remain as its prefix, and the answer begins with them. They are handed out until it has
+  /// come; then as many of its actions are left out as steps were taken since. `execute` counts from the answer's first action, so
+  /// `execute - realTime` actions of each are new ones. When the answer has not come before the last of the old ones is handed
+  /// out, the next action waits for it.
+  ///
+  /// It is from 1 to `execute - 1`, takes a policy with `metadata.realTime`, and goes neither with `ensemble` nor with
+  /// `skipsPassedSteps`: `action(for:)` throws otherwise.
+  public var realTime: Int?
+
+  /// A request whose answer is not taken yet.
+  private struct Pending {
+    var since = ContinuousClock.now
+    /// What the server is shown by it.
+    var frames: [Observation]
+    /// Of the episode that it begins.
+    var seed: UInt64?
+    /// How many actions were handed out since.
+    var passed = 0
+    /// Whether another episode has begun: its answer is of no use.
+    var isStale = false
+  }
 
   private let client: WebSocketClient
+  private let execute: Int
+  private let isEnsembling: Bool
   private var plan: ActionPlan
+  private var pending: Pending?
   /// What the server has not seen yet.
   private var frames: [Observation] = []
   /// Of an episode that the server does not know of yet.
@@ -40,8 +67,10 @@ public final class PolicyClient: Behavior {
   ) throws {
     guard let place = ServerAddress(address) else { throw PolicyClientError.address(address) }
     client = try WebSocketClient(place, token: token, certificate: certificate, seconds: seconds)
-    metadata = try PolicyMetadata(PolicyClient.received(client))
-    plan = ActionPlan(execute: execute ?? metadata.nActionSteps, ensemble: ensemble)
+    metadata = try PolicyMetadata(PolicyClient.value(client.receive()))
+    self.execute = max(1, execute ?? metadata.nActionSteps)
+    isEnsembling = ensemble != nil
+    plan = ActionPlan(execute: self.execute, ensemble: ensemble)
   }
 
   /// Says goodbye.
@@ -49,6 +78,7 @@ public final class PolicyClient: Behavior {
 
   public func begin(seed: UInt64) {
     (frames, self.seed) = ([], seed)
+    pending?.isStale = true
     plan.clear()
   }
 
@@ -57,19 +87,70 @@ public final class PolicyClient: Behavior {
   /// - Throws: `PolicyClientError`, or how the connection was lost: the client is of no use then.
   public func action(for observation: Observation) throws -> [Float] {
     try metadata.schema.check(observation)
+    let ahead = try stepsAhead()
     frames = (frames + [observation]).suffix(metadata.history)
-    if plan.isDone {
-      let start = ContinuousClock.now
-      try client.send(message(observation.instruction).encoded)
-      let actions = try PolicyClient.actions(PolicyClient.received(client), width: metadata.actions.count)
-      (frames, seed) = ([], nil)
-      let passed = (ContinuousClock.now - start) / .seconds(1) * (metadata.actions.controlHertz ?? 0)
-      plan.add(skipsPassedSteps ? Array(actions.dropFirst(min(Int(passed), actions.count - 1))) : actions)
+    if pending?.isStale == true {
+      _ = try client.receive()
+      pending = nil
     }
+    if pending != nil, let answer = try plan.isDone ? client.receive() : client.received() { try take(answer) }
+    if pending == nil, plan.rest.count <= ahead {
+      try ask(observation.instruction)
+      if plan.isDone { try take(client.receive()) }
+    }
+    pending?.passed += 1
     return plan.next()
   }
 
-  /// All frames that the server has not seen, each key with one more axis in front.
+  /// `realTime`, or 0, after a look at whether it can be.
+  private func stepsAhead() throws -> Int {
+    guard let realTime else { return 0 }
+    let carriedOut = min(execute, metadata.chunk)
+    let reason: String? =
+      if isEnsembling {
+        "it does not go with ensemble"
+      } else if skipsPassedSteps {
+        "it does not go with skipsPassedSteps, which it replaces"
+      } else if !metadata.realTime {
+        "the server's policy '\(metadata.policy)' cannot continue given actions (real_time of its metadata is false)"
+      } else if realTime < 1 || realTime >= carriedOut {
+        "it is \(realTime) and \(carriedOut) actions of an answer are carried out; it must be 1 or more and less than that"
+      } else {
+        nil
+      }
+    if let reason { throw PolicyClientError.realTime(reason: reason) }
+    return realTime
+  }
+
+  /// Sends what the server has not seen, and the actions that are carried out meanwhile.
+  private func ask(_ instruction: String) throws {
+    let request = Pending(frames: frames, seed: seed)
+    try client.send(message(instruction).encoded)
+    (pending, frames, seed) = (request, [], nil)
+  }
+
+  /// Goes on with the answer to what was asked.
+  private func take(_ message: WebSocketClient.Message) throws {
+    guard let request = pending else { return }
+    pending = nil
+    do {
+      let actions = try PolicyClient.actions(PolicyClient.value(message), width: metadata.actions.count)
+      guard skipsPassedSteps else {
+        guard request.passed < min(execute, actions.count) else {
+          throw PolicyClientError.answer("\(actions.count) actions, and \(request.passed) steps have passed since")
+        }
+        return plan.add(actions, passed: request.passed)
+      }
+      let passed = (ContinuousClock.now - request.since) / .seconds(1) * (metadata.actions.controlHertz ?? 0)
+      plan.add(Array(actions.dropFirst(min(Int(passed), actions.count - 1))))
+    } catch {
+      // What was refused the server has not seen.
+      (frames, seed) = ((request.frames + frames).suffix(metadata.history), request.seed)
+      throw error
+    }
+  }
+
+  /// All frames that the server has not seen, each key with one more axis in front, and the actions that are still carried out.
   private func message(_ instruction: String) -> MessagePack {
     var entries: [MessagePack.Entry] = [.init(key: .text(metadata.prompt), value: .text(instruction))]
     for (key, size) in metadata.schema.images {
@@ -87,12 +168,17 @@ public final class PolicyClient: Behavior {
       entries.append(.init(key: .text("reset"), value: .bool(true)))
       entries.append(.init(key: .text("seed"), value: Int64(exactly: seed).map { .integer($0) } ?? .unsigned(seed)))
     }
+    let prefix = plan.rest
+    if !prefix.isEmpty {
+      let rows = NumericArray(prefix, width: metadata.actions.count)
+      entries.append(.init(key: .text("action_prefix"), value: MessagePack(rows)))
+    }
     return .map(entries)
   }
 
-  /// The next message's value.
-  private static func received(_ client: WebSocketClient) throws -> MessagePack {
-    switch try client.receive() {
+  /// A message's value.
+  private static func value(_ message: WebSocketClient.Message) throws -> MessagePack {
+    switch message {
     case .binary(let bytes):
       do { return try MessagePack(bytes[...]) } catch { throw PolicyClientError.answer("\(error)") }
     case .text(let text):
@@ -125,6 +211,8 @@ public enum PolicyClientError: Error, Equatable, CustomStringConvertible {
   case refused(String)
   /// An answer that cannot be read.
   case answer(String)
+  /// Why `realTime` cannot be as it is.
+  case realTime(reason: String)
 
   public var description: String {
     switch self {
@@ -132,6 +220,7 @@ public enum PolicyClientError: Error, Equatable, CustomStringConvertible {
     case .metadata(let key):
       "the server's metadata has no '\(key)' that can be used; docs/serving.md says what `imitate serve` sends"
     case .refused(let text): "the server refuses: \(text)"
+    case .realTime(let reason): "realTime: \(reason)"
     case .answer(let reason): "the server's answer cannot be used: \(reason)"
     }
   }

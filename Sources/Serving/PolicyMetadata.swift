@@ -14,6 +14,8 @@ public struct PolicyMetadata: Sendable, Equatable {
   public let prompt: String
   /// How many frames the policy looks at.
   public let history: Int
+  /// Whether it continues actions that are given, `action_prefix`; false when the server does not say.
+  public let realTime: Bool
   /// How many actions an answer has.
   public let chunk: Int
   /// How many of them the policy's recipe carries out.
@@ -61,6 +63,11 @@ public struct PolicyMetadata: Sendable, Equatable {
       }, vectors: try group("vectors") { integers($0, 1)?[0] })
     prompt = try found("prompt", message["prompt"]?.name)
     history = try found("history", integer(message["history"]))
+    switch message["real_time"]?.plain {
+    case nil, .null: realTime = false
+    case .bool(let value): realTime = value
+    default: throw PolicyClientError.metadata(key: "real_time")
+    }
     let actions = try found("actions", message["actions"])
     let shape = try found("actions/shape", integers(actions["shape"], 2))
     chunk = shape[0]

@@ -56,8 +56,6 @@ public final class PolicyServer: Sendable {
       throw ServingError.tokenNeeded(host: options.host)
     }
     tls = try options.tls.map { try PolicyServer.context(certificate: $0.certificate, key: $0.key) }
-    reader = ObservationReader(
-      schema: agent.schema, steps: agent.policy.view.observations.count, names: options.names)
     inference = BatchedInference(mostRows: options.mostRows, metrics: metrics) { agent.another }
     let first: [[Float]]
     do {
@@ -66,10 +64,15 @@ public final class PolicyServer: Sendable {
       inference.end()
       throw ServingError.policy(reason: "\(error)")
     }
+    let prefix = ActionPrefix(
+      policy: type(of: agent.policy).name, width: actions.count,
+      most: agent.policy.continuesChunks ? first.count - 1 : 0)
+    reader = ObservationReader(
+      schema: agent.schema, steps: agent.policy.view.observations.count, names: options.names, prefix: prefix)
     greeting =
       PolicyServer.greeting(
         agent, name: name, actions: actions, software: software, settings: settings, chunk: first.count,
-        names: options.names
+        names: options.names, isRealTime: prefix.most > 0
       ).encoded
   }
 
@@ -247,7 +250,7 @@ public final class PolicyServer: Sendable {
   /// The metadata, which a client gets first: what to send, and what comes back.
   private static func greeting(
     _ agent: Agent, name: String, actions: ActionSchema, software: String, settings: String, chunk: Int,
-    names: ObservationNames
+    names: ObservationNames, isRealTime: Bool
   ) -> MessagePack {
     func integers(_ values: [Int]) -> MessagePack { .list(values.map { .integer(Int64($0)) }) }
     func map<Value>(_ values: [String: Value], _ body: (Value) -> MessagePack) -> MessagePack {
@@ -268,6 +271,7 @@ public final class PolicyServer: Sendable {
       "vectors": map(agent.schema.vectors) { integers([$0]) },
       "prompt": .text(names[ObservationNames.prompt].key),
       "history": .integer(Int64(agent.policy.view.observations.count)),
+      "real_time": .bool(isRealTime),
       "actions": .map([
         "shape": integers([chunk, actions.count]),
         "n_action_steps": .integer(Int64(min(agent.execute, chunk))),

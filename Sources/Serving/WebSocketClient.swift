@@ -78,6 +78,9 @@ package final class WebSocketClient: Sendable {
   /// - Throws: `WebSocketProblem.silent`.
   package func receive() throws -> Message { try inbox.next(seconds: seconds) }
 
+  /// The next message if it has come already; nil if none has.
+  package func received() -> Message? { inbox.first() }
+
   /// Says goodbye. What was sent before arrives.
   package func close() {
     var data = ByteBuffer()
@@ -193,10 +196,16 @@ private final class Inbox: Sendable {
       while messages.isEmpty {
         guard condition.wait(until: end) else { throw WebSocketProblem.silent(seconds: seconds) }
       }
-      // Nothing follows the end, however often it is asked for.
-      if case .closed = messages[0] { return messages[0] }
-      return messages.removeFirst()
+      return taken()
     }
+  }
+
+  func first() -> WebSocketClient.Message? { condition.withLock { messages.isEmpty ? nil : taken() } }
+
+  private func taken() -> WebSocketClient.Message {
+    // Nothing follows the end, however often it is asked for.
+    if case .closed = messages[0] { return messages[0] }
+    return messages.removeFirst()
   }
 }
 

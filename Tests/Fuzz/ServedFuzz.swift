@@ -7,7 +7,8 @@ import Support
 /// A server whose sockets are arrays of bytes.
 enum ServedFuzz {
   static let reader = ObservationReader(
-    schema: ObservationSchema(images: ["i": .init(height: 4, width: 3)], vectors: ["x": 2, "y": 1]), steps: 2)
+    schema: ObservationSchema(images: ["i": .init(height: 4, width: 3)], vectors: ["x": 2, "y": 1]), steps: 2,
+    prefix: ActionPrefix(policy: "fuzz", width: 3, most: 4))
 
   /// Asks for a WebSocket as `openpi-client` does.
   static let upgrade = Array(
