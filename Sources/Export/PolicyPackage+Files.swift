@@ -89,12 +89,7 @@ extension PolicyPackage {
     guard let text = try? String(contentsOfFile: folder + "/" + PolicyPackage.sums, encoding: .utf8) else {
       throw PackageError.notAPackage(folder: folder)
     }
-    var sums: [String: String] = [:]
-    for line in text.split(separator: "\n") {
-      let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-      guard parts.count == 2 else { throw PackageError.damaged(file: PolicyPackage.sums) }
-      sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
-    }
+    let sums = try PolicyPackage.checksums(text)
     let graphFiles = PolicyPackage.graphFiles.filter { sums[$0] != nil }
     let programs = sums[PolicyPackage.runner] == nil ? [] : [PolicyPackage.runner]
     for file in PolicyPackage.files + graphFiles + programs {
@@ -138,7 +133,19 @@ extension PolicyPackage {
       graphActions: graphActions, draws: draws)
   }
 
-  private static func describe(_ data: Data) throws -> Description {
+  /// By file.
+  package static func checksums(_ text: String) throws -> [String: String] {
+    var sums: [String: String] = [:]
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+      guard parts.count == 2 else { throw PackageError.damaged(file: PolicyPackage.sums) }
+      sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
+    }
+    return sums
+  }
+
+  /// `policy.json`, refused where it says what cannot be.
+  package static func describe(_ data: Data) throws -> Description {
     struct Head: Decodable {
       var format: String
       var version: Int

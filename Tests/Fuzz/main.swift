@@ -69,6 +69,11 @@ private func parse(_ input: UnsafeRawBufferPointer) {
     // What was read is written and read again as the same. (A NaN is not equal to itself.)
     let again = message.encoded
     guard let second = try? MessagePack(again[...]), second.encoded == again else { fatalError("not the same again") }
+  case UInt8(ascii: "g"): _ = try? PolicyPackage.describe(Data(bytes))
+  case UInt8(ascii: "b"): _ = try? PolicyPackage.checksums(String(decoding: bytes, as: UTF8.self))
+  case UInt8(ascii: "o"):
+    guard let model = try? ONNXModelProto(serializedBytes: bytes) else { return }
+    _ = try? model.bytes()
   case UInt8(ascii: "f"): ServedFuzz.connect(ServedFuzz.upgrade + bytes)
   case UInt8(ascii: "u"): ServedFuzz.connect(bytes)
   default: break

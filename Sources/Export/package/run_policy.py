@@ -42,16 +42,16 @@ class Policy:
         self.reset()
 
     def reset(self, seed=0):
-        self.frames = collections.deque(maxlen=self.about["observation"]["steps"])
         self.random, self.plans, self.step = np.random.default_rng(seed), [], 0
+        self.frames = collections.deque(maxlen=self.about["observation"]["steps"])
 
     def see(self, observation, instruction):
         frame = {}
         for name, kind, shape in ((i.name, i.type, i.shape) for i in self.encoder.get_inputs()):
             value = self.words(instruction) if name == "instruction" else np.asarray(observation.get(name, np.nan), "f8")
-            frame[name] = value.astype("u1" if "uint8" in kind else "f4")
-            if list(value.shape) != shape[-value.ndim:] or not np.allclose(frame[name], value):  # missing, not finite, no 0...255
-                raise ValueError(f"the policy needs '{name}', {kind} {shape[2:]}; there is {value.shape}, of {list(observation)}")
+            frame[name] = np.nan_to_num(value).astype("u1" if "uint8" in kind else "f4")
+            if list(value.shape) != shape[-value.ndim:] or not np.allclose(frame[name], value):
+                raise ValueError(f"the policy needs '{name}': {kind} {shape[2:]}, finite, 0 to 255 as uint8; it is {value.shape}, of {[*observation]}")
         self.frames.extend([frame] * (1 if self.frames else self.frames.maxlen))
 
     def words(self, text):  # a table's row, or the share of each word of the vocabulary, behind that of all others
