@@ -93,12 +93,15 @@ extension GoldenExample {
     return Tensor(numbers, shape: [count])
   }
 
-  /// - Throws: `PackageError.differs` when an action is off by more than `tolerance`.
-  package func check(_ found: Tensor, tolerance: Float = 1e-4) throws {
+  /// - Parameter normalizer: says how large each number is.
+  /// - Throws: `PackageError.differs` when a number is off by more than `tolerance` of its scale.
+  package func check(_ found: Tensor, _ normalizer: Normalizer, tolerance: Float = 1e-4) throws {
     guard found.shape == actions.shape else {
       throw PackageError.description("the golden output has shape \(actions.shape), the policy gives \(found.shape)")
     }
-    for (place, (a, b)) in zip(found.scalars, actions.scalars).enumerated() where !(abs(a - b) <= tolerance) {
+    let scale = normalizer.keys[Normalizer.actions]?.scale ?? [1]
+    for (place, (a, b)) in zip(found.scalars, actions.scalars).enumerated()
+    where !(abs(a - b) <= tolerance * abs(scale[place % scale.count])) {
       throw PackageError.differs(largest: abs(a - b), at: place)
     }
   }

@@ -181,7 +181,8 @@ extension PolicyPackage {
     return description
   }
 
-  private static var program: Data { Data(PackageResources.run_policy_py) }
+  /// This version's `run_policy.py`.
+  package static var program: Data { Data(PackageResources.run_policy_py) }
 
   private static func digest(_ path: String) throws -> String {
     let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)

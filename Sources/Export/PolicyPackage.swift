@@ -237,6 +237,9 @@ public struct PolicyPackage {
   /// ONNX files by name.
   package var graphs: [String: Data] = [:]
 
+  /// Whether the golden actions do not hang on rounding, which other runtimes do otherwise.
+  package var isSteady = true
+
   /// What the package does not say of its numbers, in words; nil when it says all.
   public var unknown: String? {
     let silent = description.observation.vectors.filter { $0.unit == nil }.map(\.key)
@@ -270,6 +273,8 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
   case description(String)
   /// A policy whose answer to the golden example is not a number.
   case notFinite
+  /// A table of instructions that is too large for the package, so that its graphs have nothing to look up.
+  case tableOutside
   /// Another toolkit's package.
   case foreign(format: String)
   /// One of a later version of this toolkit.
@@ -287,6 +292,8 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
     case .damaged(let file): "\(file): damaged: its SHA-256 is not the one in SHA256SUMS"
     case .description(let reason): "policy.json: \(reason)"
     case .notFinite: "the policy answers the golden example with values that are not numbers; nothing was exported"
+    case .tableOutside:
+      "the table of instructions is too large to be in the package, and graphs have nothing to look up without it"
     case .foreign(let format): "policy.json: format '\(format)' is not '\(PolicyPackage.format)'"
     case .version(let found): "policy.json: version \(found), this program reads versions 1 to \(PolicyPackage.version)"
     case .exists(let folder): "\(folder): exists and is not a policy package; choose another --output"

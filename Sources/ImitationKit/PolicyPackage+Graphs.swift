@@ -26,6 +26,10 @@ extension PolicyPackage {
         metadata: metadata.merging(["graph": String(file.dropLast(5))]) { first, _ in first }, rounded: &rounded)
       graphs[file] = try model.bytes()
     }
+    guard description.attachments?["instructions.sha256"] == nil else { throw PackageError.tableOutside }
+    let steady = try trained.steadyExample()
+    isSteady = steady != nil
+    golden = steady ?? golden
     let (answer, draws) = try golden.drawnAnswer(of: trained.agent())
     golden.draws = GoldenExample.draws(draws, seed: golden.seed, sampling: policy.sampling, width: answer.shape[1])
     golden.graphActions = try trained.with(rounded) { try golden.answer(of: trained.agent()) }

@@ -153,8 +153,14 @@ import Testing
 
   @Test func comparesTheGoldenOutput() throws {
     let golden = package().golden
-    try golden.check(Tensor([0.25, -0.50005], shape: [2, 1]))
-    #expect(throws: PackageError.self) { try golden.check(Tensor([0.25, -0.51], shape: [2, 1])) }
-    #expect(throws: PackageError.self) { try golden.check(Tensor([0.25, .nan], shape: [2, 1])) }
+    // Of a number's scale: what is a thousand times as large may be off by a thousand times as much.
+    let large = Normalizer(keys: ["actions": .init(scale: [1000], offset: [0])])
+    try golden.check(Tensor([0.3, -0.5], shape: [2, 1]), large)
+    #expect(throws: PackageError.self) { try golden.check(Tensor([0.45, -0.5], shape: [2, 1]), large) }
+    try golden.check(Tensor([0.25, -0.50005], shape: [2, 1]), package().normalizer)
+    #expect(throws: PackageError.self) {
+      try golden.check(Tensor([0.25, -0.51], shape: [2, 1]), package().normalizer)
+    }
+    #expect(throws: PackageError.self) { try golden.check(Tensor([0.25, .nan], shape: [2, 1]), package().normalizer) }
   }
 }

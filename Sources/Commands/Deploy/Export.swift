@@ -31,6 +31,9 @@ struct ExportPolicy: Verb {
       try package.addGraphs(
         of: policy, precision: precision,
         observations: precision == .fp32 ? nil : recorded(for: policy, session.catalog))
+      if !package.isSteady {
+        tell("note: \(output): its golden actions hang on rounding; another runtime may not reproduce them")
+      }
       if let change = package.description.graphs?.change { print("\(precision.rawValue): \(change.words)") }
     }
     try package.write(to: output)
@@ -70,21 +73,27 @@ struct Verify: Verb {
   func run(in session: Session) throws {
     let package = try PolicyPackage(folder: folder)
     let policy = try TrainedPolicy(package, path: folder + "/policy.json", catalog: session.catalog)
-    try package.golden.check(package.golden.answer(of: policy.agent()))
+    try package.golden.check(package.golden.answer(of: policy.agent()), package.normalizer)
     if let unknown = package.unknown { tell("note: \(folder): unknown: \(unknown)") }
     print("\(folder): whole; \(policy.recipe.encoder.kind) + \(policy.recipe.policy.kind) reproduces its golden output")
     if let version = try versionOfRuntime(package) { print("\(folder): so do its graphs in ONNX Runtime \(version)") }
   }
 
-  /// Runs the package's program, which acts by the graphs.
+  /// Acts by the graphs with our own program: that of a package may be anybody's.
   ///
   /// - Returns: the version of ONNX Runtime; nil where there are no graphs or nobody to run them.
   /// - Throws: `CommandFailure`.
   private func versionOfRuntime(_ package: PolicyPackage) throws -> String? {
-    let (program, chosen) = (folder + "/" + PolicyPackage.runner, python ?? "python3")
-    guard !package.graphs.isEmpty, FileManager.default.fileExists(atPath: program) else {
-      if python != nil { throw CommandFailure("\(folder): no graphs to run; `imitate export RUN --onnx` writes them") }
+    let chosen = python ?? "python3"
+    guard !package.graphs.isEmpty, package.golden.draws != nil else {
+      if python != nil {
+        throw CommandFailure("\(folder): no graphs, or of an older version; `imitate export RUN --onnx` writes them")
+      }
       return nil
+    }
+    if FileManager.default.contents(atPath: folder + "/" + PolicyPackage.runner) != PolicyPackage.program {
+      tell(
+        "note: \(folder)/\(PolicyPackage.runner): not the program that this version writes; read it before you run it")
     }
     let question = "import numpy, onnxruntime; print(onnxruntime.__version__)"
     let version: String
@@ -94,13 +103,20 @@ struct Verify: Verb {
       guard python == nil else {
         throw CommandFailure("\(chosen) \(error); `\(chosen.quotedForShell) -m pip install onnxruntime numpy`")
       }
-      tell("note: \(folder): graphs not run: python3 has no onnxruntime and numpy; name one that has with --python")
+      tell("note: \(folder): graphs not run: no python3 with onnxruntime and numpy; name one that has with --python")
       return nil
     }
+    let program = NSTemporaryDirectory() + "/imitate-\(UUID().uuidString).py"
+    try AtomicFile.write(PolicyPackage.program, to: program)
+    defer { unlink(program) }
+    let answer: String
     do {
-      _ = try PipedChild.output(of: chosen.expandingTilde, ["-B", program], seconds: 600)
+      answer = try PipedChild.output(of: chosen.expandingTilde, ["-B", program, folder], seconds: 600)
     } catch {
-      throw CommandFailure("\(program) \(error)")
+      throw CommandFailure("\(folder): \(chosen) \(error)")
+    }
+    guard answer.contains("gives the golden actions") else {
+      throw CommandFailure("\(folder): \(chosen) does not say that the graphs give the golden actions")
     }
     return version.split(separator: "\n").last.map(String.init)
   }

@@ -5,14 +5,16 @@
     action = policy.act({"CAMERA": image, "VECTOR": numbers}, "open the drawer")
 
 Images are uint8 [height, width, 3], RGB, row 0 at the top. policy.json has the keys, sizes, units and the rate to act at."""
-import collections, hashlib, json, pathlib, re
+import collections, hashlib, json, pathlib, sys, unicodedata
 import numpy as np, onnxruntime
 
+FILES = {"README.md", "policy.json", "weights.safetensors", "golden.safetensors", "encoder.onnx", "head.onnx", "run_policy.py"}
+
 def safetensors(path):
-    data, start = path.read_bytes(), 8 + int.from_bytes(path.read_bytes()[:8], "little")
-    facts = (header := json.loads(data[8:start])).pop("__metadata__", {})
-    return {key: np.frombuffer(data, "<f4", int(np.prod(v["shape"])), start + v["data_offsets"][0]).reshape(v["shape"])
-            for key, v in header.items()}, facts
+    data = np.memmap(path, "u1", "r")
+    start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    facts = (header := json.loads(data[8:start].tobytes())).pop("__metadata__", {})
+    return {k: np.asarray(data[start:])[slice(*v["data_offsets"])].view("<f4").reshape(v["shape"]) for k, v in header.items()}, facts
 
 def axis_angle(six):  # of the rotation whose matrix begins with two rows, made orthogonal (Gram, Schmidt), by its quaternion q
     a, b = (lambda q, r: (q * np.sign(np.diag(r))).T)(*np.linalg.qr(np.reshape(six, (2, 3)).T))
@@ -25,20 +27,22 @@ def axis_angle(six):  # of the rotation whose matrix begins with two rows, made 
 class Policy:
     def __init__(self, folder=pathlib.Path(__file__).parent):
         self.folder = folder = pathlib.Path(folder)
-        for digest, name in map(str.split, (folder / "SHA256SUMS").read_text().splitlines()):
-            if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+        sums = dict(line.split()[::-1] for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines())
+        for name in FILES | {*sums}:
+            if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != sums.get(name):
                 raise ValueError(f"{folder / name}: missing or damaged: its SHA-256 is not the one in SHA256SUMS")
         (exact := onnxruntime.SessionOptions()).add_session_config_entry("session.disable_quant_qdq", "1")  # features stay 32 bits
         self.encoder, self.head = (onnxruntime.InferenceSession(folder / f"{part}.onnx", exact) for part in ("encoder", "head"))
-        self.about, facts = json.loads((folder / "policy.json").read_text()), self.head.get_modelmeta().custom_metadata_map
+        self.about, facts = json.loads((folder / "policy.json").read_bytes()), self.head.get_modelmeta().custom_metadata_map
         (weights, _), (golden, example) = (safetensors(folder / f"{part}.safetensors") for part in ("weights", "golden"))
         self.scale, self.offset, self.how, self.layout = (json.loads(facts[k]) for k in ("action_scale", "action_offset", "sampling", "layout"))
         self.table = {k[22:]: row.ravel() for k, row in weights.items() if k.startswith("attached/instructions/")}
         self.reset()
         for step in range(self.frames.maxlen):
             self.see({k.split("/", 1)[1]: v[step] for k, v in golden.items() if "/" in k}, example["instruction"])
-        if not (far := np.abs(self.predict(golden["draws"]) - golden["graph_actions"]).max()) <= 1e-4:
-            raise ValueError(f"{folder}: actions differ by {far} from the golden ones: other weights or statistics")
+        differences = np.abs(self.predict(golden["draws"]) - golden["graph_actions"]) / np.abs(self.scale)
+        if not differences.max() <= 1e-4:
+            raise ValueError(f"{folder}: actions differ by {differences.max()} of their scale from the golden ones: other weights or statistics")
         self.reset()
 
     def reset(self, seed=0):
@@ -50,22 +54,24 @@ class Policy:
         for name, kind, shape in ((i.name, i.type, i.shape) for i in self.encoder.get_inputs()):
             value = self.words(instruction) if name == "instruction" else np.asarray(observation.get(name, np.nan), "f8")
             frame[name] = np.nan_to_num(value).astype("u1" if "uint8" in kind else "f4")
-            if list(value.shape) != shape[-value.ndim:] or not np.allclose(frame[name], value):
+            if list(value.shape) != shape[-value.ndim:] or not np.allclose(frame[name], value) or not np.isfinite(frame[name]).all():
                 raise ValueError(f"the policy needs '{name}': {kind} {shape[2:]}, finite, 0 to 255 as uint8; it is {value.shape}, of {[*observation]}")
         self.frames.extend([frame] * (1 if self.frames else self.frames.maxlen))
 
     def words(self, text):  # a table's row, or the share of each word of the vocabulary, behind that of all others
+        if self.table and text not in self.table: raise ValueError(f"no embedding of the instruction '{text}'; there are: {[*self.table]}")
         if self.table: return self.table[text]
-        found, known = re.findall(r"[^\W_]+", text.lower()) or [""], ["", *self.about["vocabulary"]]
+        text, *known = [unicodedata.normalize("NFC", word) for word in (text.lower(), "", *self.about["vocabulary"])]
+        found = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split() or [""]
         return np.mean([np.arange(len(known)) == (known.index(word) if word in known else 0) for word in found], 0)
 
     def predict(self, draws=None):  # [steps, numbers], recorded units, the present action first; draws: for random numbers
         seen = {k: v[None] if k == "instruction" else np.stack([f[k] for f in self.frames])[None] for k, v in self.frames[-1].items()}
         known = {output.name: v for output, v in zip(self.encoder.get_outputs(), self.encoder.run(None, seen))}
-        how, draws = self.how, [*([] if draws is None else draws)][::-1]
+        how, draws = self.how, None if draws is None else [*draws][::-1]
         def head(**more): return [v[0] for v in self.head.run(None, {i.name: {**known, **more}[i.name] for i in self.head.get_inputs()})]
         def draw(*shape, of=self.random.normal):
-            return np.reshape([draws.pop() for _ in range(np.prod(shape, dtype=int))] if draws else of(size=shape), shape)
+            return np.reshape(of(size=shape) if draws is None else [draws.pop() for _ in range(np.prod(shape, dtype=int))], shape)
         if how["kind"] in ("none", "mixture"):  # of a mixture the heaviest component of each step, or one by its share
             actions, means, _, weights = (*head(), (), (), ())[:4]
             for step, shares in enumerate(weights):
@@ -91,6 +97,7 @@ class Policy:
         for i in self.layout["learned"]:
             if i in self.layout["rotations"]: action[i:i + 3], numbers = axis_angle(numbers[:6]), numbers[6:]
             elif not {i - 1, i - 2} & {*self.layout["rotations"]}: action[i] = numbers.pop(0)
+        if not np.isfinite(action).all(): raise ValueError("the policy's action holds a value that is not a number")
         return action
 
-if __name__ == "__main__": print(f"{Policy().folder}: whole, and gives the golden actions")
+if __name__ == "__main__": print(f"{Policy(*sys.argv[1:]).folder}: whole, and gives the golden actions")
