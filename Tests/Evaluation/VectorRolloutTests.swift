@@ -186,15 +186,23 @@ private final class Wire: Behavior {
   }
 
   @Test func stopsBetweenEpisodes() {
-    let count = Mutex(0)
+    // Each slot's first step waits for the other's: on a busy machine one of them could be through before the other begins.
+    let made = Mutex(0)
+    let begun = Mutex<Set<Int>>([])
     let results = run(
       trials, slots: 2, scheduler(),
       environment: { _ in
-        Walking {
-          count.withLock { $0 += 1 }
+        let slot = made.withLock { made in
+          made += 1
+          return made
+        }
+        return Walking {
+          _ = begun.withLock { $0.insert(slot) }
+          let end = ContinuousClock.now + .seconds(60)
+          while begun.withLock({ $0.count }) < 2, ContinuousClock.now < end { usleep(1000) }
           return false
         }
-      }, shouldStop: { count.withLock { $0 >= 6 } })
+      }, shouldStop: { begun.withLock { $0.count } == 2 })
     #expect(results.count == 2 && results.allSatisfy { $0.steps == 12 || $0.success })
   }
 }
