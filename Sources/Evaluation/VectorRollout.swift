@@ -27,6 +27,8 @@ package struct VectorRollout: Sendable {
     case here(ActionScheduler)
     /// A connection for each slot.
     case elsewhere(@Sendable () throws -> any Behavior)
+
+    fileprivate var isElsewhere: Bool { if case .elsewhere = self { true } else { false } }
   }
 
   /// What the episodes are played with.
@@ -37,13 +39,16 @@ package struct VectorRollout: Sendable {
     package var watch: @Sendable (_ trial: Trial, _ step: Int, Observation) -> Void
     /// Adds to a result what the environment tells of the episode, from that slot's thread.
     package var finish: @Sendable (inout EpisodeResult, any Environment) -> Void
+    /// Hears that a policy elsewhere cannot be reached, or is another one by now: that is no episode's result, and the slot has ended.
+    package var lost: @Sendable (any Error) -> Void
 
     package init(
       environment: @escaping @Sendable (_ drawing: Bool) throws -> any Environment,
       watch: @escaping @Sendable (_ trial: Trial, _ step: Int, Observation) -> Void = { _, _, _ in },
-      finish: @escaping @Sendable (inout EpisodeResult, any Environment) -> Void = { _, _ in }
+      finish: @escaping @Sendable (inout EpisodeResult, any Environment) -> Void = { _, _ in },
+      lost: @escaping @Sendable (any Error) -> Void = { _ in }
     ) {
-      (self.environment, self.watch, self.finish) = (environment, watch, finish)
+      (self.environment, self.watch, self.finish, self.lost) = (environment, watch, finish, lost)
     }
   }
 
@@ -72,6 +77,7 @@ package struct VectorRollout: Sendable {
           }
           guard let index else { break }
           if let result = slot.play(trials[index], shouldStop) { finished(result) }
+          if slot.isLost { break }
         }
         group.leave()
       }
@@ -90,14 +96,29 @@ package struct VectorRollout: Sendable {
     var environment: (draws: Bool, made: any Environment)?
     var agent: Agent?
     var connection: (any Behavior)?
+    /// Whether it cannot reach its policy.
+    private(set) var isLost = false
 
-    /// - Returns: nil when it was stopped between two attempts.
+    /// - Returns: nil when it was stopped between two attempts, or is lost.
     mutating func play(_ trial: Trial, _ shouldStop: () -> Bool) -> EpisodeResult? {
       var result = EpisodeResult(trial)
       for attempt in 1...VectorRollout.attempts {
         var cause = Rollout.Cause.environment
         do {
           let environment = try environment(drawing: !trial.isBlind)
+          if !trial.isBlind {
+            do {
+              try connect()
+            } catch  where acting.isElsewhere {
+              cause = .connection
+              guard error is any ConnectionLoss, attempt < VectorRollout.attempts else {
+                isLost = true
+                parts.lost(error)
+                return nil
+              }
+              throw error
+            }
+          }
           let played = try play(trial, in: environment)
           result = played.result
           guard let failed = played.cause, failed != .behavior else {
@@ -136,7 +157,6 @@ package struct VectorRollout: Sendable {
       guard let horizon = rollout.horizons[trial.task] else {
         preconditionFailure("VectorRollout: no horizon for \(trial.task)")
       }
-      if !trial.isBlind { try connect() }
       let (agent, connection) = (agent, connection)
       var (leaves, step) = ({}, 0)
       defer { leaves() }

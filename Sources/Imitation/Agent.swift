@@ -54,6 +54,18 @@ public final class Agent: Behavior {
   private var plan: ActionPlan
   private var random = Random(seed: 0)
 
+  /// What predictions of an episode follow from: to be put back where one has failed.
+  package struct Memory {
+    fileprivate let history: [Observation]
+    fileprivate let random: Random
+  }
+
+  /// What was seen of the episode, and its random numbers.
+  package var memory: Memory {
+    get { Memory(history: history, random: random) }
+    set { (history, random) = (newValue.history, newValue.random) }
+  }
+
   /// - Parameter execute: how many actions of each prediction are carried out, 1 or more.
   public init(
     policy: any Policy, normalizer: Normalizer, schema: ObservationSchema, actions: ActionLayout? = nil, execute: Int,

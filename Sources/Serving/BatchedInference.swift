@@ -112,8 +112,11 @@ package final class BatchedInference: Sendable {
   }
 
   private func predict(_ jobs: [Job], _ acting: inout [Int: Acting]) {
+    // A request that gets no actions changes nothing, so that it can be sent again.
+    var before: [Int: (episode: Int, memory: Agent.Memory)] = [:]
     for job in jobs {
       var own = acting[job.connection] ?? Acting(agent: make())
+      before[job.connection] = (own.episode, own.agent.memory)
       if own.episode < 0 || job.request.begins {
         own.episode += 1
         own.agent.begin(seed: job.request.seed ?? UInt64(own.episode))
@@ -127,6 +130,10 @@ package final class BatchedInference: Sendable {
     let pass = ContinuousClock.now - start
     metrics.passed(rows: jobs.count, in: pass)
     for (job, outcome) in zip(jobs, outcomes) {
+      if case .failure = outcome, let (episode, memory) = before[job.connection] {
+        acting[job.connection]?.episode = episode
+        acting[job.connection]?.agent.memory = memory
+      }
       job.answer(outcome.map { Prediction(actions: $0, pass: pass, waited: start - job.since, rows: jobs.count) })
     }
   }

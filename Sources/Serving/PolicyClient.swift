@@ -24,7 +24,7 @@ public final class PolicyClient: Behavior {
   /// `execute - realTime` actions of each are new ones. When the answer has not come before the last of the old ones is handed
   /// out, the next action waits for it.
   ///
-  /// It is from 1 to `execute - 1`, takes a policy with `metadata.realTime`, and goes neither with `ensemble` nor with
+  /// It is from 1 to half of `execute`, as an answer that takes that long leaves the other half; it takes a policy with `metadata.realTime`, and goes neither with `ensemble` nor with
   /// `skipsPassedSteps`: `action(for:)` throws otherwise.
   public var realTime: Int?
 
@@ -104,7 +104,14 @@ public final class PolicyClient: Behavior {
 
   /// `realTime`, or 0, after a look at whether it can be.
   private func stepsAhead() throws -> Int {
-    guard let realTime else { return 0 }
+    guard let realTime else {
+      guard skipsPassedSteps else { return 0 }
+      if isEnsembling { throw PolicyClientError.skipsPassedSteps(reason: "it does not go with ensemble") }
+      if metadata.actions.controlHertz == nil {
+        throw PolicyClientError.skipsPassedSteps(reason: "the server does not say at which rate its policy acts")
+      }
+      return 0
+    }
     let carriedOut = min(execute, metadata.chunk)
     let reason: String? =
       if isEnsembling {
@@ -113,8 +120,8 @@ public final class PolicyClient: Behavior {
         "it does not go with skipsPassedSteps, which it replaces"
       } else if !metadata.realTime {
         "the server's policy '\(metadata.policy)' cannot continue given actions (real_time of its metadata is false)"
-      } else if realTime < 1 || realTime >= carriedOut {
-        "it is \(realTime) and \(carriedOut) actions of an answer are carried out; it must be 1 or more and less than that"
+      } else if realTime < 1 || 2 * realTime > carriedOut {
+        "it is \(realTime) and \(carriedOut) actions of an answer are carried out; it must be from 1 to half of that"
       } else {
         nil
       }
@@ -142,7 +149,7 @@ public final class PolicyClient: Behavior {
         return plan.add(actions, passed: request.passed)
       }
       let passed = (ContinuousClock.now - request.since) / .seconds(1) * (metadata.actions.controlHertz ?? 0)
-      plan.add(Array(actions.dropFirst(min(Int(passed), actions.count - 1))))
+      plan.add(Array(actions.dropFirst(Int(min(passed, Double(actions.count - 1))))))
     } catch {
       // What was refused the server has not seen.
       (frames, seed) = ((request.frames + frames).suffix(metadata.history), request.seed)
@@ -182,7 +189,7 @@ public final class PolicyClient: Behavior {
     case .binary(let bytes):
       do { return try MessagePack(bytes[...]) } catch { throw PolicyClientError.answer("\(error)") }
     case .text(let text):
-      throw PolicyClientError.refused(text.split(whereSeparator: \.isNewline).joined(separator: " "))
+      throw PolicyClientError.refused(text.plainLine)
     case .closed(_, let reason): throw WebSocketProblem.closed(reason: reason)
     }
   }
@@ -201,6 +208,16 @@ public final class PolicyClient: Behavior {
   }
 }
 
+extension String {
+  /// In one line without what a terminal obeys, and not longer than anybody reads.
+  var plainLine: String {
+    let plain = split(whereSeparator: \.isNewline).joined(separator: " ").unicodeScalars.filter {
+      $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
+    }
+    return String(String(String.UnicodeScalarView(plain)).prefix(1000))
+  }
+}
+
 /// Why a policy elsewhere does not act.
 public enum PolicyClientError: Error, Equatable, CustomStringConvertible {
   /// No address of a server.
@@ -213,6 +230,10 @@ public enum PolicyClientError: Error, Equatable, CustomStringConvertible {
   case answer(String)
   /// Why `realTime` cannot be as it is.
   case realTime(reason: String)
+  /// Why `skipsPassedSteps` cannot be on.
+  case skipsPassedSteps(reason: String)
+  /// A vector that the server takes as a part of an array (`--map`), which is not sent.
+  case part(key: String)
 
   public var description: String {
     switch self {
@@ -221,6 +242,8 @@ public enum PolicyClientError: Error, Equatable, CustomStringConvertible {
       "the server's metadata has no '\(key)' that can be used; docs/serving.md says what `imitate serve` sends"
     case .refused(let text): "the server refuses: \(text)"
     case .realTime(let reason): "realTime: \(reason)"
+    case .skipsPassedSteps(let reason): "skipsPassedSteps: \(reason)"
+    case .part(let key): "the server takes '\(key)', a part of an array (--map), and this client sends no parts"
     case .answer(let reason): "the server's answer cannot be used: \(reason)"
     }
   }

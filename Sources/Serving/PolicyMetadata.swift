@@ -52,8 +52,13 @@ public struct PolicyMetadata: Sendable, Equatable {
       }
       return values
     }
-    policy = try found("policy", message["policy"]?.name)
-    server = message["server"]?.name ?? ""
+    // It is shown, and in names of files.
+    policy = try found(
+      "policy",
+      message["policy"]?.name.flatMap { name in
+        name == name.plainLine && (1...200).contains(name.utf8.count) && !name.contains("/") ? name : nil
+      })
+    server = message["server"]?.name?.plainLine ?? ""
     // It names a folder.
     digest = try found(
       "digest", message["digest"]?.name.flatMap { $0.wholeMatch(of: /[0-9a-f]{8,64}/) == nil ? nil : $0 })
@@ -61,6 +66,9 @@ public struct PolicyMetadata: Sendable, Equatable {
       images: try group("images") { value in
         integers(value, 3).flatMap { $0[2] == 3 ? .init(height: $0[0], width: $0[1]) : nil }
       }, vectors: try group("vectors") { integers($0, 1)?[0] })
+    if let part = schema.vectors.keys.sorted().first(where: { $0.wholeMatch(of: /.*\[\d+:\d+\]/) != nil }) {
+      throw PolicyClientError.part(key: part)
+    }
     prompt = try found("prompt", message["prompt"]?.name)
     history = try found("history", integer(message["history"]))
     switch message["real_time"]?.plain {
@@ -87,11 +95,15 @@ public struct PolicyMetadata: Sendable, Equatable {
       default: nil
       }
     }
+    let hertz = number(actions["control_hertz"])
+    guard hertz.map({ $0 > 0 && $0 <= 1e5 }) ?? true else {
+      throw PolicyClientError.metadata(key: "actions/control_hertz")
+    }
     let (names, units) = (try each("names") { $0.name }, try each("units") { $0.name })
     let (low, high) = (try each("low") { number($0) }, try each("high") { number($0) })
     self.actions = ActionSchema(
       dimensions: (0..<shape[1]).map {
         .init(name: names[$0], unit: units[$0], low: low[$0].map { Float($0) }, high: high[$0].map { Float($0) })
-      }, controlHertz: number(actions["control_hertz"]), control: actions["control"]?.name)
+      }, controlHertz: hertz, control: actions["control"]?.name)
   }
 }

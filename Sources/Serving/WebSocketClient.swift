@@ -63,14 +63,22 @@ package final class WebSocketClient: Sendable {
 
   deinit { channel.close(promise: nil) }
 
-  /// - Throws: `WebSocketProblem.closed`.
+  /// - Throws: `WebSocketProblem.closed`; `.silent` when the server does not take it in time, and the connection ends then.
   package func send(_ bytes: [UInt8]) throws {
+    let sent = channel.eventLoop.makePromise(of: Void.self)
+    let late = channel.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) { [channel, seconds] in
+      sent.fail(WebSocketProblem.silent(seconds: seconds))
+      channel.close(promise: nil)
+    }
+    defer { late.cancel() }
+    let written = channel.writeAndFlush(
+      WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: ByteBuffer(bytes: bytes)))
+    // The one that comes first counts.
+    written.whenComplete { sent.completeWith($0) }
     do {
-      try channel.writeAndFlush(
-        WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: ByteBuffer(bytes: bytes))
-      ).wait()
+      try sent.futureResult.wait()
     } catch {
-      throw WebSocketProblem.closed(reason: WebSocketProblem.reason(error))
+      throw error as? WebSocketProblem ?? .closed(reason: WebSocketProblem.reason(error))
     }
   }
 
@@ -86,6 +94,11 @@ package final class WebSocketClient: Sendable {
     var data = ByteBuffer()
     data.write(webSocketErrorCode: .normalClosure)
     let channel = channel
+    // A server that takes nothing gets no goodbye.
+    let late = channel.eventLoop.scheduleTask(in: .nanoseconds(Int64(min(seconds, 5) * 1e9))) {
+      channel.close(promise: nil)
+    }
+    defer { late.cancel() }
     channel.writeAndFlush(WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: data))
       .whenComplete { _ in channel.close(promise: nil) }
     try? channel.closeFuture.wait()
@@ -107,7 +120,7 @@ package final class WebSocketClient: Sendable {
   ) throws {
     let pipeline = channel.pipeline.syncOperations
     if let tls {
-      let name = address.host.contains { $0.isLetter } ? address.host : nil
+      let name = (try? SocketAddress(ipAddress: address.host, port: 0)) == nil ? address.host : nil
       try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
     }
     let handshake = Handshake(address, token, opened)

@@ -1,3 +1,4 @@
+import Crypto
 import Evaluation
 import Foundation
 import Imitation
@@ -26,6 +27,22 @@ private final class Drifting: Environment {
     place = 0.9 * place + 0.1 * (action[0] + action[2])
     return Transition(
       observation: Observation(vectors: ["x": [place]], instruction: "go"), success: seed % 3 == 0 && place > 0.2)
+  }
+}
+
+/// What several threads have said.
+private final class Results: Sendable {
+  private let said = Mutex<[String]>([])
+  var all: [String] { said.withLock { $0 } }
+  func add(_ text: String) { said.withLock { $0.append(text) } }
+}
+
+/// A server's answer to who asks for a WebSocket (RFC 6455, section 4.2.2).
+private enum WebSocketAnswer {
+  static func accepting(_ key: String) -> String {
+    let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+    return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      + "Sec-WebSocket-Accept: \(Data(digest).base64EncodedString())\r\n\r\n"
   }
 }
 
@@ -143,6 +160,50 @@ private final class Drifting: Environment {
     }
     #expect(same(interrupted, here) && interrupted.allSatisfy { $0.error == nil }, "\(interrupted.map(\.error))")
     #expect(second.withLock { $0?.server.metrics.answers ?? 0 } > 0 && served.server.metrics.answers > 0)
+  }
+
+  /// A server that is gone is no episode's result: all is left as it was.
+  @Test func aServerThatIsGoneEndsTheEvaluation() throws {
+    let (results, lost) = (Results(), Results())
+    VectorRollout(slots: 2, horizons: ["t": 14], pool: .evaluation).run(
+      (0..<6).map { Trial(task: "t", policy: "slow", episode: $0, seed: UInt64($0)) },
+      with: .init(environment: { _ in Drifting() }, lost: { lost.add("\($0)") }),
+      acting: .elsewhere { throw PolicyClientError.metadata(key: "policy") }
+    ) { results.add("\($0.episode)") }
+    #expect(results.all.isEmpty && lost.all.count == 2 && lost.all[0].contains("metadata"))
+  }
+
+  /// A server that takes nothing: who sends is not kept for longer than was agreed.
+  @Test func whoSendsIsNotKeptForever() throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = sockaddr_in()
+    (address.sin_family, address.sin_addr.s_addr) = (sa_family_t(AF_INET), inet_addr("127.0.0.1"))
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        _ = (bind(listener, address, size), listen(listener, 1), getsockname(listener, address, &size))
+      }
+    }
+    let upgraded = Thread {
+      let connection = accept(listener, nil, nil)
+      var request = [UInt8](repeating: 0, count: 4096)
+      let count = max(0, read(connection, &request, request.count))
+      let text = String(decoding: request[..<count], as: UTF8.self)
+      let key = text.split(separator: "\r\n").first { $0.lowercased().hasPrefix("sec-websocket-key:") } ?? ""
+      let answer = WebSocketAnswer.accepting(
+        String(key.drop { $0 != ":" }.dropFirst()).trimmingCharacters(in: .whitespaces))
+      _ = answer.withCString { write(connection, $0, strlen($0)) }
+      Thread.sleep(forTimeInterval: 20)
+      close(connection)
+    }
+    upgraded.start()
+    let client = try WebSocketClient(
+      ServerAddress(host: "127.0.0.1", port: Int(UInt16(bigEndian: address.sin_port))), seconds: 1)
+    let start = ContinuousClock.now
+    #expect(throws: WebSocketProblem.silent(seconds: 1)) { try client.send([UInt8](repeating: 0, count: 64 << 20)) }
+    client.close()
+    #expect(ContinuousClock.now - start < .seconds(15))
   }
 
   /// What the server says against an observation is the policy's failure: it is not tried again.

@@ -52,6 +52,10 @@ import Testing
     }
     let (first, _) = try served.client()
     let (second, _) = try served.client()
+    // A request whose actions are no numbers begins no episode: its third frame and its first overflow together.
+    try first.send(MessagePack.map(["x": .number(3e38), "reset": .bool(true)]).encoded)
+    let refused = try first.receive()
+    #expect({ if case .text(let text) = refused { text.contains("not a number") } else { false } }())
     let found = try [Served.ask(first, [0.5]), reset(first), Served.ask(second, [0.5]), reset(second)]
     let expected = try (0..<2).map { try Served.ask(first, [0.5], seed: $0) }
     #expect(found == expected + expected && expected[0] != expected[1])

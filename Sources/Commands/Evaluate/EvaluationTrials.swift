@@ -61,7 +61,8 @@ struct EvaluationTrials {
     let progress = Mutex((done: all - open.count, learned: 0, solved: 0, lost: nil as String?))
     try play(
       open, spec, videos: place.path + "/videos",
-      shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } }
+      shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } },
+      lost: { error in progress.withLock { $0.lost = $0.lost ?? CommandFailure.line(error) } }
     ) {
       result in
       progress.withLock { state in
@@ -91,6 +92,7 @@ struct EvaluationTrials {
 
   private func play(
     _ trials: [Trial], _ spec: EnvironmentSpec, videos: String, shouldStop: @escaping @Sendable () -> Bool = { false },
+    lost: @escaping @Sendable (any Error) -> Void = { _ in },
     finished: @escaping @Sendable (EpisodeResult) -> Void
   ) throws {
     guard !trials.isEmpty else { return }
@@ -112,7 +114,7 @@ struct EvaluationTrials {
             (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
           }
           strips.finish(result, hertz: environment.spec.actions.controlHertz)
-        }),
+        }, lost: lost),
       acting: acting.acting(folder, catalog), shouldStop: shouldStop, finished: finished)
   }
 }

@@ -40,7 +40,8 @@ struct ServedPolicyOptions: ParsableArguments {
     guard execute <= first.metadata.chunk else {
       throw PolicyError.executes(execute, predicted: first.metadata.chunk)
     }
-    return ServedPolicy(address: address, metadata: first.metadata, open: connect)
+    return ServedPolicy(
+      address: address, metadata: first.metadata, execute: execute, ensemble: ensemble, open: connect)
   }
 }
 
@@ -48,13 +49,19 @@ struct ServedPolicyOptions: ParsableArguments {
 struct ServedPolicy: Sendable {
   let address: String
   let metadata: PolicyMetadata
+  /// How it is carried out here.
+  let execute: Int
+  let ensemble: Float?
   fileprivate let open: @Sendable () throws -> PolicyClient
 
   /// What its episodes are called by: never the name of the run's own policy.
   var name: String { "served-\(metadata.policy)" }
 
   /// In one line, for `evaluation.json`.
-  var label: String { "\(metadata.policy), \(metadata.digest), at \(address)" }
+  var label: String { "\(metadata.policy), \(key), at \(address)" }
+
+  /// What tells its results from those of others: the policy, and how many actions of an answer are carried out.
+  var key: String { "\(metadata.digest)-\(execute)" + (ensemble.map { "-ensemble-\($0)" } ?? "") }
 
   /// Another connection to the same policy.
   /// - Throws: `CommandFailure` when the server has another one by now, or why there is no connection.
@@ -111,7 +118,7 @@ enum ActingPolicy {
   func folder(_ run: RunFolder) -> RunFolder {
     switch self {
     case .own: run
-    case .served(let policy): RunFolder("\(run.path)/served/\(policy.metadata.digest)")
+    case .served(let policy): RunFolder("\(run.path)/served/\(policy.key)")
     }
   }
 
