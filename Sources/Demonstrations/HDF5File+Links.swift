@@ -1,4 +1,5 @@
 import CHDF5
+import Files
 import Foundation
 
 /// What is in a file and what names lead to it.
@@ -45,7 +46,7 @@ extension HDF5File {
     case .external(let file, let target):
       if complaint.isAboutVersions { return .newerFormat(file: file, path: "", library: HDF5.version) }
       // As the library looks for it: beside this file, or where it says.
-      let folder = (self.path as NSString).deletingLastPathComponent
+      let folder = self.path.parentFolder
       let beside = file.hasPrefix("/") ? file : (folder.isEmpty ? file : "\(folder)/\(file)")
       let found = [beside, file].first { FileManager.default.fileExists(atPath: $0) }
       guard let found else { return dangling("'\(target)' in '\(file)': no such file") }
@@ -144,7 +145,7 @@ extension HDF5File {
   ///
   /// - Parameter file: the one that the dataset is in.
   private static func sources(of dataset: hid_t, in file: String) -> [(file: String, dataset: String?)] {
-    let folder = (file as NSString).deletingLastPathComponent
+    let folder = file.parentFolder
     func resolved(_ name: [CChar]) -> String {
       let text = String(untilZero: name)
       if text == "." || text.isEmpty { return file }

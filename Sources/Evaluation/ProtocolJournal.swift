@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Imitation
 import Layers
@@ -68,7 +69,7 @@ package final class ProtocolJournal {
     attempts = own.compactMap(\.attempt)
     repeats = own.compactMap(\.repeated)
     others = lines.count { $0.identity != identity && $0.attempt != nil }
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.parentFolder
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }

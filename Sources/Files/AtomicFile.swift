@@ -35,7 +35,7 @@ public enum AtomicFile {
       unlink(temporary)
       throw error
     }
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = path.parentFolder
     let folder = open(parent.isEmpty ? "." : parent, O_RDONLY)
     if folder >= 0 {
       fsync(folder)

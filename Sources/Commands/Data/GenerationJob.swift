@@ -65,7 +65,7 @@ struct GenerationJob {
       }
     }
     try FileManager.default.createDirectory(
-      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      atPath: path.parentFolder, withIntermediateDirectories: true)
     let horizon = try plan.horizon(task)
     let store = try EpisodeStore(
       folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))", replacing: replacing)

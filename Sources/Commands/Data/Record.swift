@@ -103,7 +103,7 @@ struct Record: Verb {
 
   /// Where the parts of a file are kept.
   private func store(of path: String, _ plan: CollectionPlan, _ arguments: String) throws -> EpisodeStore {
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.parentFolder
     try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
     return try EpisodeStore(
       folder: path + ".parts", identity: "record\nseed \(plan.seed)\n\(arguments)", replacing: replace)

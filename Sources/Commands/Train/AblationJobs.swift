@@ -26,7 +26,7 @@ struct AblationJobs {
 
   private func write(_ cell: Ablation.Cell) throws {
     try FileManager.default.createDirectory(
-      atPath: (cell.recipeFile as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      atPath: cell.recipeFile.parentFolder, withIntermediateDirectories: true)
     try AtomicFile.write(Data(cell.recipe.text.utf8), to: cell.recipeFile)
   }
 

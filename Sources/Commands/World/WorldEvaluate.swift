@@ -103,7 +103,7 @@ struct WorldEvaluation: Codable {
   static func prediction(_ world: Setting?) -> Comparison.Prediction? {
     guard case .text(let path) = world?.value else { return nil }
     let ending = ": \(WorldScores.Sum.Way.predicted.rawValue)"
-    let folder = path.hasSuffix(".safetensors") ? (path as NSString).deletingLastPathComponent : path
+    let folder = path.hasSuffix(".safetensors") ? path.parentFolder : path
     guard let data = FileManager.default.contents(atPath: file(RunFolder(folder))),
       let found = try? JSONDecoder().decode(WorldEvaluation.self, from: data),
       let row = found.worlds.first(where: { $0.name.hasSuffix(ending) }), !row.psnrByStep.isEmpty
