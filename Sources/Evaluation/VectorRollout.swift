@@ -110,7 +110,6 @@ package struct VectorRollout: Sendable {
             do {
               try connect()
             } catch  where acting.isElsewhere {
-              cause = .connection
               guard error is any ConnectionLoss, attempt < VectorRollout.attempts else {
                 isLost = true
                 parts.lost(error)

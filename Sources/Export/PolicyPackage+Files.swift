@@ -73,7 +73,7 @@ extension PolicyPackage {
   /// Removes what exports that were killed have left beside their package.
   private static func removeLeftovers(of folder: String) {
     let name = (folder as NSString).lastPathComponent + "."
-    let parent = (folder as NSString).deletingLastPathComponent
+    let parent = folder.parentFolder
     let siblings = (try? FileManager.default.contentsOfDirectory(atPath: parent.isEmpty ? "." : parent)) ?? []
     for sibling in siblings where sibling.hasPrefix(name) && sibling.hasSuffix(".partial") {
       guard let process = Int32(sibling.dropFirst(name.count).dropLast(".partial".count)), kill(process, 0) != 0 else {
@@ -138,7 +138,7 @@ extension PolicyPackage {
     var sums: [String: String] = [:]
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-      guard parts.count == 2 else { throw PackageError.damaged(file: PolicyPackage.sums) }
+      guard parts.count == 2 else { throw PackageError.checksums }
       sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
     }
     return sums

@@ -267,6 +267,8 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
   case missing(file: String)
   /// A file that does not belong to it.
   case extra(file: String)
+  /// A list of checksums that is none.
+  case checksums
   /// A file that is not what its checksum says.
   case damaged(file: String)
   /// What is wrong with policy.json or the golden example.
@@ -289,6 +291,7 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
     case .notAPackage(let folder): "\(folder): not a policy package: it has no SHA256SUMS"
     case .missing(let file): "\(file): missing from the policy package"
     case .extra(let file): "\(file): does not belong to the policy package"
+    case .checksums: "SHA256SUMS: damaged: a line is no checksum and a file's name"
     case .damaged(let file): "\(file): damaged: its SHA-256 is not the one in SHA256SUMS"
     case .description(let reason): "policy.json: \(reason)"
     case .notFinite: "the policy answers the golden example with values that are not numbers; nothing was exported"

@@ -27,7 +27,7 @@ extension PolicyPackage {
       graphs[file] = try model.bytes()
     }
     guard description.attachments?["instructions.sha256"] == nil else { throw PackageError.tableOutside }
-    let steady = try trained.steadyExample()
+    let steady = try trained.steadyExample(golden)
     isSteady = steady != nil
     golden = steady ?? golden
     let (answer, draws) = try golden.drawnAnswer(of: trained.agent())

@@ -61,6 +61,8 @@ import Training
     let trained = try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4")
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(try runner.run("export", "run", "--onnx").status == 0)
+    // A name of one character, in the folder that one is in, twice.
+    for _ in 0..<2 { #expect(try runner.run("export", "run", "--output", "p").output == "p\n") }
     #expect(try runner.run("verify", "run/policy").status == 0)
     let path = runner.folder + "/run/policy/head.onnx"
     var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -93,7 +95,14 @@ import Training
           ? verified.output.contains("so do its graphs in ONNX Runtime 1.99") : verified.complaint.contains(expected))
     }
     let nobody = try runner.run("verify", "run/policy", "--python", "/bin/false")
-    #expect(nobody.status == 1 && nobody.complaint.contains("-m pip install onnxruntime numpy"), "\(nobody.errors)")
+    #expect(nobody.status == 1 && nobody.complaint == "imitate: /bin/false ended (exit code 1)", "\(nobody.errors)")
+    try "#!/bin/sh\necho \"ModuleNotFoundError: No module named 'onnxruntime'\" >&2; exit 1\n".write(
+      toFile: python, atomically: false, encoding: .utf8)
+    let without = try runner.run("verify", "run/policy", "--python", python)
+    #expect(
+      without.status == 1 && without.complaint.contains("-m pip install onnxruntime numpy"), "\(without.errors)")
+    let absent = try runner.run("verify", "run/policy", "--python", "/none")
+    #expect(absent.status == 1 && absent.complaint == "imitate: /none: not started: No such file or directory")
     let program = runner.folder + "/run/policy/run_policy.py"
     #expect(FileManager.default.fileExists(atPath: program))
     // Without a graph in it, an export removes those of before.

@@ -100,6 +100,28 @@ private enum WebSocketAnswer {
         try PolicyMetadata(.map(entries.filter { $0.key.name != key }))
       }
     }
+    /// The same metadata with another value of a key.
+    func changed(_ entries: [MessagePack.Entry], _ key: String, _ value: MessagePack) -> [MessagePack.Entry] {
+      entries.filter { $0.key.name != key } + [.init(key: .text(key), value: value)]
+    }
+    // What would be in names of files and on terminals, and rates that no clock has.
+    for name in ["", "a/b", "x\u{1b}[31mred", "two\nlines", String(repeating: "n", count: 300)] {
+      #expect(throws: PolicyClientError.metadata(key: "policy")) {
+        try PolicyMetadata(.map(changed(entries, "policy", .text(name))))
+      }
+    }
+    let actions = try #require(greeting["actions"])
+    guard case .map(let numbers) = actions else { throw PolicyClientError.metadata(key: "") }
+    for rate in [1e300, -20, 0] {
+      #expect(throws: PolicyClientError.metadata(key: "actions/control_hertz")) {
+        try PolicyMetadata(
+          .map(changed(entries, "actions", .map(changed(numbers, "control_hertz", .number(rate))))))
+      }
+    }
+    #expect(throws: PolicyClientError.part(key: "state[0:1]")) {
+      try PolicyMetadata(
+        .map(changed(entries, "vectors", .map([.init(key: .text("state[0:1]"), value: .list([.integer(1)]))]))))
+    }
     #expect(throws: PolicyClientError.metadata(key: "digest")) {
       try PolicyMetadata(
         .map(entries.map { $0.key.name == "digest" ? .init(key: $0.key, value: .text("../../../etc")) : $0 }))

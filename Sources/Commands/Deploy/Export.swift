@@ -101,7 +101,10 @@ struct Verify: Verb {
       version = try PipedChild.output(of: chosen.expandingTilde, ["-c", question], seconds: 60)
     } catch {
       guard python == nil else {
-        throw CommandFailure("\(chosen) \(error); `\(chosen.quotedForShell) -m pip install onnxruntime numpy`")
+        let reason = "\(error)".hasPrefix(chosen) ? "\(error)" : "\(chosen) \(error)"
+        let isMissing = reason.contains("ModuleNotFoundError")
+        throw CommandFailure(
+          reason + (isMissing ? "; `\(chosen.quotedForShell) -m pip install onnxruntime numpy`" : ""))
       }
       tell("note: \(folder): graphs not run: no python3 with onnxruntime and numpy; name one that has with --python")
       return nil
