@@ -8,7 +8,8 @@ import Tensors
 package enum AdapterFiles {
   package static let files: [(name: String, bytes: [UInt8])] = [
     ("wire.py", PackageResources.wire_py), ("drawing.py", PackageResources.drawing_py),
-    ("experts.py", PackageResources.experts_py), ("template.py", PackageResources.template_py),
+    ("experts.py", PackageResources.experts_py), ("worlds.py", PackageResources.worlds_py),
+    ("template.py", PackageResources.template_py),
     ("serve_metaworld.py", PackageResources.serve_metaworld_py),
     ("serve_robosuite.py", PackageResources.serve_robosuite_py),
     ("serve_libero.py", PackageResources.serve_libero_py), ("serve_robocasa.py", PackageResources.serve_robocasa_py),

@@ -32,6 +32,10 @@ class Drawing:
                 "shadowsize": self.shadowsize, "shadows": self.shadows, "reflections": self.reflections,
                 "renderer": self.renderer}
 
+    def images(self, cameras):
+        """The images of the hello."""
+        return {camera + "_image": [self.size] * 2 for camera in cameras}
+
     def load(self, model):
         """Makes ready to draw a model. Its settings are changed, which only works before its first image."""
         import mujoco

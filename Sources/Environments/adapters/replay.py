@@ -48,9 +48,8 @@ class Replay(wire.Adapter):
         self.row, self.demo = None, None
         vectors = {}
         for key in self.vectors:
-            about = meanings.get(key, {})
-            vectors[key] = {"width": int(np.prod(first["obs"][key].shape[1:])), "unit": about.get("unit"),
-                            "frame": about.get("frame"), "quaternion": about.get("quaternion")}
+            about = map(meanings.get(key, {}).get, ("unit", "frame", "quaternion"))
+            vectors[key] = wire.vector(int(np.prod(first["obs"][key].shape[1:])), *about)
         return {
             "name": "replay",
             "versions": wire.versions("h5py", "numpy"),
@@ -73,7 +72,7 @@ class Replay(wire.Adapter):
         model = self.demo.attrs.get("model_file", "")
         scene = {name: about[key] for name, key in (("layout", "layout_id"), ("style", "style_id")) if key in about}
         return self.observation(), {"instruction": about.pop("lang", ""), "scene": scene, "metadata": about,
-                                    "model": model.decode() if isinstance(model, bytes) else str(model), "reward": 0}
+                                    "model": model.decode() if isinstance(model, bytes) else str(model)}
 
     def step(self, action):
         recorded = self.demo["actions"]
@@ -87,8 +86,7 @@ class Replay(wire.Adapter):
         self.row += 1
         reward = float(self.demo["rewards"][row]) if "rewards" in self.demo else 0.0
         ended = self.row > last
-        return self.observation(), {"reward": reward, "success": ended and not self.strayed, "terminated": ended,
-                                    "truncated": False}
+        return self.observation(), {"reward": reward, "success": ended and not self.strayed, "terminated": ended}
 
     def expert(self, seed, noise):
         return self.demo["actions"][min(self.row, len(self.demo["actions"]) - 1)]

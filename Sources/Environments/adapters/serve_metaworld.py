@@ -102,13 +102,13 @@ class MetaWorld(wire.Adapter):
                 "control": "mocap position, step in the world frame",
             },
             "observations": {
-                "images": {camera + "_image": [self.drawing.size] * 2 for camera in self.cameras},
+                "images": self.drawing.images(self.cameras),
                 "vectors": {
-                    "robot0_eef_pos": {"width": 3, "unit": "m", "frame": "world", "quaternion": None},
-                    "robot0_gripper_opening": {"width": 1, "unit": "0.1 m", "frame": None, "quaternion": None},
+                    "robot0_eef_pos": wire.vector(3, "m", "world"),
+                    "robot0_gripper_opening": wire.vector(1, "0.1 m"),
                     # Position and orientation of two objects. The order of a quaternion's values differs from task to task.
-                    "object": {"width": 14, "unit": "m, 1", "frame": "world", "quaternion": None},
-                    "goal_pos": {"width": 3, "unit": "m", "frame": "world", "quaternion": None},
+                    "object": wire.vector(14, "m, 1", "world"),
+                    "goal_pos": wire.vector(3, "m", "world"),
                 },
             },
             "arguments": {"control_freq": 80, "camera_names": self.cameras, **self.drawing.arguments},
@@ -117,9 +117,8 @@ class MetaWorld(wire.Adapter):
 
     def reset(self, task, seed, pool):
         self.begin(task, seed, pool)
-        metadata = {"rand_vec": self.world._last_rand_vec}
-        return self.observation(), {"instruction": INSTRUCTIONS.get(task, ""), "scene": {}, "metadata": metadata,
-                                    "model": "", "reward": 0}
+        return self.observation(), {"instruction": INSTRUCTIONS.get(task, ""),
+                                    "metadata": {"rand_vec": self.world._last_rand_vec}}
 
     def begin(self, task, seed, pool):
         wire.choose("task", [task], self.kinds)

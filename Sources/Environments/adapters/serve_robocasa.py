@@ -28,6 +28,7 @@ import numpy as np
 
 import drawing
 import wire
+import worlds
 
 OPTIONS = ["tasks", "robot", "dimensions", "cameras", "generative_textures", "randomize_cameras", "layout_and_style_ids",
            "obj_instance_split", *drawing.OPTIONS]
@@ -75,16 +76,13 @@ VECTORS = {
     "robot0_base_to_eef_quat": (4, "1", "robot base", "xyzw"),
     "robot0_base_pos": (3, "m", "world", None),
     "robot0_base_quat": (4, "1", "world", "xyzw"),
-    "robot0_eef_pos": (3, "m", "world", None),
-    "robot0_eef_quat": (4, "1", "world", "xyzw"),
-    "robot0_gripper_qpos": (2, "m", None, None),
-    "robot0_gripper_qvel": (2, "m/s", None, None),
-    "robot0_joint_pos": (7, "rad", None, None),
-    "robot0_joint_vel": (7, "rad/s", None, None),
+    **worlds.VECTORS,
 }
 
 
-class RoboCasa(wire.Adapter):
+class RoboCasa(worlds.RobosuiteAdapter):
+    vectors = VECTORS
+
     def hello(self, options):
         chosen = wire.option(options, "tasks", [])
         self.robot_name = wire.option(options, "robot", "PandaOmron")
@@ -119,11 +117,8 @@ class RoboCasa(wire.Adapter):
             "tasks": tasks,
             "action": {"dimensions": [{"name": name, "unit": unit, "low": -1, "high": 1} for name, unit in ACTION[: self.width]],
                        "control_hertz": 20, "control": "operational space, step in the base frame"},
-            "observations": {
-                "images": {camera + "_image": [self.drawing.size] * 2 for camera in self.cameras},
-                "vectors": {key: {"width": width, "unit": unit, "frame": frame, "quaternion": quaternion}
-                            for key, (width, unit, frame, quaternion) in VECTORS.items()},
-            },
+            "observations": {"images": self.drawing.images(self.cameras),
+                             "vectors": {key: wire.vector(*about) for key, about in VECTORS.items()}},
             "arguments": {**self.common, "pools": self.pools, "camera_names": self.cameras, **self.drawing.arguments},
             "capabilities": ["state", "restore"],
         }
@@ -199,11 +194,8 @@ class RoboCasa(wire.Adapter):
         with wire.working(300):
             self.seen = self.world.reset()
         self.robot = self.world.robots[0]
-        wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
-        if self.cameras:
-            self.drawing.load(self.world.sim.model._model)
-            # Not the shapes that collide, but those that are shown.
-            self.drawing.shown.geomgroup[:2] = 0, 1
+        self.gripper = self.robot.gripper["right"]
+        self.show()
 
     def reset(self, task, seed, pool):
         self.begin(task, seed, pool)
@@ -212,7 +204,7 @@ class RoboCasa(wire.Adapter):
         for thing in about.get("object_cfgs", []):
             if thing.get("name") == "obj" and "cat" in thing.get("info", {}):
                 scene["object"] = thing["info"]["cat"]
-        return self.observation(), {"instruction": about.pop("lang", ""), "scene": scene, "metadata": about, "reward": 0,
+        return self.observation(), {"instruction": about.pop("lang", ""), "scene": scene, "metadata": about,
                                     "model": self.world.sim.model.get_xml()}
 
     def step(self, action):
@@ -223,7 +215,7 @@ class RoboCasa(wire.Adapter):
         self.seen, _, _, _ = self.world.step(self.placed(action))
         success = bool(self.world._check_success())
         # RoboCasa's own reward is always 0.
-        return self.observation(), {"reward": float(success), "success": success, "terminated": False, "truncated": False}
+        return self.observation(), {"reward": float(success), "success": success}
 
     def placed(self, action):
         """The values at the places where the controller of this version has its parts; the mode is the last."""
@@ -238,30 +230,6 @@ class RoboCasa(wire.Adapter):
             first += count
         placed[-1] = action[-1]
         return placed
-
-    def observation(self):
-        seen = {key: self.seen[key] for key in VECTORS}
-        for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
-        return seen
-
-    # states
-
-    def state(self):
-        # Robomimic's time, positions, velocities; then what the fingers were asked to do last, which builds up over steps.
-        return np.concatenate([self.world.sim.get_state().flatten(), self.robot.gripper["right"].current_action])
-
-    def restore(self, task, seed, pool, state):
-        _, answer = self.reset(task, seed, pool)
-        count = self.world.sim.get_state().flatten().size
-        if state.size < count:
-            raise wire.Problem("simulator", f"a state of {task} in this kitchen has {count} values, not {state.size}")
-        self.world.sim.set_state_from_flattened(state[:count])
-        if state.size > count:
-            self.robot.gripper["right"].current_action = state[count:]
-        self.world.sim.forward()
-        self.seen = self.world._get_observations(force_update=True)
-        return self.observation(), answer
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import drawing
 import wire
+import worlds
 
 INSTALL = "robosuite==1.5.2 mujoco==3.3.1"
 OPTIONS = ["tasks", "robot", "control", "frame", "cameras", "lite_physics", "reward_shaping", *drawing.OPTIONS]
@@ -36,20 +37,10 @@ TASKS = {
     "NutAssemblySquare": ("NutAssemblySquare", 400, "put the square nut onto its peg"),
     "NutAssemblyRound": ("NutAssemblyRound", 400, "put the round nut onto its peg"),
 }
-# What the hand's step of 1 is: m, rad.
-STEP = np.array([0.05] * 3 + [0.5] * 3)
 WITH_EXPERT = ["Lift", "Stack", "Can", "PickPlaceCan"]
-VECTORS = {
-    "robot0_eef_pos": (3, "m", "world", None),
-    "robot0_eef_quat": (4, "1", "world", "xyzw"),
-    "robot0_gripper_qpos": (2, "m", None, None),
-    "robot0_gripper_qvel": (2, "m/s", None, None),
-    "robot0_joint_pos": (7, "rad", None, None),
-    "robot0_joint_vel": (7, "rad/s", None, None),
-}
 
 
-class Robosuite(wire.Adapter):
+class Robosuite(worlds.RobosuiteAdapter):
     def hello(self, options):
         self.tasks = tasks = wire.option(options, "tasks", list(TASKS))
         self.robot = wire.option(options, "robot", "Panda")
@@ -76,12 +67,11 @@ class Robosuite(wire.Adapter):
             self.arguments = self.made_arguments()
             self.begin(tasks[0], 0)
         seen = self.seen
-        self.vectors = {key: about for key, about in VECTORS.items() if key in seen}
-        vectors = {key: {"width": len(seen[key]), "unit": unit, "frame": frame, "quaternion": quaternion}
-                   for key, (_, unit, frame, quaternion) in self.vectors.items()}
+        self.vectors = {key: about for key, about in worlds.VECTORS.items() if key in seen}
+        vectors = {key: wire.vector(len(seen[key]), *about) for key, (_, *about) in self.vectors.items()}
         self.has_object = len(tasks) == 1
         if self.has_object:
-            vectors["object"] = {"width": len(seen["object-state"]), "unit": None, "frame": "world", "quaternion": None}
+            vectors["object"] = wire.vector(len(seen["object-state"]), frame="world")
         return {
             "name": "robosuite",
             "versions": wire.versions("robosuite", "mujoco", "numpy", "scipy"),
@@ -89,25 +79,21 @@ class Robosuite(wire.Adapter):
                        "horizon": TASKS[task][1]} for task in tasks],
             "action": {"dimensions": self.dimensions(), "control_hertz": 20,
                        "control": f"OSC_POSE, {self.control}, in the frame of the {self.frame}"},
-            "observations": {"images": {camera + "_image": [self.drawing.size] * 2 for camera in self.cameras},
-                             "vectors": vectors},
+            "observations": {"images": self.drawing.images(self.cameras), "vectors": vectors},
             "arguments": {**self.arguments, "camera_names": self.cameras, **self.drawing.arguments},
             "capabilities": ["state", "restore"] + ["expert"] * any(task in WITH_EXPERT for task in tasks),
         }
 
     def dimensions(self):
-        if self.control == "delta":
-            arm = [{"name": "arm_" + axis, "unit": "0.05 m", "low": -1, "high": 1} for axis in "xyz"]
-            arm += [{"name": "arm_r" + axis, "unit": "0.5 rad", "low": -1, "high": 1} for axis in "xyz"]
-        else:
+        arm = worlds.ARM
+        if self.control == "absolute":
             # Goals have no limits that anyone states.
-            arm = [{"name": "arm_" + axis, "unit": "m"} for axis in "xyz"]
-            arm += [{"name": "arm_r" + axis, "unit": "rad"} for axis in "xyz"]
-        return arm + [{"name": "gripper", "unit": "-1 open, +1 close", "low": -1, "high": 1}]
+            arm = [{"name": step["name"], "unit": step["unit"].split()[1]} for step in arm]
+        return [*arm, worlds.GRIPPER]
 
     def made_arguments(self):
         arm = {
-            "type": "OSC_POSE", "input_max": 1, "input_min": -1, "output_max": list(STEP), "output_min": list(-STEP),
+            "type": "OSC_POSE", "input_max": 1, "input_min": -1, "output_max": list(worlds.STEP), "output_min": list(-worlds.STEP),
             "kp": 150, "damping_ratio": 1, "impedance_mode": "fixed", "kp_limits": [0, 300],
             "damping_ratio_limits": [0, 10], "position_limits": None, "orientation_limits": None,
             "uncouple_pos_ori": True, "input_type": self.control, "input_ref_frame": self.frame, "interpolation": None,
@@ -127,34 +113,25 @@ class Robosuite(wire.Adapter):
         self.seen = self.world.reset()
         self.robot0 = self.world.robots[0]
         # The fingers' last command is part of states, and has its lasting shape only after their first action.
-        gripper = self.robot0.gripper["right"]
-        gripper.format_action(np.zeros(gripper.dof))
-        # Not every task has every camera.
-        wire.choose("camera", self.cameras, list(self.world.sim.model.camera_names))
-        if self.cameras:
-            self.drawing.load(self.world.sim.model._model)
-            # Not the shapes that collide, but those that are shown.
-            self.drawing.shown.geomgroup[:2] = 0, 1
+        self.gripper = self.robot0.gripper["right"]
+        self.gripper.format_action(np.zeros(self.gripper.dof))
+        self.show()
 
     def reset(self, task, seed, pool):
         wire.choose("task", [task], self.tasks)
         self.begin(task, wire.simulator_seed(task, seed, pool))
-        return self.observation(), {"instruction": TASKS[task][2], "scene": {}, "metadata": {},
-                                    "model": self.world.model.get_xml(), "reward": 0}
+        return self.observation(), {"instruction": TASKS[task][2], "model": self.world.model.get_xml()}
 
     def step(self, action):
         if action.shape != (7,):
             raise wire.Problem("action", f"robosuite takes 7 values, got {action.shape}")
         self.seen, reward, _, _ = self.world.step(action)
-        return self.observation(), {"reward": float(reward), "success": bool(self.world._check_success()),
-                                    "terminated": False, "truncated": False}
+        return self.observation(), {"reward": float(reward), "success": bool(self.world._check_success())}
 
     def observation(self):
-        seen = {key: self.seen[key] for key in self.vectors}
+        seen = super().observation()
         if self.has_object:
             seen["object"] = self.seen["object-state"]
-        for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
         return seen
 
     # the expert
@@ -191,30 +168,10 @@ class Robosuite(wire.Adapter):
         controller = self.robot0.part_controllers["right"]
         base = np.eye(3) if self.frame == "world" else controller.origin_ori
         if self.control == "delta":
-            arm = np.clip(np.concatenate([base.T @ way, base.T @ rotation]) / STEP, -1, 1)
-        else:
-            place = hand + way if self.frame == "world" else base.T @ (hand + way - controller.origin_pos)
-            turned = base.T @ self.Rotation.from_rotvec(rotation).as_matrix() @ turn
-            arm = np.concatenate([place, self.Rotation.from_matrix(turned).as_rotvec()])
-        return np.append(arm, 1 if closes else -1)
-
-    # states
-
-    def state(self):
-        # Robomimic's time, positions, velocities; then what the fingers were asked to do last, which builds up over steps.
-        return np.concatenate([self.world.sim.get_state().flatten(), self.robot0.gripper["right"].current_action])
-
-    def restore(self, task, seed, pool, state):
-        _, answer = self.reset(task, seed, pool)
-        count = self.world.sim.get_state().flatten().size
-        if state.size < count:
-            raise wire.Problem("simulator", f"a state of {task} has {count} values, not {state.size}")
-        self.world.sim.set_state_from_flattened(state[:count])
-        if state.size > count:
-            self.robot0.gripper["right"].current_action = state[count:]
-        self.world.sim.forward()
-        self.seen = self.world._get_observations(force_update=True)
-        return self.observation(), answer
+            return self.delta(base.T @ way, base.T @ rotation, closes)
+        place = hand + way if self.frame == "world" else base.T @ (hand + way - controller.origin_pos)
+        turned = base.T @ self.Rotation.from_rotvec(rotation).as_matrix() @ turn
+        return np.concatenate([place, self.Rotation.from_matrix(turned).as_rotvec(), [1 if closes else -1]])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ MAGIC = b"IKE1"
 LONGEST_HEADER = 1 << 20
 LONGEST_BODY = 256 << 20
 TYPES = {"uint8": "<u1", "int64": "<i8", "float32": "<f4", "float64": "<f8"}
+# What an answer says where its adapter says nothing.
+BEGUN = {"instruction": "", "scene": {}, "metadata": {}, "model": "", "reward": 0}
+STEPPED = {"terminated": False, "truncated": False}
 
 
 class Problem(Exception):
@@ -53,11 +56,11 @@ class Adapter:
         raise NotImplementedError
 
     def reset(self, task, seed, pool):
-        """Starts the episode that the three fix. Returns (observation, answer): the answer has instruction, scene, ..."""
+        """Starts the episode that the three fix. Returns (observation, answer): the answer has what of `BEGUN` there is."""
         raise NotImplementedError
 
     def step(self, action):
-        """Acts for one control period. Returns (observation, answer): the answer has reward, success, terminated, truncated."""
+        """Acts for one control period. Returns (observation, answer): the answer has reward, success, what of `STEPPED` holds."""
         raise NotImplementedError
 
     def expert(self, seed, noise):
@@ -201,9 +204,9 @@ class _Server:
             self.encoding = {key: options.pop(key) for key in ("encoding", "quality") if key in options}
             return ({"protocol": PROTOCOL, **self.adapter.hello(options)},)
         if call == "reset":
-            return self.observed(*self.adapter.reset(header["task"], header["seed"], header.get("pool", "training")))
+            return self.observed(BEGUN, *self.adapter.reset(header["task"], header["seed"], header.get("pool", "training")))
         if call == "step":
-            return self.observed(*self.adapter.step(np.array(arrays["action"], np.float64)))
+            return self.observed(STEPPED, *self.adapter.step(np.array(arrays["action"], np.float64)))
         if call == "expert":
             action = self.adapter.expert(header.get("seed", 0), header.get("noise", 0))
             return {}, {"action": np.asarray(action, np.float32)}
@@ -217,16 +220,16 @@ class _Server:
             return {}, {"state": np.asarray(self.adapter.state(), np.float64)}
         if call == "restore":
             pool = header.get("pool", "training")
-            return self.observed(*self.adapter.restore(header["task"], header["seed"], pool, arrays["state"].copy()))
+            return self.observed(BEGUN, *self.adapter.restore(header["task"], header["seed"], pool, arrays["state"].copy()))
         raise Problem("simulator", f"unknown call {call!r}")
 
-    def observed(self, observation, answer):
+    def observed(self, usual, observation, answer):
         arrays = {}
         for key, value in observation.items():
             value = np.asarray(value)
             # Images are the arrays of three axes; everything else is a vector.
             arrays["obs/" + key] = value if value.ndim == 3 else np.atleast_1d(value).astype(np.float32)
-        return plain(answer), arrays
+        return plain({**usual, **answer}), arrays
 
     def send(self, header, arrays=None, **encoding):
         with self.lock:
@@ -375,6 +378,11 @@ def choose(kind, names, known):
     for name in names:
         if name not in known:
             raise Problem("task" if kind == "task" else "simulator", f"no {kind} {name!r}; there are {', '.join(map(str, known))}")
+
+
+def vector(width, unit=None, frame=None, quaternion=None):
+    """What a vector of the hello is."""
+    return {"width": width, "unit": unit, "frame": frame, "quaternion": quaternion}
 
 
 def simulator_seed(task, seed, pool):
