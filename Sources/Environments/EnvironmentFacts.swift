@@ -2,10 +2,6 @@ import Imitation
 
 /// What an environment said of itself, checked.
 struct EnvironmentFacts: Equatable {
-  enum Capability: String {
-    case expert, state, restore
-  }
-
   var spec: EnvironmentSpec
   var arguments: FreeOptions
   var capabilities: Set<String>

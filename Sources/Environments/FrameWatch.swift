@@ -51,16 +51,6 @@ struct FrameWatch {
   }
 }
 
-extension Image {
-  /// Whether all its pixels are the same.
-  package var isBlank: Bool {
-    pixels.withUnsafeBufferPointer { pixels in
-      // Each pixel as the one before it.
-      (3..<max(3, pixels.count)).allSatisfy { pixels[$0] == pixels[$0 - 3] }
-    }
-  }
-}
-
 extension [String: [Float]] {
   fileprivate func moved(from others: Self, by motion: Float) -> Bool {
     contains { key, values in zip(values, others[key] ?? []).contains { abs($0 - $1) > motion } }

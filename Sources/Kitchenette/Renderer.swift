@@ -90,9 +90,9 @@
       }
       // A lost context draws one color and reports nothing. A camera close before a flat front sees one color too, but then
       // another one does not.
-      if !renderings.isEmpty, renderings.allSatisfy(\.image.isOneColor) {
+      if !renderings.isEmpty, renderings.allSatisfy(\.image.isBlank) {
         point(at: .free(target: .zero, distance: 8, azimuth: 45, elevation: -30), isFirst: false, world)
-        guard !draw(width: width, height: height, depth: false, world).image.isOneColor else {
+        guard !draw(width: width, height: height, depth: false, world).image.isBlank else {
           throw KitchenetteError.rendering("the image is empty; use one environment per process")
         }
       }
@@ -135,12 +135,6 @@
       return Rendering(
         image: Image(width: width, height: height, pixels: upright(rows, stride: width * 3)),
         depth: upright(world.physics.meters(buffer), stride: depth ? width : 0))
-    }
-  }
-
-  extension Image {
-    fileprivate var isOneColor: Bool {
-      pixels.indices.allSatisfy { pixels[$0] == pixels[$0 % 3] }
     }
   }
 #endif

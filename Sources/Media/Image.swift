@@ -23,4 +23,12 @@ public struct Image: Sendable, Equatable {
     }
     self.init(width: width, height: height, pixels: pixels)
   }
+
+  /// Whether all its pixels are the same.
+  package var isBlank: Bool {
+    pixels.withUnsafeBufferPointer { pixels in
+      // Each pixel as the one before it.
+      (3..<max(3, pixels.count)).allSatisfy { pixels[$0] == pixels[$0 - 3] }
+    }
+  }
 }
