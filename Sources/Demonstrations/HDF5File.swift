@@ -46,7 +46,7 @@ package final class HDF5File: @unchecked Sendable {
       // Nobody else knows of a file that is being made, and not every file system has locks.
       let list = HDF5File.withoutLocks()
       let id = H5Fcreate(path, h5_truncate(), h5Default, list.id)
-      guard id >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
+      guard id >= 0 else { throw WriteError(path) }
       return id
     }
   }

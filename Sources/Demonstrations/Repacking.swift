@@ -1,7 +1,6 @@
 import CZlib
 import Files
 import Foundation
-import Imitation
 
 /// Rewriting a file of demonstrations with its frames stored so that a window reads what it needs and no more.
 ///
@@ -81,7 +80,7 @@ package struct Repacking {
     }
     var report = try check(objects, whole)
     guard rename(whole, destination) == 0 else {
-      throw WriteError.failed(path: destination, reason: String(cString: strerror(errno)))
+      throw WriteError(destination)
     }
     if seconds > 0 { report.readBefore = Double(bytes) / seconds / 1e6 }
     report.bytesBefore = HDF5File.size(source.path)

@@ -1,5 +1,5 @@
+import Files
 import Foundation
-import Layers
 
 /// Finished episodes, one a line, each on the disk before the next is reported: a killed evaluation loses none.
 package final class EpisodeJournal: Sendable {
@@ -10,8 +10,7 @@ package final class EpisodeJournal: Sendable {
     var episode: EpisodeResult
   }
 
-  private let handle: FileHandle
-  private let path: String
+  private let file: LineFile
   private let step: Int
   private let conditions: EvaluationConditions
 
@@ -23,14 +22,7 @@ package final class EpisodeJournal: Sendable {
   /// - Throws: `WriteError`.
   package init(folder: String, step: Int, conditions: EvaluationConditions, shard: String? = nil) throws {
     (self.step, self.conditions) = (step, conditions)
-    path = EpisodeJournal.path(folder, shard: shard)
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-    guard descriptor >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
-    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    // A line that a kill cut short must not swallow the next one.
-    if let text = FileManager.default.contents(atPath: path), let last = text.last, last != 0x0a {
-      try write(Data("\n".utf8))
-    }
+    file = try LineFile(path: EpisodeJournal.path(folder, shard: shard))
   }
 
   package static func path(_ folder: String, shard: String? = nil) -> String {
@@ -46,18 +38,7 @@ package final class EpisodeJournal: Sendable {
 
   /// - Throws: `WriteError`.
   package func append(_ episode: EpisodeResult) throws {
-    let line = try JSONEncoder().encode(Line(step: step, conditions: conditions, episode: episode))
-    // One write a line: lines of two processes do not mix.
-    try write(line + Data("\n".utf8))
-  }
-
-  private func write(_ data: Data) throws {
-    do {
-      try handle.write(contentsOf: data)
-      try handle.synchronize()
-    } catch {
-      throw WriteError.failed(path: path, reason: String(cString: strerror(errno)))
-    }
+    try file.append(Line(step: step, conditions: conditions, episode: episode))
   }
 
   /// The episodes of one checkpoint under the same conditions, in the order in which they ended, shard by shard. Lines that are not whole do

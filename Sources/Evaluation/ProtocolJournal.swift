@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Imitation
-import Layers
 import Tensors
 
 /// The attempts of a protocol, one a line, each on the disk before the next begins: whatever ends a session, none is lost.
@@ -27,8 +26,7 @@ package final class ProtocolJournal {
   }
 
   private let identity: Identity
-  private let handle: FileHandle
-  private let path: String
+  private let file: LineFile
   /// Those that count, the last one of each item.
   package private(set) var attempts: [ProtocolAttempt]
   /// How many are there of another checkpoint, protocol or setting of the robot.
@@ -47,7 +45,6 @@ package final class ProtocolJournal {
     path: String, _ definition: TrialProtocol, step: Int, weights: String, task: String, instruction: String,
     horizon: Int, conditions: EvaluationConditions
   ) throws {
-    self.path = path
     var digest = StableHash()
     digest.add(definition.complete.json.utf8)
     let identity = Identity(
@@ -68,43 +65,29 @@ package final class ProtocolJournal {
     let own = lines.filter { $0.identity == identity }
     attempts = own.compactMap(\.attempt)
     repeats = own.compactMap(\.repeated)
-    others = lines.count { $0.identity != identity && $0.attempt != nil }
-    let folder = path.parentFolder
-    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw WriteError.failed(path: path, reason: String(cString: strerror(errno))) }
-    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    // A line that a kill cut short must not swallow the next one.
-    if let last = data.last, last != 0x0a { try write(Data("\n".utf8)) }
+    others = lines.count(where: { $0.attempt != nil }) - attempts.count
+    try? FileManager.default.createDirectory(atPath: path.parentFolder, withIntermediateDirectories: true)
+    file = try LineFile(path: path)
   }
 
   /// - Throws: `WriteError`.
   package func append(_ attempt: ProtocolAttempt) throws {
     var attempt = attempt
     attempt.repeated = repeats.count { ProtocolResult.Place($0) == ProtocolResult.Place(attempt) }
-    try write(JSONEncoder().encode(Line(identity: identity, attempt: attempt)) + Data("\n".utf8))
+    try file.append(Line(identity: identity, attempt: attempt))
     attempts.append(attempt)
   }
 
   /// Keeps that an attempt was made and not counted.
   /// - Throws: `WriteError`.
   package func appendRepeat(of item: TrialProtocol.Item) throws {
-    try write(JSONEncoder().encode(Line(identity: identity, repeated: item)) + Data("\n".utf8))
+    try file.append(Line(identity: identity, repeated: item))
     repeats.append(item)
   }
 
   /// Whether an item has still to be tried.
   package func isOpen(_ item: TrialProtocol.Item) -> Bool {
     !attempts.contains { ProtocolResult.Place($0) == ProtocolResult.Place(item) }
-  }
-
-  private func write(_ data: Data) throws {
-    do {
-      try handle.write(contentsOf: data)
-      try handle.synchronize()
-    } catch {
-      throw WriteError.failed(path: path, reason: String(cString: strerror(errno)))
-    }
   }
 }
 

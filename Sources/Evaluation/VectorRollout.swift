@@ -1,6 +1,5 @@
 import Foundation
 import Imitation
-import Synchronization
 
 /// Tries episodes in several environments at once, with one policy for all of them.
 ///
@@ -62,30 +61,12 @@ package struct VectorRollout: Sendable {
     shouldStop: @escaping @Sendable () -> Bool = { false },
     finished: @escaping @Sendable (EpisodeResult) -> Void
   ) {
-    let next = Mutex(0)
-    let group = DispatchGroup()
-    for number in 0..<min(slots, trials.count) {
-      group.enter()
-      // Threads, not tasks: each blocks on its environment.
-      let thread = Thread {
-        var slot = Slot(number: number, rollout: self, parts: parts, acting: acting)
-        while !shouldStop() {
-          let index = next.withLock { next -> Int? in
-            guard next < trials.count else { return nil }
-            defer { next += 1 }
-            return next
-          }
-          guard let index else { break }
-          if let result = slot.play(trials[index], shouldStop) { finished(result) }
-          if slot.isLost { break }
-        }
-        group.leave()
+    Turns.run(trials.count, threads: slots) { number, next in
+      var slot = Slot(number: number, rollout: self, parts: parts, acting: acting)
+      while !shouldStop(), !slot.isLost, let index = next() {
+        if let result = slot.play(trials[index], shouldStop) { finished(result) }
       }
-      // Networks are deep; a thread's usual half megabyte is meant for less.
-      thread.stackSize = 8 << 20
-      thread.start()
     }
-    group.wait()
   }
 
   private struct Slot {
@@ -168,7 +149,7 @@ package struct VectorRollout: Sendable {
           return ScheduledAgent(agent, scheduler, slot: number)
         }
         return try trial.policy == "random"
-          ? RandomBehavior(schema: environment.spec.actions) : expert(of: environment, trial)
+          ? RandomBehavior(schema: environment.spec.actions) : environment.expert(for: trial.task, seed: trial.seed)
       } watch: {
         parts.watch(trial, step, $0)
         step += 1
@@ -182,19 +163,21 @@ package struct VectorRollout: Sendable {
       case .elsewhere(let make): connection = try connection ?? make()
       }
     }
+  }
+}
 
-    private func expert(of environment: any Environment, _ trial: Trial) throws -> any Behavior {
-      guard let expert = (environment as? any ExpertProviding)?.expert(seed: trial.seed, noise: 1) else {
-        throw NoExpert(task: trial.task, environment: environment.spec.name)
-      }
-      return expert
-    }
+extension Environment {
+  /// The expert of the episode that runs, with the noise of recordings.
+  /// - Throws: `NoExpert`.
+  package func expert(for task: String, seed: UInt64) throws -> any Behavior {
+    let expert = (self as? any ExpertProviding)?.expert(seed: seed, noise: 1)
+    guard let expert else { throw NoExpert(task: task, environment: spec.name) }
+    return expert
   }
 }
 
 /// A task that nobody can show.
 package struct NoExpert: Error, CustomStringConvertible {
-  package var task, environment: String
-  package init(task: String, environment: String) { (self.task, self.environment) = (task, environment) }
+  var task, environment: String
   package var description: String { "\(environment) has no expert for \(task)" }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import Imitation
 import Synchronization
 
 /// What became of one job.
@@ -46,49 +45,35 @@ package struct WorkerPool: Sendable {
     _ requests: [Request], responding: Response.Type, shouldStop: @escaping @Sendable () -> Bool = { false },
     finished: @escaping @Sendable (Int, WorkerOutcome<Response>) -> Void
   ) -> [WorkerOutcome<Response>] {
-    let state = Mutex(
-      (next: 0, outcomes: [WorkerOutcome<Response>](repeating: .notStarted, count: requests.count)))
-    let group = DispatchGroup()
-    for _ in 0..<min(workers, requests.count) {
-      group.enter()
-      // Threads, not tasks: each blocks on its child.
-      Thread {
-        var child: WorkerProcess?
-        while !shouldStop() {
-          let index = state.withLock { state -> Int? in
-            guard state.next < requests.count else { return nil }
-            defer { state.next += 1 }
-            return state.next
+    let outcomes = Mutex([WorkerOutcome<Response>](repeating: .notStarted, count: requests.count))
+    Turns.run(requests.count, threads: workers) { _, next in
+      var child: WorkerProcess?
+      while !shouldStop(), let index = next() {
+        var outcome = WorkerOutcome<Response>.notStarted
+        // A child that dies may have been killed for nothing of its own: another gets the job before it counts as failed.
+        for attempt in 1...WorkerPool.attempts {
+          do {
+            let worker = try child ?? WorkerProcess(self)
+            child = worker
+            let line = try worker.exchange(JSONEncoder().encode(requests[index]), deadline: deadline)
+            outcome = try WorkerReply<Response>.outcome(line)
+            break
+          } catch {
+            outcome = child.map { .crashed($0.terminationMessage(error)) } ?? .failure("\(error)")
+            child?.end()
+            child = nil
+            if shouldStop() && attempt < WorkerPool.attempts { outcome = .notStarted }
           }
-          guard let index else { break }
-          var outcome = WorkerOutcome<Response>.notStarted
-          // A child that dies may have been killed for nothing of its own: another gets the job before it counts as failed.
-          for attempt in 1...WorkerPool.attempts {
-            do {
-              let worker = try child ?? WorkerProcess(self)
-              child = worker
-              let line = try worker.exchange(JSONEncoder().encode(requests[index]), deadline: deadline)
-              outcome = try WorkerReply<Response>.outcome(line)
-              break
-            } catch {
-              outcome = child.map { .crashed($0.terminationMessage(error)) } ?? .failure("\(error)")
-              child?.end()
-              child = nil
-              if shouldStop() && attempt < WorkerPool.attempts { outcome = .notStarted }
-            }
-            if shouldStop() { break }
-          }
-          state.withLock { state in
-            state.outcomes[index] = outcome
-            finished(index, outcome)
-          }
+          if shouldStop() { break }
         }
-        child?.end()
-        group.leave()
-      }.start()
+        outcomes.withLock { outcomes in
+          outcomes[index] = outcome
+          finished(index, outcome)
+        }
+      }
+      child?.end()
     }
-    group.wait()
-    return state.withLock { $0.outcomes }
+    return outcomes.withLock { $0 }
   }
 }
 

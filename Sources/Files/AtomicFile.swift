@@ -5,6 +5,9 @@ public enum WriteError: Error, Equatable, CustomStringConvertible {
   /// Why the system did not write.
   case failed(path: String, reason: String)
 
+  /// For the reason that the last call gave.
+  package init(_ path: String) { self = .failed(path: path, reason: String(cString: strerror(errno))) }
+
   public var description: String {
     switch self {
     case .failed(let path, let reason): "\(path): not written: \(reason)"
@@ -21,16 +24,15 @@ public enum AtomicFile {
   /// - Throws: `WriteError`.
   public static func write(to path: String, _ body: (Int32) throws -> Void) throws {
     let temporary = temporary(path)
-    func failure() -> WriteError { .failed(path: path, reason: String(cString: strerror(errno))) }
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    guard file >= 0 else { throw failure() }
+    guard file >= 0 else { throw WriteError(path) }
     do {
       do {
         defer { close(file) }
         try body(file)
-        guard fsync(file) == 0 else { throw failure() }
+        guard fsync(file) == 0 else { throw WriteError(path) }
       }
-      guard rename(temporary, path) == 0 else { throw failure() }
+      guard rename(temporary, path) == 0 else { throw WriteError(path) }
     } catch {
       unlink(temporary)
       throw error
@@ -57,7 +59,7 @@ public enum AtomicFile {
       let count = Foundation.write(file, bytes.baseAddress! + done, bytes.count - done)
       if count < 0 {
         if errno == EINTR { continue }
-        throw WriteError.failed(path: path, reason: String(cString: strerror(errno)))
+        throw WriteError(path)
       }
       done += count
     }

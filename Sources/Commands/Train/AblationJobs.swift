@@ -39,39 +39,26 @@ struct AblationJobs {
     let perJob = min(all.count, cores ?? atOnce.map { max(1, all.count / $0) } ?? (all.count < 8 ? all.count : 4))
     let fits = max(1, min(all.count / perJob, MachineMemory.free / AblationJobs.need(of: open.map(\.recipe))))
     let atOnce = min(open.count, self.atOnce ?? fits, all.count / perJob)
-    let state = Mutex((next: 0, failed: [String]()))
+    let failed = Mutex<[String]>([])
     tell("\(cells.count) cells, \(cells.count - open.count) finished; \(max(1, atOnce)) at once on \(all.count) cores")
-    let group = DispatchGroup()
-    for job in 0..<atOnce {
-      group.enter()
-      Thread {
-        while !interruption.isAsked {
-          let index = state.withLock { state -> Int? in
-            guard state.next < open.count else { return nil }
-            defer { state.next += 1 }
-            return state.next
-          }
-          guard let index else { break }
-          let cell = open[index]
-          // Cores of its own, so that jobs do not push each other aside.
-          let mine =
-            atOnce > 1 ? all[job * perJob..<(job + 1) * perJob].map(String.init).joined(separator: ",") : nil
-          do {
-            tell("\(cell.name): begins")
-            try run(cell, cores: mine, quiet: atOnce > 1, interruption)
-            tell("\(cell.name): \(cell.state)")
-          } catch {
-            if interruption.isAsked { break }
-            tell("\(cell.name): \(CommandFailure.line(error))")
-            state.withLock { $0.failed.append(cell.name) }
-          }
+    Turns.run(open.count, threads: atOnce) { job, next in
+      // Cores of its own, so that jobs do not push each other aside.
+      let mine = atOnce > 1 ? all[job * perJob..<(job + 1) * perJob].map(String.init).joined(separator: ",") : nil
+      while !interruption.isAsked, let index = next() {
+        let cell = open[index]
+        do {
+          tell("\(cell.name): begins")
+          try run(cell, cores: mine, quiet: atOnce > 1, interruption)
+          tell("\(cell.name): \(cell.state)")
+        } catch {
+          if interruption.isAsked { break }
+          tell("\(cell.name): \(CommandFailure.line(error))")
+          failed.withLock { $0.append(cell.name) }
         }
-        group.leave()
-      }.start()
+      }
     }
-    group.wait()
     try interruption.check()
-    return state.withLock { $0.failed }
+    return failed.withLock { $0 }
   }
 
   private func run(_ cell: Ablation.Cell, cores: String?, quiet: Bool, _ interruption: Interruption) throws {
