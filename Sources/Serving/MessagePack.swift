@@ -106,10 +106,13 @@ extension MessagePack {
       return rest.prefix(count)
     }
 
-    /// Big endian.
-    mutating func number<T: FixedWidthInteger>(_: T.Type) throws(MessagePackError) -> T {
-      try take(T.bitWidth / 8).reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) }
+    /// A number of 1, 2, 4 or 8 bytes for a size of 0 to 3, big endian.
+    mutating func number(_ size: UInt8) throws(MessagePackError) -> UInt64 {
+      try take(1 << Int(size)).reduce(0) { $0 << 8 | UInt64($1) }
     }
+
+    /// How many of what follows there are.
+    mutating func count(_ size: UInt8) throws(MessagePackError) -> Int { Int(try number(size)) }
 
     mutating func text(_ count: Int) throws(MessagePackError) -> MessagePack {
       let at = position
@@ -138,7 +141,7 @@ extension MessagePack {
       values += 1
       guard values <= mostValues else { throw .tooMany }
       let at = position
-      let code = try number(UInt8.self)
+      let code = UInt8(try number(0))
       switch code {
       case 0x00...0x7f: return .integer(Int64(code))
       case 0x80...0x8f: return try map(Int(code & 0x0f), depth)
@@ -146,28 +149,19 @@ extension MessagePack {
       case 0xa0...0xbf: return try text(Int(code & 0x1f))
       case 0xc0: return .null
       case 0xc2, 0xc3: return .bool(code == 0xc3)
-      case 0xc4: return .bytes(try take(Int(try number(UInt8.self))))
-      case 0xc5: return .bytes(try take(Int(try number(UInt16.self))))
-      case 0xc6: return .bytes(try take(Int(try number(UInt32.self))))
-      case 0xca: return .number(Double(Float(bitPattern: try number(UInt32.self))))
-      case 0xcb: return .number(Double(bitPattern: try number(UInt64.self)))
-      case 0xcc: return .integer(Int64(try number(UInt8.self)))
-      case 0xcd: return .integer(Int64(try number(UInt16.self)))
-      case 0xce: return .integer(Int64(try number(UInt32.self)))
-      case 0xcf:
-        let value = try number(UInt64.self)
+      case 0xc4...0xc6: return .bytes(try take(try count(code - 0xc4)))
+      case 0xca: return .number(Double(Float(bitPattern: UInt32(try number(2)))))
+      case 0xcb: return .number(Double(bitPattern: try number(3)))
+      case 0xcc...0xcf:
+        let value = try number(code - 0xcc)
         return Int64(exactly: value).map { .integer($0) } ?? .unsigned(value)
-      case 0xd0: return .integer(Int64(Int8(bitPattern: try number(UInt8.self))))
-      case 0xd1: return .integer(Int64(Int16(bitPattern: try number(UInt16.self))))
-      case 0xd2: return .integer(Int64(Int32(bitPattern: try number(UInt32.self))))
-      case 0xd3: return .integer(Int64(bitPattern: try number(UInt64.self)))
-      case 0xd9: return try text(Int(try number(UInt8.self)))
-      case 0xda: return try text(Int(try number(UInt16.self)))
-      case 0xdb: return try text(Int(try number(UInt32.self)))
-      case 0xdc: return try list(Int(try number(UInt16.self)), depth)
-      case 0xdd: return try list(Int(try number(UInt32.self)), depth)
-      case 0xde: return try map(Int(try number(UInt16.self)), depth)
-      case 0xdf: return try map(Int(try number(UInt32.self)), depth)
+      case 0xd0...0xd3:
+        // To the top and back, which spreads the sign.
+        let unused = UInt64(64 - (8 << Int(code - 0xd0)))
+        return .integer(Int64(bitPattern: try number(code - 0xd0) << unused) >> Int64(unused))
+      case 0xd9...0xdb: return try text(try count(code - 0xd9))
+      case 0xdc, 0xdd: return try list(try count(code - 0xdb), depth)
+      case 0xde, 0xdf: return try map(try count(code - 0xdd), depth)
       case 0xe0...0xff: return .integer(Int64(Int8(bitPattern: code)))
       default: throw .code(code, at: at)
       }

@@ -159,27 +159,24 @@ public final class PolicyClient: Behavior {
 
   /// All frames that the server has not seen, each key with one more axis in front, and the actions that are still carried out.
   private func message(_ instruction: String) -> MessagePack {
-    var entries: [MessagePack.Entry] = [.init(key: .text(metadata.prompt), value: .text(instruction))]
+    var entries: [MessagePack.Entry] = []
+    func add(_ key: String, _ value: MessagePack) { entries.append(.init(key: .text(key), value: value)) }
+    add(metadata.prompt, .text(instruction))
     for (key, size) in metadata.schema.images {
       var pixels: [UInt8] = []
       for frame in frames { pixels += frame.images[key]!.pixels }
       let shape = [frames.count, size.height, size.width, 3]
-      entries.append(
-        .init(key: .text(key), value: MessagePack(NumericArray(type: "|u1", shape: shape, data: pixels[...]))))
+      add(key, MessagePack(NumericArray(type: "|u1", shape: shape, data: pixels[...])))
     }
     for (key, width) in metadata.schema.vectors {
-      let rows = frames.map { $0.vectors[key]! }
-      entries.append(.init(key: .text(key), value: MessagePack(NumericArray(rows, width: width))))
+      add(key, MessagePack(NumericArray(frames.map { $0.vectors[key]! }, width: width)))
     }
     if let seed {
-      entries.append(.init(key: .text("reset"), value: .bool(true)))
-      entries.append(.init(key: .text("seed"), value: Int64(exactly: seed).map { .integer($0) } ?? .unsigned(seed)))
+      add("reset", .bool(true))
+      add("seed", Int64(exactly: seed).map { .integer($0) } ?? .unsigned(seed))
     }
     let prefix = plan.rest
-    if !prefix.isEmpty {
-      let rows = NumericArray(prefix, width: metadata.actions.count)
-      entries.append(.init(key: .text("action_prefix"), value: MessagePack(rows)))
-    }
+    if !prefix.isEmpty { add("action_prefix", MessagePack(NumericArray(prefix, width: metadata.actions.count))) }
     return .map(entries)
   }
 

@@ -1,5 +1,3 @@
-import Imitation
-
 /// How a policy is served.
 public struct ServingOptions: Sendable {
   /// The name or address to listen at. Beyond loopback a token is required.

@@ -48,16 +48,11 @@ package final class WebSocketClient: Sendable {
       opened.fail(error)
       throw WebSocketProblem.unreachable("\(address)", reason: WebSocketProblem.reason(error))
     }
-    let late = channel.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) {
-      opened.fail(WebSocketProblem.silent(seconds: seconds))
-    }
-    defer { late.cancel() }
     do {
-      try opened.futureResult.wait()
+      try wait(for: opened)
     } catch {
       channel.close(promise: nil)
-      throw error as? WebSocketProblem
-        ?? .unreachable("\(address)", reason: WebSocketProblem.reason(error))
+      throw error as? WebSocketProblem ?? .unreachable("\(address)", reason: WebSocketProblem.reason(error))
     }
   }
 
@@ -66,20 +61,26 @@ package final class WebSocketClient: Sendable {
   /// - Throws: `WebSocketProblem.closed`; `.silent` when the server does not take it in time, and the connection ends then.
   package func send(_ bytes: [UInt8]) throws {
     let sent = channel.eventLoop.makePromise(of: Void.self)
-    let late = channel.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) { [channel, seconds] in
-      sent.fail(WebSocketProblem.silent(seconds: seconds))
-      channel.close(promise: nil)
-    }
-    defer { late.cancel() }
     let written = channel.writeAndFlush(
       WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: ByteBuffer(bytes: bytes)))
     // The one that comes first counts.
     written.whenComplete { sent.completeWith($0) }
     do {
-      try sent.futureResult.wait()
+      try wait(for: sent)
     } catch {
       throw error as? WebSocketProblem ?? .closed(reason: WebSocketProblem.reason(error))
     }
+  }
+
+  /// Waits for what is to come in time; the connection ends when it does not.
+  /// - Throws: `WebSocketProblem.silent`, or why nothing comes.
+  private func wait(for promise: EventLoopPromise<Void>) throws {
+    let late = channel.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) { [channel, seconds] in
+      promise.fail(WebSocketProblem.silent(seconds: seconds))
+      channel.close(promise: nil)
+    }
+    defer { late.cancel() }
+    try promise.futureResult.wait()
   }
 
   /// The next message, which may be that there is none.
