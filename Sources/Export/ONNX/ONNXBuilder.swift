@@ -124,13 +124,9 @@ struct ONNXBuilder {
     let key = "tensor \(name) \(tensor.shape) \(tensor.buffer)"
     if let known = constants[key] { return known }
     let result: String
-    switch precision {
-    case .int8 where channels != nil: result = quantized(tensor, name, axis: channels!)
-    case .fp16 where channels != nil:
-      let half = unique(name + ".fp16")
-      add(half, .float16, tensor.shape, tensor.scalars.map { Float16($0).bitPattern }.withUnsafeBytes { Data($0) })
-      result = node("Cast", [half], [.int("to", ONNXTensorProto.DataType.float.rawValue)], output: unique(name))
-    default:
+    if let channels, precision != .fp32 {
+      result = stored(tensor, name, axis: channels)
+    } else {
       result = unique(name)
       add(result, .float, tensor.shape, ONNXBuilder.bytes(tensor.scalars))
     }
@@ -141,30 +137,17 @@ struct ONNXBuilder {
   /// Tensors whose buffers are part of keys.
   private var kept: [Tensor] = []
 
-  private mutating func quantized(_ tensor: Tensor, _ name: String, axis: Int) -> String {
-    let (values, scales) = ONNXBuilder.quantized(tensor, axis: axis)
-    let (weight, scale) = (unique(name + ".int8"), unique(name + ".scale"))
-    add(weight, .int8, tensor.shape, values.withUnsafeBytes { Data($0) })
-    add(scale, .float, [scales.count], ONNXBuilder.bytes(scales))
-    return node("DequantizeLinear", [weight, scale], [.int("axis", axis)], output: unique(name))
-  }
-
-  /// What a graph computes with instead of a weight.
-  private func roundedWeight(_ tensor: Tensor, axis: Int) -> Tensor {
-    switch precision {
-    case .fp32: return tensor
-    case .fp16: return Tensor(tensor.scalars.map { Float(Float16($0)) }, shape: tensor.shape)
-    case .int8:
-      let (values, scales) = ONNXBuilder.quantized(tensor, axis: axis)
-      let inner = tensor.shape[(axis + 1)...].reduce(1, *)
-      return Tensor(
-        values.enumerated().map { Float($1) * scales[$0 / inner % scales.count] }, shape: tensor.shape)
-    }
-  }
-
-  /// Whole numbers in -127...127 times a scale for each place of an axis.
-  static func quantized(_ tensor: Tensor, axis: Int) -> (values: [Int8], scales: [Float]) {
+  /// A weight in 16 bits, or as whole numbers in -127...127 times a scale for each place of an axis. What that computes with is in
+  /// `rounded`.
+  private mutating func stored(_ tensor: Tensor, _ name: String, axis: Int) -> String {
     let scalars = tensor.scalars
+    if precision == .fp16 {
+      let halves = scalars.map { Float16($0) }
+      rounded[name] = Tensor(halves.map { Float($0) }, shape: tensor.shape)
+      let half = unique(name + ".fp16")
+      add(half, .float16, tensor.shape, halves.map(\.bitPattern).withUnsafeBytes { Data($0) })
+      return node("Cast", [half], [.int("to", ONNXTensorProto.DataType.float.rawValue)], output: unique(name))
+    }
     let inner = tensor.shape[(axis + 1)...].reduce(1, *)
     let count = tensor.shape[axis]
     var scales = [Float](repeating: 0, count: count)
@@ -176,7 +159,12 @@ struct ONNXBuilder {
     let values = scalars.enumerated().map { place, value in
       Int8(max(-127, min(127, (value / scales[place / inner % count]).rounded())))
     }
-    return (values, scales)
+    rounded[name] = Tensor(
+      values.enumerated().map { Float($1) * scales[$0 / inner % count] }, shape: tensor.shape)
+    let (weight, scale) = (unique(name + ".int8"), unique(name + ".scale"))
+    add(weight, .int8, tensor.shape, values.withUnsafeBytes { Data($0) })
+    add(scale, .float, [count], ONNXBuilder.bytes(scales))
+    return node("DequantizeLinear", [weight, scale], [.int("axis", axis)], output: unique(name))
   }
 
   // MARK: Values
@@ -230,12 +218,12 @@ struct ONNXBuilder {
     }
     let key = "weight \(value) \(axes)"
     if let known = constants[key] { return known }
-    let turned = axes == Array(axes.indices) ? tensor : tensor.permuted(axes)
+    let isTurned = axes != Array(axes.indices)
     // What is computed, such as the places of a map, is no weight.
     let isWeight = graph.weights[name] == tensor.shape
-    let result = initializer(turned, name, channels: isWeight ? channels : nil)
+    let result = initializer(isTurned ? tensor.permuted(axes) : tensor, name, channels: isWeight ? channels : nil)
     constants[key] = result
-    if precision != .fp32, isWeight { rounded[name] = roundedWeight(tensor, axis: axes[channels]) }
+    if isTurned, isWeight { rounded[name] = rounded[name]?.permuted(axes.indices.map { axes.firstIndex(of: $0)! }) }
     return result
   }
 

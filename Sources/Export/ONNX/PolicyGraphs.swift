@@ -119,7 +119,7 @@ package struct PolicyExamples {
   private func values(_ key: String, _ width: Int, _ random: inout Random) -> [Float] {
     if CameraKeys.isDepth(key) { return (0..<width).map { _ in Float(random.uniform(0.3...2)) } }
     if CameraKeys.isGeometry(key), let size = schema.images[CameraKeys.image(ofGeometry: key)] {
-      return CameraCalibration.example(size, random: &random).numbers
+      return CameraCalibration.example(size, random: &random)
     }
     let affine = normalizer.keys[key]
     return (0..<width).map { place in
@@ -177,19 +177,13 @@ package struct PolicyExamples {
 }
 
 extension CameraCalibration {
-  /// A camera that may be: half a meter to two from the base, looking somewhere.
-  fileprivate static func example(_ size: ObservationSchema.ImageSize, random: inout Random) -> CameraCalibration {
-    var camera = CameraCalibration(fieldOfView: Float(random.uniform(35...70)), size: size)
-    let raw = (0..<4).map { _ in Float(random.normal()) }
-    let length = raw.reduce(0) { $0 + $1 * $1 }.squareRoot()
-    let (w, x, y, z) = (raw[0] / length, raw[1] / length, raw[2] / length, raw[3] / length)
-    camera.rotation = [
-      SIMD3(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-      SIMD3(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-      SIMD3(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    ]
-    camera.position = SIMD3(
-      Float(random.uniform(-1...1)), Float(random.uniform(-1...1)), Float(random.uniform(0.5...2)))
-    return camera
+  /// The numbers of a camera that may be: half a meter to two from the base, looking somewhere.
+  fileprivate static func example(_ size: ObservationSchema.ImageSize, random: inout Random) -> [Float] {
+    let camera = CameraCalibration(fieldOfView: Float(random.uniform(35...70)), size: size)
+    let turn = (0..<4).map { _ in random.normal() }
+    let length = turn.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let rotation = Rotation(w: turn[0] / length, vector: SIMD3(turn[1], turn[2], turn[3]) / length)
+    let place = SIMD3(random.uniform(-1...1), random.uniform(-1...1), random.uniform(0.5...2))
+    return camera.numbers.prefix(4) + Pose(position: place, rotation: rotation).matrix.prefix(12).map { Float($0) }
   }
 }
