@@ -6,7 +6,7 @@ import Tensors
 /// (arXiv 2510.20406), with colors left out, joined early or joined late.
 ///
 /// A map has four channels: a place in the workspace box, and 1; four zeros where the depth is unknown or the place outside.
-public struct PointMapEncoder: ObservationEncoder {
+public struct PointMapEncoder: InstructedEncoder {
   /// Whose layers the maps go through.
   public enum Trunk: String, CaseIterable, SettingValue {
     /// Those of an image encoder.
@@ -102,14 +102,9 @@ public struct PointMapEncoder: ObservationEncoder {
 
   public var layout: FeatureLayout { row.layout }
 
-  public var attachments: [String: String] { instruction.attachments }
-  public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
-
   public func check(_ observations: ObservationBatch) throws {
     try workspace.check(observations, encoder: PointMapEncoder.name)
   }
-
-  public func check(instruction text: String) throws { try instruction.check(text) }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     row(observations, condition: instruction(observations.instructions)) { key, frames, condition in

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// No batch normalization and no T-Net, as there. The instruction modulates the layers, which is our
 /// addition; `instruction: {kind: none}` is the original.
-public struct PointsEncoder: ObservationEncoder {
+public struct PointsEncoder: InstructedEncoder {
   public struct Options: PluginOptions {
     @Key(
       "The box that counts, meters in the robot's base frame: x, y and z of one corner, then of the other; everything when left out.",
@@ -73,14 +73,9 @@ public struct PointsEncoder: ObservationEncoder {
     layout = FeatureLayout([(.image, "points", options.features)] + schema.lowDimensional)
   }
 
-  public var attachments: [String: String] { instruction.attachments }
-  public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
-
   public func check(_ observations: ObservationBatch) throws {
     try workspace.check(observations, encoder: PointsEncoder.name)
   }
-
-  public func check(instruction text: String) throws { try instruction.check(text) }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     let (batch, time) = (observations.count, observations.time)

@@ -4,7 +4,7 @@ import Tensors
 
 /// RoboCasa's image encoder: one ResNet-18 a camera from scratch, modulated by the instruction after each of its eight
 /// blocks, spatial softmax over 32 keypoints, 64 numbers (robomimic, `VisualCore`).
-public struct ResNet18Encoder: ObservationEncoder {
+public struct ResNet18Encoder: InstructedEncoder {
   public struct Options: PluginOptions {
     @Key("Side of the square cut out of each frame, in pixels; the whole frame when left out.", 1...8192)
     public var crop: Int?
@@ -68,11 +68,6 @@ public struct ResNet18Encoder: ObservationEncoder {
   }
 
   public var layout: FeatureLayout { row.layout }
-
-  public var attachments: [String: String] { instruction.attachments }
-  public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
-
-  public func check(instruction text: String) throws { try instruction.check(text) }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     row(observations, condition: instruction(observations.instructions)) { key, frames, condition in

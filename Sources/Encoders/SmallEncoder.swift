@@ -6,7 +6,7 @@ import Tensors
 ///
 /// 84-pixel frames cropped to 76 cost 23 million operations each: stem 361·192·32·2 = 4.4, then at 10x10 100·288·64·2 =
 /// 3.7 and two times 100·576·64·2 = 7.4 million. A ResNet-18 takes 25 times as many.
-public struct SmallEncoder: ObservationEncoder {
+public struct SmallEncoder: InstructedEncoder {
   public struct Options: PluginOptions {
     @Key("Side of the square cut out of each frame, in pixels; the whole frame when left out.", 1...8192)
     public var crop: Int?
@@ -97,11 +97,6 @@ public struct SmallEncoder: ObservationEncoder {
   }
 
   public var layout: FeatureLayout { row.layout }
-
-  public var attachments: [String: String] { instruction.attachments }
-  public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
-
-  public func check(instruction text: String) throws { try instruction.check(text) }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     row(observations, condition: instruction(observations.instructions)) { key, frames, condition in

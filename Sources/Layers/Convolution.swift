@@ -15,10 +15,8 @@ public struct Conv2d: Layer {
     initialization: Initialization = .torch, random: inout Random
   ) {
     let area = kernel * kernel
-    weight = Parameter(
-      initialization.weight(
-        [kernel, kernel, inputs, outputs], fanIn: inputs * area, fanOut: outputs * area, random: &random))
-    self.bias = bias ? Parameter(initialization.bias(outputs, fanIn: inputs * area, random: &random)) : nil
+    (weight, self.bias) = initialization.parameters(
+      [kernel, kernel, inputs, outputs], fanIn: inputs * area, fanOut: outputs * area, bias: bias, random: &random)
     self.stride = stride
     self.padding = padding
   }
@@ -42,10 +40,8 @@ public struct Conv1d: Layer {
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true,
     initialization: Initialization = .torch, random: inout Random
   ) {
-    weight = Parameter(
-      initialization.weight(
-        [kernel, inputs, outputs], fanIn: inputs * kernel, fanOut: outputs * kernel, random: &random))
-    self.bias = bias ? Parameter(initialization.bias(outputs, fanIn: inputs * kernel, random: &random)) : nil
+    (weight, self.bias) = initialization.parameters(
+      [kernel, inputs, outputs], fanIn: inputs * kernel, fanOut: outputs * kernel, bias: bias, random: &random)
     self.stride = stride
     self.padding = padding
   }
@@ -70,10 +66,8 @@ public struct ConvTransposed1d: Layer {
     initialization: Initialization = .torch, random: inout Random
   ) {
     // PyTorch counts a transposed convolution's fan-in from its outputs.
-    weight = Parameter(
-      initialization.weight(
-        [kernel, inputs, outputs], fanIn: outputs * kernel, fanOut: inputs * kernel, random: &random))
-    self.bias = bias ? Parameter(initialization.bias(outputs, fanIn: outputs * kernel, random: &random)) : nil
+    (weight, self.bias) = initialization.parameters(
+      [kernel, inputs, outputs], fanIn: outputs * kernel, fanOut: inputs * kernel, bias: bias, random: &random)
     self.stride = stride
     self.padding = padding
   }

@@ -11,21 +11,21 @@ public enum Initialization: Sendable {
   /// All zero: the layer gives nothing at first.
   case zero
 
-  func weight(_ shape: [Int], fanIn: Int, fanOut: Int, random: inout Random) -> Tensor {
-    switch self {
-    case .torch:
-      let bound = 1 / Float(max(fanIn, 1)).squareRoot()
-      return .uniform(shape, -bound...bound, random: &random)
-    case .normal(let deviation): return .normal(shape, deviation: deviation, random: &random)
-    case .kaimingFanOut: return .normal(shape, deviation: (2 / Float(fanOut)).squareRoot(), random: &random)
-    case .zero: return .zeros(shape)
-    }
-  }
-
-  func bias(_ count: Int, fanIn: Int, random: inout Random) -> Tensor {
-    guard case .torch = self else { return .zeros([count]) }
+  /// A weight, outputs last, and a bias where there is one.
+  func parameters(
+    _ shape: [Int], fanIn: Int, fanOut: Int, bias: Bool, random: inout Random
+  ) -> (weight: Parameter, bias: Parameter?) {
     let bound = 1 / Float(max(fanIn, 1)).squareRoot()
-    return .uniform([count], -bound...bound, random: &random)
+    func values(_ shape: [Int], isBias: Bool, _ random: inout Random) -> Tensor {
+      switch self {
+      case .torch: .uniform(shape, -bound...bound, random: &random)
+      case .normal(let deviation) where !isBias: .normal(shape, deviation: deviation, random: &random)
+      case .kaimingFanOut where !isBias: .normal(shape, deviation: (2 / Float(fanOut)).squareRoot(), random: &random)
+      default: .zeros(shape)
+      }
+    }
+    let weight = Parameter(values(shape, isBias: false, &random))
+    return (weight, bias ? Parameter(values([shape.last!], isBias: true, &random)) : nil)
   }
 }
 
@@ -40,8 +40,8 @@ public struct Linear: Layer {
   public init(
     inputs: Int, outputs: Int, bias: Bool = true, initialization: Initialization = .torch, random: inout Random
   ) {
-    weight = Parameter(initialization.weight([inputs, outputs], fanIn: inputs, fanOut: outputs, random: &random))
-    self.bias = bias ? Parameter(initialization.bias(outputs, fanIn: inputs, random: &random)) : nil
+    (weight, self.bias) = initialization.parameters(
+      [inputs, outputs], fanIn: inputs, fanOut: outputs, bias: bias, random: &random)
   }
 
   public func callAsFunction(_ input: Tensor) -> Tensor {
