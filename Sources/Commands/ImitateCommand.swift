@@ -2,7 +2,6 @@ import ArgumentParser
 import Files
 import Foundation
 import ImitationKit
-import Synchronization
 
 /// The command `imitate`. Another package runs it with plug-ins of its own:
 ///
@@ -20,7 +19,7 @@ public struct ImitateCommand: ParsableCommand {
       Ablate.self, WriteReport.self,
       ExportPolicy.self, Import.self, Serve.self,
       Verify.self, World.self, Probe.self, Benchmark.self, Doctor.self,
-      ServeEnvironment.self, Worker.self, ReplayWorker.self, DoctorCheck.self,
+      ServeEnvironment.self, Worker.self, DoctorCheck.self,
     ])
 
   public init() {}

@@ -47,7 +47,6 @@ extension CollectionPlan {
       let all = attempts()
       let failures = failed.count { $0 < all }
       if let reason = giveUp?(failures, count - open.count) { throw CommandFailure(reason) }
-      let progress = Mutex(count - open.count)
       let outcomes = pool.run(
         open.map(request), responding: WorkerResponse.self,
         shouldStop: { [interruption] in interruption.isAsked || trouble.withLock { $0.reason != nil } }
@@ -71,10 +70,7 @@ extension CollectionPlan {
           switch outcome {
           case .success(.recorded):
             ended(failing: false)
-            progress.withLock { done in
-              done += 1
-              bar.update(done)
-            }
+            bar.advance()
           case .success(.notSolved): ended(failing: true)
           case .success(.broke(let reason)), .crashed(let reason):
             if state.broken.add(open[place], reason: reason) { stop(reason) }

@@ -37,7 +37,7 @@ struct Replay: Verb {
     let spec = try session.catalog.startSimulator(choice, drawing: false).spec
     _ = try spec.task(task)
     try check(source, names[0], spec)
-    let replayed = try play(names, choice, task)
+    let replayed = try play(names, of: source, choice, task, session.catalog)
     let report = ReplayReport(
       file: file, environment: spec.name, versions: spec.versions, task: task, actions: actions, demos: replayed)
     print(format == .json ? try OutputFormat.json(report) : report.text)

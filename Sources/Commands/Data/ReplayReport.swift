@@ -2,8 +2,8 @@ import Foundation
 import ImitationKit
 
 /// What became of one demonstration.
-struct ReplayedDemo: Codable, Sendable {
-  enum Start: String, Codable {
+struct ReplayedDemo: Encodable, Sendable {
+  enum Start: String, Encodable {
     case state, seed
   }
 

@@ -100,7 +100,7 @@ struct EvaluationTrials {
       slots: workers.count ?? ProcessorCores.count,
       horizons: try Dictionary(trials.map { ($0.task, try spec.task($0.task).horizon) }) { $1 },
       pool: recipe.evaluation.pool)
-    let environments = try EvaluationEnvironments(recipe, catalog, workers)
+    let environments = try EvaluationEnvironments(recipe.evaluation.simulator, catalog, workers)
     defer { environments.finish() }
     let strips = EpisodeVideos(of: learned, folder: videos)
     rollout.run(

@@ -90,37 +90,19 @@ enum ActingPolicy {
   case own(Checkpoint)
   case served(ServedPolicy)
 
+  private var served: ServedPolicy? { if case .served(let policy) = self { policy } else { nil } }
+
   /// What its episodes are called by.
-  func name(_ recipe: Recipe) -> String {
-    switch self {
-    case .own: recipe.policy.kind
-    case .served(let policy): policy.name
-    }
-  }
+  func name(_ recipe: Recipe) -> String { served?.name ?? recipe.policy.kind }
 
   /// Training steps; 0 for a server's policy, which is known by its digest.
-  var step: Int {
-    switch self {
-    case .own(let checkpoint): checkpoint.step
-    case .served: 0
-    }
-  }
+  var step: Int { if case .own(let checkpoint) = self { checkpoint.step } else { 0 } }
 
   /// The server's policy in one line; nil for the run's own.
-  var label: String? {
-    switch self {
-    case .own: nil
-    case .served(let policy): policy.label
-    }
-  }
+  var label: String? { served?.label }
 
   /// The folder of journal, result and videos: a server's policy has one of its own.
-  func folder(_ run: RunFolder) -> RunFolder {
-    switch self {
-    case .own: run
-    case .served(let policy): RunFolder("\(run.path)/served/\(policy.key)")
-    }
-  }
+  func folder(_ run: RunFolder) -> RunFolder { served.map { RunFolder("\(run.path)/served/\($0.key)") } ?? run }
 
   /// Holds what the policy looks at and what its numbers mean against an environment, before anything moves.
   ///

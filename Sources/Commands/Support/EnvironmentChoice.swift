@@ -28,8 +28,9 @@ struct EnvironmentChoice: ParsableArguments {
     let place = "evaluation.simulator"
     var changes: [String] = []
     if let name {
-      let chosen = catalog.plugins(.simulator).first { $0.name == name } as? ProcessEnvironment.Type
-      let naming = (task.flatMap { chosen?.options(naming: $0) } ?? [:]).sorted { $0.key < $1.key }
+      let naming = (task.flatMap { catalog.processEnvironment(name)?.options(naming: $0) } ?? [:]).sorted {
+        $0.key < $1.key
+      }
       if name.contains("/") || name.hasSuffix(".py") {
         changes.append("\(place)={\"kind\": \"process\", \"command\": \([name].setting.json)}")
       } else if name == simulator?.kind {

@@ -73,7 +73,7 @@ extension PolicyBlueprint {
   /// this build, or one that takes a while to start.
   func actingNote(_ recipe: Recipe, _ catalog: Catalog) -> String? {
     let kind = recipe.evaluation.simulator.kind
-    guard !(catalog.plugins(.simulator).first { $0.name == kind } is ProcessEnvironment.Type),
+    guard catalog.processEnvironment(kind) == nil,
       let spec = try? catalog.makeSimulator(recipe.evaluation.simulator).spec
     else { return nil }
     if let difference = difference(from: spec) {

@@ -30,14 +30,21 @@ final class ProgressBar: Sendable {
   ///   - note: a few words of the latest state, for example the loss.
   func update(_ done: Int, of total: Int? = nil, note: String = "") {
     state.withLock { state in
-      state.done = done
       state.total = total ?? state.total
-      let now = ContinuousClock.now
-      let pause: Duration = terminal ? .milliseconds(100) : .seconds(10)
-      if let lastShown = state.lastShown, now - lastShown < pause { return }
-      state.lastShown = now
-      show(line(state, note: note), final: false)
+      update(&state, done, note)
     }
+  }
+
+  /// One more.
+  func advance() { state.withLock { update(&$0, $0.done + 1, "") } }
+
+  private func update(_ state: inout State, _ done: Int, _ note: String) {
+    state.done = done
+    let now = ContinuousClock.now
+    let pause: Duration = terminal ? .milliseconds(100) : .seconds(10)
+    if let lastShown = state.lastShown, now - lastShown < pause { return }
+    state.lastShown = now
+    show(line(state, note: note), final: false)
   }
 
   /// Leaves the last line standing.

@@ -18,14 +18,9 @@ struct SlurmArray {
   /// The end of it, which says which task it is; the shell expands it.
   var task: String
 
-  static func quoted(_ text: String) -> String {
-    let plain = text.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+".contains($0) }
-    return plain && !text.isEmpty ? text : "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'"
-  }
-
   /// This program with some arguments, for a shell.
   static func command(_ arguments: [String]) -> String {
-    ([Bundle.main.executablePath ?? "imitate"] + arguments).map(quoted).joined(separator: " ")
+    ([Bundle.main.executablePath ?? "imitate"] + arguments).map(\.quotedForShell).joined(separator: " ")
   }
 
   /// - Throws: `CommandFailure` when another file is there.
@@ -41,7 +36,7 @@ struct SlurmArray {
       \(gigabytes.map { "#SBATCH --mem=\($0)G\n" } ?? "")#SBATCH --output="\(log)"
       #SBATCH --requeue
       set -euo pipefail
-      cd \(SlurmArray.quoted(FileManager.default.currentDirectoryPath))
+      cd \(FileManager.default.currentDirectoryPath.quotedForShell)
       exec \(SlurmArray.command(arguments)) \(task)
 
       """

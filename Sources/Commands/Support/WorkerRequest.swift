@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import ImitationKit
-import Reports
 
 /// What a worker process is asked to do.
 enum WorkerRequest: Codable, Sendable {
@@ -106,7 +105,7 @@ final class Workbench {
           EpisodeSpec(task: attempt.task, seed: attempt.seed, pool: .training))
         progress()
         played = try play(observation)
-      } catch let error as CommandFailure {
+      } catch let error as NoExpert {
         throw error
       } catch {
         return .broke("\(error)")
@@ -119,17 +118,10 @@ final class Workbench {
     }
   }
 
-  private func expert(_ simulator: any Environment, task: String, seed: UInt64) throws -> any Behavior {
-    guard let expert = (simulator as? any ExpertProviding)?.expert(seed: seed, noise: 1) else {
-      throw CommandFailure("the simulator has no expert for \(task)")
-    }
-    return expert
-  }
-
   private func record(_ attempt: WorkerRequest.Attempt, _ progress: () -> Void) throws -> WorkerResponse {
     let simulator = try simulator(drawing: true).recording()
     return try answer(attempt, in: simulator, progress) { first in
-      let expert = try expert(simulator, task: attempt.task, seed: attempt.seed)
+      let expert = try simulator.expert(for: attempt.task, seed: attempt.seed)
       expert.begin(seed: attempt.seed)
       var episode = RecordedEpisode(actionWidth: simulator.spec.actions.count, description: simulator.description)
       episode.seed = attempt.seed

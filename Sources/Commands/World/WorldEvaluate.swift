@@ -76,7 +76,7 @@ struct WorldEvaluate: Verb {
         world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
     }
     try result.write(to: RunFolder(runFolder))
-    print(format == .json ? try OutputFormat.json(result) : result.table)
+    print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
   }
 }
 
@@ -113,7 +113,7 @@ struct WorldEvaluation: Codable {
       psnrByStep: row.psnrByStep, ssim: row.ssim)
   }
 
-  var table: String {
+  var consoleTable: String {
     func number(_ value: Double?, _ digits: Int) -> String { value.map { String(format: "%.\(digits)f", $0) } ?? "-" }
     let shown = [1, 5, 10].filter { $0 < steps } + [steps]
     let header =
@@ -122,7 +122,7 @@ struct WorldEvaluation: Codable {
       [row.name] + Array(Set(shown)).sorted().map { number(row.psnrByStep[$0 - 1], 2) }
         + [number(row.psnr, 2), number(row.ssim, 3), number(row.lpips, 4), number(row.fvd, 1)]
     }
-    var text = imitateTable(header, rows)
+    var text = table(header, rows)
     for row in worlds {
       guard let near = row.latentError, let last = row.lastLatentError else { continue }
       text += String(
@@ -134,9 +134,6 @@ struct WorldEvaluation: Codable {
     return notComputed.isEmpty ? text : text + "\nnot computed: " + notComputed.joined(separator: ", ")
   }
 }
-
-// The table function, under a name that `table` above does not hide.
-private func imitateTable(_ header: [String], _ rows: [[String]]) -> String { table(header, rows) }
 
 /// One way to predict images, and how near it came.
 struct WorldScores: Codable {

@@ -1,0 +1,73 @@
+import Foundation
+import ImitationKit
+import Synchronization
+
+extension Replay {
+  /// Plays demonstrations in environments of their own, some at once.
+  func play(
+    _ names: [String], of source: DemonstrationFile, _ choice: Choice, _ task: String, _ catalog: Catalog
+  ) throws -> [ReplayedDemo] {
+    let environments = try EvaluationEnvironments(choice, catalog, workers)
+    defer { environments.finish() }
+    let interruption = Interruption()
+    let bar = ProgressBar("replay", total: names.count, unit: "demos")
+    let found = Mutex(names.map { ReplayedDemo(demo: $0) })
+    Turns.run(names.count, threads: workers.count ?? ProcessorCores.count) { _, next in
+      var environment: (any Environment)?
+      while !interruption.isAsked, let index = next() {
+        for _ in 0..<VectorRollout.attempts {
+          do {
+            // Nobody looks at images.
+            let made = try environment ?? environments.make(drawing: false)
+            environment = made
+            let replayed = try play(names[index], of: source, in: made, task)
+            found.withLock { $0[index] = replayed }
+            break
+          } catch {
+            found.withLock { $0[index].problem = "\(error)" }
+          }
+          // A simulator that went down may have been ended for nothing of its own.
+          guard (environment as? ProcessEnvironment)?.isDown ?? false else { break }
+        }
+        bar.advance()
+      }
+    }
+    bar.finish()
+    guard !interruption.isAsked else { throw CommandFailure("stopped") }
+    return found.withLock { $0 }
+  }
+
+  private func play(
+    _ demo: String, of source: DemonstrationFile, in environment: any Environment, _ task: String
+  ) throws -> ReplayedDemo {
+    let file = source.file(of: demo)
+    let (path, group) = (source.array(actions, of: demo), source.group(demo))
+    let width = environment.spec.actions.count
+    let values = try file.floats(path)
+    guard values.count == (try file.shape(path).first ?? 0) * width else {
+      throw CommandFailure("\(path) has rows of another width than \(width)")
+    }
+    var replayed = ReplayedDemo(demo: demo, recorded: values.count / width)
+    let seed = try? file.integer(of: group, "seed")
+    let episode = EpisodeSpec(task: task, seed: seed.map { UInt64(max(0, $0)) } ?? 0, pool: .training)
+    let states = file.exists("\(group)/states") ? try file.shape("\(group)/states") : []
+    if let restoring = environment as? any StateRestoring, restoring.canRestore, states.count == 2, states[0] > 0,
+      states[1] > 0
+    {
+      _ = try restoring.restore(file.doubles("\(group)/states", rows: 0..<1), of: episode)
+      replayed.start = .state
+    } else if seed != nil {
+      _ = try environment.reset(episode)
+      replayed.start = .seed
+    } else {
+      throw CommandFailure("no seed is recorded, nor a state that \(environment.spec.name) can restore")
+    }
+    while replayed.steps < replayed.recorded, !replayed.success {
+      let step = try environment.step(Array(values[replayed.steps * width..<(replayed.steps + 1) * width]))
+      replayed.steps += 1
+      replayed.success = step.success
+      if step.isLast { break }
+    }
+    return replayed
+  }
+}
