@@ -43,6 +43,8 @@ package struct DatasetRegistry: PluginOptions {
   @Key("Who made demonstrations, by name.") package var sources: [String: Source]
   @Key("Those that `imitate tasks` lists; others of the same form work as well.") package var splits: [String]
   @Key("The tasks.") package var tasks: [Entry]
+  /// The folder that its paths begin in, which the registry's own file does not say.
+  package var root = "."
 
   package init() {}
 
@@ -73,9 +75,9 @@ package struct DatasetRegistry: PluginOptions {
     return entry.sources?.contains(split.source) ?? true
   }
 
-  /// Where the file of `task` in `split` belongs under `root`.
+  /// Where the file of `task` in `split` belongs.
   /// - Throws: `RegistryError`.
-  package func path(task: String, split: String, root: String) throws -> String {
+  package func path(task: String, split: String) throws -> String {
     let entry = try entry(task)
     let source = try self.split(split).source
     guard try has(task: task, split: split) else {

@@ -65,10 +65,10 @@ package struct DataSettings: PluginOptions {
 extension DataSettings {
   /// Where a registry has the demonstrations.
   /// - Throws: `RegistryError`.
-  package func selections(_ registry: DatasetRegistry, root: String) throws -> [EpisodeRequest.Selection] {
+  package func selections(_ registry: DatasetRegistry) throws -> [EpisodeRequest.Selection] {
     let key = try registry.split(split).key
     return try tasks.map {
-      .init(path: try registry.path(task: $0, split: split, root: root), task: $0, key: key, heldOutKey: validationKey)
+      .init(path: try registry.path(task: $0, split: split), task: $0, key: key, heldOutKey: validationKey)
     }
   }
 }

@@ -14,14 +14,15 @@ package final class TrainingData {
   private let recipe: Recipe
   private let recorded: RecordedSchema
 
-  /// Opens a recipe's demonstrations; the registry's files are in `root`.
+  /// Opens a recipe's demonstrations.
   /// - Throws: `RegistryError`, or what the reader threw.
   package convenience init(
-    _ recipe: Recipe, registry: DatasetRegistry, root: String, format: any EpisodeFormat,
+    _ recipe: Recipe, _ registry: DatasetRegistry, _ catalog: Catalog,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
+    let format = try catalog.makeReader(recipe.data.reader)
     let request = EpisodeRequest(
-      try recipe.data.selections(registry, root: root), images: recipe.observations.images,
+      try recipe.data.selections(registry), images: recipe.observations.images,
       vectors: recipe.observations.vectors,
       actions: ActionColumns(
         arrays: recipe.actions.from, learned: recipe.actions.activeDimensions, constants: recipe.actions.constants,

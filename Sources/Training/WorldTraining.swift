@@ -48,7 +48,7 @@ package struct WorldTraining {
 
   /// - Throws: `SettingError`, naming the recipe's file, or when data and model do not fit each other.
   package init(
-    recipe: WorldRecipe, folder: RunFolder, registry: DatasetRegistry, root: String, catalog: Catalog,
+    recipe: WorldRecipe, folder: RunFolder, registry: DatasetRegistry, catalog: Catalog,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     (self.recipe, self.folder) = (recipe, folder)
@@ -57,7 +57,7 @@ package struct WorldTraining {
       let plan = try catalog.plan(ofWorld: recipe.world)
       stages = plan.stages
       try recipe.check(stages: stages)
-      (data, contents) = try recipe.frames(plan.inputs, registry, root: root, catalog: catalog, progress: progress)
+      (data, contents) = try recipe.frames(plan.inputs, registry, catalog, progress: progress)
       var random = Random(seed: recipe.seed).split("world")
       model = try catalog.makeWorld(recipe.world, blueprint: data.blueprint, random: &random)
     } catch let error as SettingError {
@@ -174,11 +174,11 @@ extension WorldRecipe {
   /// Its demonstrations, and what their files hold.
   /// - Throws: `RegistryError`, `CameraError`, or what opening them threw.
   package func frames(
-    _ inputs: WorldInputs, _ registry: DatasetRegistry, root: String, catalog: Catalog,
+    _ inputs: WorldInputs, _ registry: DatasetRegistry, _ catalog: Catalog,
     progress: (_ done: Int, _ total: Int) -> Void
   ) throws -> (frames: WorldFrames, contents: [String]) {
     let request = EpisodeRequest(
-      try data.selections(registry, root: root), images: inputs.keys.images, vectors: inputs.keys.vectors,
+      try data.selections(registry), images: inputs.keys.images, vectors: inputs.keys.vectors,
       memory: Int(data.memoryGigabytes * 1e9))
     let reader = try catalog.makeReader(data.reader).open(request, progress: progress)
     let (training, heldOut) = TrainingData.divide(reader, data, seed: seed)

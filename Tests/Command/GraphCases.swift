@@ -92,13 +92,11 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
     for run in (runs ?? "").split(separator: ":").map(String.init) {
       let trained = try TrainedPolicy(run: run)
       let data = trained.recipe.data
-      let root =
-        ProcessInfo.processInfo.environment["IMITATE_ROOT"] ?? CommandRunner.root + "/Datasets/" + data.registry
-      let registry = try DatasetRegistry(
+      var registry = try DatasetRegistry(
         SettingsFile.read(CommandRunner.root + "/Datasets/\(data.registry).yaml").setting)
-      let reader = try TrainingData(
-        trained.recipe, registry: registry, root: root, format: Catalog.standard.makeReader(data.reader)
-      ).reader
+      registry.root =
+        ProcessInfo.processInfo.environment["IMITATE_ROOT"] ?? CommandRunner.root + "/Datasets/" + data.registry
+      let reader = try TrainingData(trained.recipe, registry, .standard).reader
       let steps = reader.episodes.enumerated().flatMap { episode, facts in
         (0..<facts.length).map { EpisodeStep(episode: episode, step: $0) }
       }.prefix(100)

@@ -179,9 +179,9 @@ import Testing
         "train", "recipe.yaml", "--run", "run", "--set", "training.steps=2", "--set", "policy.observe=tokens"
       ).status == 0)
     let policy = try TrainedPolicy(run: runner.folder + "/run")
-    let registry = try DatasetRegistry(SettingsFile.read(runner.folder + "/Datasets/small.yaml").setting)
-    let data = try TrainingData(
-      policy.recipe, registry: registry, root: runner.folder + "/Datasets/small", format: HDF5Format(options: .init()))
+    var registry = try DatasetRegistry(SettingsFile.read(runner.folder + "/Datasets/small.yaml").setting)
+    registry.root = runner.folder + "/Datasets/small"
+    let data = try TrainingData(policy.recipe, registry, .standard)
     let stages = try FeatureStages(policy, untrained: policy.untrained(.standard), data)
     #expect(stages.stages.map(\.name) == ["tokens, untrained", "tokens, trained"])
     let targets = try targets(runner)

@@ -39,7 +39,7 @@ private func parse(_ input: UnsafeRawBufferPointer) {
       let registry = try? DatasetRegistry(setting)
     else { return }
     for task in registry.tasks {
-      for split in registry.splits { _ = try? registry.path(task: task.name, split: split, root: "/") }
+      for split in registry.splits { _ = try? registry.path(task: task.name, split: split) }
     }
   case UInt8(ascii: "m"):
     _ = try? EpisodeMetadata(String(decoding: bytes, as: UTF8.self))

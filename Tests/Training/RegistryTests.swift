@@ -8,7 +8,9 @@ import Training
   func registry(_ name: String) throws -> DatasetRegistry {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Datasets/\(name).yaml").standardizedFileURL.path
-    return try DatasetRegistry(SettingsFile.read(path).setting)
+    var registry = try DatasetRegistry(SettingsFile.read(path).setting)
+    registry.root = "/data"
+    return registry
   }
 
   @Test func hasRoboCasasTasks() throws {
@@ -18,13 +20,13 @@ import Training
     let generated = try robocasa.tasks.filter { try robocasa.has(task: $0.name, split: "generated-3000") }
     #expect(generated.count == 24 && !generated.contains { $0.name == "NavigateKitchen" })
     // Every path is complete.
-    for task in robocasa.tasks { _ = try robocasa.path(task: task.name, split: "human-50", root: "/data") }
-    for task in generated { _ = try robocasa.path(task: task.name, split: "generated-300", root: "/data") }
+    for task in robocasa.tasks { _ = try robocasa.path(task: task.name, split: "human-50") }
+    for task in generated { _ = try robocasa.path(task: task.name, split: "generated-300") }
     #expect(
-      try robocasa.path(task: "PnPSinkToCounter", split: "human-50", root: "/data")
+      try robocasa.path(task: "PnPSinkToCounter", split: "human-50")
         == "/data/v0.1/single_stage/kitchen_pnp/PnPSinkToCounter/2024-04-26_2/demo_gentex_im128_randcams.hdf5")
     #expect(
-      try robocasa.path(task: "PreSoakPan", split: "human", root: "/data")
+      try robocasa.path(task: "PreSoakPan", split: "human")
         == "/data/v0.1/multi_stage/washing_dishes/PreSoakPan/2024-05-10/demo_im128.hdf5")
     #expect(try robocasa.entry("OpenDoubleDoor").horizon == 1000)
   }
@@ -40,7 +42,7 @@ import Training
       let recipe = try Recipe(path: "\(folder)/\(name)")
       #expect(name == recipe.name + ".yaml")
       let registry = try registry(recipe.data.registry)
-      for task in recipe.data.tasks { _ = try registry.path(task: task, split: recipe.data.split, root: "/data") }
+      for task in recipe.data.tasks { _ = try registry.path(task: task, split: recipe.data.split) }
     }
   }
 
@@ -55,7 +57,7 @@ import Training
       #expect(throws: RegistryError.self) { try robocasa.split(wrong) }
     }
     #expect(throws: RegistryError.self) {
-      try robocasa.path(task: "NavigateKitchen", split: "generated-3000", root: "/data")
+      try robocasa.path(task: "NavigateKitchen", split: "generated-3000")
     }
   }
 }

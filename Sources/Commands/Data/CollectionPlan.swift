@@ -19,7 +19,7 @@ struct CollectionPlan {
   private let written: String
 
   private enum Files {
-    case registry(DatasetRegistry, split: String, root: String)
+    case registry(DatasetRegistry, split: String)
     /// One for all of one task, which lasts as long as the simulator says.
     case output(String, horizon: Int)
   }
@@ -29,14 +29,14 @@ struct CollectionPlan {
   init(
     _ recipe: Recipe, episodes: Int?, workers: WorkerOptions, place: DatasetPlace, catalog: Catalog
   ) throws {
-    let registry = try place.registry(recipe.data.registry)
+    let registry = try place.registry(recipe.data)
     guard let count = try episodes ?? registry.split(recipe.data.split).count else {
       throw CommandFailure("the split '\(recipe.data.split)' does not say how many demonstrations; use --episodes")
     }
     (tasks, self.count, seed) = (recipe.data.tasks, count, recipe.seed)
     (evaluation, self.catalog) = (recipe.evaluation, catalog)
     robot = nil
-    files = .registry(registry, split: recipe.data.split, root: place.root(of: registry, recipe: recipe.data.root))
+    files = .registry(registry, split: recipe.data.split)
     try SettingError.naming(recipe.path) {
       try catalog.check(recipe.evaluation.simulator, as: .simulator, path: "simulator")
     }
@@ -71,8 +71,7 @@ struct CollectionPlan {
   /// Where the file of a task belongs.
   func path(_ task: String, split: String? = nil) throws -> String {
     switch files {
-    case .registry(let registry, let own, let root):
-      try registry.path(task: task, split: split ?? own, root: root)
+    case .registry(let registry, let own): try registry.path(task: task, split: split ?? own)
     case .output(let path, _): path
     }
   }
@@ -80,7 +79,7 @@ struct CollectionPlan {
   /// After how many steps an attempt has failed.
   func horizon(_ task: String) throws -> Int {
     switch files {
-    case .registry(let registry, _, _): try registry.entry(task).horizon
+    case .registry(let registry, _): try registry.entry(task).horizon
     case .output(_, let horizon): horizon
     }
   }

@@ -19,16 +19,15 @@ struct DatasetPlace: ParsableArguments {
   /// The options that say the same again.
   var arguments: [String] { ["--datasets", datasets] + (root.map { ["--root", $0] } ?? []) }
 
-  /// Where the files of `registry` are.
-  ///
-  /// - Parameter recipe: what a recipe says.
-  func root(of registry: DatasetRegistry, recipe: String? = nil) -> String {
-    let variable = ProcessInfo.processInfo.environment["IMITATE_ROOT"].flatMap { $0.isEmpty ? nil : $0 }
-    return (root ?? recipe ?? variable)?.expandingTilde ?? "\(datasets)/\(registry.name)"
-  }
+  /// The registry of a recipe.
+  /// - Throws: as `registry(_:root:)`.
+  func registry(_ data: DataSettings) throws -> DatasetRegistry { try registry(data.registry, root: data.root) }
 
+  /// A registry and where its files are.
+  ///
+  /// - Parameter recipe: where a recipe says that they are.
   /// - Throws: `SettingError`, naming the known registries when there is no such file.
-  func registry(_ name: String) throws -> DatasetRegistry {
+  func registry(_ name: String, root recipe: String? = nil) throws -> DatasetRegistry {
     let path = "\(datasets)/\(name).yaml"
     guard FileManager.default.fileExists(atPath: path) else {
       let known = (try? registryNames()) ?? []
@@ -37,20 +36,22 @@ struct DatasetPlace: ParsableArguments {
         reason: "no such registry; known in \(datasets): \(known.isEmpty ? "none" : known.joined(separator: ", "))")
     }
     let setting = try SettingsFile.read(path).setting
-    return try SettingError.naming(path) { try DatasetRegistry(setting) }
+    var registry = try SettingError.naming(path) { try DatasetRegistry(setting) }
+    let variable = ProcessInfo.processInfo.environment["IMITATE_ROOT"].flatMap { $0.isEmpty ? nil : $0 }
+    registry.root = (root ?? recipe ?? variable)?.expandingTilde ?? "\(datasets)/\(registry.name)"
+    return registry
   }
 
   /// The files of a registry's split that are on the disk.
   /// - Throws: `CommandFailure` when there is none.
   func files(of name: String, split: String) throws -> [String] {
     let registry = try registry(name)
-    let root = root(of: registry)
     let all = try registry.tasks.filter { try registry.has(task: $0.name, split: split) }
-      .map { try registry.path(task: $0.name, split: split, root: root) }
+      .map { try registry.path(task: $0.name, split: split) }
     let found = all.filter { FileManager.default.fileExists(atPath: $0) }
     guard !found.isEmpty else {
       throw CommandFailure(
-        "\(root): none of the \(all.count) files of '\(split)' is here; `imitate tasks \(name)` lists them")
+        "\(registry.root): none of the \(all.count) files of '\(split)' is here; `imitate tasks \(name)` lists them")
     }
     return found
   }

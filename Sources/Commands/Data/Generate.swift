@@ -37,7 +37,7 @@ struct Generate: Verb {
 
   func run(in session: Session) throws {
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
-    let registry = try place.registry(recipe.data.registry)
+    let registry = try place.registry(recipe.data)
     guard try registry.split(recipe.data.split).source != registry.split(source).source else {
       throw CommandFailure(
         "'\(recipe.data.split)' would be generated from itself ('\(source)'); name the split to write with --split generated-300"

@@ -57,7 +57,7 @@ struct Tasks: ParsableCommand {
       let registry = try place.registry(name)
       for task in registry.tasks {
         for split in registry.splits where try registry.has(task: task.name, split: split) {
-          let path = try registry.path(task: task.name, split: split, root: place.root(of: registry))
+          let path = try registry.path(task: task.name, split: split)
           rows.append(
             Row(
               registry: name, task: task.name, group: task.group, horizon: task.horizon, split: split, file: path,

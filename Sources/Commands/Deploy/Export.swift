@@ -47,11 +47,7 @@ extension ExportPolicy {
   private func recorded(for policy: TrainedPolicy, _ catalog: Catalog) -> [ObservationBatch]? {
     let recipe = policy.recipe
     do {
-      let registry = try place.registry(recipe.data.registry)
-      let data = try TrainingData(
-        recipe, registry: registry, root: place.root(of: registry, recipe: recipe.data.root),
-        format: catalog.makeReader(recipe.data.reader))
-      return try policy.observations(data, count: 100)
+      return try policy.observations(TrainingData(recipe, place.registry(recipe.data), catalog), count: 100)
     } catch {
       tell("note: \(CommandFailure.line(error)); how rounded weights change actions was not measured")
       return nil

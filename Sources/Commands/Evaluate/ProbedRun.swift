@@ -21,10 +21,7 @@ struct ProbedRun {
       _ = try folder.toldRecipe()
       let policy = try TrainedPolicy(run: path, catalog: catalog)
       let recipe = policy.recipe
-      let registry = try place.registry(recipe.data.registry)
-      let demonstrations = try TrainingData(
-        recipe, registry: registry, root: place.root(of: registry, recipe: recipe.data.root),
-        format: catalog.makeReader(recipe.data.reader))
+      let demonstrations = try TrainingData(recipe, place.registry(recipe.data), catalog)
       let untrained = policy.untrained(catalog)
       if untrained == nil {
         tell(
@@ -33,8 +30,7 @@ struct ProbedRun {
       stages = try FeatureStages(policy, untrained: untrained, demonstrations)
       (data, step, actions.arrays) = (recipe.data, folder.checkpointSteps.last, recipe.actions.from)
     }
-    let registry = try place.registry(data.registry)
-    let selections = try data.selections(registry, root: place.root(of: registry, recipe: data.root))
+    let selections = try data.selections(place.registry(data))
     let format = try catalog.makeReader(data.reader)
     targets = try ProbeTargets(names, training: stages.training, of: stages.episodes) { keys in
       try format.open(

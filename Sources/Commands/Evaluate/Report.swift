@@ -38,7 +38,7 @@ struct WriteReport: Verb {
   private func compare(_ catalog: Catalog) throws {
     let folders = runFolders.map { RunFolder($0) }
     let chosen = try tasks.map { names in
-      try folders.flatMap { try place.registry($0.readRecipe().data.registry).tasks(named: names) }
+      try folders.flatMap { try place.registry($0.readRecipe().data).tasks(named: names) }
     }
     let report = try ComparisonReport(
       folders, title: title ?? "Comparison", tasks: chosen, split: split, catalog: catalog)

@@ -26,7 +26,7 @@ struct TrialChoice: ParsableArguments {
     }
     let tasks =
       try task.map { [$0] }
-      ?? tasks.map { try place.registry(recipe.data.registry).tasks(named: $0) } ?? recipe.data.tasks
+      ?? tasks.map { try place.registry(recipe.data).tasks(named: $0) } ?? recipe.data.tasks
     guard !tasks.isEmpty else { throw CommandFailure("--tasks names no task") }
     for task in tasks where !recipe.data.tasks.contains(task) { tell("note: the policy was not trained on \(task)") }
     return recipe.trials(

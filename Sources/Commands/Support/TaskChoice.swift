@@ -22,7 +22,7 @@ struct TaskChoice: ParsableArguments {
   /// - Throws: `SettingError`, `RegistryError`, `CommandFailure`.
   static func change(to tasks: String?, of path: String, changes: [String], place: DatasetPlace) throws -> [String] {
     guard let tasks else { return [] }
-    let registry = try place.registry(Recipe(path: path, changes: changes).data.registry)
+    let registry = try place.registry(Recipe(path: path, changes: changes).data)
     return ["data.tasks=[\(try registry.tasks(named: tasks).joined(separator: ", "))]"]
   }
 }

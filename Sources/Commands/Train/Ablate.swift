@@ -74,7 +74,7 @@ struct Ablate: Verb {
     }
     tell(notes: SettingsFile.oldKeys(recipe, changes: changes))
     let base = try Recipe(path: recipe, changes: changes)
-    let registry = try place.registry(base.data.registry)
+    let registry = try place.registry(base.data)
     let splits = split.map(Ablation.list)
     for split in splits ?? [] { _ = try registry.split(split) }
     return try Ablation(

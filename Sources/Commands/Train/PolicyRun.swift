@@ -58,12 +58,12 @@ struct PolicyRun {
   ///
   /// - Returns: whether none of them is, so that there is nothing more to check.
   /// - Throws: `RegistryError`, or `CommandFailure` when only some are there.
-  func onlyRegistryCanTell(_ registry: DatasetRegistry, _ root: String) throws -> Bool {
-    let paths = try recipe.data.tasks.map { try registry.path(task: $0, split: recipe.data.split, root: root) }
+  func onlyRegistryCanTell(_ registry: DatasetRegistry) throws -> Bool {
+    let paths = try recipe.data.tasks.map { try registry.path(task: $0, split: recipe.data.split) }
     let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
     if missing.count == paths.count {
       tell(
-        "\(recipe.path): \(paths.count) tasks of \(registry.name), \(recipe.data.split): known to the registry; none of the files is in \(root)"
+        "\(recipe.path): \(paths.count) tasks of \(registry.name), \(recipe.data.split): known to the registry; none of the files is in \(registry.root)"
       )
       return true
     }
@@ -75,12 +75,10 @@ struct PolicyRun {
 
   /// Opens the demonstrations.
   /// - Throws: `RegistryError`, or what the reader threw.
-  func open(_ registry: DatasetRegistry, _ root: String) throws -> TrainingData {
+  func open(_ registry: DatasetRegistry) throws -> TrainingData {
     let bar = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    let data = try TrainingData(recipe, registry: registry, root: root, format: catalog.makeReader(recipe.data.reader))
-    {
-      done, total in
+    let data = try TrainingData(recipe, registry, catalog) { done, total in
       opened = total
       bar.update(done, of: total)
     }

@@ -49,10 +49,9 @@ struct Train: Verb {
       if run.isFinished { return tell("\(folder.path): trained, \(run.checkpoint!.step) steps") }
     }
 
-    let registry = try place.registry(recipe.data.registry)
-    let root = place.root(of: registry, recipe: recipe.data.root)
-    if dryRun, try run.onlyRegistryCanTell(registry, root) { return }
-    let data = try run.open(registry, root)
+    let registry = try place.registry(recipe.data)
+    if dryRun, try run.onlyRegistryCanTell(registry) { return }
+    let data = try run.open(registry)
     let objective = try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun)
     tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(objective.policy.parameterCount) parameters")
     if !dryRun { try run.train(objective) }

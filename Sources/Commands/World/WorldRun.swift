@@ -4,13 +4,10 @@ import ImitationKit
 extension WorldTraining {
   /// Opens a recipe's demonstrations, showing how far that is.
   init(_ recipe: WorldRecipe, _ folder: RunFolder, _ place: DatasetPlace, _ catalog: Catalog) throws {
-    let registry = try place.registry(recipe.data.registry)
+    let registry = try place.registry(recipe.data)
     let bar = ProgressBar("open demonstrations", total: 1, unit: "episodes")
     var opened = 0
-    try self.init(
-      recipe: recipe, folder: folder, registry: registry, root: place.root(of: registry, recipe: recipe.data.root),
-      catalog: catalog
-    ) { done, total in
+    try self.init(recipe: recipe, folder: folder, registry: registry, catalog: catalog) { done, total in
       opened = total
       bar.update(done, of: total)
     }
