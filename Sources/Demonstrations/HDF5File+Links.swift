@@ -1,5 +1,4 @@
 import CHDF5
-import Files
 import Foundation
 
 /// What is in a file and what names lead to it.
@@ -45,10 +44,7 @@ extension HDF5File {
     case .soft(let target): return dangling("'\(target)', which is not there")
     case .external(let file, let target):
       if complaint.isAboutVersions { return .newerFormat(file: file, path: "", library: HDF5.version) }
-      // As the library looks for it: beside this file, or where it says.
-      let folder = self.path.parentFolder
-      let beside = file.hasPrefix("/") ? file : (folder.isEmpty ? file : "\(folder)/\(file)")
-      let found = [beside, file].first { FileManager.default.fileExists(atPath: $0) }
+      let found = HDF5File.places(of: file, in: self.path).first { FileManager.default.fileExists(atPath: $0) }
       guard let found else { return dangling("'\(target)' in '\(file)': no such file") }
       guard depth < 16 else { return dangling("'\(target)' in '\(file)': links that lead in a circle") }
       do {
@@ -59,6 +55,12 @@ extension HDF5File {
       }
     case .hard, nil: return .damaged(file: self.path, path: path)
     }
+  }
+
+  /// Where the library looks for a file that another one names: next to that one, then where the name says.
+  private static func places(of name: String, in file: String) -> [String] {
+    let folder = file.parentFolder
+    return [name.hasPrefix("/") || folder.isEmpty ? name : "\(folder)/\(name)", name]
   }
 
   /// How the last part of `path` is linked; nil when it is not known.
@@ -145,14 +147,11 @@ extension HDF5File {
   ///
   /// - Parameter file: the one that the dataset is in.
   private static func sources(of dataset: hid_t, in file: String) -> [(file: String, dataset: String?)] {
-    let folder = file.parentFolder
     func resolved(_ name: [CChar]) -> String {
       let text = String(untilZero: name)
       if text == "." || text.isEmpty { return file }
-      // As the library looks for it: next to the file, or where it says.
-      let near = text.hasPrefix("/") || folder.isEmpty ? text : "\(folder)/\(text)"
-      let manager = FileManager.default
-      return manager.fileExists(atPath: near) || !manager.fileExists(atPath: text) ? near : text
+      let places = places(of: text, in: file)
+      return places.first { FileManager.default.fileExists(atPath: $0) } ?? places[0]
     }
     let list = Handle(H5Dget_create_plist(dataset))
     var name = [CChar](repeating: 0, count: 4096)

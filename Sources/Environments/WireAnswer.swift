@@ -1,4 +1,3 @@
-import Foundation
 import Imitation
 
 /// The header of a request.
@@ -110,8 +109,7 @@ public struct FreeOptions: SettingValue, Codable, Equatable {
 
   /// - Parameter entries: by key.
   public init(_ entries: [String: Setting] = [:]) {
-    setting = Setting(
-      .map(entries.sorted { $0.key < $1.key }.map { Setting.Entry(key: $0.key, line: 0, setting: $0.value) }))
+    setting = Setting(entries: entries.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
   }
 
   /// - Parameter setting: a group of keys; anything else becomes an empty one.
@@ -162,9 +160,7 @@ private struct JSONValue: Codable {
       } else if let values = try? container.decode([JSONValue].self) {
         .list(values.map(\.setting))
       } else {
-        .map(
-          try container.decode([String: JSONValue].self).sorted { $0.key < $1.key }
-            .map { Setting.Entry(key: $0.key, line: 0, setting: $0.value.setting) })
+        FreeOptions(try container.decode([String: JSONValue].self).mapValues(\.setting)).setting.value
       }
     setting = Setting(value)
   }
