@@ -1,5 +1,4 @@
 import Foundation
-import Imitation
 
 extension DatasetSummary {
   /// Looks at a whole file; what cannot be read is a problem, and the rest is looked at all the same.

@@ -1,7 +1,6 @@
 import Foundation
 import Imitation
 import Synchronization
-import Tensors
 
 /// Demonstrations of one or more files, checked whole when opened and cut into windows later.
 ///

@@ -1,7 +1,5 @@
 import Crypto
-import Files
 import Foundation
-import Imitation
 import Layers
 
 /// SHA-256 of files, kept by which bytes they are, so that a hundred gigabytes are not read at every start.

@@ -1,5 +1,4 @@
 import CHDF5
-import Foundation
 
 extension HDF5File {
   /// How many bytes the values of an object and of all in it take on the disk; of lists of differing lengths only their

@@ -1,4 +1,3 @@
-import CHDF5
 import Foundation
 
 /// Why a file does not open: the system is asked first, then its bytes are looked at for what people really have.

@@ -1,5 +1,4 @@
 import CHDF5
-import Foundation
 
 /// Text and attributes.
 extension HDF5File {

@@ -1,5 +1,4 @@
 import CHDF5
-import Foundation
 
 /// Everything below a name, to copy it or to compare it.
 extension HDF5File {

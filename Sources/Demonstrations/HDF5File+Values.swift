@@ -1,5 +1,4 @@
 import CHDF5
-import Foundation
 
 /// Numbers that files hold as they are.
 package protocol StoredNumber: BitwiseCopyable, Numeric {

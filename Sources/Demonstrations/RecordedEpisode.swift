@@ -1,4 +1,3 @@
-import Foundation
 import Imitation
 
 /// One episode in memory, as it will be written.

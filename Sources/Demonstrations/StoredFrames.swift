@@ -1,5 +1,3 @@
-import CHDF5
-import Foundation
 import Imitation
 import Tensors
 

@@ -1,5 +1,4 @@
 import Imitation
-import Layers
 import Tensors
 
 /// A camera's frames with a square to cut out of each: anywhere in the training phase, the center otherwise.

@@ -1,5 +1,4 @@
 import Crypto
-import Files
 import Foundation
 import Imitation
 import Layers

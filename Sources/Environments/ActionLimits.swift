@@ -1,4 +1,3 @@
-import Foundation
 import Imitation
 
 /// What actions are clipped to before a robot gets them: a box that the hand stays in, speeds, and the ranges of the schema.

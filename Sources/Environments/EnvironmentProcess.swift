@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Imitation
 
 /// A running child and the conversation with it.
 final class EnvironmentProcess {

@@ -1,5 +1,4 @@
 import Foundation
-import Imitation
 
 /// A message between the toolkit and an environment in a process of its own: a JSON header and arrays. docs/environments.md
 /// has the bytes.

@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// Linear regression with a penalty on large coefficients.

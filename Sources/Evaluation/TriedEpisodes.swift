@@ -1,5 +1,3 @@
-import Foundation
-
 /// What has become of a checkpoint's episodes so far: those of earlier evaluations, and those that this one adds.
 package struct TriedEpisodes {
   private var order: [String] = []

@@ -2,8 +2,6 @@ import Crypto
 import Files
 import Foundation
 import Imitation
-import Layers
-import Tensors
 
 extension PolicyPackage {
   private static let files = ["README.md", "golden.safetensors", "policy.json", "weights.safetensors"]

@@ -1,7 +1,5 @@
-import Crypto
 import Foundation
 import Imitation
-import Layers
 import Tensors
 
 /// A policy in a folder, for others to run: weights, what they mean, and a proof that they were loaded right.

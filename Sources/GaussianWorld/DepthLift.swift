@@ -1,5 +1,4 @@
 import Imitation
-import Layers
 import Tensors
 
 /// One Gaussian a pixel, where the depth says it is: no training, exact geometry, but depths and calibrations are needed.

@@ -1,4 +1,3 @@
-import Foundation
 import Imitation
 import Tensors
 

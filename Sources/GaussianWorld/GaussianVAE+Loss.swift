@@ -1,6 +1,4 @@
-import Foundation
 import Imitation
-import Layers
 import Tensors
 
 extension GaussianVAE {

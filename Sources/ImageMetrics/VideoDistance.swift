@@ -1,5 +1,3 @@
-import Files
-import Foundation
 import Tensors
 
 /// Fréchet video distance (Unterthiner et al. 2018): how far apart two sets of clips are to I3D, as the Fréchet

@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// Many arrays of one shape in memory.

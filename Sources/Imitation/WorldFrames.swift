@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// Cameras that do not fit each other, or what is recorded of them.

@@ -1,6 +1,5 @@
 #if Kitchenette
   import CMuJoCo
-  import Foundation
   import Imitation
 
   /// A running episode: the scene that the seed drew, its physics and its robot.

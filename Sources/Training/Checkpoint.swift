@@ -1,7 +1,6 @@
 import Foundation
 import Imitation
 import Layers
-import Tensors
 
 /// What a policy was built for; with the recipe it rebuilds the modules that weights are loaded into.
 package struct PolicyBlueprint: Codable, Sendable, Equatable {

@@ -1,5 +1,4 @@
 import Crypto
-import Demonstrations
 import Foundation
 import Imitation
 import Layers
@@ -54,8 +53,7 @@ package final class FeatureCache: EpisodeReader {
     var done = 0
     try AtomicFile.write(to: path) { file in
       for (variant, (episode, length)) in (0..<variants).flatMap({ variant in lengths.enumerated().map { (variant, $0) }
-        })
-      {
+      }) {
         let seen = variant == 0 ? nil : [FrameVariant(variant, of: base.episodes[episode], seed: seed)]
         for start in stride(from: 0, to: length, by: chunk) {
           if shouldStop() { throw CancellationError() }

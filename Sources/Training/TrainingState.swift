@@ -1,4 +1,3 @@
-import Imitation
 import Layers
 import Tensors
 

@@ -1,6 +1,5 @@
 #if Kitchenette
   import CMuJoCo
-  import Foundation
   import Imitation
 
   /// The robot in a running episode: carries out RoboCasa's 12 numbers and reports what its sensors read.

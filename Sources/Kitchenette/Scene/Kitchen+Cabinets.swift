@@ -1,6 +1,4 @@
 #if Kitchenette
-  import Imitation
-
   extension Kitchen {
     /// How far a drawer comes out, meters.
     static let drawerTravel = 0.20

@@ -1,6 +1,4 @@
 #if Kitchenette
-  import Imitation
-
   extension Kitchen {
     /// The basin seen from the middle of the sink cabinet: inside x and y, and its floor's height.
     static let basin = (x: 0.08...0.46, y: -0.22...0.22, floor: 0.77)

@@ -1,6 +1,4 @@
 #if Kitchenette
-  import Imitation
-
   extension Kitchen {
     static let knobNames = ["knob_left", "knob_right"]
     /// From the middle of the stove to a knob's axis.

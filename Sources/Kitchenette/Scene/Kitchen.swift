@@ -1,6 +1,4 @@
 #if Kitchenette
-  import Imitation
-
   /// The room and its furniture as MJCF. The front of the counter is the plane x = 0, the wall is at x = 0.62.
   struct Kitchen {
     let scene: Scene

@@ -1,6 +1,4 @@
 #if Kitchenette
-  import Imitation
-
   /// A thing to pick up.
   struct KitchenObject: Sendable {
     let category: String
