@@ -45,10 +45,10 @@ public struct Setting: Sendable, Equatable {
     return entries.first { $0.key == key }?.setting
   }
 
-  /// This group without one of its keys.
-  public func without(_ key: String) -> Setting {
+  /// This group without some of its keys.
+  public func without(_ keys: String...) -> Setting {
     guard case .map(let entries) = value else { return self }
-    return Setting(.map(entries.filter { $0.key != key }), line: line)
+    return Setting(.map(entries.filter { !keys.contains($0.key) }), line: line)
   }
 
   /// What kind of value this is, in a user's words.

@@ -77,12 +77,7 @@ extension PartFactory {
     } catch let error as ArchiveError {
       throw WorldFileError.notAWorld(path: error.path, lacks: error.lacks)
     }
-    let model: any WorldModel
-    do {
-      model = try world(describedBy: text)
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
-    }
+    let model = try SettingError.naming(path) { try world(describedBy: text) }
     var tensors = archive[""]
     if isOld {
       tensors = Dictionary(

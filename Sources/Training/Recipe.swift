@@ -74,8 +74,9 @@ public struct Recipe: PluginOptions {
   /// What decides the weights of a step: a recipe's text without how they are judged, and without how many steps there are.
   /// - Throws: `SettingError` when the text is no recipe.
   package static func trainingIdentity(of text: String) throws -> String {
-    guard case .map(var entries) = try SettingsFile.parse(text).value else { return text }
-    entries.removeAll { ["evaluation", "trains"].contains($0.key) }
+    guard case .map(var entries) = try SettingsFile.parse(text).without("evaluation", "trains").value else {
+      return text
+    }
     for place in entries.indices where entries[place].key == "training" {
       entries[place].setting = entries[place].setting.without("steps")
     }

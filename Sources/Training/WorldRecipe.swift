@@ -25,23 +25,18 @@ package struct WorldRecipe: PluginOptions {
   /// - Throws: `SettingError`, naming file and line.
   package init(path: String, changes: [String] = []) throws {
     let read = try SettingsFile.read(path, changes: changes)
-    var setting = read.setting
-    if let policy = setting["policy"] {
-      throw SettingError.inFile(
-        path,
-        .invalid(
-          path: "policy", line: policy.line,
-          reason: "is part of a policy's recipe, for `imitate train`; a world model's recipe is needed here"))
-    }
-    var isOld = false
+    var (setting, isOld) = (read.setting, false)
     if case .map(var entries) = setting.value, let index = entries.firstIndex(where: { $0.key == "world" }) {
       (entries[index].setting, isOld) = RenamedKeys.world(entries[index].setting)
       setting.value = .map(entries)
     }
-    do {
-      try self.init(setting)
-    } catch let error as SettingError {
-      throw SettingError.inFile(path, error)
+    self = try SettingError.naming(path) {
+      if let policy = setting["policy"] {
+        throw SettingError.invalid(
+          path: "policy", line: policy.line,
+          reason: "is part of a policy's recipe, for `imitate train`; a world model's recipe is needed here")
+      }
+      return try WorldRecipe(setting)
     }
     text = read.text
     self.path = path
@@ -60,11 +55,8 @@ package struct WorldRecipe: PluginOptions {
   ///
   /// - Parameter contents: what the demonstrations' files hold, SHA-256.
   package func dataIdentity(_ contents: [String]) -> String {
-    var data = setting["data"]
     // How much is kept in memory changes nothing.
-    if case .map(let entries) = data?.value {
-      data?.value = .map(entries.filter { $0.key != "memory_gigabytes" })
-    }
+    let data = setting["data"]?.without("memory_gigabytes")
     return (contents + ["seed \(seed)", data?.json ?? ""]).joined(separator: "\n")
   }
 

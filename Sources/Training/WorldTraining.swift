@@ -52,16 +52,14 @@ package struct WorldTraining {
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     (self.recipe, self.folder) = (recipe, folder)
-    do {
+    (stages, data, contents, model) = try SettingError.naming(recipe.path) {
       try catalog.check(recipe)
       let plan = try catalog.plan(ofWorld: recipe.world)
-      stages = plan.stages
-      try recipe.check(stages: stages)
-      (data, contents) = try recipe.frames(plan.inputs, registry, catalog, progress: progress)
+      try recipe.check(stages: plan.stages)
+      let (data, contents) = try recipe.frames(plan.inputs, registry, catalog, progress: progress)
       var random = Random(seed: recipe.seed).split("world")
-      model = try catalog.makeWorld(recipe.world, blueprint: data.blueprint, random: &random)
-    } catch let error as SettingError {
-      throw SettingError.inFile(recipe.path, error)
+      let model = try catalog.makeWorld(recipe.world, blueprint: data.blueprint, random: &random)
+      return (plan.stages, data, contents, model)
     }
     learning = Set(try stages.filter { [model, data] in try model.isTrained($0, data) })
     for stage in stages where recipe.training[stage] == nil && learning.contains(stage) {

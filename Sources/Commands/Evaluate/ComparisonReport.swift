@@ -111,13 +111,7 @@ extension Recipe {
   var identity: String { get throws { try anonymous.json } }
 
   /// Without the name and the seed.
-  private var anonymous: Setting {
-    get throws {
-      let setting = try SettingsFile.parse(text)
-      guard case .map(let entries) = setting.value else { return setting }
-      return Setting(.map(entries.filter { !["name", "seed"].contains($0.key) }), line: 1)
-    }
-  }
+  private var anonymous: Setting { get throws { try SettingsFile.parse(text).without("name", "seed") } }
 
   /// Every single setting but the name and the seed, as text, by its path.
   fileprivate var leaves: [String: String] {
