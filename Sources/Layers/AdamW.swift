@@ -118,8 +118,6 @@ extension Tensor {
 public func clippingFactor(
   _ gradients: Gradients, of parameters: [(name: String, parameter: Parameter)], maximum: Float
 ) -> (factor: Float, norm: Float) {
-  var sum = 0.0
-  for (_, parameter) in parameters { if let gradient = gradients[parameter] { sum += gradient.sumOfSquares } }
-  let norm = Float(sum.squareRoot())
+  let norm = Float(Tensor.sumOfSquares(parameters.compactMap { gradients[$0.parameter] }).squareRoot())
   return (min(1, maximum / (norm + 1e-6)), norm)
 }

@@ -1,4 +1,3 @@
-import CKernels
 import Synchronization
 
 /// What has been computed from parameters, in order: what the backward pass walks.
@@ -197,10 +196,7 @@ extension Tensor? {
     guard var sum = self else { return self = part }
     self = nil
     if isKnownUniquelyReferenced(&sum.storage) {
-      nonisolated(unsafe) let (from, to) = (part.storage.pointer, sum.storage.pointer)
-      parallel(count: sum.count, grain: Kernel.grain) {
-        ck_accumulate(from + $0.lowerBound, to + $0.lowerBound, $0.count)
-      }
+      Device.backend.accumulate(part, into: &sum)
       self = sum
     } else {
       self = sum + part

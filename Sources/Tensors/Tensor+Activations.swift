@@ -2,8 +2,8 @@ import CKernels
 
 extension Tensor {
   private func unary(_ kernel: ck_unary_operation, _ name: StaticString) -> Tensor {
-    Kernel.unary(kernel, self).recorded(name, from: [self]) { [x = detached] in
-      [Kernel.unaryGradient(kernel, x, $0)]
+    Device.backend.unary(kernel, self).recorded(name, from: [self]) { [x = detached] in
+      [Device.backend.unaryGradient(kernel, x, $0)]
     }
   }
 

@@ -14,7 +14,7 @@ extension Tensor {
   private func binary(
     _ other: Tensor, _ kernel: ck_binary_operation, _ name: StaticString
   ) -> Tensor {
-    Kernel.binary(kernel, self, other, shape: Tensor.broadcastShape(shape, other.shape, name))
+    Device.backend.binary(kernel, self, other, shape: Tensor.broadcastShape(shape, other.shape, name))
   }
 
   /// Sums of the numbers of two tensors, their shapes broadcast.
@@ -53,7 +53,7 @@ extension Tensor {
 
   /// Sums of every number and one number.
   public static func + (a: Tensor, b: Float) -> Tensor {
-    Kernel.binary(ck_add, a, b).recorded("add number", from: [a], ["number": .float(b)]) { [$0] }
+    Device.backend.binary(ck_add, a, b).recorded("add number", from: [a], ["number": .float(b)]) { [$0] }
   }
   /// Sums of one number and every number.
   public static func + (a: Float, b: Tensor) -> Tensor { b + a }
@@ -63,7 +63,7 @@ extension Tensor {
   public static func - (a: Float, b: Tensor) -> Tensor { -b + a }
   /// Products of every number and one number.
   public static func * (a: Tensor, b: Float) -> Tensor {
-    Kernel.binary(ck_multiply, a, b).recorded("multiply number", from: [a], ["number": .float(b)]) { [$0 * b] }
+    Device.backend.binary(ck_multiply, a, b).recorded("multiply number", from: [a], ["number": .float(b)]) { [$0 * b] }
   }
   /// Products of one number and every number.
   public static func * (a: Float, b: Tensor) -> Tensor { b * a }
@@ -75,20 +75,16 @@ extension Tensor {
   public static prefix func - (a: Tensor) -> Tensor { a * -1 }
 
   /// The larger of each pair; where they are equal the gradient goes to `self`.
-  public func maximum(_ other: Tensor) -> Tensor { chosen(other, ck_maximum, "maximum") { $0 >= $1 } }
+  public func maximum(_ other: Tensor) -> Tensor { chosen(other, ck_maximum, "maximum") }
   /// The smaller of each pair; where they are equal the gradient goes to `self`.
-  public func minimum(_ other: Tensor) -> Tensor { chosen(other, ck_minimum, "minimum") { $0 <= $1 } }
+  public func minimum(_ other: Tensor) -> Tensor { chosen(other, ck_minimum, "minimum") }
 
   private func chosen(
-    _ other: Tensor, _ kernel: ck_binary_operation, _ name: StaticString,
-    mine: @escaping @Sendable (Float, Float) -> Bool
+    _ other: Tensor, _ kernel: ck_binary_operation, _ name: StaticString
   ) -> Tensor {
     let result = binary(other, kernel, name)
     return result.recorded(name, from: [self, other]) { [a = detached, b = other.detached, shape = result.shape] in
-      let (x, y) = (a.broadcast(to: shape), b.broadcast(to: shape))
-      let mask = Tensor(shape: shape) { buffer in
-        for i in buffer.indices { buffer[i] = mine(x.storage.pointer[i], y.storage.pointer[i]) ? 1 : 0 }
-      }
+      let mask = Device.backend.chosen(kernel, a.broadcast(to: shape), b.broadcast(to: shape))
       return [($0 * mask).summed(to: a.shape), ($0 * (1 - mask)).summed(to: b.shape)]
     }
   }
@@ -96,17 +92,10 @@ extension Tensor {
   /// Values limited to `range`; the gradient is 0 outside.
   public func clamped(to range: ClosedRange<Float>) -> Tensor {
     let (low, high) = (range.lowerBound, range.upperBound)
-    let result = Kernel.binary(ck_minimum, Kernel.binary(ck_maximum, self, low), high)
+    let result = Device.backend.binary(ck_minimum, Device.backend.binary(ck_maximum, self, low), high)
     return result.recorded("clamped", from: [self], ["low": .float(low), "high": .float(high)]) {
       [x = detached] outputGradient in
-      [
-        Tensor(shape: x.shape) { buffer in
-          for i in buffer.indices {
-            let value = x.storage.pointer[i]
-            buffer[i] = value >= low && value <= high ? outputGradient.storage.pointer[i] : 0
-          }
-        }
-      ]
+      [Device.backend.clampedGradient(x, range, outputGradient)]
     }
   }
 }

@@ -14,10 +14,10 @@ extension Tensor {
       batch: shape[0], heads: shape[2], queries: shape[1], keys: keys.shape[1], width: shape[3],
       scale: 1 / Float(shape[3]).squareRoot(), mask: mask,
       dropout: dropout > 0 ? Phase.withRandom { (key: $0.next(), rate: dropout) } : nil)
-    let (output, totals) = Kernel.attention(plan, self, keys, values)
+    let (output, totals) = Device.backend.attention(plan, self, keys, values)
     return output.recorded("attention", from: [self, keys, values], constants: [mask]) {
       [q = detached, k = keys.detached, v = values.detached] outputGradient in
-      let gradient = Kernel.attentionGradient(plan, q, k, v, output: output, totals: totals, outputGradient)
+      let gradient = Device.backend.attentionGradient(plan, q, k, v, output: output, totals: totals, outputGradient)
       return [gradient.q, gradient.k, gradient.v]
     }
   }

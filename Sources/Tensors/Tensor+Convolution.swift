@@ -26,7 +26,7 @@ extension Tensor {
     precondition(
       plan.outputHeight > 0 && plan.outputWidth > 0, "\(name): kernel \(weight.shape) is larger than \(shape)")
     // How the kernel goes about it depends on the number of images, and is no operation of a graph.
-    return GraphTrace.paused { Kernel.convolution(plan, self, weight, bias: bias) }.recorded(
+    return GraphTrace.paused { Device.backend.convolution(plan, self, weight, bias: bias) }.recorded(
       name, from: [self, weight, bias],
       ["stride": .ints([stride.y, stride.x]), "padding": .ints([padding.y, padding.x])]
     ) {
@@ -35,8 +35,8 @@ extension Tensor {
         wantsBias = bias?.isRecorded ?? false
       ] outputGradient in
       [
-        wantsX ? Kernel.convolutionInputGradient(plan, outputGradient, weight) : nil,
-        wantsWeight ? Kernel.convolutionWeightGradient(plan, x, outputGradient) : nil,
+        wantsX ? Device.backend.convolutionInputGradient(plan, outputGradient, weight) : nil,
+        wantsWeight ? Device.backend.convolutionWeightGradient(plan, x, outputGradient) : nil,
         wantsBias ? outputGradient.sum(axes: [0, 1, 2]) : nil,
       ]
     }
@@ -62,14 +62,14 @@ extension Tensor {
     let turned = weight.detached.permuted([0, 2, 1]).unsqueezed(0)
     let plan = ConvolutionPlan(
       [shape[0], 1, length, weight.shape[2]], turned.shape, stride: (1, stride), padding: (0, padding))
-    let result = Kernel.convolutionInputGradient(plan, self, turned).squeezed(1)
+    let result = Device.backend.convolutionInputGradient(plan, self, turned).squeezed(1)
     return result.recorded("convTransposed1d", from: [self, weight]) {
       [x = detached, wantsX = isRecorded, wantsWeight = weight.isRecorded] outputGradient in
       let long = outputGradient.unsqueezed(1)
       return [
-        wantsX ? Kernel.convolution(plan, long, turned, bias: nil).squeezed(1) : nil,
+        wantsX ? Device.backend.convolution(plan, long, turned, bias: nil).squeezed(1) : nil,
         wantsWeight
-          ? Kernel.convolutionWeightGradient(plan, long, x).squeezed(0).permuted([0, 2, 1]) : nil,
+          ? Device.backend.convolutionWeightGradient(plan, long, x).squeezed(0).permuted([0, 2, 1]) : nil,
       ]
     }
   }

@@ -1,5 +1,3 @@
-import CKernels
-
 extension Tensor {
   /// 8-bit images `[count, height, width, 3]` as numbers in 0...1, each cropped at its own offset:
   /// `[count, crop.height, crop.width, 3]`, a constant.
@@ -20,22 +18,7 @@ extension Tensor {
         "offset": .ints([offsets.first?.y ?? 0, offsets.first?.x ?? 0]),
       ]
     ) {
-      Tensor(shape: [count, crop.height, crop.width, 3]) { buffer in
-        pixels.withUnsafeBufferPointer { pixels in
-          nonisolated(unsafe) let (from, to) = (pixels, buffer)
-          guard count > 0 else { return }
-          let run = crop.width * 3
-          parallel(count: count, grain: max(1, Kernel.grain / (crop.height * run))) { range in
-            for image in range {
-              for row in 0..<crop.height {
-                ck_bytes(
-                  from.baseAddress! + ((image * height + offsets[image].y + row) * width + offsets[image].x) * 3,
-                  1 / 255, to.baseAddress! + (image * crop.height + row) * run, run)
-              }
-            }
-          }
-        }
-      }
+      Device.backend.images(pixels, count: count, height: height, width: width, crop: crop, offsets: offsets)
     }
   }
 }

@@ -1,5 +1,3 @@
-import CKernels
-
 extension Tensor {
   /// Mean 0 and variance 1 over the last axis, then `scale` and `bias`.
   public func layerNorm(scale: Tensor?, bias: Tensor?, epsilon: Float = 1e-5) -> Tensor {
@@ -14,16 +12,17 @@ extension Tensor {
   private func rowNorm(
     _ name: StaticString, scale: Tensor?, bias: Tensor?, epsilon: Float, centered: Bool
   ) -> Tensor {
-    let (result, moments) = Kernel.rowNorm(self, scale: scale, bias: bias, epsilon: epsilon, centered: centered)
+    let (result, moments) = Device.backend.rowNorm(self, scale: scale, bias: bias, epsilon: epsilon, centered: centered)
     return result.recorded(name, from: [self, scale, bias], ["epsilon": .float(epsilon)]) {
       [
         x = detached, scale = scale?.detached, wantsX = isRecorded, wantsScale = scale?.isRecorded ?? false,
         wantsBias = bias?.isRecorded ?? false
       ] outputGradient in
       let parameters =
-        wantsScale || wantsBias ? Kernel.rowNormParameters(x, moments: moments, outputGradient) : nil
+        wantsScale || wantsBias ? Device.backend.rowNormParameters(x, moments: moments, outputGradient) : nil
       return [
-        wantsX ? Kernel.rowNormGradient(x, moments: moments, scale: scale, outputGradient, centered: centered) : nil,
+        wantsX
+          ? Device.backend.rowNormGradient(x, moments: moments, scale: scale, outputGradient, centered: centered) : nil,
         wantsScale ? parameters!.scale : nil, wantsBias ? parameters!.bias : nil,
       ]
     }
@@ -70,12 +69,10 @@ extension Tensor {
   ) -> (output: Tensor, moments: Tensor, variance: Tensor) {
     precondition(adding == nil || adding!.shape == shape, "\(name): adding \(adding!.shape) to \(shape)")
     let plan = ChannelPlan(self, finish: finish)
-    let (moments, variance) = Kernel.channelMoments(
+    let (moments, variance) = Device.backend.channelMoments(
       plan, self, groups: groups, together: together, epsilon: epsilon)
-    let factors = Kernel.channelFactors(moments, scale: scale, bias: bias)
-    let result = Kernel.channelAffine(
-      plan, self, a: factors.storage.pointer, b: UnsafePointer(factors.storage.pointer + plan.channels),
-      step: together ? 0 : 2 * plan.channels, adding: adding)
+    let factors = Device.backend.channelFactors(moments, scale: scale, bias: bias)
+    let result = Device.backend.channelAffine(plan, self, ChannelFactors(normalizing: factors), adding: adding)
     let output = result.recorded(
       name, from: [self, scale, bias, adding],
       ["groups": .int(groups), "epsilon": .float(epsilon), "finish": .text("\(finish)")]
@@ -84,7 +81,7 @@ extension Tensor {
         x = detached, scale = scale?.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false
       ] outputGradient in
-      let gradient = Kernel.channelNormGradient(
+      let gradient = Device.backend.channelNormGradient(
         plan, x, moments: moments, groups: groups, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded,
         outputGradient)
       return [
@@ -109,9 +106,7 @@ extension Tensor {
       "modulated: scale \(scale.shape) for \(shape)")
     precondition(bias == nil || bias!.shape == scale.shape, "modulated: bias \(bias!.shape), scale \(scale.shape)")
     precondition(adding == nil || adding!.shape == shape, "modulated: adding \(adding!.shape) to \(shape)")
-    let result = Kernel.channelAffine(
-      plan, self, a: scale.storage.pointer, b: bias.map { UnsafePointer($0.storage.pointer) },
-      step: scale.rank == 1 ? 0 : plan.channels, adding: adding)
+    let result = Device.backend.channelAffine(plan, self, ChannelFactors(scale: scale, bias: bias), adding: adding)
     return result.recorded(
       "modulated", from: [self, scale, bias, adding], ["finish": .text("\(finish)")]
     ) {
@@ -119,7 +114,7 @@ extension Tensor {
         x = detached, scale = scale.detached, bias = bias?.detached, adding = adding?.detached,
         wantsAdded = adding?.isRecorded ?? false
       ] outputGradient in
-      let gradient = Kernel.channelAffineGradient(
+      let gradient = Device.backend.channelAffineGradient(
         plan, x, scale: scale, bias: bias, adding: adding, wantsAdded: wantsAdded, outputGradient)
       return [gradient.x, gradient.scale, bias == nil ? nil : gradient.bias, gradient.added]
     }

@@ -4,19 +4,13 @@ extension Tensor {
     precondition(rank == 3 && shape[2] == 3 && shape[1] > 0, "\(operation): shape \(shape) is not [batch, points, 3]")
   }
 
-  private func withItems<Result>(_ body: (_ item: Int, UnsafePointer<Float>) -> Result) -> [Result] {
-    withUnsafeBufferPointer { buffer in
-      (0..<shape[0]).map { body($0, buffer.baseAddress! + $0 * shape[1] * shape[2]) }
-    }
-  }
-
   /// The places of `count` points as far apart as can be: the first, then always the one farthest from all chosen, the first
   /// of equals (farthest point sampling). `[batch][count]`; no gradient goes through a choice.
   public func farthestPoints(_ count: Int) -> [[Int]] {
     checkPoints("farthestPoints")
     precondition((1...shape[1]).contains(count), "farthestPoints: \(count) of \(shape[1]) points")
     return GraphTrace.indices("farthestPoints", [self], ["count": .int(count)]) {
-      withItems { _, rows in Kernel.farthestPoints(rows, count: shape[1], choosing: count) }
+      Device.backend.farthestPoints(self, choosing: count)
     }
   }
 
@@ -26,12 +20,7 @@ extension Tensor {
     others.checkPoints("nearest")
     precondition(shape[0] == others.shape[0], "nearest: shapes \(shape) and \(others.shape)")
     return GraphTrace.indices("nearest", [self, others]) {
-      others.withUnsafeBufferPointer { buffer in
-        withItems { item, rows in
-          Kernel.nearest(
-            rows, count: shape[1], in: buffer.baseAddress! + item * 3 * others.shape[1], count: others.shape[1])
-        }
-      }
+      Device.backend.nearest(self, in: others)
     }
   }
 

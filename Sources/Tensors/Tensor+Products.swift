@@ -15,8 +15,9 @@ extension Tensor {
       return reshaped([-1, k]).matmul(other, transposingOther: transposingOther).reshaped(leading + [m, n])
     }
     let batch = leading.reduce(1, *)
-    let result = Kernel.products(
-      batch: batch, m, n, k, self, transposingSelf, other, transposingOther, shape: leading + [m, n])
+    let result = Device.backend.products(
+      batch: batch, m, n, k, self, transposingSelf, other, transposingOther, bias: nil,
+      shape: leading + [m, n])
     let (wantsA, wantsB) = (isRecorded, other.isRecorded)
     return result.recorded(
       "matmul", from: [self, other],
@@ -45,7 +46,7 @@ extension Tensor {
     guard let bias else { return (rank == 1 ? unsqueezed(0) : self).matmul(weight).reshaped(shape.dropLast() + [-1]) }
     let (k, n) = (weight.shape[0], weight.shape[1])
     let m = count / max(k, 1)
-    let result = Kernel.products(
+    let result = Device.backend.products(
       batch: 1, m, n, k, self, false, weight, false, bias: bias, shape: shape.dropLast() + [n])
     return result.recorded("linear", from: [self, weight, bias]) {
       [

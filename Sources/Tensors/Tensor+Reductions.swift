@@ -1,5 +1,3 @@
-import CKernels
-
 extension Tensor {
   func axis(_ axis: Int) -> Int {
     let index = axis < 0 ? axis + rank : axis
@@ -20,7 +18,7 @@ extension Tensor {
       }
       var first = last
       while first > 0, chosen.contains(first - 1) { first -= 1 }
-      result = Kernel.sum(result, over: first...last)
+      result = Device.backend.sum(result, over: first...last)
       last = first - 1
     }
     let kept = shape.indices.map { chosen.contains($0) ? 1 : shape[$0] }
@@ -55,16 +53,7 @@ extension Tensor {
   /// The index of the largest value along `axis`, the first where several are.
   public func argmax(axis: Int) -> [Int] {
     GraphTrace.noteRead(self)
-    return placesOfLargest(axis: self.axis(axis))
-  }
-
-  private func placesOfLargest(axis: Int) -> [Int] {
-    let (outer, size, inner) = split(at: axis)
-    let values = storage.pointer
-    return (0..<outer * inner).map { cell in
-      let base = cell / inner * size * inner + cell % inner
-      return (1..<max(size, 1)).reduce(0) { values[base + $1 * inner] > values[base + $0 * inner] ? $1 : $0 }
-    }
+    return Device.backend.placesOfLargest(self, axis: self.axis(axis))
   }
 
   /// Of `[..., count, width]` the row whose weight in `[..., count]` is the largest, the first of equals: `[..., width]`.
@@ -73,7 +62,7 @@ extension Tensor {
       weights.rank >= 1 && Array(shape.dropLast()) == weights.shape, "rows(atLargest:): \(shape) and \(weights.shape)")
     let (count, width) = (shape[rank - 2], shape[rank - 1])
     return GraphTrace.operation("rows at largest", [self, weights]) {
-      let places = weights.placesOfLargest(axis: weights.rank - 1).enumerated().map { $0 * count + $1 }
+      let places = Device.backend.placesOfLargest(weights, axis: weights.rank - 1).enumerated().map { $0 * count + $1 }
       return reshaped([-1, width]).gathered(places).reshaped(weights.shape.dropLast() + [width])
     }
   }
@@ -82,22 +71,18 @@ extension Tensor {
   public func maximum(axis: Int, keepingDimensions: Bool = false) -> Tensor {
     let axis = self.axis(axis)
     let (_, size, inner) = split(at: axis)
-    let places = placesOfLargest(axis: axis)
+    let places = Device.backend.placesOfLargest(self, axis: axis)
     let indices = places.enumerated().map { $0 / inner * size * inner + $1 * inner + $0 % inner }
     var final = shape
     if keepingDimensions { final[axis] = 1 } else { final.remove(at: axis) }
-    let result = Tensor(shape: final) { buffer in
-      for (cell, index) in indices.enumerated() { buffer[cell] = storage.pointer[index] }
-    }
+    let flat = Tensor(shape: [count], storage: storage)
+    let result = Tensor(shape: final, storage: Device.backend.gathered(flat, indices, axis: 0).storage)
     return result.recorded(
       "maximum", from: [self], ["axis": .int(axis), "keeping": .int(keepingDimensions ? 1 : 0)]
     ) { [shape] outputGradient in
-      [
-        Tensor(shape: shape) { buffer in
-          buffer.update(repeating: 0)
-          for (cell, index) in indices.enumerated() { buffer[index] = outputGradient.storage.pointer[cell] }
-        }
-      ]
+      let flat = Tensor(shape: [indices.count], storage: outputGradient.storage)
+      let spread = Device.backend.scattered(flat, indices, shape: [shape.reduce(1, *)], axis: 0)
+      return [Tensor(shape: shape, storage: spread.storage)]
     }
   }
 

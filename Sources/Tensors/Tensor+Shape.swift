@@ -33,7 +33,7 @@ extension Tensor {
     precondition(axes.sorted() == Array(0..<rank), "permuted: axes \(axes) of shape \(shape)")
     var inverse = axes
     for (new, old) in axes.enumerated() { inverse[old] = new }
-    return Kernel.permuted(self, axes).recorded("permuted", from: [self], ["axes": .ints(axes)]) { [inverse] in
+    return Device.backend.permuted(self, axes).recorded("permuted", from: [self], ["axes": .ints(axes)]) { [inverse] in
       [$0.permuted(inverse)]
     }
   }
@@ -50,15 +50,8 @@ extension Tensor {
     let axis = self.axis(axis)
     precondition(
       range.lowerBound >= 0 && range.upperBound <= shape[axis], "sliced: \(range) of axis \(axis) of \(shape)")
-    let (outer, size, inner) = split(at: axis)
-    var final = shape
-    final[axis] = range.count
-    let result = Tensor(shape: final) { buffer in
-      guard buffer.count > 0 else { return }
-      Kernel.copyRows(
-        from: storage.pointer + range.lowerBound * inner, step: size * inner, to: buffer.baseAddress!,
-        step: range.count * inner, rows: outer, width: range.count * inner)
-    }
+    let size = shape[axis]
+    let result = Device.backend.sliced(self, axis: axis, range)
     return result.recorded(
       "sliced", from: [self],
       ["axis": .int(axis), "start": .int(range.lowerBound), "end": .int(range.upperBound)]
@@ -71,16 +64,8 @@ extension Tensor {
   public func padded(axis: Int, before: Int, after: Int, value: Float = 0) -> Tensor {
     let axis = self.axis(axis)
     precondition(before >= 0 && after >= 0, "padded: by \(before) and \(after)")
-    let (outer, size, inner) = split(at: axis)
-    var final = shape
-    final[axis] = before + size + after
-    let result = Tensor(shape: final) { buffer in
-      buffer.update(repeating: value)
-      guard count > 0 else { return }
-      Kernel.copyRows(
-        from: storage.pointer, step: size * inner, to: buffer.baseAddress! + before * inner,
-        step: (before + size + after) * inner, rows: outer, width: size * inner)
-    }
+    let size = shape[axis]
+    let result = Device.backend.padded(self, axis: axis, before: before, after: after, value: value)
     return result.recorded(
       "padded", from: [self],
       ["axis": .int(axis), "before": .int(before), "after": .int(after), "value": .float(value)]
@@ -92,7 +77,9 @@ extension Tensor {
     guard target != shape else { return self }
     precondition(
       Tensor.broadcastShape(shape, target, "broadcast") == target, "broadcast: \(shape) to \(target)")
-    return Kernel.broadcast(self, to: target).recorded("broadcast", from: [self]) { [shape] in [$0.summed(to: shape)] }
+    return Device.backend.broadcast(self, to: target).recorded("broadcast", from: [self]) { [shape] in
+      [$0.summed(to: shape)]
+    }
   }
 
   /// Tensors behind one another along an axis; the other axes are equal.
@@ -107,18 +94,7 @@ extension Tensor {
       precondition(other == tensors[0].shape, "concatenated: \(tensors.map(\.shape)) along axis \(axis)")
       return total + tensor.shape[axis]
     }
-    let (outer, size, inner) = (final[..<axis].reduce(1, *), final[axis], final[(axis + 1)...].reduce(1, *))
-    let result = Tensor(shape: final) { buffer in
-      guard buffer.count > 0 else { return }
-      var start = 0
-      for tensor in tensors {
-        let width = tensor.shape[axis] * inner
-        Kernel.copyRows(
-          from: tensor.storage.pointer, step: width, to: buffer.baseAddress! + start, step: size * inner, rows: outer,
-          width: width)
-        start += width
-      }
-    }
+    let result = Device.backend.concatenated(tensors, axis: axis, shape: final)
     let sizes = tensors.map { $0.shape[axis] }
     let wanted = tensors.map(\.isRecorded)
     return result.recorded("concatenated", from: tensors, ["axis": .int(axis)]) { outputGradient in
@@ -138,22 +114,13 @@ extension Tensor {
   /// Slices of `axis` by index, repeats allowed: an embedding's rows.
   public func gathered(_ indices: [Int], axis: Int = 0) -> Tensor {
     let axis = self.axis(axis)
-    let (outer, size, inner) = split(at: axis)
+    let size = shape[axis]
     precondition(indices.allSatisfy { (0..<size).contains($0) }, "gathered: an index outside 0..<\(size)")
-    var final = shape
-    final[axis] = indices.count
-    let result = Tensor(shape: final) { buffer in
-      for cell in 0..<outer {
-        for (place, index) in indices.enumerated() {
-          (buffer.baseAddress! + (cell * indices.count + place) * inner).update(
-            from: storage.pointer + (cell * size + index) * inner, count: inner)
-        }
-      }
-    }
+    let result = Device.backend.gathered(self, indices, axis: axis)
     return result.recorded(
       "gathered", from: [self], ["axis": .int(axis), "indices": .ints(indices)]
     ) { [shape] outputGradient in
-      [Kernel.scattered(outputGradient, indices, shape: shape, axis: axis)]
+      [Device.backend.scattered(outputGradient, indices, shape: shape, axis: axis)]
     }
   }
 }

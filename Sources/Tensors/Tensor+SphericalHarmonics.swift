@@ -19,7 +19,7 @@ extension Tensor {
     let (count, terms) = (coefficients.shape[0], coefficients.shape[1])
     precondition(
       means.shape == [count, 3], "sphericalHarmonicColors: means have shape \(means.shape), not [\(count), 3]")
-    let colors = Kernel.sphericalHarmonicColors(means, coefficients, from: camera)
+    let colors = Device.backend.sphericalHarmonicColors(means, coefficients, from: camera)
     return colors.recorded("sphericalHarmonicColors", from: [means, coefficients]) {
       [
         means = means.detached, coefficients = coefficients.detached,
@@ -27,10 +27,11 @@ extension Tensor {
       ] outputGradient in
       [
         wantsMeans
-          ? Kernel.sphericalHarmonicMeanGradient(means, coefficients, colors: colors, from: camera, outputGradient)
+          ? Device.backend.sphericalHarmonicMeanGradient(
+            means, coefficients, colors: colors, from: camera, outputGradient)
           : nil,
         wantsCoefficients
-          ? Kernel.sphericalHarmonicCoefficientGradient(
+          ? Device.backend.sphericalHarmonicCoefficientGradient(
             means, terms: terms, colors: colors, from: camera, outputGradient)
           : nil,
       ]

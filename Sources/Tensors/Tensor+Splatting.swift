@@ -22,9 +22,9 @@ extension Tensor {
     }
     precondition(opacities.rank == 1, "splatted: opacities have shape \(opacities.shape)")
     let inputs = [means, scales, rotations, colors, opacities]
-    let (image, state) = Kernel.splat(inputs, view: view, background: background)
+    let (image, state) = Device.backend.splat(inputs, view: view, background: background)
     return image.recorded("splatted", from: inputs) { [inputs = inputs.map(\.detached)] outputGradient in
-      Kernel.splatGradient(inputs, state, view: view, background: background, outputGradient)
+      Device.backend.splatGradient(inputs, state, view: view, background: background, outputGradient)
     }
   }
 }

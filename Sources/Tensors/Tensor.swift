@@ -5,7 +5,7 @@
 public struct Tensor: Sendable {
   /// The length of every axis; empty for a single number.
   public let shape: [Int]
-  var storage: Storage
+  package var storage: Storage
   let slot: Tape.Slot?
 
   init(shape: [Int], storage: Storage, slot: Tape.Slot? = nil) {

@@ -74,6 +74,6 @@ enum Small {
   static func untouched(_ module: some Module, _ loss: () -> Tensor) -> [String] {
     let (_, gradients) = withGradients(random: Random(seed: 1), loss)
     return module.parameters().filter { $0.parameter.isTrainable }
-      .filter { gradients[$0.parameter].map { $0.sumOfSquares == 0 } ?? true }.map(\.name)
+      .filter { gradients[$0.parameter].map { Tensor.sumOfSquares([$0]) == 0 } ?? true }.map(\.name)
   }
 }

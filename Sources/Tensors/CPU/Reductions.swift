@@ -66,6 +66,15 @@ extension Kernel {
     }
   }
 
+  static func placesOfLargest(_ x: Tensor, axis: Int) -> [Int] {
+    let (outer, size, inner) = x.split(at: axis)
+    let values = x.storage.pointer
+    return (0..<outer * inner).map { cell in
+      let base = cell / inner * size * inner + cell % inner
+      return (1..<max(size, 1)).reduce(0) { values[base + $1 * inner] > values[base + $0 * inner] ? $1 : $0 }
+    }
+  }
+
   /// Memory for the length of `body`, from the pool.
   static func withScratch<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
     let storage = Storage(count: count, kind: .scratch)

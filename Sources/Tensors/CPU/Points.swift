@@ -2,6 +2,21 @@ import CKernels
 
 // Points in space: which are far apart, and which is near.
 extension Kernel {
+  static func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]] {
+    (0..<x.shape[0]).map {
+      farthestPoints(x.storage.pointer + $0 * x.shape[1] * 3, count: x.shape[1], choosing: count)
+    }
+  }
+
+  static func nearest(_ x: Tensor, in others: Tensor) -> [[Int]] {
+    let (count, otherCount) = (x.shape[1], others.shape[1])
+    return (0..<x.shape[0]).map {
+      nearest(
+        x.storage.pointer + $0 * 3 * count, count: count, in: others.storage.pointer + $0 * 3 * otherCount,
+        count: otherCount)
+    }
+  }
+
   /// Writes the three coordinates of `[points, 3]` rows apart, the points in an order.
   private static func separate(
     _ rows: UnsafePointer<Float>, _ order: some RandomAccessCollection<Int>, to axes: UnsafeMutablePointer<Float>
@@ -16,7 +31,7 @@ extension Kernel {
   /// Points lie in buckets of neighbors. A bucket whose box is farther from the new point than its own farthest point is
   /// from those before cannot change and is not looked at: after a while that is nearly all of them (QuickFPS, Han et al.
   /// 2023). The result is that of looking at every point.
-  static func farthestPoints(_ rows: UnsafePointer<Float>, count: Int, choosing wanted: Int) -> [Int] {
+  private static func farthestPoints(_ rows: UnsafePointer<Float>, count: Int, choosing wanted: Int) -> [Int] {
     let size = 128
     let order = neighbors(rows, count: count, bucket: size)
     let buckets = (count + size - 1) / size
@@ -89,7 +104,9 @@ extension Kernel {
   }
 
   /// For each of the points `a` the place of the nearest of `b`, the first of equals.
-  static func nearest(_ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int) -> [Int] {
+  private static func nearest(_ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int)
+    -> [Int]
+  {
     withScratch(4 * n + 3 * m) { scratch in
       nonisolated(unsafe) let (x, y, distances) = (scratch, scratch + 3 * n, scratch + 3 * (n + m))
       separate(a, 0..<n, to: x)

@@ -1,7 +1,7 @@
 import CKernels
 
 extension Kernel {
-  static func copyRows(
+  private static func copyRows(
     from: UnsafePointer<Float>, step fromStep: Int, to: UnsafeMutablePointer<Float>, step toStep: Int, rows: Int,
     width: Int
   ) {
@@ -9,6 +9,61 @@ extension Kernel {
     guard width > 0 else { return }
     parallel(count: rows, grain: max(1, 4 * grain / width)) { range in
       for row in range { (to + row * toStep).update(from: from + row * fromStep, count: width) }
+    }
+  }
+
+  static func sliced(_ x: Tensor, axis: Int, _ range: Range<Int>) -> Tensor {
+    let (outer, size, inner) = x.split(at: axis)
+    var shape = x.shape
+    shape[axis] = range.count
+    return Tensor(shape: shape) { buffer in
+      guard buffer.count > 0 else { return }
+      copyRows(
+        from: x.storage.pointer + range.lowerBound * inner, step: size * inner, to: buffer.baseAddress!,
+        step: range.count * inner, rows: outer, width: range.count * inner)
+    }
+  }
+
+  static func padded(_ x: Tensor, axis: Int, before: Int, after: Int, value: Float) -> Tensor {
+    let (outer, size, inner) = x.split(at: axis)
+    var shape = x.shape
+    shape[axis] = before + size + after
+    return Tensor(shape: shape) { buffer in
+      buffer.update(repeating: value)
+      guard x.count > 0 else { return }
+      copyRows(
+        from: x.storage.pointer, step: size * inner, to: buffer.baseAddress! + before * inner,
+        step: (before + size + after) * inner, rows: outer, width: size * inner)
+    }
+  }
+
+  static func concatenated(_ tensors: [Tensor], axis: Int, shape: [Int]) -> Tensor {
+    let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
+    return Tensor(shape: shape) { buffer in
+      guard buffer.count > 0 else { return }
+      var start = 0
+      for tensor in tensors {
+        let width = tensor.shape[axis] * inner
+        copyRows(
+          from: tensor.storage.pointer, step: width, to: buffer.baseAddress! + start, step: size * inner, rows: outer,
+          width: width)
+        start += width
+      }
+    }
+  }
+
+  static func gathered(_ x: Tensor, _ indices: [Int], axis: Int) -> Tensor {
+    let (outer, size, inner) = x.split(at: axis)
+    var shape = x.shape
+    shape[axis] = indices.count
+    return Tensor(shape: shape) { buffer in
+      let from = x.storage.pointer
+      for cell in 0..<outer {
+        for (place, index) in indices.enumerated() {
+          (buffer.baseAddress! + (cell * indices.count + place) * inner).update(
+            from: from + (cell * size + index) * inner, count: inner)
+        }
+      }
     }
   }
 

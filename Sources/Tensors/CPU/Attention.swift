@@ -1,12 +1,12 @@
 import CKernels
 
 /// The sizes of one attention, and where each head's rows are: `[batch, tokens, heads, width]`.
-struct AttentionPlan: Sendable {
-  let batch, heads, queries, keys, width: Int
-  let scale: Float
+package struct AttentionPlan: Sendable {
+  package let batch, heads, queries, keys, width: Int
+  package let scale: Float
   /// `[batch or 1, heads or 1, queries, keys]`.
-  let mask: Tensor?
-  let dropout: (key: UInt64, rate: Float)?
+  package let mask: Tensor?
+  package let dropout: (key: UInt64, rate: Float)?
 
   var step: Int { heads * width }
 

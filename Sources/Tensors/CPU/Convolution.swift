@@ -1,10 +1,10 @@
 import CKernels
 
 /// The sizes of one convolution of `[images, height, width, inputs]` by `[kernelHeight, kernelWidth, inputs, outputs]`.
-struct ConvolutionPlan: Sendable {
-  var images, height, width, inputs, outputs: Int
-  var kernelHeight, kernelWidth: Int
-  var strideY, strideX, paddingY, paddingX: Int
+package struct ConvolutionPlan: Sendable {
+  package var images, height, width, inputs, outputs: Int
+  package var kernelHeight, kernelWidth: Int
+  package var strideY, strideX, paddingY, paddingX: Int
   /// Whether a tape records. When none does, an image's bits must not depend on how many others there are.
   var isRecorded = Tape.current != nil
 
@@ -15,12 +15,12 @@ struct ConvolutionPlan: Sendable {
     (paddingY, paddingX) = padding
   }
 
-  var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
-  var outputWidth: Int { (width + 2 * paddingX - kernelWidth) / strideX + 1 }
-  var outputPixels: Int { outputHeight * outputWidth }
-  var inputPixels: Int { height * width }
+  package var outputHeight: Int { (height + 2 * paddingY - kernelHeight) / strideY + 1 }
+  package var outputWidth: Int { (width + 2 * paddingX - kernelWidth) / strideX + 1 }
+  package var outputPixels: Int { outputHeight * outputWidth }
+  package var inputPixels: Int { height * width }
   /// The length of one row of patches.
-  var patch: Int { kernelHeight * kernelWidth * inputs }
+  package var patch: Int { kernelHeight * kernelWidth * inputs }
 
   /// The ways to work a convolution out, chosen by what each has to multiply and to copy.
   enum Method {

@@ -1,6 +1,6 @@
 import CKernels
 
-/// The list of kernels that operations call: the seam for a second device. Nothing above touches raw memory.
+/// What the processor does for each requirement of `Backend`. Nothing above touches raw memory.
 enum Kernel {
   static let grain = 32_768
 }
@@ -31,6 +31,32 @@ extension Kernel {
 
   static func dropout(_ x: Tensor, key: UInt64, rate: Float) -> Tensor {
     elementwise(x) { ck_dropout($1, $2, $0.count, key, UInt64($0.lowerBound), rate) }
+  }
+
+  static func chosen(_ operation: ck_binary_operation, _ a: Tensor, _ b: Tensor) -> Tensor {
+    elementwise(a) { range, x, to in
+      let y = b.storage.pointer + range.lowerBound
+      for i in 0..<range.count { to[i] = (operation == ck_maximum ? x[i] >= y[i] : x[i] <= y[i]) ? 1 : 0 }
+    }
+  }
+
+  static func clampedGradient(_ x: Tensor, _ bounds: ClosedRange<Float>, _ outputGradient: Tensor) -> Tensor {
+    elementwise(x) { range, x, to in
+      let above = outputGradient.storage.pointer + range.lowerBound
+      for i in 0..<range.count { to[i] = x[i] >= bounds.lowerBound && x[i] <= bounds.upperBound ? above[i] : 0 }
+    }
+  }
+
+  static func accumulate(_ part: Tensor, into sum: inout Tensor) {
+    nonisolated(unsafe) let (from, to) = (part.storage.pointer, sum.mutate())
+    parallel(count: sum.count, grain: grain) {
+      ck_accumulate(from + $0.lowerBound, to + $0.lowerBound, $0.count)
+    }
+  }
+
+  static func mix(_ other: Tensor, share: Float, into values: inout Tensor) {
+    nonisolated(unsafe) let (from, to) = (other.storage.pointer, values.mutate())
+    parallel(count: values.count, grain: 65_536) { ck_mix(from + $0.lowerBound, share, to + $0.lowerBound, $0.count) }
   }
 
   /// Both broadcast to `shape`: one run of the inner axes after another, each with a vector loop.

@@ -16,9 +16,9 @@ public enum Finish: Sendable {
 }
 
 /// A tensor with channels last as the channel-wise kernels see it: `[images, pixels, channels]`.
-struct ChannelPlan: Sendable {
-  let images, pixels, channels: Int
-  let finish: Finish
+package struct ChannelPlan: Sendable {
+  package let images, pixels, channels: Int
+  package let finish: Finish
 
   init(_ x: Tensor, finish: Finish) {
     channels = x.shape.last ?? 1
@@ -31,6 +31,32 @@ struct ChannelPlan: Sendable {
 
   /// Images of a chunk worth its start.
   var grain: Int { max(1, Kernel.grain / 4 / max(size, 1)) }
+}
+
+/// What each channel is multiplied by, and what is added: two tensors, or one that holds both.
+package struct ChannelFactors: Sendable {
+  package let scale: Tensor
+  package let bias: Tensor?
+  /// Where the bias begins in its tensor.
+  package let biasStart: Int
+  /// Numbers from an image's factors to the next one's; 0 where all have the same.
+  package let step: Int
+
+  /// - Parameter both: `[sets, 2, channels]`, as `Backend.channelFactors` gives it.
+  init(normalizing both: Tensor) {
+    (scale, bias, biasStart) = (both, both, both.shape[2])
+    step = both.shape[0] == 1 ? 0 : 2 * both.shape[2]
+  }
+
+  /// - Parameters:
+  ///   - scale: `[channels]` or `[images, channels]`; `bias` likewise.
+  init(scale: Tensor, bias: Tensor?) {
+    (self.scale, self.bias, biasStart) = (scale, bias, 0)
+    step = scale.rank == 1 || scale.shape[0] == 1 ? 0 : scale.shape[1]
+  }
+
+  fileprivate var scales: UnsafePointer<Float> { UnsafePointer(scale.storage.pointer) }
+  fileprivate var biases: UnsafePointer<Float>? { bias.map { UnsafePointer($0.storage.pointer + biasStart) } }
 }
 
 // Every one of these is `finish(x * a + b + added)` with `a` and `b` by channel, and differs in where they come from:
@@ -105,14 +131,12 @@ extension Kernel {
     }
   }
 
-  /// - Parameters:
-  ///   - a: the first image's, `step` numbers before the next one's (0 for all the same); `b` likewise.
-  static func channelAffine(
-    _ plan: ChannelPlan, _ x: Tensor, a: UnsafePointer<Float>, b: UnsafePointer<Float>?, step: Int, adding: Tensor?
-  ) -> Tensor {
+  static func channelAffine(_ plan: ChannelPlan, _ x: Tensor, _ factors: ChannelFactors, adding: Tensor?) -> Tensor {
     Tensor(shape: x.shape) { buffer in
       guard x.count > 0 else { return }
-      nonisolated(unsafe) let (from, to, a, b) = (x.storage.pointer, buffer.baseAddress!, a, b)
+      nonisolated(unsafe) let (from, to) = (x.storage.pointer, buffer.baseAddress!)
+      nonisolated(unsafe) let (a, b) = (factors.scales, factors.biases)
+      let step = factors.step
       let channels = plan.channels
       // No sums: images may be cut anywhere.
       let block = max(1, min(plan.pixels, grain / 2 / channels))
@@ -132,15 +156,16 @@ extension Kernel {
 
   /// The gradient before the finish, and by image its sums and its products with `x - mean`: `[images, 2, channels]`.
   private static func channelUpstream(
-    _ plan: ChannelPlan, _ x: Tensor, a: UnsafePointer<Float>, b: UnsafePointer<Float>?, step: Int, adding: Tensor?,
-    mean: UnsafePointer<Float>?, meanStep: Int, _ outputGradient: Tensor
+    _ plan: ChannelPlan, _ x: Tensor, _ factors: ChannelFactors, adding: Tensor?, mean: UnsafePointer<Float>?,
+    _ outputGradient: Tensor
   ) -> (dz: Tensor, sums: Tensor) {
     let sums = Storage(count: plan.images * 2 * plan.channels)
     let dz = Tensor(shape: x.shape) { buffer in
       nonisolated(unsafe) let (from, above, to) = (
         x.storage.pointer, outputGradient.storage.pointer, buffer.baseAddress!
       )
-      nonisolated(unsafe) let (a, b, mean) = (a, b, mean)
+      nonisolated(unsafe) let (a, b, mean) = (factors.scales, factors.biases, mean)
+      let step = factors.step
       parallel(count: plan.images, grain: plan.grain) { range in
         for image in range {
           let start = image * plan.size
@@ -149,7 +174,7 @@ extension Kernel {
           ck_channel_upstream(
             plan.finish.kernel, from + start, a + image * step, b.map { $0 + image * step },
             adding.map { UnsafePointer($0.storage.pointer + start) }, above + start,
-            mean.map { $0 + image * meanStep }, to + start, own, own + plan.channels, plan.pixels, plan.channels)
+            mean.map { $0 + image * step }, to + start, own, own + plan.channels, plan.pixels, plan.channels)
         }
       }
     }
@@ -163,11 +188,9 @@ extension Kernel {
   ) -> (x: Tensor, added: Tensor?, scale: Tensor, bias: Tensor) {
     let (images, channels) = (plan.images, plan.channels)
     let together = moments.shape[0] == 1 && images > 1
-    let step = together ? 0 : 2 * channels
     let factors = channelFactors(moments, scale: scale, bias: bias)
     let (dz, sums) = channelUpstream(
-      plan, x, a: factors.storage.pointer, b: UnsafePointer(factors.storage.pointer + channels), step: step,
-      adding: adding, mean: moments.storage.pointer, meanStep: step, outputGradient)
+      plan, x, ChannelFactors(normalizing: factors), adding: adding, mean: moments.storage.pointer, outputGradient)
     let sets = moments.shape[0]
     let members = together ? images : 1
     let width = channels / groups
@@ -225,8 +248,7 @@ extension Kernel {
     let (images, channels) = (plan.images, plan.channels)
     let shared = scale.count == channels && images > 1
     let (dz, sums) = channelUpstream(
-      plan, x, a: scale.storage.pointer, b: bias.map { UnsafePointer($0.storage.pointer) },
-      step: shared ? 0 : channels, adding: adding, mean: nil, meanStep: 0, outputGradient)
+      plan, x, ChannelFactors(scale: scale, bias: bias), adding: adding, mean: nil, outputGradient)
     let dx = wantsAdded ? Tensor(shape: x.shape, storage: Storage(count: x.count)) : dz
     nonisolated(unsafe) let (above, to) = (dz.storage.pointer, dx.storage.pointer)
     parallel(count: images, grain: plan.grain) { range in

@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 
 /// What an image of Gaussians keeps for the backward pass.
-struct SplattingState: Sendable {
+package struct SplattingState: Sendable {
   /// Of every Gaussian, those that are not drawn with an opacity of 0.
   fileprivate(set) var splats: [ck_splat] = []
   /// Tiles side by side in a row, and rows of them.
