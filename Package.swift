@@ -8,7 +8,7 @@ let rooms: [Target.Dependency] = [
   "Demonstrations", "Encoders", "Environments", "GaussianWorld", "Kitchenette", "Policies",
 ]
 let house: [Target.Dependency] =
-  rooms + ["Training", "Evaluation", "Export", "Serving", "Imitation", "Media", "Files", "Layers", "Tensors"]
+  rooms + ["CUDA", "Training", "Evaluation", "Export", "Serving", "Imitation", "Media", "Files", "Layers", "Tensors"]
 
 func tests(_ room: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
@@ -20,6 +20,8 @@ let package = Package(
   products: [
     .library(name: "ImitationKit", targets: ["ImitationKit", "Commands"]),
     .executable(name: "imitate", targets: ["imitate"]),
+    // Opened by tests in the place of CUDA's libraries: the same kernels on the processor.
+    .library(name: "FakeCUDA", type: .dynamic, targets: ["FakeCUDA"]),
   ],
   traits: [
     .trait(name: "Kitchenette", description: "The embedded simulator; needs libmujoco-dev and libosmesa6-dev."),
@@ -45,6 +47,11 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),
     .target(name: "Files", dependencies: ["Tensors", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Media", dependencies: ["Tensors", "CJPEG", "CZlib"]),
+    .target(name: "CCUDA", linkerSettings: [.linkedLibrary("dl")]),
+    .target(
+      name: "CUDA",
+      dependencies: ["Tensors", "Files", "CKernels", "CCUDA", .product(name: "Crypto", package: "swift-crypto")],
+      resources: [.embedInCode("Kernels")]),
     .target(name: "Layers", dependencies: ["Tensors", "Files"]),
     .target(name: "Imitation", dependencies: ["Layers", "Media", "Files", "Tensors"]),
     .target(
@@ -93,6 +100,10 @@ let package = Package(
 
     .target(name: "Support", dependencies: ["Imitation", "Layers", "Tensors"], path: "Tests/Support"),
     tests("Tensors", ["Tensors", "CKernels"]),
+    .target(
+      name: "FakeCUDA", path: "Tests/FakeCUDA",
+      cxxSettings: [.headerSearchPath("../../Sources/CUDA/Kernels"), .headerSearchPath("../../Sources/CCUDA/include")]),
+    tests("CUDA", ["CUDA", "CKernels", "Encoders", "Imitation", "Layers", "Policies", "Tensors"]),
     tests("Files", ["Files", "Tensors"]),
     tests("Media", ["Media"]),
     tests("Layers", ["Layers", "Tensors"]),
@@ -128,7 +139,8 @@ let package = Package(
       ],
       exclude: ["Outside"]),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx20
 )
 
 // `./run fuzz` builds it, with the flags that link libFuzzer; no other build has it.

@@ -18,7 +18,7 @@ public struct ImitateCommand: ParsableCommand {
       Evaluate.self, Replay.self,
       Ablate.self, WriteReport.self,
       ExportPolicy.self, Import.self, Serve.self,
-      Verify.self, World.self, Probe.self, Benchmark.self, Doctor.self,
+      Verify.self, World.self, Probe.self, Benchmark.self, Doctor.self, CUDAReport.self,
       ServeEnvironment.self, Worker.self, DoctorCheck.self,
     ])
 

@@ -35,6 +35,8 @@ package final class ActionScheduler: Sendable {
   /// Asked under the lock.
   private nonisolated(unsafe) let make: () throws -> Agent
   private let condition = NSCondition()
+  /// What the policy computes on: of whoever made this.
+  private let device = Device.current
 
   /// - Parameter agent: makes agents of one policy.
   package init(agent: @escaping () throws -> Agent) { make = agent }
@@ -82,7 +84,7 @@ package final class ActionScheduler: Sendable {
     condition.unlock()
     let start = ContinuousClock.now
     let outcomes = Threads.$isSerial.withValue(!isAlone || Threads.isSerial) {
-      Agent.outcomes(of: batch.map(\.agent), for: batch.map(\.observation))
+      Device.with(device) { Agent.outcomes(of: batch.map(\.agent), for: batch.map(\.observation)) }
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     condition.lock()

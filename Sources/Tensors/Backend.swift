@@ -104,11 +104,19 @@ package protocol Backend: Sendable {
 
   // Training.
   func sumOfSquares(_ tensors: [Tensor]) -> Double
+  /// Throws what failed since the last time: operations themselves do not throw.
+  func check() throws
+  /// Memory that tensors took on the device since `startCounting`; nil of the processor.
+  var memory: MemoryReport? { get }
+  func startCounting()
   func update(_ targets: inout [AdamWStep.Target], betas: (Float, Float), epsilon: Float, gradientScale: Float)
 }
 
 // The processor's.
 extension Backend {
+  package func check() throws {}
+  package var memory: MemoryReport? { nil }
+  package func startCounting() {}
   package func unary(_ operation: ck_unary_operation, _ x: Tensor) -> Tensor {
     Kernel.unary(operation, x)
   }

@@ -11,11 +11,9 @@ final class BufferPool: Sendable {
   /// One stretch of address space. The system hands out its pages when they are first written.
   fileprivate struct Segment: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
-    let size: Int
     /// What has been used at any time.
     var touched = 0
-    /// By offset, none next to another.
-    var free: [(offset: Int, size: Int)]
+    var stretches: FreeStretches
   }
   private struct State {
     var segments: [Segment] = []
@@ -32,22 +30,16 @@ final class BufferPool: Sendable {
     return state.withLock { state in
       var best: (segment: Int, place: Int, size: Int)?
       for (number, segment) in state.segments.enumerated() {
-        for (place, stretch) in segment.free.enumerated()
-        where stretch.size >= size && stretch.size < best?.size ?? .max {
-          best = (number, place, stretch.size)
+        if let (place, found) = segment.stretches.bestFit(size), found < best?.size ?? .max {
+          best = (number, place, found)
         }
       }
       if best == nil {
         state.segments.append(BufferPool.newSegment(max(size, BufferPool.segment)))
-        best = (state.segments.count - 1, 0, state.segments.last!.size)
+        best = (state.segments.count - 1, 0, state.segments.last!.stretches.size)
       }
-      let (number, place, found) = best!
-      let offset = state.segments[number].free[place].offset
-      if found == size {
-        state.segments[number].free.remove(at: place)
-      } else {
-        state.segments[number].free[place] = (offset + size, found - size)
-      }
+      let (number, place, _) = best!
+      let offset = state.segments[number].stretches.take(size, at: place)
       let fresh = max(0, offset + size - max(offset, state.segments[number].touched))
       state.segments[number].touched = max(state.segments[number].touched, offset + size)
       state.account.took(size, kind, fresh: fresh)
@@ -59,9 +51,11 @@ final class BufferPool: Sendable {
     let size = (bytes + BufferPool.page - 1) / BufferPool.page * BufferPool.page
     let address = Address(pointer: pointer)
     state.withLock { state in
-      let number = state.segments.firstIndex { $0.base <= address.pointer && address.pointer < $0.base + $0.size }!
+      let number = state.segments.firstIndex {
+        $0.base <= address.pointer && address.pointer < $0.base + $0.stretches.size
+      }!
       let offset = address.pointer - state.segments[number].base
-      state.segments[number].join(offset: offset, size: size)
+      state.segments[number].stretches.give(offset: offset, size: size)
       state.account.gave(size, kind)
     }
   }
@@ -81,28 +75,6 @@ final class BufferPool: Sendable {
     let base = UnsafeMutableRawPointer(bitPattern: (UInt(bitPattern: raw) + UInt(large) - 1) & ~UInt(large - 1))!
     let hugePages: Int32 = 14  // MADV_HUGEPAGE
     madvise(base, size, hugePages)
-    return Segment(base: base, size: size, free: [(0, size)])
-  }
-}
-
-extension BufferPool.Segment {
-  fileprivate mutating func join(offset: Int, size: Int) {
-    var (low, high) = (0, free.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if free[middle].offset < offset { low = middle + 1 } else { high = middle }
-    }
-    let touchesNext = low < free.count && offset + size == free[low].offset
-    if low > 0, free[low - 1].offset + free[low - 1].size == offset {
-      free[low - 1].size += size
-      if touchesNext {
-        free[low - 1].size += free[low].size
-        free.remove(at: low)
-      }
-    } else if touchesNext {
-      free[low] = (offset, size + free[low].size)
-    } else {
-      free.insert((offset, size), at: low)
-    }
+    return Segment(base: base, stretches: FreeStretches(size: size))
   }
 }

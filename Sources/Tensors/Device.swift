@@ -1,5 +1,13 @@
 import Synchronization
 
+/// How products of matrices round their factors on a device that has several ways.
+public enum ProductPrecision: String, Sendable, CaseIterable, Codable {
+  /// As they are.
+  case float32
+  /// To 10 bits of mantissa: what GPUs multiply eight times as fast. Sums and all else stay float32.
+  case tf32
+}
+
 /// Where operations compute.
 package enum Device {
   @TaskLocal private static var chosen: (any Backend)?
@@ -12,8 +20,15 @@ package enum Device {
     users.load(ordering: .relaxed) == 0 ? processor : chosen ?? processor
   }
 
-  /// Runs `body` with operations on `backend`, wherever their inputs lie.
-  package static func with<Result>(_ backend: any Backend, _ body: () throws -> Result) rethrows -> Result {
+  /// What was chosen for the present task; other threads have to be handed it.
+  package static var current: (any Backend)? { users.load(ordering: .relaxed) == 0 ? nil : chosen }
+
+  /// Throws what went wrong on the device since it was chosen: asked before anything is done with what was computed.
+  package static func check() throws { try current?.check() }
+
+  /// Runs `body` with operations on `backend`, wherever their inputs lie; on the processor when it is nil.
+  package static func with<Result>(_ backend: (any Backend)?, _ body: () throws -> Result) rethrows -> Result {
+    guard let backend else { return try onProcessor(body) }
     users.add(1, ordering: .relaxed)
     defer { users.subtract(1, ordering: .relaxed) }
     return try $chosen.withValue(backend, operation: body)
@@ -26,4 +41,6 @@ package enum Device {
 }
 
 /// The processor: all of `Backend`'s own implementations.
-struct Processor: Backend {}
+package struct Processor: Backend {
+  package init() {}
+}

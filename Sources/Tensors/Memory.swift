@@ -24,13 +24,17 @@ public struct MemoryReport: Sendable, Equatable {
   public var fresh: Int
   /// Held now, in use or kept for reuse.
   public var reserved: Int
+
+  package init(peak: Int, peakByKind: [MemoryKind: Int], fresh: Int, reserved: Int) {
+    (self.peak, self.peakByKind, self.fresh, self.reserved) = (peak, peakByKind, fresh, reserved)
+  }
 }
 
 /// Counts what tensors hold.
 public enum Memory {
   private static let current = Atomic<Int>(0)
 
-  static var kind: MemoryKind { MemoryKind.allCases[current.load(ordering: .relaxed)] }
+  package static var kind: MemoryKind { MemoryKind.allCases[current.load(ordering: .relaxed)] }
 
   /// Counts what `body` makes as `kind`.
   package static func counting<Result>(as kind: MemoryKind, _ body: () throws -> Result) rethrows -> Result {
@@ -46,24 +50,29 @@ public enum Memory {
   /// Forgets the peak so far: call it before a step, and `report` after it.
   public static func startCounting() {
     BufferPool.shared.withAccount { $0.restart() }
+    Device.current?.startCounting()
   }
 
   /// What is held now, and the most since `startCounting`.
   public static var report: MemoryReport {
-    BufferPool.shared.withAccount {
-      MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh, reserved: $0.reserved)
-    }
+    Device.current?.memory
+      ?? BufferPool.shared.withAccount {
+        MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh, reserved: $0.reserved)
+      }
   }
 }
 
 /// Bytes held, by kind, in the order of `MemoryKind.allCases`.
-struct MemoryAccount: Sendable {
+package struct MemoryAccount: Sendable {
   private var held = SIMD8<Int>()
-  private var total = 0
-  private(set) var atPeak = SIMD8<Int>()
-  private(set) var peak = 0
+  /// All that is held.
+  package private(set) var total = 0
+  package private(set) var atPeak = SIMD8<Int>()
+  package private(set) var peak = 0
   private(set) var fresh = 0
   private(set) var reserved = 0
+
+  package init() {}
 
   private func place(_ kind: MemoryKind) -> Int {
     switch kind {
@@ -75,7 +84,7 @@ struct MemoryAccount: Sendable {
     }
   }
 
-  mutating func took(_ bytes: Int, _ kind: MemoryKind, fresh unused: Int) {
+  package mutating func took(_ bytes: Int, _ kind: MemoryKind, fresh unused: Int) {
     held[place(kind)] += bytes
     total += bytes
     fresh += unused
@@ -83,14 +92,14 @@ struct MemoryAccount: Sendable {
     if total > peak { (peak, atPeak) = (total, held) }
   }
 
-  mutating func gave(_ bytes: Int, _ kind: MemoryKind) {
+  package mutating func gave(_ bytes: Int, _ kind: MemoryKind) {
     held[place(kind)] -= bytes
     total -= bytes
   }
 
-  mutating func restart() { (peak, atPeak, fresh) = (total, held, 0) }
+  package mutating func restart() { (peak, atPeak, fresh) = (total, held, 0) }
 
-  func byKind(_ values: SIMD8<Int>) -> [MemoryKind: Int] {
+  package func byKind(_ values: SIMD8<Int>) -> [MemoryKind: Int] {
     Dictionary(uniqueKeysWithValues: MemoryKind.allCases.map { ($0, values[place($0)]) })
   }
 }

@@ -187,7 +187,7 @@ public final class Parameter {
   }
 
   /// Changes the value where it lies, unless something else holds it too.
-  func changeStored(_ body: (inout Tensor) -> Void) { body(&stored) }
+  package func changeStored(_ body: (inout Tensor) -> Void) { body(&stored) }
 }
 
 extension Tensor? {

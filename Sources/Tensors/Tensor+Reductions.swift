@@ -87,7 +87,7 @@ extension Tensor {
   }
 
   /// Sizes before, at and after `axis`.
-  func split(at axis: Int) -> (outer: Int, size: Int, inner: Int) {
+  package func split(at axis: Int) -> (outer: Int, size: Int, inner: Int) {
     (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
   }
 }

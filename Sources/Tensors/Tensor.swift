@@ -8,11 +8,13 @@ public struct Tensor: Sendable {
   package var storage: Storage
   let slot: Tape.Slot?
 
-  init(shape: [Int], storage: Storage, slot: Tape.Slot? = nil) {
+  init(shape: [Int], storage: Storage, slot: Tape.Slot?) {
     self.shape = shape
     self.storage = storage
     self.slot = slot
   }
+
+  package init(shape: [Int], storage: Storage) { self.init(shape: shape, storage: storage, slot: nil) }
 
   /// How many axes there are.
   public var rank: Int { shape.count }

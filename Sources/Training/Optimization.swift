@@ -47,6 +47,7 @@ struct Optimization {
     let rate = settings.learningRate * settings.schedule.factor(at: index)
     let (value, gradients) = try withGradients(random: random.split(index), loss)
     let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
+    try Device.check()
     guard value.item.isFinite, norm.isFinite else {
       throw TrainingError.notANumber(
         step: index + 1, tensor: cause(loss: value, gradients), lastCheckpoint: lastCheckpoint())

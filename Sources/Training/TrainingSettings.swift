@@ -1,5 +1,6 @@
 import Imitation
 import Layers
+import Tensors
 
 /// How the weights are found: steps, batch, optimizer, schedule, averaging, and when to look.
 package struct TrainingSettings: PluginOptions {
@@ -15,6 +16,8 @@ package struct TrainingSettings: PluginOptions {
   @Key("The largest global gradient norm.", KeyRule("above 0") { $0 > 0 }) package var clip = 100.0
   @Key("Keep averaged weights, by Diffusion Policy's power rule; none when left out.", .above(0, upTo: 1))
   private var averagePower: Double?
+  @Key("How products round on a GPU; tf32 when left out. A processor does not round.")
+  package var precision: ProductPrecision?
   @Key("Steps between rows of the log.", 1...) package var logEvery = 50
   @Key("Steps between validations.", 1...) package var validateEvery = 500
   @Key("Steps between checkpoints.", 1...) package var checkpointEvery = 500
@@ -36,3 +39,5 @@ package struct TrainingSettings: PluginOptions {
     try $warmup.refuse(unless: warmup <= steps, "must be from 0 to steps (\(steps))")
   }
 }
+
+extension ProductPrecision: SettingValue {}

@@ -6,30 +6,16 @@ import Testing
 
 /// Every operation against PyTorch's numbers and against finite differences.
 @Suite struct OperationTests {
-  static let golden = try! Golden("tensors", "kernels", "splatting")
-
-  /// How the reference's file calls an operation: it was written before the toolkit took to American spelling.
-  func stored(_ name: String) -> String { name.replacingOccurrences(of: "Colors", with: "Colours") }
-
-  func inputs(_ name: String) -> [Tensor] {
-    (0...).lazy.map { Self.golden.tensors["\(stored(name))/in\($0)"] }.prefix { $0 != nil }.map { $0! }
-  }
-
-  @Test(arguments: Operation.all) func equalsPyTorch(_ operation: Operation) throws {
-    let inputs = inputs(operation.name)
+  @Test(arguments: GoldenOperation.all) func equalsPyTorch(_ operation: GoldenOperation) throws {
+    let inputs = operation.inputs
     try #require(!inputs.isEmpty, "no golden numbers for \(operation.name)")
-    let parameters = inputs.map { Parameter($0) }
-    let outputGradient = Self.golden["\(stored(operation.name))/up"]
     let out = operation.apply(inputs)
-    #expect(out.shape == Self.golden["\(stored(operation.name))/out"].shape)
+    #expect(out.shape == operation.expected.shape)
     let bar: Float = operation.name.hasPrefix("splatted") ? 1e-5 : 1e-4
-    #expect(relativeError(out, Self.golden["\(stored(operation.name))/out"]) < bar)
-    let (_, gradients) = withGradients(random: Random(seed: 1)) {
-      (operation.apply(parameters.map(\.value)) * outputGradient).sum()
-    }
-    for (index, parameter) in parameters.enumerated() {
-      let gradient = try #require(gradients[parameter], "no gradient for input \(index)")
-      #expect(relativeError(gradient, Self.golden["\(stored(operation.name))/grad\(index)"]) < 1e-3, "input \(index)")
+    #expect(relativeError(out, operation.expected) < bar)
+    for (index, gradient) in operation.gradients(inputs).enumerated() {
+      let gradient = try #require(gradient, "no gradient for input \(index)")
+      #expect(relativeError(gradient, operation.expectedGradient(index)) < 1e-3, "input \(index)")
     }
   }
 
@@ -37,21 +23,18 @@ import Testing
   /// at best, so the error is measured over the whole gradient.
   /// Where a sum is rectified a step of a hundredth may cross the corner, and a splat's edge may jump over a pixel: those rows
   /// have PyTorch's numbers only.
-  @Test(arguments: Operation.all.filter { !$0.name.hasSuffix("relu added") && !$0.name.hasPrefix("splatted") })
+  @Test(arguments: GoldenOperation.all.filter { !$0.name.hasSuffix("relu added") && !$0.name.hasPrefix("splatted") })
   func equalsFiniteDifferences(
-    _ operation: Operation
+    _ operation: GoldenOperation
   ) throws {
-    let inputs = inputs(operation.name)
-    let outputGradient = Self.golden["\(stored(operation.name))/up"].scalars
+    let inputs = operation.inputs
+    let outputGradient = operation.outputGradient.scalars
     func total(_ values: [Tensor]) -> Double {
       zip(operation.apply(values).scalars, outputGradient).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
-    let parameters = inputs.map { Parameter($0) }
-    let (_, gradients) = withGradients(random: Random(seed: 1)) {
-      (operation.apply(parameters.map(\.value)) * Self.golden["\(stored(operation.name))/up"]).sum()
-    }
+    let gradients = operation.gradients(inputs)
     for (index, input) in inputs.enumerated() {
-      let analytic = try #require(gradients[parameters[index]]).scalars
+      let analytic = try #require(gradients[index]).scalars
       var (difference, size) = (0.0, 0.0)
       for place in 0..<min(input.count, 24) {
         func moved(_ step: Float) -> (total: Double, at: Double) {
@@ -75,8 +58,8 @@ import Testing
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Sources/Tensors").standardizedFileURL
     var names: Set<String> = ["dropout"]  // tested on its own: it draws random numbers
-    for operation in Operation.all {
-      let parameters = inputs(operation.name).map { Parameter($0) }
+    for operation in GoldenOperation.all {
+      let parameters = operation.inputs.map { Parameter($0) }
       names.formUnion(Tape.operations { _ = operation.apply(parameters.map(\.value)) })
     }
     for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)

@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test(arguments: 0...3) func equalsPyTorchClosely(degree: Int) {
-    let (name, golden) = ("sphericalHarmonicColours degree \(degree)", OperationTests.golden)
+    let (name, golden) = ("sphericalHarmonicColours degree \(degree)", GoldenOperation.golden)
     let means = degree == 0 ? Tensor.zeros([12, 3]) : golden["\(name)/in0"]
     let coefficients = golden["\(name)/in\(min(degree, 1))"]
     let (out, expected) = (

@@ -21,6 +21,7 @@ struct Evaluate: Verb {
   @Option(help: "text or json.") var format: OutputFormat = .text
   @OptionGroup var parts: ShardOptions
   @Flag(help: "Act although the demonstrations do not say what their actions mean.") var trustActions = false
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var place: DatasetPlace
 
   func validate() throws {
@@ -53,7 +54,9 @@ struct Evaluate: Verb {
     let trials = EvaluationTrials(
       folder: folder, acting: acting, recipe: recipe, catalog: session.catalog, workers: workers,
       shard: parts.shard)
-    let result = try trials.run(asked, trusting: trustActions)
+    let result = try device.run(recipe.training.precision ?? .tf32) {
+      try trials.run(asked, trusting: trustActions)
+    }
     if let crashes = result.crashes { tell(crashes) }
     if policy != nil { tell("results of the server's policy are kept in \(acting.folder(folder).path)") }
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)

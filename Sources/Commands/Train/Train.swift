@@ -15,6 +15,7 @@ struct Train: Verb {
   @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
@@ -23,7 +24,8 @@ struct Train: Verb {
         throw CommandFailure(
           "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead")
       }
-      return try WorldTrain.train(recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, place, session)
+      return try WorldTrain.train(
+        recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, device, place, session)
     }
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
@@ -54,6 +56,6 @@ struct Train: Verb {
     let data = try run.open(registry)
     let objective = try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun)
     tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(objective.policy.parameterCount) parameters")
-    if !dryRun { try run.train(objective) }
+    if !dryRun { try device.run(recipe.training.precision ?? .tf32) { try run.train(objective) } }
   }
 }

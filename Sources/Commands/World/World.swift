@@ -26,17 +26,18 @@ struct WorldTrain: Verb {
   var other: String?
   @Flag(help: "Check the recipe and the data, and train nothing.") var dryRun = false
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
     try WorldTrain.train(
-      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, place, session)
+      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, device, place, session)
   }
 
   /// Trains a world model; `imitate train` does it too where a recipe says `trains: world`.
   static func train(
     _ path: String, changes: [String], _ runFolder: String?, from other: String? = nil, dryRun: Bool, restart: Bool,
-    _ place: DatasetPlace, _ session: Session
+    _ device: DeviceChoice, _ place: DatasetPlace, _ session: Session
   ) throws {
     for note in SettingsFile.oldKeys(path, changes: changes) { tell("note: \(note)") }
     let recipe = try WorldRecipe(path: path, changes: changes)
@@ -60,7 +61,9 @@ struct WorldTrain: Verb {
         try? FileManager.default.removeItem(atPath: file)
       }
       try folder.create(recipe: recipe.text, replace: restart || run.hasBegun)
-      try run.train(interruption)
+      // One device for all stages, so the strictest of their wishes.
+      let wishes = recipe.training.values.compactMap(\.precision)
+      try device.run(wishes.contains(.float32) ? .float32 : .tf32) { try run.train(interruption) }
     }
     print(WorldTraining.file(folder))
   }

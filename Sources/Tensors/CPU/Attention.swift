@@ -8,7 +8,7 @@ package struct AttentionPlan: Sendable {
   package let mask: Tensor?
   package let dropout: (key: UInt64, rate: Float)?
 
-  var step: Int { heads * width }
+  package var step: Int { heads * width }
 
   /// Queries whose scores stay in the second-level cache.
   var block: Int { max(14, min(queries, 65_536 / max(keys, 1)) / 14 * 14) }

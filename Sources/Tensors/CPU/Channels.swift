@@ -5,7 +5,7 @@ public enum Finish: Sendable {
   /// `x` as it is, `max(x, 0)`, `x tanh(softplus(x))`, `x sigmoid(x)`.
   case none, relu, mish, silu
 
-  var kernel: ck_finish {
+  package var kernel: ck_finish {
     switch self {
     case .none: ck_no_finish
     case .relu: ck_finish_relu
@@ -43,14 +43,14 @@ package struct ChannelFactors: Sendable {
   package let step: Int
 
   /// - Parameter both: `[sets, 2, channels]`, as `Backend.channelFactors` gives it.
-  init(normalizing both: Tensor) {
+  package init(normalizing both: Tensor) {
     (scale, bias, biasStart) = (both, both, both.shape[2])
     step = both.shape[0] == 1 ? 0 : 2 * both.shape[2]
   }
 
   /// - Parameters:
   ///   - scale: `[channels]` or `[images, channels]`; `bias` likewise.
-  init(scale: Tensor, bias: Tensor?) {
+  package init(scale: Tensor, bias: Tensor?) {
     (self.scale, self.bias, biasStart) = (scale, bias, 0)
     step = scale.rank == 1 || scale.shape[0] == 1 ? 0 : scale.shape[1]
   }

@@ -14,11 +14,14 @@ package struct SplattingState: Sendable {
   /// Of each tile's pixels: the light left at the end, and the place in the tile's list, plus 1, of the last contributor.
   fileprivate(set) var remaining = Storage(count: 0)
   fileprivate(set) var last: [Int32] = []
+  /// The same in a device's own form.
+  package private(set) var onDevice: (any Sendable)?
 
   static let tile = Int(CK_TILE)
   static let pixels = tile * tile
 
-  init(view: SplattingView) {
+  package init(view: SplattingView, onDevice: (any Sendable)? = nil) {
+    self.onDevice = onDevice
     columns = (view.width + Self.tile - 1) / Self.tile
     rows = (view.height + Self.tile - 1) / Self.tile
   }
@@ -67,10 +70,10 @@ extension Kernel {
     bin(&state, touched: touched)
     let tiles = state.columns * state.rows
     state.remaining = Storage(count: tiles * SplattingState.pixels)
-    state.last = [Int32](repeating: 0, count: tiles * SplattingState.pixels)
+    var contributors = [Int32](repeating: 0, count: tiles * SplattingState.pixels)
     let image = Tensor(shape: [view.height, view.width, 5]) { image in
       withScratch(tiles * 4 * SplattingState.pixels) { sums in
-        state.last.withUnsafeMutableBufferPointer { last in
+        contributors.withUnsafeMutableBufferPointer { last in
           nonisolated(unsafe) let (sums, last, image) = (sums, last.baseAddress!, image.baseAddress!)
           let (splats, list, starts, columns) = (state.splats, state.list, state.starts, state.columns)
           nonisolated(unsafe) let remaining = state.remaining.pointer
@@ -98,6 +101,7 @@ extension Kernel {
         }
       }
     }
+    state.last = contributors
     return (image, state)
   }
 

@@ -1,23 +1,23 @@
+import Foundation
 import Tensors
-import Testing
 
 /// One tensor operation as the tests know it: a row of the table that golden numbers and finite differences walk.
-struct Operation: Sendable, CustomTestStringConvertible {
-  let name: String
-  let apply: @Sendable ([Tensor]) -> Tensor
+package struct GoldenOperation: Sendable, CustomStringConvertible {
+  package let name: String
+  package let apply: @Sendable ([Tensor]) -> Tensor
 
-  var testDescription: String { name }
+  package var description: String { name }
 }
 
-extension Operation {
+extension GoldenOperation {
   /// Every operation. The names are those of Tests/Golden/make_tensors.py, make_kernels.py and make_splatting.py, which hold inputs and
   /// expected numbers.
-  static let all: [Operation] =
+  package static let all: [GoldenOperation] =
     arithmetic + activations + reductions + products + shapes + norms + convolutions + ways + finishes + splats
     + harmonics
 
-  private static func row(_ name: String, _ apply: @escaping @Sendable ([Tensor]) -> Tensor) -> Operation {
-    Operation(name: name, apply: apply)
+  private static func row(_ name: String, _ apply: @escaping @Sendable ([Tensor]) -> Tensor) -> GoldenOperation {
+    GoldenOperation(name: name, apply: apply)
   }
 
   private static let arithmetic = [
@@ -160,4 +160,28 @@ extension Operation {
         .sphericalHarmonicColors(means: $0[0], coefficients: $0[1], from: SIMD3(0.5, -0.25, -1))
       }
     }
+}
+
+extension GoldenOperation {
+  /// PyTorch's numbers for every row.
+  package static let golden = try! Golden("tensors", "kernels", "splatting")
+
+  /// How the reference's file calls this: it was written before the toolkit took to American spelling.
+  private var stored: String { name.replacingOccurrences(of: "Colors", with: "Colours") }
+
+  package var inputs: [Tensor] {
+    (0...).lazy.map { Self.golden.tensors["\(stored)/in\($0)"] }.prefix { $0 != nil }.map { $0! }
+  }
+  package var outputGradient: Tensor { Self.golden["\(stored)/up"] }
+  package var expected: Tensor { Self.golden["\(stored)/out"] }
+  package func expectedGradient(_ input: Int) -> Tensor { Self.golden["\(stored)/grad\(input)"] }
+
+  /// The gradients of the sum of the result times `outputGradient`.
+  package func gradients(_ inputs: [Tensor]) -> [Tensor?] {
+    let parameters = inputs.map { Parameter($0) }
+    let (_, gradients) = withGradients(random: Random(seed: 1)) {
+      (apply(parameters.map(\.value)) * outputGradient).sum()
+    }
+    return parameters.map { gradients[$0] }
+  }
 }

@@ -1,0 +1,144 @@
+import Foundation
+import Tensors
+
+/// Every kernel and library path on a device against the processor's numbers: whether this GPU computes right.
+package struct CUDACheck {
+  /// One operation with its gradients.
+  package struct Case: Sendable {
+    package let name: String
+    /// Of the inputs, drawn from a standard normal distribution.
+    let shapes: [[Int]]
+    /// The largest error there may be of products in TF32, over the size of the result.
+    var isProduct = false
+    let body: @Sendable ([Tensor]) -> Tensor
+  }
+
+  /// What one case gave.
+  package struct Row: Sendable, Encodable {
+    package let name: String
+    /// Of the result and of each gradient: the norm of the difference to the processor's over the norm of the processor's.
+    package let errors: [Double]
+    package let bar: Double
+    /// Whether a second run gave the same bits.
+    package let isRepeated: Bool
+    /// Numbers that the processor had to compute: copies from the device during the operation.
+    package let downloads: Int
+    package let milliseconds: Double
+    /// The same on the processor.
+    package let processorMilliseconds: Double
+    package var isRight: Bool { errors.allSatisfy { $0 <= bar } && isRepeated }
+  }
+
+  package let device: CUDADevice
+  /// How many times larger the shapes are along the batch than in a test.
+  private let size: Int
+
+  package init(_ device: CUDADevice, size: Int) { (self.device, self.size) = (device, size) }
+
+  package var cases: [Case] {
+    let n = size
+    let mask = Tensor((0..<17 * 17).map { $0 % 17 > $0 / 17 ? -.infinity : 0 }, shape: [17, 17])
+    return [
+      Case(name: "activations", shapes: [[n, 33]]) { x in
+        let (a, b) = (x[0].gelu() + x[0].silu() + x[0].mish(), x[0].tanh() + x[0].sigmoid() + x[0].softplus())
+        return a + b + x[0].exp() + x[0].geluTanh() + x[0].relu() + x[0].sin() * x[0].cos()
+      },
+      Case(name: "arithmetic, broadcast", shapes: [[n, 7, 5], [7, 1], [5]]) { x in
+        (x[0] * x[1] - x[2]).maximum(x[0]) / (x[1].square() + 1) + x[0].clamped(to: -1...1)
+      },
+      Case(name: "sums", shapes: [[n, 6, 40]]) { x in
+        x[0].sum(axes: [0]).sum(axes: [0]) + x[0].sum(axes: [1]).mean(axes: [0])
+      },
+      Case(name: "long sums", shapes: [[n * 9000]]) { x in (x[0] * x[0]).sum() },
+      Case(name: "movement", shapes: [[n, 6, 10], [n, 3, 10]]) { x in
+        let joined = Tensor.concatenated([x[0], x[1]], axis: 1).permuted([1, 2, 0])
+        return joined.sliced(axis: 1, 2..<7).padded(axis: 1, before: 1, after: 2).transposed(-1, -2)
+      },
+      Case(name: "gathered rows", shapes: [[40, 12]]) { x in
+        x[0].gathered((0..<3 * n).map { $0 * 7 % 40 }).reshaped([n, 3, 12])
+      },
+      Case(name: "softmax", shapes: [[n, 5, 70]]) { x in
+        x[0].softmax() + x[0].logSumExp(axis: -1, keepingDimensions: true)
+      },
+      Case(name: "softmax of long rows", shapes: [[n, 2500]]) { x in x[0].softmax() * x[0] },
+      Case(name: "layer norm", shapes: [[n, 9, 96], [96], [96]]) { x in
+        x[0].layerNorm(scale: x[1], bias: x[2]) + x[0].rmsNorm(scale: x[1])
+      },
+      Case(name: "group norm", shapes: [[n, 6, 6, 32], [32], [32], [n, 6, 6, 32]]) { x in
+        x[0].groupNorm(groups: 4, scale: x[1], bias: x[2], adding: x[3], finish: .silu)
+      },
+      Case(name: "batch norm", shapes: [[n, 5, 5, 24], [24], [24]]) { x in
+        x[0].batchNormTraining(scale: x[1], bias: x[2], finish: .relu).output
+      },
+      Case(name: "modulated", shapes: [[n, 30, 48], [n, 48], [n, 48]]) { x in
+        x[0].modulated(scale: x[1], bias: x[2], finish: .mish)
+      },
+      Case(name: "linear", shapes: [[n, 8, 40], [40, 72], [72]], isProduct: true) { x in
+        x[0].linear(x[1], bias: x[2])
+      },
+      Case(name: "batched products", shapes: [[n, 12, 20], [n, 16, 20]], isProduct: true) { x in
+        x[0].matmul(x[1], transposingOther: true)
+      },
+      Case(name: "attention", shapes: [[n, 17, 4, 32], [n, 17, 4, 32], [n, 17, 4, 32]], isProduct: true) { x in
+        x[0].attention(keys: x[1], values: x[2], mask: mask)
+      },
+      Case(name: "attention, wide", shapes: [[n, 70, 2, 64], [n, 90, 2, 64], [n, 90, 2, 64]], isProduct: true) { x in
+        x[0].attention(keys: x[1], values: x[2])
+      },
+      Case(name: "conv2d", shapes: [[n, 10, 9, 8], [3, 3, 8, 16], [16]], isProduct: true) { x in
+        x[0].conv2d(x[1], bias: x[2], stride: 2, padding: 1)
+      },
+      Case(name: "conv1d", shapes: [[n, 16, 12], [5, 12, 20], [20]], isProduct: true) { x in
+        x[0].conv1d(x[1], bias: x[2], padding: 2)
+      },
+      Case(name: "convTransposed1d", shapes: [[n, 8, 12], [4, 12, 10]], isProduct: true) { x in
+        x[0].convTransposed1d(x[1], stride: 2, padding: 1)
+      },
+      Case(name: "max pool", shapes: [[n, 9, 9, 6]]) { x in x[0].maxPool2d(size: 3, stride: 2, padding: 1) },
+      Case(name: "dropout", shapes: [[n, 100]]) { x in x[0].dropout(0.3) },
+    ]
+  }
+
+  /// Runs one case on the processor and twice on the device.
+  package func run(_ one: Case) throws -> Row {
+    var random = Random(seed: 9).split(one.name)
+    let inputs = one.shapes.map { Tensor.normal($0, random: &random) }
+    func measured(_ device: CUDADevice?) -> (numbers: [[Float]], seconds: Double, downloads: Int) {
+      Device.with(device) {
+        let parameters = inputs.map { Parameter($0) }
+        let before = device?.transfers.downloads ?? 0
+        let start = ContinuousClock.now
+        var result = Tensor(0)
+        let (_, gradients) = withGradients(random: Random(seed: 3)) {
+          result = one.body(parameters.map(\.value))
+          // A weight for each number, so that no gradient is the same everywhere.
+          return (result * result.detached.cos()).sum()
+        }
+        device?.synchronize()
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let downloads = (device?.transfers.downloads ?? 0) - before
+        let numbers = [result.scalars] + parameters.compactMap { gradients[$0]?.scalars }
+        return (numbers, seconds, downloads)
+      }
+    }
+    let expected = measured(nil)
+    let first = measured(device)
+    let second = measured(device)
+    try device.check()
+    let errors = zip(first.numbers, expected.numbers).map { found, expected in
+      var (difference, size) = (0.0, 0.0)
+      for (a, b) in zip(found, expected) {
+        difference += Double(a - b) * Double(a - b)
+        size += Double(b) * Double(b)
+      }
+      return (difference / max(size, 1e-30)).squareRoot()
+    }
+    let bar = one.isProduct && device.precision == .tf32 ? 5e-3 : 2e-5
+    return Row(
+      name: one.name, errors: errors, bar: bar,
+      isRepeated: zip(first.numbers, second.numbers).allSatisfy {
+        zip($0, $1).allSatisfy { $0.bitPattern == $1.bitPattern }
+      },
+      downloads: second.downloads, milliseconds: second.seconds * 1000, processorMilliseconds: expected.seconds * 1000)
+  }
+}

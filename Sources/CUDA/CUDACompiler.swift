@@ -1,0 +1,109 @@
+import CCUDA
+import Crypto
+import Files
+import Foundation
+
+/// Machine code of the kernels' files for one device: compiled by NVRTC at the first use, and kept in the cache folder.
+package struct CUDACompiler {
+  /// Where compiled kernels are kept.
+  package static var cacheFolder: String { CacheFolder.path + "/cuda" }
+
+  private let table: ccuda_nvrtc
+  private let architecture: String
+  private let cache: String
+
+  /// - Parameter capability: of the device: (9, 0).
+  init(_ libraries: CUDALibraries, capability: (major: Int, minor: Int), cache: String) {
+    table = libraries.compiler
+    architecture = "sm_\(capability.major)\(capability.minor)"
+    self.cache = cache
+  }
+
+  /// Every source and header by name.
+  static let files: [String: [UInt8]] = [
+    "Arguments.h": PackageResources.Arguments_h, "Dialect.h": PackageResources.Dialect_h,
+    "Elementwise": PackageResources.Elementwise_cu, "Movement": PackageResources.Movement_cu,
+    "Reductions": PackageResources.Reductions_cu, "Rows": PackageResources.Rows_cu,
+    "Channels": PackageResources.Channels_cu, "Attention": PackageResources.Attention_cu,
+    "Convolution": PackageResources.Convolution_cu, "Pooling": PackageResources.Pooling_cu,
+    "Optimizer": PackageResources.Optimizer_cu, "Random": PackageResources.Random_cu,
+    "Points": PackageResources.Points_cu, "Harmonics": PackageResources.Harmonics_cu,
+    "Splats": PackageResources.Splats_cu,
+  ]
+
+  private func options(_ macro: String?) -> [String] {
+    [
+      "--gpu-architecture=\(architecture)", "--std=c++17", "--minimal", "--restrict", "--fmad=true",
+      // For lambdas that kernels hand to each other.
+      "--device-as-default-execution-space",
+    ] + (macro.map { ["--define-macro=\($0)"] } ?? [])
+  }
+
+  /// - Parameter part: a file of kernels, or as much of it as a macro leaves: `Elementwise`, `Attention:ATTENTION_WIDTH=64`.
+  func image(_ part: String) throws(CUDAError) -> [UInt8] {
+    let words = part.split(separator: ":").map(String.init)
+    let name = words[0]
+    let options = options(words.count > 1 ? words[1] : nil)
+    let source = CUDACompiler.files[name]!
+    var (major, minor): (Int32, Int32) = (0, 0)
+    _ = table.nvrtcVersion(&major, &minor)
+    var hash = SHA256()
+    for part in [source, CUDACompiler.files["Arguments.h"]!, CUDACompiler.files["Dialect.h"]!] {
+      hash.update(data: part)
+      hash.update(data: [0])
+    }
+    hash.update(data: Array("\(options) \(major).\(minor)".utf8))
+    let key = hash.finalize().prefix(16).map { String(format: "%02x", $0) }.joined()
+    let path = "\(cache)/\(name)-\(architecture)-\(key).cubin"
+    if let kept = FileManager.default.contents(atPath: path), !kept.isEmpty { return Array(kept) }
+    let image = try compiled(name, source, options)
+    // A cache that cannot be written costs time only.
+    try? FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+    try? Data(image).write(to: URL(fileURLWithPath: path), options: .atomic)
+    return image
+  }
+
+  private func compiled(_ name: String, _ source: [UInt8], _ options: [String]) throws(CUDAError) -> [UInt8] {
+    var program: nvrtcProgram?
+    let headers = ["Dialect.h", "Arguments.h"]
+    let status = CUDACompiler.withStrings([String(decoding: source, as: UTF8.self), name + ".cu"]) { texts in
+      CUDACompiler.withStrings(headers.map { String(decoding: CUDACompiler.files[$0]!, as: UTF8.self) }) { contents in
+        CUDACompiler.withStrings(headers) { names in
+          table.nvrtcCreateProgram(&program, texts[0], texts[1], Int32(headers.count), contents, names)
+        }
+      }
+    }
+    guard status == CCUDA_NVRTC_SUCCESS else {
+      throw .failed(call: "nvrtcCreateProgram", reason: text(status))
+    }
+    defer { _ = table.nvrtcDestroyProgram(&program) }
+    let result = CUDACompiler.withStrings(options) {
+      table.nvrtcCompileProgram(program, Int32(options.count), $0)
+    }
+    guard result == CCUDA_NVRTC_SUCCESS else {
+      var size = 0
+      _ = table.nvrtcGetProgramLogSize(program, &size)
+      var log = [CChar](repeating: 0, count: size + 1)
+      _ = table.nvrtcGetProgramLog(program, &log)
+      let said = String(decoding: log.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      throw .compilation(file: name, log: said.isEmpty ? text(result) : said)
+    }
+    var size = 0
+    _ = table.nvrtcGetCUBINSize(program, &size)
+    var image = [CChar](repeating: 0, count: size)
+    _ = table.nvrtcGetCUBIN(program, &image)
+    return image.map(UInt8.init(bitPattern:))
+  }
+
+  private func text(_ status: Int32) -> String {
+    table.nvrtcGetErrorString(status).map { String(cString: $0) } ?? "\(status)"
+  }
+
+  private static func withStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
+  ) -> Result {
+    let pointers = strings.map { UnsafePointer(strdup($0)) }
+    defer { for pointer in pointers { free(UnsafeMutablePointer(mutating: pointer)) } }
+    return pointers.withUnsafeBufferPointer { body($0.baseAddress!) }
+  }
+}

@@ -1,0 +1,119 @@
+import CCUDA
+import Tensors
+
+extension CUDADevice {
+  package func permuted(_ x: Tensor, _ axes: [Int]) -> Tensor {
+    let shape = axes.map { x.shape[$0] }
+    guard x.rank > 0, x.count > 0 else { return Tensor(shape: shape, storage: x.storage) }
+    var steps = [Int](repeating: 1, count: x.rank)
+    for axis in stride(from: x.rank - 2, through: 0, by: -1) { steps[axis] = steps[axis + 1] * x.shape[axis + 1] }
+    let walked = MergedAxes.merged(
+      axes.reversed().map { MergedAxes.Axis(size: x.shape[$0], steps: [steps[$0]]) })
+    if walked.isEmpty || walked == [MergedAxes.Axis(size: x.count, steps: [1])] {
+      return Tensor(shape: shape, storage: x.storage)
+    }
+    if x.rank >= 2, Array(axes.dropLast(2)) == Array(0..<x.rank - 2), axes[x.rank - 1] == x.rank - 2 {
+      let (rows, columns) = (x.shape[x.rank - 2], x.shape[x.rank - 1])
+      let matrices = x.count / (rows * columns)
+      return make(shape) { to in
+        launch(
+          "Movement", "cuda_transpose",
+          cuda_transpose_arguments(
+            from: at(x), to: to, matrices: Int64(matrices), rows: Int32(rows), columns: Int32(columns)),
+          grid: (matrices * ((rows + 31) / 32) * ((columns + 31) / 32), 1, 1), block: 256)
+      }
+    }
+    guard walked.count <= cuda_axes else { return Processor().permuted(x, axes) }
+    return strided(x, walked, shape)
+  }
+
+  package func sliced(_ x: Tensor, axis: Int, _ range: Range<Int>) -> Tensor {
+    let (outer, size, inner) = x.split(at: axis)
+    var shape = x.shape
+    shape[axis] = range.count
+    return make(shape) { to in
+      launch(
+        "Movement", "cuda_copy_rows",
+        cuda_copy_rows_arguments(
+          from: at(x), to: to, from_start: Int64(range.lowerBound * inner), from_step: Int64(size * inner),
+          to_start: 0, to_step: Int64(range.count * inner), rows: Int64(outer), width: Int64(range.count * inner)),
+        numbers: outer * range.count * inner)
+    }
+  }
+
+  package func padded(_ x: Tensor, axis: Int, before: Int, after: Int, value: Float) -> Tensor {
+    let (outer, size, inner) = x.split(at: axis)
+    var shape = x.shape
+    shape[axis] = before + size + after
+    return make(shape) { to in
+      launch(
+        "Movement", "cuda_pad",
+        cuda_pad_arguments(
+          from: at(x), to: to, rows: Int64(outer), before: Int64(before * inner), width: Int64(size * inner),
+          after: Int64(after * inner), value: value, unused: 0), numbers: outer * (before + size + after) * inner)
+    }
+  }
+
+  package func concatenated(_ tensors: [Tensor], axis: Int, shape: [Int]) -> Tensor {
+    let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
+    return make(shape) { whole in
+      var start = 0
+      for first in stride(from: 0, to: tensors.count, by: 8) {
+        let parts = tensors[first..<min(first + 8, tensors.count)]
+        let widths = parts.map { $0.shape[axis] * inner }
+        var arguments = cuda_concatenate_arguments()
+        withUnsafeMutableBytes(of: &arguments.part) { bytes in
+          MergedAxes.write(parts.map { UInt64(memory($0.storage).address) }, to: bytes)
+        }
+        withUnsafeMutableBytes(of: &arguments.widths) { MergedAxes.write(widths.map { Int64($0) }, to: $0) }
+        arguments.whole = whole
+        (arguments.rows, arguments.start, arguments.step) = (Int64(outer), Int64(start), Int64(size * inner))
+        arguments.parts = Int32(parts.count)
+        let width = widths.reduce(0, +)
+        launch("Movement", "cuda_concatenate", arguments, numbers: outer * width)
+        start += width
+      }
+    }
+  }
+
+  package func gathered(_ x: Tensor, _ indices: [Int], axis: Int) -> Tensor {
+    let (outer, size, inner) = x.split(at: axis)
+    var shape = x.shape
+    shape[axis] = indices.count
+    let places = upload(indices.map(Int32.init))
+    return withExtendedLifetime(places) {
+      make(shape) { to in
+        launch(
+          "Movement", "cuda_gather_rows",
+          cuda_gather_rows_arguments(
+            from: at(x), places: UnsafePointer(places.integers), to: to, outer: Int64(outer), size: Int64(size),
+            count: Int64(indices.count), inner: Int64(inner), per_item: 0, unused: 0),
+          numbers: outer * indices.count * inner)
+      }
+    }
+  }
+
+  package func scattered(_ rows: Tensor, _ indices: [Int], shape: [Int], axis: Int) -> Tensor {
+    let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
+    // The places of each target row in their order, so that sums are added as on the processor.
+    var starts = [Int32](repeating: 0, count: size + 1)
+    for index in indices { starts[index + 1] += 1 }
+    for row in 0..<size { starts[row + 1] += starts[row] }
+    var (next, order) = (starts, [Int32](repeating: 0, count: max(indices.count, 1)))
+    for (place, index) in indices.enumerated() {
+      order[Int(next[index])] = Int32(place)
+      next[index] += 1
+    }
+    let (first, places) = (upload(starts), upload(order))
+    return withExtendedLifetime((first, places)) {
+      make(shape) { to in
+        launch(
+          "Movement", "cuda_scatter_rows",
+          cuda_scatter_rows_arguments(
+            from: at(rows), starts: UnsafePointer(first.integers), order: UnsafePointer(places.integers), to: to,
+            outer: Int64(outer), size: Int64(size), count: Int64(indices.count), inner: Int64(inner), per_item: 0,
+            unused: 0), numbers: outer * size * inner)
+      }
+    }
+  }
+}

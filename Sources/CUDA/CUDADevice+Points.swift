@@ -1,0 +1,84 @@
+import CCUDA
+import Tensors
+
+extension CUDADevice {
+  /// `[batch, count]` places that a kernel wrote.
+  private func places(_ memory: CUDAMemory, batch: Int, count: Int) -> [[Int]] {
+    let all = integers(memory, count: batch * count)
+    return (0..<batch).map { item in all[item * count..<(item + 1) * count].map(Int.init) }
+  }
+
+  func integers(_ memory: CUDAMemory, count: Int) -> [Int32] {
+    [Int32](unsafeUninitializedCapacity: count) { buffer, written in
+      buffer.initialize(repeating: 0)
+      if let base = buffer.baseAddress { read(memory.address, into: base, bytes: count * 4) }
+      written = count
+    }
+  }
+
+  package func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]] {
+    let (batch, points) = (x.shape[0], x.shape[1])
+    let chosen = allocate(bytes: batch * count * 4, .scratch)
+    withScratch(floats: batch * points) { distances in
+      launch(
+        "Points", "cuda_farthest_points",
+        cuda_farthest_points_arguments(
+          points: at(x), places: chosen.integers, distances: distances, n: Int32(points), count: Int32(count)),
+        grid: (batch, 1, 1), block: 1024)
+    }
+    return places(chosen, batch: batch, count: count)
+  }
+
+  package func nearest(_ x: Tensor, in others: Tensor) -> [[Int]] {
+    let (batch, count) = (x.shape[0], x.shape[1])
+    let found = allocate(bytes: batch * count * 4, .scratch)
+    launch(
+      "Points", "cuda_nearest",
+      cuda_nearest_arguments(
+        a: at(x), b: at(others), places: found.integers, distances: nil, batch: Int64(batch), n: Int32(count),
+        m: Int32(others.shape[1])), grid: (batch * ((count + 255) / 256), 1, 1), block: 256)
+    return places(found, batch: batch, count: count)
+  }
+
+  // MARK: Spherical harmonics
+
+  package func sphericalHarmonicColors(_ means: Tensor, _ coefficients: Tensor, from camera: SIMD3<Float>) -> Tensor {
+    let count = coefficients.shape[0]
+    return make([count, 3]) { colors in
+      launch(
+        "Harmonics", "cuda_harmonic_colors",
+        cuda_harmonic_colors_arguments(
+          means: at(means), coefficients: at(coefficients), colors: colors, count: Int64(count),
+          terms: Int32(coefficients.shape[1]), camera: (camera.x, camera.y, camera.z)),
+        grid: ((count + 255) / 256, 1, 1), block: 256)
+    }
+  }
+
+  package func sphericalHarmonicCoefficientGradient(
+    _ means: Tensor, terms: Int, colors: Tensor, from camera: SIMD3<Float>, _ outputGradient: Tensor
+  ) -> Tensor {
+    let count = colors.shape[0]
+    return make([count, terms, 3]) { coefficients in
+      launch(
+        "Harmonics", "cuda_harmonic_coefficient_gradient",
+        cuda_harmonic_coefficient_gradient_arguments(
+          means: at(means), colors: at(colors), dcolors: at(outputGradient), dcoefficients: coefficients,
+          count: Int64(count), terms: Int32(terms), camera: (camera.x, camera.y, camera.z)),
+        grid: ((count + 255) / 256, 1, 1), block: 256)
+    }
+  }
+
+  package func sphericalHarmonicMeanGradient(
+    _ means: Tensor, _ coefficients: Tensor, colors: Tensor, from camera: SIMD3<Float>, _ outputGradient: Tensor
+  ) -> Tensor {
+    let count = colors.shape[0]
+    return make([count, 3]) { dmeans in
+      launch(
+        "Harmonics", "cuda_harmonic_mean_gradient",
+        cuda_harmonic_mean_gradient_arguments(
+          means: at(means), coefficients: at(coefficients), colors: at(colors), dcolors: at(outputGradient),
+          dmeans: dmeans, count: Int64(count), terms: Int32(coefficients.shape[1]),
+          camera: (camera.x, camera.y, camera.z)), grid: ((count + 255) / 256, 1, 1), block: 256)
+    }
+  }
+}

@@ -1,0 +1,309 @@
+import CCUDA
+import Foundation
+import Synchronization
+import Tensors
+
+/// One GPU: its memory, its compiled kernels, and the stream on which everything runs in order.
+///
+/// Operations return before they are computed. A call that fails is remembered, nothing is launched after it, and what is read
+/// then is not a number: `check` throws it, which whoever trains or acts asks for at every step.
+package final class CUDADevice: @unchecked Sendable {  // `functions` and `staging` are locked; the rest is written in `init`.
+  package let name: String
+  /// Compute capability: 9.0 is (9, 0).
+  package let capability: (major: Int, minor: Int)
+  package let precision: ProductPrecision
+  /// The library's file by its name, for reports.
+  package var libraryPaths: [(name: String, path: String)] { libraries.paths }
+
+  /// Why convolutions are products of windows rather than cuDNN's.
+  package var withoutConvolutions: CUDAError? { libraries.withoutConvolutions }
+
+  let libraries: CUDALibraries
+  let pool = CUDAPool()
+  let stream: CUstream
+  let products: CUDAProducts
+  private let context: CUcontext
+  private let compiler: CUDACompiler
+  private let functions = Mutex<[String: CUDAFunction]>([:])
+  private let modules = Mutex<[String: CUDAFunction]>([:])
+  private let staging: CUDAStaging
+  private let problem = Mutex<CUDAError?>(nil)
+  private let hasFailed = Atomic<Bool>(false)
+  private let counts = Mutex(CUDATransfers())
+
+  /// A pointer of the driver: made once, never changed.
+  private struct CUDAFunction: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
+
+  /// - Parameters:
+  ///   - number: of the GPU, counted from 0 among those that the driver shows.
+  ///   - environment: says where libraries are.
+  ///   - cache: the folder of compiled kernels.
+  package init(
+    number: Int = 0, precision: ProductPrecision = .tf32,
+    environment: [String: String] = ProcessInfo.processInfo.environment, cache: String = CUDACompiler.cacheFolder
+  ) throws(CUDAError) {
+    let libraries = try CUDALibraries(environment: environment)
+    self.libraries = libraries
+    self.precision = precision
+    let driver = libraries.driver
+    func check(_ call: String, _ result: CUresult) throws(CUDAError) {
+      if result == CCUDA_NO_DEVICE { throw .noDevice }
+      guard result == CCUDA_SUCCESS else { throw CUDADevice.failure(driver, call, result) }
+    }
+    try check("cuInit", driver.cuInit(0))
+    var count: Int32 = 0
+    try check("cuDeviceGetCount", driver.cuDeviceGetCount(&count))
+    guard count > 0 else { throw .noDevice }
+    guard number >= 0, number < count else { throw .noSuchDevice(number: number, count: Int(count)) }
+    var device: CUdevice = 0
+    try check("cuDeviceGet", driver.cuDeviceGet(&device, Int32(number)))
+    var text = [CChar](repeating: 0, count: 256)
+    _ = driver.cuDeviceGetName(&text, 256, device)
+    name = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    func attribute(_ which: Int) -> Int {
+      var value: Int32 = 0
+      _ = driver.cuDeviceGetAttribute(&value, Int32(which), device)
+      return Int(value)
+    }
+    capability = (attribute(CCUDA_CAPABILITY_MAJOR), attribute(CCUDA_CAPABILITY_MINOR))
+    guard capability.major >= 8 else {
+      throw .tooOld(name: name, capability: "\(capability.major).\(capability.minor)")
+    }
+    var context: CUcontext?
+    try check("cuDevicePrimaryCtxRetain", driver.cuDevicePrimaryCtxRetain(&context, device))
+    try check("cuCtxSetCurrent", driver.cuCtxSetCurrent(context))
+    self.context = context!
+    var stream: CUstream?
+    try check("cuStreamCreate", driver.cuStreamCreate(&stream, UInt32(CCUDA_STREAM_NON_BLOCKING)))
+    self.stream = stream!
+    compiler = CUDACompiler(libraries, capability: capability, cache: cache)
+    staging = CUDAStaging()
+    products = try CUDAProducts(libraries, capability: capability, precision: precision)
+  }
+
+  private static func failure(_ driver: ccuda_driver, _ call: String, _ result: CUresult) -> CUDAError {
+    var text: UnsafePointer<CChar>?
+    _ = driver.cuGetErrorString(result, &text)
+    return .failed(call: call, reason: text.map { String(cString: $0) } ?? "error \(result)")
+  }
+
+  // MARK: Failures
+
+  /// Throws what went wrong since the device was made.
+  package func check() throws {
+    guard hasFailed.load(ordering: .acquiring), let error = problem.withLock({ $0 }) else { return }
+    throw error
+  }
+
+  func fail(_ error: CUDAError) {
+    problem.withLock { if $0 == nil { $0 = error } }
+    hasFailed.store(true, ordering: .releasing)
+  }
+
+  @discardableResult func did(_ call: String, _ result: CUresult) -> Bool {
+    if result == CCUDA_SUCCESS { return true }
+    fail(CUDADevice.failure(libraries.driver, call, result))
+    return false
+  }
+
+  /// Whether anything may still be launched. Makes the context this thread's.
+  func isReady() -> Bool {
+    !hasFailed.load(ordering: .acquiring) && did("cuCtxSetCurrent", libraries.driver.cuCtxSetCurrent(context))
+  }
+
+  // MARK: Memory
+
+  package var memory: MemoryReport? { pool.report }
+
+  package func startCounting() { pool.restart() }
+
+  func allocate(bytes: Int, _ kind: MemoryKind? = nil) -> CUDAMemory {
+    let kind = kind ?? Memory.kind
+    let driver = libraries.driver
+    var address: CUdeviceptr = 0
+    if isReady() {
+      let found = pool.take(bytes: bytes, kind) { size in
+        var fresh: CUdeviceptr = 0
+        return driver.cuMemAlloc_v2(&fresh, size) == CCUDA_SUCCESS ? fresh : nil
+      }
+      if let found { address = found } else { fail(.outOfMemory(wanted: bytes, used: pool.held, device: name)) }
+    }
+    return CUDAMemory(self, address: address, bytes: bytes, kind: kind)
+  }
+
+  func allocate(floats: Int, _ kind: MemoryKind? = nil) -> CUDAMemory { allocate(bytes: floats * 4, kind) }
+
+  /// The numbers of `storage` in this device's memory.
+  func memory(_ storage: Storage) -> CUDAMemory {
+    storage.memory { host in
+      let memory = allocate(floats: storage.count)
+      upload(UnsafeRawPointer(host), bytes: storage.count * 4, to: memory)
+      return memory
+    }
+  }
+
+  func upload<Element>(_ values: [Element], _ kind: MemoryKind? = nil) -> CUDAMemory {
+    let bytes = values.count * MemoryLayout<Element>.stride
+    let memory = allocate(bytes: bytes, kind)
+    values.withUnsafeBytes { if let base = $0.baseAddress { upload(base, bytes: bytes, to: memory) } }
+    return memory
+  }
+
+  private func upload(_ from: UnsafeRawPointer, bytes: Int, to memory: CUDAMemory) {
+    guard bytes > 0, isReady() else { return }
+    counts.withLock {
+      $0.uploads += 1; $0.uploadedBytes += bytes
+    }
+    staging.upload(from, bytes: bytes, to: memory.address, self)
+  }
+
+  func read(_ memory: CUDAMemory, into host: UnsafeMutablePointer<Float>, count: Int) {
+    read(memory.address, into: UnsafeMutableRawPointer(host), bytes: count * 4)
+    if hasFailed.load(ordering: .acquiring) { host.update(repeating: .nan, count: count) }
+  }
+
+  func read(_ address: CUdeviceptr, into host: UnsafeMutableRawPointer, bytes: Int) {
+    guard bytes > 0, isReady() else { return }
+    counts.withLock {
+      $0.downloads += 1; $0.downloadedBytes += bytes
+    }
+    did("cuMemcpyDtoHAsync", libraries.driver.cuMemcpyDtoHAsync_v2(host, address, bytes, stream))
+    synchronize()
+  }
+
+  /// Waits until all that was launched has run.
+  package func synchronize() {
+    guard isReady() else { return }
+    did("cuStreamSynchronize", libraries.driver.cuStreamSynchronize(stream))
+  }
+
+  /// What was copied between the processor and the device so far.
+  package var transfers: CUDATransfers { counts.withLock { $0 } }
+
+  // MARK: Kernels
+
+  /// Launches the kernel `name` of the file `file`; does nothing after a failure.
+  func launch<Arguments>(
+    _ file: String, _ name: String, _ arguments: Arguments, grid: (Int, Int, Int), block: Int, shared: Int = 0
+  ) {
+    guard grid.0 > 0, grid.1 > 0, grid.2 > 0, isReady(), let function = function(file, name) else { return }
+    if shared > 48 << 10 {
+      let attribute = Int32(CCUDA_FUNCTION_MAX_DYNAMIC_SHARED_BYTES)
+      did("cuFuncSetAttribute", libraries.driver.cuFuncSetAttribute(function, attribute, Int32(shared)))
+    }
+    let result = withUnsafeBytes(of: arguments) {
+      ccuda_launch(
+        libraries.driverTable, function, UInt32(grid.0), UInt32(grid.1), UInt32(grid.2), UInt32(block),
+        UInt32(shared), stream, $0.baseAddress!)
+    }
+    did(name, result)
+  }
+
+  /// An elementwise kernel: four numbers a thread, a grid that strides.
+  func launch<Arguments>(_ file: String, _ name: String, _ arguments: Arguments, numbers: Int) {
+    launch(file, name, arguments, grid: (min((numbers + 1023) / 1024, 8192), 1, 1), block: 256)
+  }
+
+  private func function(_ file: String, _ name: String) -> CUfunction? {
+    if let known = functions.withLock({ $0[name] }) { return known.pointer }
+    do throws(CUDAError) {
+      let module = try module(file)
+      var function: CUfunction?
+      guard did("cuModuleGetFunction \(name)", libraries.driver.cuModuleGetFunction(&function, module, name)) else {
+        return nil
+      }
+      let found = CUDAFunction(pointer: function)
+      functions.withLock { $0[name] = found }
+      return function
+    } catch {
+      fail(error)
+      return nil
+    }
+  }
+
+  private func module(_ file: String) throws(CUDAError) -> CUmodule? {
+    if let known = modules.withLock({ $0[file] }) { return known.pointer }
+    let image = try compiler.image(file)
+    var module: CUmodule?
+    let result = image.withUnsafeBytes { libraries.driver.cuModuleLoadData(&module, $0.baseAddress!) }
+    guard result == CCUDA_SUCCESS else {
+      throw CUDADevice.failure(libraries.driver, "cuModuleLoadData \(file)", result)
+    }
+    let loaded = CUDAFunction(pointer: module)
+    modules.withLock { $0[file] = loaded }
+    return module
+  }
+}
+
+/// Copies between the processor and the device.
+package struct CUDATransfers: Sendable, Equatable {
+  package var uploads = 0
+  package var uploadedBytes = 0
+  package var downloads = 0
+  package var downloadedBytes = 0
+
+  /// What has been copied since.
+  package func since(_ other: CUDATransfers) -> CUDATransfers {
+    CUDATransfers(
+      uploads: uploads - other.uploads, uploadedBytes: uploadedBytes - other.uploadedBytes,
+      downloads: downloads - other.downloads, downloadedBytes: downloadedBytes - other.downloadedBytes)
+  }
+}
+
+/// Memory that the device reads while the processor goes on: blocks in turn, each free again when its copies have run.
+private final class CUDAStaging: Sendable {
+  private struct Block: @unchecked Sendable {
+    let memory: UnsafeMutableRawPointer
+    let event: CUevent
+    var isBusy = false
+  }
+  private struct State {
+    var blocks: [Block] = []
+    var current = 0
+    var used = 0
+  }
+  private static let size = 16 << 20
+  private static let count = 4
+  private let state = Mutex(State())
+
+  /// Copies `bytes` at `from` before it returns; they arrive in stream order.
+  func upload(_ from: UnsafeRawPointer, bytes: Int, to address: CUdeviceptr, _ device: CUDADevice) {
+    let driver = device.libraries.driver
+    nonisolated(unsafe) let from = from
+    state.withLock { state in
+      if state.blocks.isEmpty {
+        for _ in 0..<CUDAStaging.count {
+          var (memory, event): (UnsafeMutableRawPointer?, CUevent?)
+          let flags = UInt32(CCUDA_HOST_PORTABLE)
+          guard device.did("cuMemHostAlloc", driver.cuMemHostAlloc(&memory, CUDAStaging.size, flags)),
+            device.did("cuEventCreate", driver.cuEventCreate(&event, UInt32(CCUDA_EVENT_DISABLE_TIMING)))
+          else { return }
+          state.blocks.append(Block(memory: memory!, event: event!))
+        }
+      }
+      var done = 0
+      while done < bytes {
+        if state.used == CUDAStaging.size {
+          let current = state.current
+          device.did("cuEventRecord", driver.cuEventRecord(state.blocks[current].event, device.stream))
+          state.blocks[current].isBusy = true
+          state.current = (current + 1) % CUDAStaging.count
+          state.used = 0
+          if state.blocks[state.current].isBusy {
+            device.did("cuEventSynchronize", driver.cuEventSynchronize(state.blocks[state.current].event))
+          }
+        }
+        let part = min(bytes - done, CUDAStaging.size - state.used)
+        let place = state.blocks[state.current].memory + state.used
+        place.copyMemory(from: from + done, byteCount: part)
+        guard
+          device.did(
+            "cuMemcpyHtoDAsync",
+            driver.cuMemcpyHtoDAsync_v2(address + CUdeviceptr(done), place, part, device.stream))
+        else { return }
+        done += part
+        state.used = min(CUDAStaging.size, (state.used + part + 255) / 256 * 256)
+      }
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import CCUDA
+import Foundation
+
+/// The CUDA libraries of this machine, opened at run time: nothing of them is needed to build or to run on a processor.
+///
+/// Looked for, first hit wins: the folders (or the one file) of IMITATE_CUDA_LIBRARIES, the system's own search, `CUDA_PATH`
+/// and `CUDA_HOME`, the usual folders, and the Python wheels of `VIRTUAL_ENV`, `CONDA_PREFIX` and of the `python3` on the PATH.
+final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
+  private(set) var driver = ccuda_driver()
+  /// The same, for calls by way of C.
+  let driverTable = UnsafeMutablePointer<ccuda_driver>.allocate(capacity: 1)
+  private(set) var compiler = ccuda_nvrtc()
+  private(set) var products = ccuda_blas()
+  /// Convolutions; patches and products without it.
+  private(set) var convolutions: ccuda_dnn?
+  /// Of the driver: 12040 for CUDA 12.4.
+  private(set) var driverVersion: Int32 = 0
+  /// The file of each library that was opened.
+  private(set) var paths: [(name: String, path: String)] = []
+  /// Why cuDNN is not used.
+  private(set) var withoutConvolutions: CUDAError?
+
+  init(environment: [String: String] = ProcessInfo.processInfo.environment) throws(CUDAError) {
+    let places = Places(environment)
+    let system = try CUDALibraries.open("the CUDA driver", ["libcuda.so.1"], places)
+    try CUDALibraries.fill("the CUDA driver", system.path, ccuda_fill_driver(system.handle, &driver))
+    paths.append(("driver", CUDALibraries.text(ccuda_path_of_driver(&driver)) ?? system.path))
+    driverTable.initialize(to: driver)
+    _ = driver.cuDriverGetVersion(&driverVersion)
+    guard driverVersion >= 12_000 else {
+      throw .driverTooOld(version: "\(driverVersion / 1000).\(driverVersion % 1000 / 10)")
+    }
+    // Libraries of a later major version than the driver's do not run on it.
+    let majors = driverVersion >= 13_000 ? [13, 12] : [12]
+    let nvrtc = try CUDALibraries.open("NVRTC", majors.map { "libnvrtc.so.\($0)" }, places)
+    try CUDALibraries.fill("NVRTC", nvrtc.path, ccuda_fill_nvrtc(nvrtc.handle, &compiler))
+    paths.append(("NVRTC", CUDALibraries.text(ccuda_path_of_nvrtc(&compiler)) ?? nvrtc.path))
+    // For all to see: cuDNN looks for it by name.
+    let blas = try CUDALibraries.open("cuBLASLt", majors.map { "libcublasLt.so.\($0)" }, places, forAll: true)
+    try CUDALibraries.fill("cuBLASLt", blas.path, ccuda_fill_blas(blas.handle, &products))
+    paths.append(("cuBLASLt", CUDALibraries.text(ccuda_path_of_blas(&products)) ?? blas.path))
+    do throws(CUDAError) {
+      let dnn = try CUDALibraries.open("cuDNN", ["libcudnn.so.9"], places)
+      var table = ccuda_dnn()
+      try CUDALibraries.fill("cuDNN", dnn.path, ccuda_fill_dnn(dnn.handle, &table))
+      convolutions = table
+      paths.append(("cuDNN", CUDALibraries.text(ccuda_path_of_dnn(&table)) ?? dnn.path))
+    } catch {
+      withoutConvolutions = error
+    }
+  }
+
+  private static func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
+
+  private static func fill(_ name: String, _ path: String, _ missing: UnsafePointer<CChar>?) throws(CUDAError) {
+    if let missing = text(missing) { throw .libraryUnusable(name, path: path, reason: "it has no \(missing)") }
+  }
+
+  private static func open(
+    _ name: String, _ files: [String], _ places: Places, forAll: Bool = false
+  ) throws(CUDAError) -> (handle: UnsafeMutableRawPointer, path: String) {
+    var unusable: CUDAError?
+    for file in files {
+      for path in places.candidates(file) {
+        var handle: UnsafeMutableRawPointer?
+        var message = [CChar](repeating: 0, count: 512)
+        if ccuda_open(path, forAll ? 1 : 0, &handle, &message, message.count) == 0, let handle { return (handle, path) }
+        if path.contains("/") {
+          let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+          unusable = .libraryUnusable(name, path: path, reason: reason)
+        }
+      }
+    }
+    throw unusable ?? .libraryNotFound(name, looked: files)
+  }
+
+  /// Where libraries may be.
+  private struct Places {
+    /// One file that stands for all of them: a test's.
+    let single: String?
+    private let named: [String]
+    private let folders: [String]
+
+    init(_ environment: [String: String]) {
+      let manager = FileManager.default
+      func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return manager.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+      }
+      let own = (environment["IMITATE_CUDA_LIBRARIES"] ?? "").split(separator: ":").map(String.init)
+      single = own.first { manager.fileExists(atPath: $0) && !isFolder($0) }
+      named = own.filter(isFolder)
+      var found: [String] = []
+      for (variable, below) in [
+        ("CUDA_PATH", "lib64"), ("CUDA_HOME", "lib64"), ("CUDNN_PATH", "lib"), ("NCCL_HOME", "lib"),
+      ] {
+        if let root = environment[variable] { found.append("\(root)/\(below)") }
+      }
+      found += [
+        "/usr/local/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/local/nvidia/lib64", "/usr/lib/wsl/lib",
+      ]
+      var prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"].compactMap { environment[$0] }
+      let path = (environment["PATH"] ?? "").split(separator: ":")
+      if let folder = path.first(where: { manager.isExecutableFile(atPath: "\($0)/python3") }) {
+        prefixes.append(String(folder).parentFolder)
+      }
+      for prefix in prefixes {
+        let versions = ((try? manager.contentsOfDirectory(atPath: "\(prefix)/lib")) ?? []).sorted()
+        for version in versions where version.hasPrefix("python3") {
+          let wheels = "\(prefix)/lib/\(version)/site-packages/nvidia"
+          for part in ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib", "cudnn/lib", "nccl/lib"] {
+            found.append("\(wheels)/\(part)")
+          }
+        }
+      }
+      folders = found.filter(isFolder)
+    }
+
+    func candidates(_ file: String) -> [String] {
+      if let single { return [single] }
+      let manager = FileManager.default
+      return named.map { "\($0)/\(file)" }.filter(manager.fileExists) + [file]
+        + folders.map { "\($0)/\(file)" }.filter(manager.fileExists)
+    }
+  }
+}

@@ -1,0 +1,156 @@
+// Numbers in other places.
+#include "Dialect.h"
+#include "Arguments.h"
+
+// A row and a place in it.
+template <class Index> struct Cell {
+  Index row, column;
+};
+template <class Index> DEVICE Cell<Index> cell(Index i, long long width) {
+  Index row = i / (Index)width;
+  return {row, i - row * (Index)width};
+}
+
+KERNEL_PLAIN(cuda_copy_rows, cuda_copy_rows_arguments) {
+  const float *from = a.from + a.from_start;
+  float *to = a.to + a.to_start;
+  if (a.width % 4 == 0 && a.from_step % 4 == 0 && a.to_step % 4 == 0 && aligned(from) && aligned(to)) {
+    each(a.rows * a.width / 4, [&](auto i) {
+      auto at = cell(i, a.width / 4);
+      ((float4 *)to)[at.row * (a.to_step / 4) + at.column] = ((const float4 *)from)[at.row * (a.from_step / 4) + at.column];
+    });
+  } else {
+    each(a.rows * a.width, [&](auto i) {
+      auto at = cell(i, a.width);
+      to[at.row * a.to_step + at.column] = from[at.row * a.from_step + at.column];
+    });
+  }
+}
+
+KERNEL_PLAIN(cuda_pad, cuda_pad_arguments) {
+  long long whole = a.before + a.width + a.after;
+  each(a.rows * whole, [&](auto i) {
+    auto at = cell(i, whole);
+    long long column = (long long)at.column - a.before;
+    a.to[i] = column >= 0 && column < a.width ? a.from[at.row * a.width + column] : a.value;
+  });
+}
+
+// `move` takes a part, the place in it and the place in the whole.
+template <class Move> DEVICE void each_of_parts(const cuda_concatenate_arguments &a, Move move) {
+  long long width = 0;
+  UNROLL for (int i = 0; i < 8; i++) width += i < a.parts ? a.widths[i] : 0;
+  each(a.rows * width, [&](auto i) {
+    auto at = cell(i, width);
+    long long column = at.column, part_width = 0;
+    float *part = nullptr;
+    bool found = false;
+    UNROLL for (int p = 0; p < 8; p++) {
+      if (p < a.parts && !found) {
+        if (column < a.widths[p]) {
+          found = true;
+          part = a.part[p];
+          part_width = a.widths[p];
+        } else {
+          column -= a.widths[p];
+        }
+      }
+    }
+    if (part) move(part + at.row * part_width + column, a.whole + at.row * a.step + a.start + at.column);
+  });
+}
+KERNEL_PLAIN(cuda_concatenate, cuda_concatenate_arguments) {
+  each_of_parts(a, [](float *part, float *whole) { *whole = *part; });
+}
+KERNEL_PLAIN(cuda_split, cuda_split_arguments) {
+  each_of_parts(a, [](float *part, float *whole) { *part = *whole; });
+}
+
+template <class Index> DEVICE long long source(const cuda_permute_arguments &a, Index i) {
+  long long from = 0;
+  UNROLL for (int axis = 0; axis < cuda_axes; axis++) {
+    if (axis >= a.axes) break;
+    Index size = (Index)a.sizes[axis], place = i;
+    if (axis + 1 < a.axes) {
+      Index rest = i / size;
+      place = i - rest * size;
+      i = rest;
+    }
+    from += (long long)place * a.steps[axis];
+  }
+  return from;
+}
+
+KERNEL_PLAIN(cuda_permute, cuda_permute_arguments) {
+  bool in_fours = a.axes > 0 && a.steps[0] == 1 && a.sizes[0] % 4 == 0 && aligned(a.from) && aligned(a.to);
+  UNROLL for (int axis = 1; axis < cuda_axes; axis++) {
+    if (axis < a.axes && a.steps[axis] % 4 != 0) in_fours = false;
+  }
+  if (in_fours) each(a.count / 4, [&](auto i) { ((float4 *)a.to)[i] = *(const float4 *)(a.from + source(a, i * 4)); });
+  else each(a.count, [&](auto i) { a.to[i] = a.from[source(a, i)]; });
+}
+
+KERNEL_BOUNDS(cuda_transpose, cuda_transpose_arguments, 256, 4) {
+  SHARED(float, tile, [32][33]);
+  unsigned across = (a.columns + 31) / 32, down = (a.rows + 31) / 32;
+  unsigned column_tile = blockIdx.x % across, row_tile = blockIdx.x / across % down;
+  long long matrix = blockIdx.x / across / down, size = (long long)a.rows * a.columns;
+  const float *from = a.from + matrix * size;
+  float *to = a.to + matrix * size;
+  int x = threadIdx.x % 32, y = threadIdx.x / 32;
+  int column = column_tile * 32 + x;
+  UNROLL for (int i = 0; i < 32; i += 8) {
+    int row = row_tile * 32 + y + i;
+    if (row < a.rows && column < a.columns) tile[y + i][x] = from[(long long)row * a.columns + column];
+  }
+  __syncthreads();
+  int row = row_tile * 32 + x;
+  UNROLL for (int i = 0; i < 32; i += 8) {
+    int other = column_tile * 32 + y + i;
+    if (row < a.rows && other < a.columns) to[(long long)other * a.rows + row] = tile[x][y + i];
+  }
+}
+
+KERNEL_PLAIN(cuda_gather_rows, cuda_gather_rows_arguments) {
+  each(a.outer * a.count * a.inner, [&](auto i) {
+    auto at = cell(i, a.inner);
+    auto item = cell(at.row, a.count);
+    long long place = a.places[a.per_item ? at.row : item.column];
+    a.to[i] = a.from[((long long)item.row * a.size + place) * a.inner + at.column];
+  });
+}
+
+KERNEL_PLAIN(cuda_scatter_rows, cuda_scatter_rows_arguments) {
+  each(a.outer * a.size * a.inner, [&](auto i) {
+    auto at = cell(i, a.inner);
+    auto item = cell(at.row, a.size);
+    const int *starts = a.starts + (a.per_item ? (long long)item.row * (a.size + 1) : 0);
+    const int *order = a.order + (a.per_item ? (long long)item.row * a.count : 0);
+    const float *from = a.from + (long long)item.row * a.count * a.inner + at.column;
+    float sum = 0;
+    for (int k = starts[item.column]; k < starts[item.column + 1]; k++) sum += from[(long long)order[k] * a.inner];
+    a.to[i] = sum;
+  });
+}
+
+// A warp a row: 32 places are compared at once, and those that fit are added in order.
+KERNEL_BOUNDS(cuda_scatter_scan, cuda_scatter_scan_arguments, 256, 4) {
+  long long row = (long long)blockIdx.x * 8 + warp();
+  if (row >= a.outer * a.size) return;
+  long long item = row / a.size;
+  int wanted = (int)(row - item * a.size);
+  const int *places = a.places + (a.per_item ? item * a.count : 0);
+  const float *from = a.from + item * a.count * a.inner;
+  float *to = a.to + row * a.inner;
+  for (long long column = lane(); column < a.inner; column += 32) to[column] = 0;
+  for (long long first = 0; first < a.count; first += 32) {
+    long long own = first + lane();
+    unsigned found = __ballot_sync(ALL_LANES, own < a.count && places[own] == wanted);
+    while (found) {
+      int bit = __ffs(found) - 1;
+      found &= found - 1;
+      const float *source = from + (first + bit) * a.inner;
+      for (long long column = lane(); column < a.inner; column += 32) to[column] += source[column];
+    }
+  }
+}

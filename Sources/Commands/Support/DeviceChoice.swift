@@ -1,0 +1,34 @@
+import ArgumentParser
+import CUDA
+import Tensors
+
+/// What a verb computes on.
+struct DeviceChoice: ParsableArguments {
+  @Option(
+    name: .customLong("device"),
+    help: ArgumentHelp(
+      "What to compute on: cpu, cuda, or cuda:1 for the second GPU.",
+      discussion: "`imitate cuda` says what of CUDA is there."))
+  var name = "cpu"
+
+  /// The number of the GPU, counted from 0; nil of the processor.
+  private var number: Int? {
+    if name == "cuda" { return 0 }
+    guard name.hasPrefix("cuda:"), let number = Int(name.dropFirst(5)), number >= 0 else { return nil }
+    return number
+  }
+
+  func validate() throws {
+    guard name == "cpu" || number != nil else {
+      throw ValidationError("--device: '\(name)' is none of cpu, cuda, cuda:NUMBER")
+    }
+  }
+
+  /// Runs `body` with operations on what was chosen.
+  func run<Result>(_ precision: ProductPrecision, _ body: () throws -> Result) throws -> Result {
+    guard let number else { return try body() }
+    let device = try CUDADevice(number: number, precision: precision)
+    tell("computes on \(device.name), products in \(precision.rawValue)")
+    return try Device.with(device, body)
+  }
+}
