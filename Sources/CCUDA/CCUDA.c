@@ -42,16 +42,6 @@ const char *ccuda_fill_blas(void *handle, ccuda_blas *table) {
   return NULL;
 }
 
-const char *ccuda_fill_dnn(void *handle, ccuda_dnn *table) {
-  CCUDA_DNN(FIND)
-  return NULL;
-}
-
-const char *ccuda_fill_nccl(void *handle, ccuda_nccl *table) {
-  CCUDA_NCCL(FIND)
-  return NULL;
-}
-
 const char *ccuda_path_of(const void *function) {
   Dl_info info;
   return function && dladdr(function, &info) ? info.dli_fname : NULL;
@@ -67,8 +57,6 @@ const char *ccuda_path_of(const void *function) {
 PATH(driver, cuInit)
 PATH(nvrtc, nvrtcVersion)
 PATH(blas, cublasLtCreate)
-PATH(dnn, cudnnCreate)
-PATH(nccl, ncclGetVersion)
 
 int ccuda_launch(
   const ccuda_driver *driver, CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned block,

@@ -23,6 +23,8 @@ package struct CUDACheck {
     package let isRepeated: Bool
     /// Numbers that the processor had to compute: copies from the device during the operation.
     package let downloads: Int
+    /// Kernels of one run there; products are cuBLASLt's.
+    package let launches: Int
     package let milliseconds: Double
     /// The same on the processor.
     package let processorMilliseconds: Double
@@ -103,22 +105,23 @@ package struct CUDACheck {
   package func run(_ one: Case) throws -> Row {
     var random = Random(seed: 9).split(one.name)
     let inputs = one.shapes.map { Tensor.normal($0, random: &random) }
-    func measured(_ device: CUDADevice?) -> (numbers: [[Float]], seconds: Double, downloads: Int) {
+    func measured(_ device: CUDADevice?) -> (numbers: [[Float]], seconds: Double, downloads: Int, launches: Int) {
       Device.with(device) {
         let parameters = inputs.map { Parameter($0) }
-        let before = device?.transfers.downloads ?? 0
+        let before = (device?.transfers.downloads ?? 0, device?.launches ?? 0)
         let start = ContinuousClock.now
         var result = Tensor(0)
         let (_, gradients) = withGradients(random: Random(seed: 3)) {
           result = one.body(parameters.map(\.value))
           // A weight for each number, so that no gradient is the same everywhere.
-          return (result * result.detached.cos()).sum()
+          var random = Random(seed: 2)
+          return (result * .normal(result.shape, random: &random)).sum()
         }
         device?.synchronize()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let downloads = (device?.transfers.downloads ?? 0) - before
+        let counts = ((device?.transfers.downloads ?? 0) - before.0, (device?.launches ?? 0) - before.1)
         let numbers = [result.scalars] + parameters.compactMap { gradients[$0]?.scalars }
-        return (numbers, seconds, downloads)
+        return (numbers, seconds, counts.0, counts.1)
       }
     }
     let expected = measured(nil)
@@ -139,6 +142,7 @@ package struct CUDACheck {
       isRepeated: zip(first.numbers, second.numbers).allSatisfy {
         zip($0, $1).allSatisfy { $0.bitPattern == $1.bitPattern }
       },
-      downloads: second.downloads, milliseconds: second.seconds * 1000, processorMilliseconds: expected.seconds * 1000)
+      downloads: second.downloads, launches: second.launches, milliseconds: second.seconds * 1000,
+      processorMilliseconds: expected.seconds * 1000)
   }
 }

@@ -39,8 +39,10 @@ package struct CUDACompiler {
     ] + (macro.map { ["--define-macro=\($0)"] } ?? [])
   }
 
-  /// - Parameter part: a file of kernels, or as much of it as a macro leaves: `Elementwise`, `Attention:ATTENTION_WIDTH=64`.
-  func image(_ part: String) throws(CUDAError) -> [UInt8] {
+  /// - Parameters:
+  ///   - again: compiles it although it was kept.
+  ///   - part: a file of kernels, or as much of it as a macro leaves: `Elementwise`, `Attention:ATTENTION_WIDTH=64`.
+  func image(_ part: String, again: Bool = false) throws(CUDAError) -> [UInt8] {
     let words = part.split(separator: ":").map(String.init)
     let name = words[0]
     let options = options(words.count > 1 ? words[1] : nil)
@@ -55,7 +57,7 @@ package struct CUDACompiler {
     hash.update(data: Array("\(options) \(major).\(minor)".utf8))
     let key = hash.finalize().prefix(16).map { String(format: "%02x", $0) }.joined()
     let path = "\(cache)/\(name)-\(architecture)-\(key).cubin"
-    if let kept = FileManager.default.contents(atPath: path), !kept.isEmpty { return Array(kept) }
+    if !again, let kept = FileManager.default.contents(atPath: path), !kept.isEmpty { return Array(kept) }
     let image = try compiled(name, source, options)
     // A cache that cannot be written costs time only.
     try? FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)

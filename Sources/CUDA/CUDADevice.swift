@@ -15,9 +15,6 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   /// The library's file by its name, for reports.
   package var libraryPaths: [(name: String, path: String)] { libraries.paths }
 
-  /// Why convolutions are products of windows rather than cuDNN's.
-  package var withoutConvolutions: CUDAError? { libraries.withoutConvolutions }
-
   let libraries: CUDALibraries
   let pool = CUDAPool()
   let stream: CUstream
@@ -30,6 +27,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   private let problem = Mutex<CUDAError?>(nil)
   private let hasFailed = Atomic<Bool>(false)
   private let counts = Mutex(CUDATransfers())
+  private let launched = Atomic<Int>(0)
 
   /// A pointer of the driver: made once, never changed.
   private struct CUDAFunction: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
@@ -182,6 +180,9 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
 
   // MARK: Kernels
 
+  /// How many kernels of ours were launched so far.
+  package var launches: Int { launched.load(ordering: .relaxed) }
+
   /// Launches the kernel `name` of the file `file`; does nothing after a failure.
   func launch<Arguments>(
     _ file: String, _ name: String, _ arguments: Arguments, grid: (Int, Int, Int), block: Int, shared: Int = 0
@@ -191,6 +192,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
       let attribute = Int32(CCUDA_FUNCTION_MAX_DYNAMIC_SHARED_BYTES)
       did("cuFuncSetAttribute", libraries.driver.cuFuncSetAttribute(function, attribute, Int32(shared)))
     }
+    launched.add(1, ordering: .relaxed)
     let result = withUnsafeBytes(of: arguments) {
       ccuda_launch(
         libraries.driverTable, function, UInt32(grid.0), UInt32(grid.1), UInt32(grid.2), UInt32(block),
@@ -223,9 +225,13 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
 
   private func module(_ file: String) throws(CUDAError) -> CUmodule? {
     if let known = modules.withLock({ $0[file] }) { return known.pointer }
-    let image = try compiler.image(file)
     var module: CUmodule?
-    let result = image.withUnsafeBytes { libraries.driver.cuModuleLoadData(&module, $0.baseAddress!) }
+    func load(_ image: [UInt8]) -> CUresult {
+      image.withUnsafeBytes { libraries.driver.cuModuleLoadData(&module, $0.baseAddress!) }
+    }
+    var result = load(try compiler.image(file))
+    // What was kept may be damaged.
+    if result != CCUDA_SUCCESS { result = load(try compiler.image(file, again: true)) }
     guard result == CCUDA_SUCCESS else {
       throw CUDADevice.failure(libraries.driver, "cuModuleLoadData \(file)", result)
     }

@@ -11,14 +11,10 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
   let driverTable = UnsafeMutablePointer<ccuda_driver>.allocate(capacity: 1)
   private(set) var compiler = ccuda_nvrtc()
   private(set) var products = ccuda_blas()
-  /// Convolutions; patches and products without it.
-  private(set) var convolutions: ccuda_dnn?
   /// Of the driver: 12040 for CUDA 12.4.
   private(set) var driverVersion: Int32 = 0
   /// The file of each library that was opened.
   private(set) var paths: [(name: String, path: String)] = []
-  /// Why cuDNN is not used.
-  private(set) var withoutConvolutions: CUDAError?
 
   init(environment: [String: String] = ProcessInfo.processInfo.environment) throws(CUDAError) {
     let places = Places(environment)
@@ -35,19 +31,9 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
     let nvrtc = try CUDALibraries.open("NVRTC", majors.map { "libnvrtc.so.\($0)" }, places)
     try CUDALibraries.fill("NVRTC", nvrtc.path, ccuda_fill_nvrtc(nvrtc.handle, &compiler))
     paths.append(("NVRTC", CUDALibraries.text(ccuda_path_of_nvrtc(&compiler)) ?? nvrtc.path))
-    // For all to see: cuDNN looks for it by name.
-    let blas = try CUDALibraries.open("cuBLASLt", majors.map { "libcublasLt.so.\($0)" }, places, forAll: true)
+    let blas = try CUDALibraries.open("cuBLASLt", majors.map { "libcublasLt.so.\($0)" }, places)
     try CUDALibraries.fill("cuBLASLt", blas.path, ccuda_fill_blas(blas.handle, &products))
     paths.append(("cuBLASLt", CUDALibraries.text(ccuda_path_of_blas(&products)) ?? blas.path))
-    do throws(CUDAError) {
-      let dnn = try CUDALibraries.open("cuDNN", ["libcudnn.so.9"], places)
-      var table = ccuda_dnn()
-      try CUDALibraries.fill("cuDNN", dnn.path, ccuda_fill_dnn(dnn.handle, &table))
-      convolutions = table
-      paths.append(("cuDNN", CUDALibraries.text(ccuda_path_of_dnn(&table)) ?? dnn.path))
-    } catch {
-      withoutConvolutions = error
-    }
   }
 
   private static func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
@@ -57,14 +43,14 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
   }
 
   private static func open(
-    _ name: String, _ files: [String], _ places: Places, forAll: Bool = false
+    _ name: String, _ files: [String], _ places: Places
   ) throws(CUDAError) -> (handle: UnsafeMutableRawPointer, path: String) {
     var unusable: CUDAError?
     for file in files {
       for path in places.candidates(file) {
         var handle: UnsafeMutableRawPointer?
         var message = [CChar](repeating: 0, count: 512)
-        if ccuda_open(path, forAll ? 1 : 0, &handle, &message, message.count) == 0, let handle { return (handle, path) }
+        if ccuda_open(path, 0, &handle, &message, message.count) == 0, let handle { return (handle, path) }
         if path.contains("/") {
           let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
           unusable = .libraryUnusable(name, path: path, reason: reason)
@@ -92,7 +78,7 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
       named = own.filter(isFolder)
       var found: [String] = []
       for (variable, below) in [
-        ("CUDA_PATH", "lib64"), ("CUDA_HOME", "lib64"), ("CUDNN_PATH", "lib"), ("NCCL_HOME", "lib"),
+        ("CUDA_PATH", "lib64"), ("CUDA_HOME", "lib64"),
       ] {
         if let root = environment[variable] { found.append("\(root)/\(below)") }
       }
@@ -108,7 +94,7 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
         let versions = ((try? manager.contentsOfDirectory(atPath: "\(prefix)/lib")) ?? []).sorted()
         for version in versions where version.hasPrefix("python3") {
           let wheels = "\(prefix)/lib/\(version)/site-packages/nvidia"
-          for part in ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib", "cudnn/lib", "nccl/lib"] {
+          for part in ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib"] {
             found.append("\(wheels)/\(part)")
           }
         }

@@ -15,12 +15,40 @@ enum FakeDevice {
   /// Kernels are "compiled" into a folder of this run's own.
   static let cache = NSTemporaryDirectory() + "imitate-cuda-\(getpid())"
 
-  static func open(_ precision: ProductPrecision) -> CUDADevice {
-    try! CUDADevice(
-      precision: precision, environment: ["IMITATE_CUDA_LIBRARIES": library], cache: cache)
+  static func open(_ precision: ProductPrecision) -> CUDADevice { try! opened(precision) }
+
+  static func opened(_ precision: ProductPrecision, number: Int = 0) throws(CUDAError) -> CUDADevice {
+    try CUDADevice(
+      number: number, precision: precision, environment: ["IMITATE_CUDA_LIBRARIES": library], cache: cache)
   }
 
   /// Strict float32: compared with the processor's numbers.
   static let exact = open(.float32)
   static let tf32 = open(.tf32)
+
+  private static func function<Function>(_ name: String, as _: Function.Type) -> Function {
+    let handle = dlopen(library, RTLD_NOW | RTLD_LOCAL)
+    return unsafeBitCast(dlsym(handle, name)!, to: Function.self)
+  }
+
+  private static func reset() { function("fake_cuda_reset", as: (@convention(c) () -> Void).self)() }
+
+  /// The next call of that name but `number - 1` others gives `code`.
+  static func fail(_ call: String, _ number: Int32, code: Int32) {
+    typealias Fail = @convention(c) (UnsafePointer<CChar>, Int32, Int32) -> Void
+    function("fake_cuda_fail", as: Fail.self)(call, number, code)
+  }
+
+  /// Runs `body` with settings of the fake, `NAME=value`, and forgets them and all faults afterwards.
+  static func with<Result>(_ settings: [String], _ body: () throws -> Result) rethrows -> Result {
+    let pairs = settings.map { $0.split(separator: "=").map(String.init) }
+    setenv("FAKE_CUDA_QUIET", "1", 1)
+    for pair in pairs { setenv(pair[0], pair[1], 1) }
+    reset()
+    defer {
+      for pair in pairs { unsetenv(pair[0]) }
+      reset()
+    }
+    return try body()
+  }
 }

@@ -1,11 +1,11 @@
 #pragma once
 
-// CUDA as this package meets it: nothing is linked. Five libraries are opened at run time and every function is looked
+// CUDA as this package meets it: nothing is linked. Three libraries are opened at run time and every function is looked
 // up by its exported name. One list a library gives its struct of function pointers, the loop that fills it, and (in
 // `Tests/FakeCUDA`) the declarations that the fake must match.
 //
-// Where the numbers come from: NVIDIA's public headers, CUDA 12.9 and 13.5 (both agree on all that stands here), and
-// cuDNN 9's and NCCL 2's. Sizes are bytes unless a comment says otherwise.
+// Where the numbers come from: NVIDIA's public headers, CUDA 12.9 and 13.5 (both agree on all that stands here). Sizes
+// are bytes unless a comment says otherwise.
 
 #include "Constants.h"
 #include "Lists.h"
@@ -34,15 +34,11 @@ typedef struct CCUDA_SENDABLE ccuda_driver { CCUDA_DRIVER(CCUDA_FIELD) } ccuda_d
 typedef struct CCUDA_SENDABLE ccuda_nvrtc { CCUDA_NVRTC(CCUDA_FIELD) } ccuda_nvrtc;
 /// `libcublasLt.so.13` or `.12`, matrix products.
 typedef struct CCUDA_SENDABLE ccuda_blas { CCUDA_BLAS(CCUDA_FIELD) } ccuda_blas;
-/// `libcudnn.so.9`, convolutions by its imperative calls.
-typedef struct CCUDA_SENDABLE ccuda_dnn { CCUDA_DNN(CCUDA_FIELD) } ccuda_dnn;
-/// `libnccl.so.2`, sums over several GPUs.
-typedef struct CCUDA_SENDABLE ccuda_nccl { CCUDA_NCCL(CCUDA_FIELD) } ccuda_nccl;
 
 #undef CCUDA_FIELD
 
 /// Opens a library by path or soname, with every symbol bound at once. `global` lets libraries opened later see its
-/// symbols: cuBLASLt before cuDNN wants that. Returns 0, or -1 with the loader's words in `message`.
+/// symbols. Returns 0, or -1 with the loader's words in `message`.
 int ccuda_open(const char *path_or_soname, int global, void **handle, char *message, size_t capacity);
 
 void ccuda_close(void *handle);
@@ -51,8 +47,6 @@ void ccuda_close(void *handle);
 const char *ccuda_fill_driver(void *handle, ccuda_driver *table);
 const char *ccuda_fill_nvrtc(void *handle, ccuda_nvrtc *table);
 const char *ccuda_fill_blas(void *handle, ccuda_blas *table);
-const char *ccuda_fill_dnn(void *handle, ccuda_dnn *table);
-const char *ccuda_fill_nccl(void *handle, ccuda_nccl *table);
 
 /// The address of one exported name, or NULL: for what only some versions (or only the fake) have.
 void *ccuda_symbol(void *handle, const char *name);
@@ -63,8 +57,6 @@ const char *ccuda_path_of(const void *function);
 const char *ccuda_path_of_driver(const ccuda_driver *table);
 const char *ccuda_path_of_nvrtc(const ccuda_nvrtc *table);
 const char *ccuda_path_of_blas(const ccuda_blas *table);
-const char *ccuda_path_of_dnn(const ccuda_dnn *table);
-const char *ccuda_path_of_nccl(const ccuda_nccl *table);
 
 /// Launches a kernel of one parameter: the struct at `arguments`, which the driver copies before this returns.
 /// `block` counts threads, `shared` the bytes of dynamic shared memory.

@@ -26,13 +26,6 @@ typedef void *cublasLtMatmulDesc_t;
 typedef void *cublasLtMatrixLayout_t;
 typedef void *cublasLtMatmulPreference_t;
 
-typedef void *cudnnHandle_t;
-typedef void *cudnnTensorDescriptor_t;
-typedef void *cudnnFilterDescriptor_t;
-typedef void *cudnnConvolutionDescriptor_t;
-
-typedef void *ncclComm_t;
-
 /// Why a graph could not take the place of another.
 typedef struct ccuda_graph_update {
   int result;  // 0 success, 1 error, 2 another topology, 3 another kind of node, ...
@@ -52,21 +45,6 @@ typedef struct ccuda_blas_choice {
   float waves;
   int reserved[4];
 } ccuda_blas_choice;
-
-typedef struct ccuda_dnn_choice {
-  int algorithm;
-  int status;
-  float time;  // milliseconds, -1 when not measured
-  size_t memory;
-  int determinism;
-  int math;
-  int reserved[3];
-} ccuda_dnn_choice;
-
-/// What rank 0 hands to the others; passed by value.
-typedef struct ccuda_nccl_id {
-  char bytes[128];
-} ccuda_nccl_id;
 
 #define CCUDA_DRIVER(X)                                                                                               \
   X(CUresult, cuInit, (unsigned flags))                                                                               \
@@ -165,75 +143,3 @@ typedef struct ccuda_nccl_id {
      cublasLtMatrixLayout_t layoutA, const void *b, cublasLtMatrixLayout_t layoutB, const void *beta, const void *c,  \
      cublasLtMatrixLayout_t layoutC, void *d, cublasLtMatrixLayout_t layoutD, const ccuda_blas_algorithm *algorithm,  \
      void *workspace, size_t bytes, CUstream stream))
-
-#define CCUDA_DNN(X)                                                                                                  \
-  X(int, cudnnCreate, (cudnnHandle_t *handle))                                                                        \
-  X(int, cudnnDestroy, (cudnnHandle_t handle))                                                                        \
-  X(int, cudnnSetStream, (cudnnHandle_t handle, CUstream stream))                                                     \
-  X(size_t, cudnnGetVersion, (void))                                                                                  \
-  X(const char *, cudnnGetErrorString, (int status))                                                                  \
-  X(int, cudnnCreateTensorDescriptor, (cudnnTensorDescriptor_t *descriptor))                                          \
-  X(int, cudnnDestroyTensorDescriptor, (cudnnTensorDescriptor_t descriptor))                                          \
-  X(int, cudnnSetTensor4dDescriptor,                                                                                  \
-    (cudnnTensorDescriptor_t descriptor, int format, int dataType, int images, int channels, int height, int width))  \
-  X(int, cudnnCreateFilterDescriptor, (cudnnFilterDescriptor_t *descriptor))                                          \
-  X(int, cudnnDestroyFilterDescriptor, (cudnnFilterDescriptor_t descriptor))                                          \
-  X(int, cudnnSetFilter4dDescriptor,                                                                                  \
-    (cudnnFilterDescriptor_t descriptor, int dataType, int format, int outputs, int inputs, int height, int width))   \
-  X(int, cudnnCreateConvolutionDescriptor, (cudnnConvolutionDescriptor_t *descriptor))                                \
-  X(int, cudnnDestroyConvolutionDescriptor, (cudnnConvolutionDescriptor_t descriptor))                                \
-  X(int, cudnnSetConvolution2dDescriptor,                                                                             \
-    (cudnnConvolutionDescriptor_t descriptor, int padHeight, int padWidth, int strideHeight, int strideWidth,         \
-     int dilationHeight, int dilationWidth, int mode, int computeType))                                               \
-  X(int, cudnnSetConvolutionMathType, (cudnnConvolutionDescriptor_t descriptor, int math))                            \
-  X(int, cudnnGetConvolutionForwardAlgorithm_v7,                                                                      \
-    (cudnnHandle_t handle, cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w,                                      \
-     cudnnConvolutionDescriptor_t convolution, cudnnTensorDescriptor_t y, int wanted, int *found,                     \
-     ccuda_dnn_choice *choices))                                                                                      \
-  X(int, cudnnGetConvolutionBackwardDataAlgorithm_v7,                                                                 \
-    (cudnnHandle_t handle, cudnnFilterDescriptor_t w, cudnnTensorDescriptor_t dy,                                     \
-     cudnnConvolutionDescriptor_t convolution, cudnnTensorDescriptor_t dx, int wanted, int *found,                    \
-     ccuda_dnn_choice *choices))                                                                                      \
-  X(int, cudnnGetConvolutionBackwardFilterAlgorithm_v7,                                                               \
-    (cudnnHandle_t handle, cudnnTensorDescriptor_t x, cudnnTensorDescriptor_t dy,                                     \
-     cudnnConvolutionDescriptor_t convolution, cudnnFilterDescriptor_t dw, int wanted, int *found,                    \
-     ccuda_dnn_choice *choices))                                                                                      \
-  X(int, cudnnGetConvolutionForwardWorkspaceSize,                                                                     \
-    (cudnnHandle_t handle, cudnnTensorDescriptor_t x, cudnnFilterDescriptor_t w,                                      \
-     cudnnConvolutionDescriptor_t convolution, cudnnTensorDescriptor_t y, int algorithm, size_t *bytes))              \
-  X(int, cudnnGetConvolutionBackwardDataWorkspaceSize,                                                                \
-    (cudnnHandle_t handle, cudnnFilterDescriptor_t w, cudnnTensorDescriptor_t dy,                                     \
-     cudnnConvolutionDescriptor_t convolution, cudnnTensorDescriptor_t dx, int algorithm, size_t *bytes))             \
-  X(int, cudnnGetConvolutionBackwardFilterWorkspaceSize,                                                              \
-    (cudnnHandle_t handle, cudnnTensorDescriptor_t x, cudnnTensorDescriptor_t dy,                                     \
-     cudnnConvolutionDescriptor_t convolution, cudnnFilterDescriptor_t dw, int algorithm, size_t *bytes))             \
-  X(int, cudnnConvolutionForward,                                                                                     \
-    (cudnnHandle_t handle, const void *alpha, cudnnTensorDescriptor_t layoutX, const void *x,                         \
-     cudnnFilterDescriptor_t layoutW, const void *w, cudnnConvolutionDescriptor_t convolution, int algorithm,         \
-     void *workspace, size_t bytes, const void *beta, cudnnTensorDescriptor_t layoutY, void *y))                      \
-  X(int, cudnnConvolutionBackwardData,                                                                                \
-    (cudnnHandle_t handle, const void *alpha, cudnnFilterDescriptor_t layoutW, const void *w,                         \
-     cudnnTensorDescriptor_t layoutDY, const void *dy, cudnnConvolutionDescriptor_t convolution, int algorithm,       \
-     void *workspace, size_t bytes, const void *beta, cudnnTensorDescriptor_t layoutDX, void *dx))                    \
-  X(int, cudnnConvolutionBackwardFilter,                                                                              \
-    (cudnnHandle_t handle, const void *alpha, cudnnTensorDescriptor_t layoutX, const void *x,                         \
-     cudnnTensorDescriptor_t layoutDY, const void *dy, cudnnConvolutionDescriptor_t convolution, int algorithm,       \
-     void *workspace, size_t bytes, const void *beta, cudnnFilterDescriptor_t layoutDW, void *dw))
-
-#define CCUDA_NCCL(X)                                                                                                 \
-  X(int, ncclGetVersion, (int *version))                                                                              \
-  X(int, ncclGetUniqueId, (ccuda_nccl_id *identifier))                                                                \
-  X(int, ncclCommInitRank, (ncclComm_t *communicator, int ranks, ccuda_nccl_id identifier, int rank))                 \
-  X(int, ncclCommDestroy, (ncclComm_t communicator))                                                                  \
-  X(int, ncclCommAbort, (ncclComm_t communicator))                                                                    \
-  X(int, ncclCommGetAsyncError, (ncclComm_t communicator, int *error))                                                \
-  X(const char *, ncclGetErrorString, (int result))                                                                   \
-  X(int, ncclAllReduce,                                                                                               \
-    (const void *from, void *to, size_t count, int dataType, int operation, ncclComm_t communicator,                  \
-     CUstream stream))                                                                                                \
-  X(int, ncclAllGather,                                                                                               \
-    (const void *from, void *to, size_t countEach, int dataType, ncclComm_t communicator, CUstream stream))           \
-  X(int, ncclBroadcast,                                                                                               \
-    (const void *from, void *to, size_t count, int dataType, int root, ncclComm_t communicator, CUstream stream))     \
-  X(int, ncclGroupStart, (void))                                                                                      \
-  X(int, ncclGroupEnd, (void))

@@ -26,7 +26,6 @@ struct CUDAReport: ParsableCommand {
     let rows =
       [["GPU", "\(device.name), compute capability \(device.capability.major).\(device.capability.minor)"]]
       + device.libraryPaths.map { [$0.name, $0.path] }
-      + (device.withoutConvolutions.map { [["cuDNN", "not used: \($0)"]] } ?? [])
     print(table(["part", "found"], rows))
     guard check else { return }
     let checking = CUDACheck(device, size: size)

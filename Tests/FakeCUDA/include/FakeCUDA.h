@@ -1,7 +1,7 @@
 #pragma once
 
 // A CUDA machine without a GPU: one library that exports what `Sources/CCUDA` looks up from the driver, NVRTC,
-// cuBLASLt, cuDNN and NCCL, and runs all of it on the CPU. Opened by the real loader, used by tests only.
+// and cuBLASLt, and runs all of it on the CPU. Opened by the real loader, used by tests only.
 //
 // Settings, read at the first call and at `fake_cuda_reset`:
 //   FAKE_CUDA_MODE=lazy|eager   lazy (without it): a stream runs only when somebody waits for it

@@ -1,0 +1,92 @@
+import CUDA
+import Foundation
+import Tensors
+import Testing
+
+extension FakeGPUTests {
+  /// What a user of a GPU runs into.
+  @Suite struct FaultTests {
+    private func sum(_ x: Tensor, on device: CUDADevice) -> Tensor { Device.with(device) { (x * x + 1).sum() } }
+
+    @Test(arguments: [
+      (["FAKE_CUDA_DEVICES=0"], CUDAError.noDevice),
+      (["FAKE_CUDA_DEVICE=7.5"], .tooOld(name: "", capability: "7.5")),
+      (["FAKE_CUDA_DRIVER=11040"], .driverTooOld(version: "11.4")),
+    ]) func unusableMachines(_ settings: [String], _ error: CUDAError) throws {
+      let found = FakeDevice.with(settings) { #expect(throws: CUDAError.self) { try FakeDevice.opened(.tf32) } }
+      switch (found, error) {
+      case (.tooOld(_, let found)?, .tooOld(_, let expected)): #expect(found == expected)
+      default: #expect(found == error)
+      }
+    }
+
+    @Test func noSuchGPU() {
+      #expect(throws: CUDAError.noSuchDevice(number: 3, count: 1)) { try FakeDevice.opened(.tf32, number: 3) }
+    }
+
+    /// No folder, no library: the line says what was looked for.
+    @Test func noLibraries() {
+      let error = #expect(throws: CUDAError.self) {
+        try CUDADevice(environment: ["IMITATE_CUDA_LIBRARIES": "/nowhere"], cache: FakeDevice.cache)
+      }
+      #expect("\(error!)".contains("libcuda.so.1"))
+    }
+
+    /// What was asked for is told, nothing more is launched, numbers read are none, and another device goes on.
+    @Test func outOfMemory() throws {
+      // The other has its memory already.
+      #expect(sum(.ones([40]), on: FakeDevice.exact).item == 80)
+      let device = FakeDevice.open(.float32)
+      FakeDevice.with(["FAKE_CUDA_MEMORY=1"]) {
+        #expect(sum(.ones([4000]), on: device).item.isNaN)
+        let error = #expect(throws: CUDAError.self) { try device.check() }
+        var (wanted, name) = (0, "")
+        if case .outOfMemory(let bytes, _, let device)? = error { (wanted, name) = (bytes, device) }
+        #expect(wanted == 16_000 && name.contains("Fake"))
+        #expect(sum(.ones([40]), on: device).item.isNaN)
+        #expect(sum(.ones([40]), on: FakeDevice.exact).item == 80)
+      }
+      try FakeDevice.exact.check()
+    }
+
+    /// An address that is not the program's: after that the GPU answers nothing.
+    @Test func lostDevice() throws {
+      FakeDevice.with([]) {
+        let device = FakeDevice.open(.float32)
+        #expect(sum(.ones([40]), on: device).item == 80)
+        FakeDevice.fail("cuLaunchKernel", 2, code: 700)
+        #expect(sum(.ones([40]), on: device).item.isNaN)
+        #expect(throws: CUDAError.self) { try device.check() }
+      }
+      #expect(sum(.ones([40]), on: FakeDevice.exact).item == 80)
+    }
+
+    /// A product that cuBLASLt has nothing for.
+    @Test func noProduct() throws {
+      FakeDevice.with([]) {
+        let device = FakeDevice.open(.float32)
+        FakeDevice.fail("cublasLtMatmulAlgoGetHeuristic", 1, code: 15)
+        _ = Device.with(device) { Tensor.ones([3, 5]).matmul(.ones([5, 7])) }
+        let error = #expect(throws: CUDAError.self) { try device.check() }
+        #expect("\(error!)".contains("cublasLtMatmulAlgoGetHeuristic"))
+      }
+    }
+
+    /// Compiled kernels are kept, and a damaged one is made again.
+    @Test func damagedCache() throws {
+      let folder = FakeDevice.cache + "-damaged"
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      func device() throws -> CUDADevice {
+        try CUDADevice(
+          precision: .float32, environment: ["IMITATE_CUDA_LIBRARIES": FakeDevice.library], cache: folder)
+      }
+      #expect(sum(.ones([40]), on: try device()).item == 80)
+      let kept = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(kept.count == 2)
+      for name in kept { try Data("not a kernel".utf8).write(to: URL(fileURLWithPath: folder + "/" + name)) }
+      let again = try device()
+      #expect(sum(.ones([40]), on: again).item == 80)
+      try again.check()
+    }
+  }
+}
