@@ -33,13 +33,15 @@ struct CommandRunner {
 
   /// - Parameter input: what stands on its standard input.
   func start(
-    _ arguments: [String], executable: String = CommandRunner.executable, log: String, input: String = ""
+    _ arguments: [String], executable: String = CommandRunner.executable, log: String, input: String = "",
+    environment: [String: String] = [:]
   ) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.environment = ProcessInfo.processInfo.environment.merging(["IMITATE_CACHE": folder + "/cache"]) { $1 }
+      .merging(environment) { $1 }
     for (name, isErrors) in [(log + ".out", false), (log + ".err", true)] {
       _ = FileManager.default.createFile(atPath: folder + "/" + name, contents: nil)
       let handle = FileHandle(forWritingAtPath: folder + "/" + name)
@@ -111,10 +113,12 @@ struct CommandRunner {
 
   @discardableResult
   func run(
-    _ arguments: [String], executable: String = CommandRunner.executable, input: String = ""
+    _ arguments: [String], executable: String = CommandRunner.executable, input: String = "",
+    environment: [String: String] = [:]
   ) throws -> Result {
     let log = UUID().uuidString
-    let process = try start(arguments, executable: executable, log: log, input: input)
+    let process = try start(
+      arguments, executable: executable, log: log, input: input, environment: environment)
     process.waitUntilExit()
     func text(_ ending: String) -> String {
       (try? String(contentsOfFile: "\(folder)/\(log).\(ending)", encoding: .utf8)) ?? ""
