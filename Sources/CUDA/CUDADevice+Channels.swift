@@ -79,7 +79,7 @@ extension CUDADevice {
   }
 
   /// The gradient before the finish, and by image its sums and its products with `x - mean`: `[images, 2, channels]`.
-  private func upstream(
+  private func beforeFinish(
     _ plan: ChannelPlan, _ x: Tensor, _ factors: ChannelFactors, adding: Tensor?, mean: Tensor?,
     _ outputGradient: Tensor
   ) -> (dz: Tensor, sums: Tensor) {
@@ -125,7 +125,7 @@ extension CUDADevice {
     }
     let (images, channels) = (plan.images, plan.channels)
     let together = moments.shape[0] == 1 && images > 1
-    let (dz, sums) = upstream(
+    let (dz, sums) = beforeFinish(
       plan, x, ChannelFactors(normalizing: channelFactors(moments, scale: scale, bias: bias)), adding: adding,
       mean: moments, outputGradient)
     let total = together ? sum(sums, over: 0...0) : sums
@@ -168,7 +168,7 @@ extension CUDADevice {
     let (images, channels) = (plan.images, plan.channels)
     let shared = scale.count == channels && images > 1
     let factors = ChannelFactors(scale: scale, bias: bias)
-    let (dz, sums) = upstream(plan, x, factors, adding: adding, mean: nil, outputGradient)
+    let (dz, sums) = beforeFinish(plan, x, factors, adding: adding, mean: nil, outputGradient)
     func gradient(_ dx: UnsafeMutablePointer<Float>?) {
       launch(
         "Channels", "cuda_channel_scale",

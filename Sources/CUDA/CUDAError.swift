@@ -12,7 +12,9 @@ public enum CUDAError: Error, Equatable, CustomStringConvertible {
   case noSuchDevice(number: Int, count: Int)
   /// Older than the kernels are written for.
   case tooOld(name: String, capability: String)
+  /// The driver is for an older CUDA.
   case driverTooOld(version: String)
+  /// What was asked for and what tensors hold, in bytes.
   case outOfMemory(wanted: Int, used: Int, device: String)
   /// A call failed; after some failures the GPU's context is gone and the process has to end.
   case failed(call: String, reason: String)

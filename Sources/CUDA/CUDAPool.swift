@@ -99,10 +99,10 @@ final class CUDAMemory: DeviceMemory {
 
   func read(into host: UnsafeMutablePointer<Float>, count: Int) { device.read(self, into: host, count: count) }
 
-  /// As a kernel's argument.
-  var floats: UnsafeMutablePointer<Float>! { UnsafeMutablePointer(bitPattern: UInt(address)) }
-  var integers: UnsafeMutablePointer<Int32>! { UnsafeMutablePointer(bitPattern: UInt(address)) }
+  // As kernels' arguments. Of memory that could not be had an address that nobody gets to see: nothing is launched then.
+  var floats: UnsafeMutablePointer<Float>! { pointer(Float.self) }
+  var integers: UnsafeMutablePointer<Int32>! { pointer(Int32.self) }
   func pointer<Element>(_ type: Element.Type) -> UnsafeMutablePointer<Element>! {
-    UnsafeMutablePointer(bitPattern: UInt(address))
+    UnsafeMutablePointer(bitPattern: max(UInt(address), 16))
   }
 }

@@ -291,7 +291,7 @@ KERNEL_BOUNDS(cuda_channel_norm, cuda_channel_norm_arguments, 512, 1) {
   });
 }
 
-// ---- Ways back.
+// ---- Gradients.
 
 KERNEL_BOUNDS(cuda_channel_upstream, cuda_channel_upstream_arguments, 256, 4) {
   SHARED(float, sums, [2][256]);

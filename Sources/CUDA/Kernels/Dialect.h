@@ -18,7 +18,7 @@
 // One that meets no barrier and exchanges nothing: on the host a loop.
 #define KERNEL_PLAIN(name, Arguments) extern "C" __global__ void name(const Arguments a)
 #define KERNEL_BOUNDS(name, Arguments, threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks) name(const Arguments a)
-// On a boundary of 16 bytes, for reading and writing in fours.
+// On a boundary of 16 bytes, to be read and written in fours.
 #define SHARED(T, name, size) __shared__ __align__(16) T name size
 #define DYNAMIC_SHARED(T, name) \
   extern __shared__ __align__(16) unsigned char dynamic_memory[]; \
