@@ -13,10 +13,21 @@ package struct CUDACompiler {
   private let cache: String
 
   /// - Parameter capability: of the device: (9, 0).
-  init(_ libraries: CUDALibraries, capability: (major: Int, minor: Int), cache: String) {
+  init(_ libraries: CUDALibraries, capability: (major: Int, minor: Int), cache: String) throws(CUDAError) {
     table = libraries.compiler
-    architecture = "sm_\(capability.major)\(capability.minor)"
     self.cache = cache
+    var count: Int32 = 0
+    _ = table.nvrtcGetNumSupportedArchs(&count)
+    var known = [Int32](repeating: 0, count: Int(count))
+    _ = table.nvrtcGetSupportedArchs(&known)
+    // Machine code for a GPU runs on later ones of its generation: 8.6's on 8.9, never 8.0's on 9.0.
+    let own = capability.major * 10 + capability.minor
+    guard let best = known.map(Int.init).filter({ $0 / 10 == capability.major && $0 <= own }).max() else {
+      var (major, minor): (Int32, Int32) = (0, 0)
+      _ = table.nvrtcVersion(&major, &minor)
+      throw .compilerTooOld(version: "\(major).\(minor)", capability: "\(capability.major).\(capability.minor)")
+    }
+    architecture = "sm_\(best)"
   }
 
   /// Every source and header by name.
@@ -79,9 +90,12 @@ package struct CUDACompiler {
       throw .failed(call: "nvrtcCreateProgram", reason: text(status))
     }
     defer { _ = table.nvrtcDestroyProgram(&program) }
-    let result = CUDACompiler.withStrings(options) {
-      table.nvrtcCompileProgram(program, Int32(options.count), $0)
+    func compile(_ options: [String]) -> Int32 {
+      CUDACompiler.withStrings(options) { table.nvrtcCompileProgram(program, Int32(options.count), $0) }
     }
+    var result = compile(options)
+    // Only saves time, and the first releases of CUDA 12 do not know it.
+    if result == CCUDA_NVRTC_INVALID_OPTION { result = compile(options.filter { $0 != "--minimal" }) }
     guard result == CCUDA_NVRTC_SUCCESS else {
       var size = 0
       _ = table.nvrtcGetProgramLogSize(program, &size)

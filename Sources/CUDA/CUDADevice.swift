@@ -74,7 +74,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     var stream: CUstream?
     try check("cuStreamCreate", driver.cuStreamCreate(&stream, UInt32(CCUDA_STREAM_NON_BLOCKING)))
     self.stream = stream!
-    compiler = CUDACompiler(libraries, capability: capability, cache: cache)
+    compiler = try CUDACompiler(libraries, capability: capability, cache: cache)
     staging = CUDAStaging()
     products = try CUDAProducts(libraries, capability: capability, precision: precision)
   }

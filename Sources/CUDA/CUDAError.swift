@@ -14,6 +14,8 @@ public enum CUDAError: Error, Equatable, CustomStringConvertible {
   case tooOld(name: String, capability: String)
   /// The driver is for an older CUDA.
   case driverTooOld(version: String)
+  /// NVRTC knows no GPUs of this generation.
+  case compilerTooOld(version: String, capability: String)
   /// What was asked for and what tensors hold, in bytes.
   case outOfMemory(wanted: Int, used: Int, device: String)
   /// A call failed; after some failures the GPU's context is gone and the process has to end.
@@ -32,6 +34,9 @@ public enum CUDAError: Error, Equatable, CustomStringConvertible {
     case .tooOld(let name, let capability):
       "the GPU \(name) has compute capability \(capability); 8.0 (Ampere) or later is needed"
     case .driverTooOld(let version): "the driver is for CUDA \(version); 12.0 or later is needed"
+    case .compilerTooOld(let version, let capability):
+      "NVRTC \(version) does not compile for compute capability \(capability): install a later one "
+        + "(pip install --upgrade nvidia-cuda-nvrtc-cu12) or name its folder in IMITATE_CUDA_LIBRARIES"
     case .outOfMemory(let wanted, let used, let device):
       "\(device) is out of memory: \(wanted >> 20) MB were asked for with \(used >> 20) MB in use; "
         + "a smaller training.batch needs less"

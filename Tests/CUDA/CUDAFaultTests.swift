@@ -11,11 +11,13 @@ extension FakeGPUTests {
     @Test(arguments: [
       (["FAKE_CUDA_DEVICES=0"], CUDAError.noDevice),
       (["FAKE_CUDA_DEVICE=7.5"], .tooOld(name: "", capability: "7.5")),
+      (["FAKE_CUDA_DEVICE=15.0"], .compilerTooOld(version: "", capability: "15.0")),
       (["FAKE_CUDA_DRIVER=11040"], .driverTooOld(version: "11.4")),
     ]) func unusableMachines(_ settings: [String], _ error: CUDAError) throws {
       let found = FakeDevice.with(settings) { #expect(throws: CUDAError.self) { try FakeDevice.opened(.tf32) } }
       switch (found, error) {
       case (.tooOld(_, let found)?, .tooOld(_, let expected)): #expect(found == expected)
+      case (.compilerTooOld(_, let found)?, .compilerTooOld(_, let expected)): #expect(found == expected)
       default: #expect(found == error)
       }
     }
