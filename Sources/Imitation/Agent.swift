@@ -181,13 +181,16 @@ public final class Agent: Behavior {
     let time = policy.view.observations.count
     let rows = agents.map { Array(repeating: $0.history[0], count: time - $0.history.count) + $0.history }
     var randoms = agents.map(\.random)
-    let actions: Tensor
+    let (actions, values): (Tensor, [Float])
     do {
       let batch = try normalizer.normalized(Agent.batch(rows, schema: first.schema))
       actions =
         prefixes.allSatisfy(\.isEmpty)
         ? policy.actions(for: batch, randoms: &randoms)
         : try policy.actions(for: batch, randoms: &randoms, continuing: prefixes)
+      values = actions.scalars
+      // A GPU that failed is not the policy's fault.
+      try Device.check()
     } catch {
       guard agents.count > 1 else { return [.failure(error)] }
       return agents.indices.flatMap { row in
@@ -195,7 +198,6 @@ public final class Agent: Behavior {
       }
     }
     let (steps, width) = (actions.shape[1], actions.shape[2])
-    let values = actions.scalars
     return agents.indices.map { row in
       agents[row].random = randoms[row]
       return Result {

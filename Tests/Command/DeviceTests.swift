@@ -64,6 +64,11 @@ import Testing
       #expect(expected != nil && killed.bytes(last) == expected)
       let evaluated = try whole.run("evaluate", "run", "--episodes", "1")
       #expect(evaluated.status == 0, "\(evaluated.errors)")
+      // A GPU that is lost meanwhile is no failure of the policy.
+      let lost = try killed.run(
+        ["evaluate", "run", "--episodes", "1", "--device", "cuda"],
+        environment: Self.fake.merging(["FAKE_CUDA_FAIL": "cuLaunchKernel:300:700", "FAKE_CUDA_QUIET": "1"]) { $1 })
+      #expect(lost.errors.contains("episodes crashed") && lost.errors.contains("the GPU failed"), "\(lost.errors)")
     }
 
     /// Memory that does not suffice: one line, and what was saved is there.
