@@ -103,7 +103,7 @@ let package = Package(
     .target(
       name: "FakeCUDA", path: "Tests/FakeCUDA",
       cxxSettings: [.headerSearchPath("../../Sources/CUDA/Kernels"), .headerSearchPath("../../Sources/CCUDA/include")]),
-    tests("CUDA", ["CUDA", "CKernels", "Encoders", "Imitation", "Layers", "Policies", "Tensors"]),
+    tests("CUDA", ["CUDA", "CKernels", "Encoders", "Files", "Imitation", "Layers", "Policies", "Tensors"]),
     tests("Files", ["Files", "Tensors"]),
     tests("Media", ["Media"]),
     tests("Layers", ["Layers", "Tensors"]),

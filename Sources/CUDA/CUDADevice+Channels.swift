@@ -29,7 +29,7 @@ extension CUDADevice {
         launch(
           "Channels", "cuda_channel_moments",
           cuda_channel_moments_arguments(
-            x: at(x), scale: nil, bias: nil, parts: partial, moments: moments, variance: variance.floats, factors: nil,
+            x: at(x), parts: partial, moments: moments, variance: variance.floats,
             images: Int64(images), pixels: Int32(pixels), channels: Int32(channels), groups: Int32(groups),
             part: Int32(part), epsilon: epsilon, unused: 0),
           grid: (images * parts * slab.count, 1, 1), block: 256, shared: 8 * slab.channels)
@@ -40,8 +40,8 @@ extension CUDADevice {
         launch(
           "Channels", "cuda_channel_merge",
           cuda_channel_merge_arguments(
-            parts: UnsafePointer(partial), scale: nil, bias: nil, moments: moments, variance: variance.floats,
-            factors: nil, images: Int64(images), pixels: Int32(pixels), channels: Int32(channels),
+            parts: UnsafePointer(partial), moments: moments, variance: variance.floats, images: Int64(images),
+            pixels: Int32(pixels), channels: Int32(channels),
             groups: Int32(groups), part: Int32(part), epsilon: epsilon, together: together ? 1 : 0),
           grid: (sets * slab.count, 1, 1), block: 256, shared: 8 * slab.channels)
       }
@@ -108,6 +108,13 @@ extension CUDADevice {
     )
   }
 
+  /// What `fill` launches from `dz`: in its place, unless that is wanted as well.
+  private func written(over dz: Tensor, keeping: Bool, _ fill: (UnsafeMutablePointer<Float>?) -> Void) -> Tensor {
+    if keeping { return make(dz.shape, fill) }
+    fill(memory(dz.storage).floats)
+    return dz
+  }
+
   /// `[2, channels]` as two rows of channels, the second first.
   private func halves(_ both: Tensor, _ shape: [Int]) -> (second: Tensor, first: Tensor) {
     let axis = both.rank - 2
@@ -148,14 +155,7 @@ extension CUDADevice {
           step: Int64(sets == 1 ? 0 : 3 * channels), pixels: Int32(plan.pixels), channels: Int32(channels)),
         numbers: x.count)
     }
-    // In place unless the gradient before the finish is wanted as well.
-    let dx: Tensor
-    if wantsAdded {
-      dx = make(x.shape, gradient)
-    } else {
-      gradient(memory(dz.storage).floats)
-      dx = dz
-    }
+    let dx = written(over: dz, keeping: wantsAdded, gradient)
     let both = sum(parts, over: 0...0).reshaped([2, channels])
     let (scaleGradient, biasGradient) = halves(both, [channels])
     return withExtendedLifetime(coefficients) { (dx, wantsAdded ? dz : nil, scaleGradient, biasGradient) }
@@ -176,13 +176,7 @@ extension CUDADevice {
           dz: at(dz), a: at(scale), dx: dx, images: Int64(images), step: Int64(shared ? 0 : channels),
           pixels: Int32(plan.pixels), channels: Int32(channels)), numbers: x.count)
     }
-    let dx: Tensor
-    if wantsAdded {
-      dx = make(x.shape, gradient)
-    } else {
-      gradient(memory(dz.storage).floats)
-      dx = dz
-    }
+    let dx = written(over: dz, keeping: wantsAdded, gradient)
     let total = shared ? sum(sums, over: 0...0) : sums
     let (scaleGradient, biasGradient) = halves(total, scale.shape)
     return (dx, wantsAdded ? dz : nil, scaleGradient, biasGradient)

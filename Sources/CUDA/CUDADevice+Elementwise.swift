@@ -71,7 +71,7 @@ extension CUDADevice: Backend {
       launch(
         "Elementwise", "cuda_binary_scalar",
         cuda_binary_scalar_arguments(
-          x: at(a), y: y, number_at: nil, count: Int64(a.count), number: b, operation: Int32(operation.rawValue),
+          x: at(a), y: y, count: Int64(a.count), number: b, operation: Int32(operation.rawValue),
           reversed: 0, unused: 0), numbers: a.count)
     }
   }
@@ -139,7 +139,7 @@ extension CUDADevice: Backend {
       launch(
         "Random", "cuda_dropout",
         cuda_dropout_arguments(
-          x: at(x), y: y, key_at: nil, key: key, first: 0, count: Int64(x.count), rate: rate, unused: 0),
+          x: at(x), y: y, key: key, first: 0, count: Int64(x.count), rate: rate, unused: 0),
         numbers: x.count)
     }
   }
@@ -155,7 +155,7 @@ extension CUDADevice: Backend {
     let y = mutate(&values)
     launch(
       "Elementwise", "cuda_mix",
-      cuda_mix_arguments(b: at(other), y: y, share_at: nil, count: Int64(other.count), share: share, unused: 0),
+      cuda_mix_arguments(b: at(other), y: y, count: Int64(other.count), share: share, unused: 0),
       numbers: other.count)
   }
 

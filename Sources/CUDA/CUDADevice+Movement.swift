@@ -87,7 +87,7 @@ extension CUDADevice {
           "Movement", "cuda_gather_rows",
           cuda_gather_rows_arguments(
             from: at(x), places: UnsafePointer(places.integers), to: to, outer: Int64(outer), size: Int64(size),
-            count: Int64(indices.count), inner: Int64(inner), per_item: 0, unused: 0),
+            count: Int64(indices.count), inner: Int64(inner)),
           numbers: outer * indices.count * inner)
       }
     }
@@ -111,8 +111,8 @@ extension CUDADevice {
           "Movement", "cuda_scatter_rows",
           cuda_scatter_rows_arguments(
             from: at(rows), starts: UnsafePointer(first.integers), order: UnsafePointer(places.integers), to: to,
-            outer: Int64(outer), size: Int64(size), count: Int64(indices.count), inner: Int64(inner), per_item: 0,
-            unused: 0), numbers: outer * size * inner)
+            outer: Int64(outer), size: Int64(size), count: Int64(indices.count), inner: Int64(inner)),
+          numbers: outer * size * inner)
       }
     }
   }

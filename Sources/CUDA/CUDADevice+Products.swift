@@ -47,16 +47,21 @@ extension CUDADevice {
     }
   }
 
+  private func windows(
+    _ plan: ConvolutionPlan, from: UnsafePointer<Float>?, to: UnsafeMutablePointer<Float>?, images: Int
+  ) -> cuda_patches_arguments {
+    cuda_patches_arguments(
+      from: from, to: to, images: Int64(images), height: Int32(plan.height), width: Int32(plan.width),
+      channels: Int32(plan.inputs), kernel_height: Int32(plan.kernelHeight), kernel_width: Int32(plan.kernelWidth),
+      stride_y: Int32(plan.strideY), stride_x: Int32(plan.strideX), padding_y: Int32(plan.paddingY),
+      padding_x: Int32(plan.paddingX), rows: Int32(plan.outputHeight), columns: Int32(plan.outputWidth), unused: 0)
+  }
+
   private func gather(
     _ plan: ConvolutionPlan, _ x: UnsafePointer<Float>?, images: Int, to: UnsafeMutablePointer<Float>?
   ) {
     launch(
-      "Convolution", "cuda_patches",
-      cuda_patches_arguments(
-        image: x, to: to, images: Int64(images), height: Int32(plan.height), width: Int32(plan.width),
-        channels: Int32(plan.inputs), kernel_height: Int32(plan.kernelHeight), kernel_width: Int32(plan.kernelWidth),
-        stride_y: Int32(plan.strideY), stride_x: Int32(plan.strideX), padding_y: Int32(plan.paddingY),
-        padding_x: Int32(plan.paddingX), rows: Int32(plan.outputHeight), columns: Int32(plan.outputWidth), unused: 0),
+      "Convolution", "cuda_patches", windows(plan, from: x, to: to, images: images),
       numbers: images * plan.outputPixels * plan.patch)
   }
 
@@ -68,10 +73,10 @@ extension CUDADevice {
         shape: shape)
     }
     return make(shape) { y in
-      forEachChunk(plan) { first, images, windows in
-        gather(plan, at(x) + first * plan.inputPixels * plan.inputs, images: images, to: windows)
+      forEachChunk(plan) { first, images, scratch in
+        gather(plan, at(x) + first * plan.inputPixels * plan.inputs, images: images, to: scratch)
         multiply(
-          .init(m: images * plan.outputPixels, n: plan.outputs, k: plan.patch), UnsafePointer(windows), at(weight),
+          .init(m: images * plan.outputPixels, n: plan.outputs, k: plan.patch), UnsafePointer(scratch), at(weight),
           bias: at(bias), to: y.map { $0 + first * plan.outputPixels * plan.outputs })
       }
     }
@@ -87,19 +92,14 @@ extension CUDADevice {
         bias: nil, shape: shape)
     }
     return make(shape) { dx in
-      forEachChunk(plan) { first, images, windows in
+      forEachChunk(plan) { first, images, scratch in
         multiply(
           .init(m: images * plan.outputPixels, n: plan.patch, k: plan.outputs, bTransposed: true),
-          at(outputGradient) + first * plan.outputPixels * plan.outputs, at(weight), to: windows)
+          at(outputGradient) + first * plan.outputPixels * plan.outputs, at(weight), to: scratch)
+        let pixels = dx.map { $0 + first * plan.inputPixels * plan.inputs }
         launch(
-          "Convolution", "cuda_patches_back",
-          cuda_patches_back_arguments(
-            from: UnsafePointer(windows), image: dx.map { $0 + first * plan.inputPixels * plan.inputs },
-            images: Int64(images), height: Int32(plan.height), width: Int32(plan.width), channels: Int32(plan.inputs),
-            kernel_height: Int32(plan.kernelHeight), kernel_width: Int32(plan.kernelWidth),
-            stride_y: Int32(plan.strideY), stride_x: Int32(plan.strideX), padding_y: Int32(plan.paddingY),
-            padding_x: Int32(plan.paddingX), rows: Int32(plan.outputHeight), columns: Int32(plan.outputWidth),
-            unused: 0), numbers: images * plan.inputPixels * plan.inputs)
+          "Convolution", "cuda_patches_back", windows(plan, from: UnsafePointer(scratch), to: pixels, images: images),
+          numbers: images * plan.inputPixels * plan.inputs)
       }
     }
   }
@@ -116,12 +116,12 @@ extension CUDADevice {
     let count = plan.patch * plan.outputs
     return make(shape) { dw in
       guard plan.images > 0 else { return fill(dw, count: count, with: 0) }
-      forEachChunk(plan) { first, images, windows in
-        gather(plan, at(x) + first * plan.inputPixels * plan.inputs, images: images, to: windows)
+      forEachChunk(plan) { first, images, scratch in
+        gather(plan, at(x) + first * plan.inputPixels * plan.inputs, images: images, to: scratch)
         func product(_ to: UnsafeMutablePointer<Float>?) {
           multiply(
             .init(m: plan.patch, n: plan.outputs, k: images * plan.outputPixels, aTransposed: true),
-            UnsafePointer(windows), at(outputGradient) + first * plan.outputPixels * plan.outputs, to: to)
+            UnsafePointer(scratch), at(outputGradient) + first * plan.outputPixels * plan.outputs, to: to)
         }
         guard first > 0 else { return product(dw) }
         withScratch(floats: count) { part in
@@ -202,8 +202,8 @@ extension CUDADevice {
           cuda_attention_arguments(
             q: at(q) + mine, k: at(k) + others, v: at(v) + others,
             mask: at(plan.mask).map { $0 + first * Int(masked.item) }, o: o.map { $0 + mine },
-            totals: totals.floats.map { $0 + first * plan.heads * plan.queries }, key_at: nil,
-            key: plan.dropout?.key ?? 0, mask_item: masked.item, mask_head: masked.head, first_item: Int32(first),
+            totals: totals.floats.map { $0 + first * plan.heads * plan.queries }, key: plan.dropout?.key ?? 0,
+            mask_item: masked.item, mask_head: masked.head, first_item: Int32(first),
             heads: Int32(plan.heads), queries: Int32(plan.queries), keys: Int32(plan.keys), width: Int32(plan.width),
             scale: plan.scale, rate: plan.dropout?.rate ?? 0, unused: 0),
           tiles: (plan.queries + 63) / 64, heads: plan.heads, items: count)
@@ -236,8 +236,8 @@ extension CUDADevice {
           q: at(q) + mine, k: at(k) + others, v: at(v) + others,
           mask: at(plan.mask).map { $0 + first * Int(masked.item) }, above: at(outputGradient) + mine,
           totals: at(totals) + above, dots: UnsafePointer(dots).map { $0 + above }, dq: dq.floats.map { $0 + mine },
-          dk: dk.floats.map { $0 + others }, dv: dv.floats.map { $0 + others }, key_at: nil,
-          key: plan.dropout?.key ?? 0, mask_item: masked.item, mask_head: masked.head, first_item: Int32(first),
+          dk: dk.floats.map { $0 + others }, dv: dv.floats.map { $0 + others }, key: plan.dropout?.key ?? 0,
+          mask_item: masked.item, mask_head: masked.head, first_item: Int32(first),
           heads: Int32(plan.heads), queries: Int32(plan.queries), keys: Int32(plan.keys), width: Int32(plan.width),
           scale: plan.scale, rate: plan.dropout?.rate ?? 0, unused: 0)
         launchAttention(

@@ -20,10 +20,10 @@ extension CUDADevice {
         pieces: UnsafePointer(table.pointer(cuda_squares_piece.self)), sums: sums.pointer(Double.self)),
       grid: (pieces.count, 1, 1), block: 256)
     launch(
-      "Optimizer", "cuda_norm",
-      cuda_norm_arguments(
-        sums: UnsafePointer(sums.pointer(Double.self)), total: total.pointer(Double.self), norm: nil, factor: nil,
-        finite: nil, loss: nil, count: Int64(pieces.count), most: 0, unused: 0), grid: (1, 1, 1), block: 256)
+      "Optimizer", "cuda_total",
+      cuda_total_arguments(
+        sums: UnsafePointer(sums.pointer(Double.self)), total: total.pointer(Double.self),
+        count: Int64(pieces.count)), grid: (1, 1, 1), block: 256)
     return withExtendedLifetime((table, sums, total)) {
       var result = Double.nan
       read(total.address, into: &result, bytes: 8)
@@ -66,8 +66,8 @@ extension CUDADevice {
         "Optimizer", "cuda_adamw",
         cuda_adamw_arguments(
           pieces: UnsafePointer(table.pointer(cuda_adamw_piece.self)),
-          groups: UnsafePointer(shared.pointer(cuda_adamw_group.self)), scale_at: nil, finite: nil,
-          scale: gradientScale, beta1: betas.0, beta2: betas.1, epsilon: epsilon), grid: (pieces.count, 1, 1),
+          groups: UnsafePointer(shared.pointer(cuda_adamw_group.self)), scale: gradientScale, beta1: betas.0,
+          beta2: betas.1, epsilon: epsilon), grid: (pieces.count, 1, 1),
         block: 256)
     }
   }

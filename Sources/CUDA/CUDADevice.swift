@@ -55,9 +55,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     guard number >= 0, number < count else { throw .noSuchDevice(number: number, count: Int(count)) }
     var device: CUdevice = 0
     try check("cuDeviceGet", driver.cuDeviceGet(&device, Int32(number)))
-    var text = [CChar](repeating: 0, count: 256)
-    _ = driver.cuDeviceGetName(&text, 256, device)
-    name = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    name = CUDADevice.name(of: device, driver)
     func attribute(_ which: Int) -> Int {
       var value: Int32 = 0
       _ = driver.cuDeviceGetAttribute(&value, Int32(which), device)
@@ -79,7 +77,13 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     products = try CUDAProducts(libraries, capability: capability, precision: precision)
   }
 
-  private static func failure(_ driver: ccuda_driver, _ call: String, _ result: CUresult) -> CUDAError {
+  static func name(of device: CUdevice, _ driver: ccuda_driver) -> String {
+    var text = [CChar](repeating: 0, count: 256)
+    _ = driver.cuDeviceGetName(&text, 255, device)
+    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  static func failure(_ driver: ccuda_driver, _ call: String, _ result: CUresult) -> CUDAError {
     var text: UnsafePointer<CChar>?
     _ = driver.cuGetErrorString(result, &text)
     return .failed(call: call, reason: text.map { String(cString: $0) } ?? "error \(result)")
@@ -133,7 +137,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
 
   /// The numbers of `storage` in this device's memory.
   func memory(_ storage: Storage) -> CUDAMemory {
-    storage.memory { host in
+    storage.memory(where: { $0.device === self }) { host in
       let memory = allocate(floats: storage.count)
       upload(UnsafeRawPointer(host), bytes: storage.count * 4, to: memory)
       return memory

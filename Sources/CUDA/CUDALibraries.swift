@@ -18,14 +18,10 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
 
   init(environment: [String: String] = ProcessInfo.processInfo.environment) throws(CUDAError) {
     let places = Places(environment)
-    let system = try CUDALibraries.open("the CUDA driver", ["libcuda.so.1"], places)
-    try CUDALibraries.fill("the CUDA driver", system.path, ccuda_fill_driver(system.handle, &driver))
-    paths.append(("driver", CUDALibraries.text(ccuda_path_of_driver(&driver)) ?? system.path))
+    paths.append(("driver", try CUDALibraries.openDriver(places, &driver)))
     driverTable.initialize(to: driver)
     _ = driver.cuDriverGetVersion(&driverVersion)
-    guard driverVersion >= 12_000 else {
-      throw .driverTooOld(version: "\(driverVersion / 1000).\(driverVersion % 1000 / 10)")
-    }
+    guard driverVersion >= 12_000 else { throw .driverTooOld(version: CUDALibraries.version(driverVersion)) }
     // Libraries of a later major version than the driver's do not run on it.
     let majors = driverVersion >= 13_000 ? [13, 12] : [12]
     let nvrtc = try CUDALibraries.open("NVRTC", majors.map { "libnvrtc.so.\($0)" }, places)
@@ -35,6 +31,15 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
     try CUDALibraries.fill("cuBLASLt", blas.path, ccuda_fill_blas(blas.handle, &products))
     paths.append(("cuBLASLt", CUDALibraries.text(ccuda_path_of_blas(&products)) ?? blas.path))
   }
+
+  fileprivate static func openDriver(_ places: Places, _ table: inout ccuda_driver) throws(CUDAError) -> String {
+    let system = try open("the CUDA driver", ["libcuda.so.1"], places)
+    try fill("the CUDA driver", system.path, ccuda_fill_driver(system.handle, &table))
+    return text(ccuda_path_of_driver(&table)) ?? system.path
+  }
+
+  /// 12040 as 12.4.
+  fileprivate static func version(_ number: Int32) -> String { "\(number / 1000).\(number % 1000 / 10)" }
 
   private static func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
 
@@ -61,7 +66,7 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
   }
 
   /// Where libraries may be.
-  private struct Places {
+  fileprivate struct Places {
     /// One file that stands for all of them: a test's.
     let single: String?
     private let named: [String]
@@ -107,6 +112,31 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
       let manager = FileManager.default
       return named.map { "\($0)/\(file)" }.filter(manager.fileExists) + [file]
         + folders.map { "\($0)/\(file)" }.filter(manager.fileExists)
+    }
+  }
+}
+
+/// The GPUs of this machine, whether or not anything can be computed there.
+package struct CUDASurvey: Sendable {
+  /// The version of CUDA that the driver is for: 12.4.
+  package let version: String
+  /// By name and memory.
+  package let devices: [String]
+
+  package init(environment: [String: String] = ProcessInfo.processInfo.environment) throws(CUDAError) {
+    var driver = ccuda_driver()
+    _ = try CUDALibraries.openDriver(CUDALibraries.Places(environment), &driver)
+    var number: Int32 = 0
+    version = driver.cuDriverGetVersion(&number) == CCUDA_SUCCESS ? CUDALibraries.version(number) : "unknown"
+    let code = driver.cuInit(0)
+    guard code == CCUDA_SUCCESS || code == CCUDA_NO_DEVICE else { throw CUDADevice.failure(driver, "cuInit", code) }
+    guard code == CCUDA_SUCCESS, driver.cuDeviceGetCount(&number) == CCUDA_SUCCESS, number > 0 else { throw .noDevice }
+    devices = (0..<number).compactMap { index in
+      var (device, bytes): (CUdevice, Int) = (0, 0)
+      guard driver.cuDeviceGet(&device, index) == CCUDA_SUCCESS,
+        driver.cuDeviceTotalMem_v2(&bytes, device) == CCUDA_SUCCESS
+      else { return nil }
+      return CUDADevice.name(of: device, driver) + String(format: ", %.0f GB", Double(bytes) / 1e9)
     }
   }
 }

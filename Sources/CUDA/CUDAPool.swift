@@ -15,7 +15,6 @@ final class CUDAPool: Sendable {
     /// Of small pieces, and of large ones: small ones among large ones would split what large ones need.
     var segments: [[Segment]] = [[], []]
     var account = MemoryAccount()
-    var reserved = 0
   }
 
   private static let unit = 512
@@ -36,6 +35,7 @@ final class CUDAPool: Sendable {
           best = (number, place, found)
         }
       }
+      var fresh = 0
       if best == nil {
         var length = max(size, CUDAPool.sizes[group])
         var base = more(length)
@@ -45,13 +45,13 @@ final class CUDAPool: Sendable {
           base = more(length)
         }
         guard let base else { return nil }
-        state.reserved += length
+        fresh = length
         state.segments[group].append(Segment(base: base, stretches: FreeStretches(size: length)))
         best = (state.segments[group].count - 1, 0, length)
       }
       let (number, place, _) = best!
       let offset = state.segments[group][number].stretches.take(size, at: place)
-      state.account.took(size, kind, fresh: 0)
+      state.account.took(size, kind, fresh: fresh)
       return state.segments[group][number].base + CUdeviceptr(offset)
     }
   }
@@ -69,12 +69,7 @@ final class CUDAPool: Sendable {
     }
   }
 
-  var report: MemoryReport {
-    state.withLock {
-      MemoryReport(
-        peak: $0.account.peak, peakByKind: $0.account.byKind($0.account.atPeak), fresh: 0, reserved: $0.reserved)
-    }
-  }
+  var report: MemoryReport { state.withLock { $0.account.report } }
 
   func restart() { state.withLock { $0.account.restart() } }
 
@@ -89,7 +84,7 @@ final class CUDAMemory: DeviceMemory {
   let address: CUdeviceptr
   private let bytes: Int
   private let kind: MemoryKind
-  private let device: CUDADevice
+  let device: CUDADevice
 
   init(_ device: CUDADevice, address: CUdeviceptr, bytes: Int, kind: MemoryKind) {
     (self.device, self.address, self.bytes, self.kind) = (device, address, bytes, kind)

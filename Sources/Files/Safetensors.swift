@@ -112,6 +112,8 @@ public enum Safetensors {
       for (_, tensor) in sorted {
         try tensor.withUnsafeBufferPointer { try AtomicFile.append(UnsafeRawBufferPointer($0), to: file, path: path) }
       }
+      // A GPU that was lost meanwhile gave no numbers: what was there stays.
+      try Device.check()
     }
   }
 

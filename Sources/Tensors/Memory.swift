@@ -24,10 +24,6 @@ public struct MemoryReport: Sendable, Equatable {
   public var fresh: Int
   /// Held now, in use or kept for reuse.
   public var reserved: Int
-
-  package init(peak: Int, peakByKind: [MemoryKind: Int], fresh: Int, reserved: Int) {
-    (self.peak, self.peakByKind, self.fresh, self.reserved) = (peak, peakByKind, fresh, reserved)
-  }
 }
 
 /// Counts what tensors hold.
@@ -54,12 +50,7 @@ public enum Memory {
   }
 
   /// What is held now, and the most since `startCounting`.
-  public static var report: MemoryReport {
-    Device.current?.memory
-      ?? BufferPool.shared.withAccount {
-        MemoryReport(peak: $0.peak, peakByKind: $0.byKind($0.atPeak), fresh: $0.fresh, reserved: $0.reserved)
-      }
-  }
+  public static var report: MemoryReport { Device.current?.memory ?? BufferPool.shared.withAccount { $0.report } }
 }
 
 /// Bytes held, by kind, in the order of `MemoryKind.allCases`.
@@ -67,8 +58,8 @@ package struct MemoryAccount: Sendable {
   private var held = SIMD8<Int>()
   /// All that is held.
   package private(set) var total = 0
-  package private(set) var atPeak = SIMD8<Int>()
-  package private(set) var peak = 0
+  private(set) var atPeak = SIMD8<Int>()
+  private(set) var peak = 0
   private(set) var fresh = 0
   private(set) var reserved = 0
 
@@ -99,7 +90,11 @@ package struct MemoryAccount: Sendable {
 
   package mutating func restart() { (peak, atPeak, fresh) = (total, held, 0) }
 
-  package func byKind(_ values: SIMD8<Int>) -> [MemoryKind: Int] {
+  package var report: MemoryReport {
+    MemoryReport(peak: peak, peakByKind: byKind(atPeak), fresh: fresh, reserved: reserved)
+  }
+
+  private func byKind(_ values: SIMD8<Int>) -> [MemoryKind: Int] {
     Dictionary(uniqueKeysWithValues: MemoryKind.allCases.map { ($0, values[place($0)]) })
   }
 }

@@ -55,11 +55,15 @@ package final class Storage: @unchecked Sendable {
     }
   }
 
-  /// The numbers in a device's memory: `upload` brings them there at the first use.
-  package func memory<Kind: DeviceMemory>(_ upload: (UnsafePointer<Float>) -> Kind) -> Kind {
-    remote.withLock { remote in
-      if let there = remote as? Kind { return there }
-      let there = upload(host.load(ordering: .acquiring)!)
+  /// The numbers in a device's memory: `upload` brings them there at the first use, also from another device's.
+  package func memory<Kind: DeviceMemory>(
+    where isOurs: (Kind) -> Bool, _ upload: (UnsafePointer<Float>) -> Kind
+  ) -> Kind {
+    if let there = remote.withLock({ $0 }) as? Kind, isOurs(there) { return there }
+    let here = pointer
+    return remote.withLock { remote in
+      if let there = remote as? Kind, isOurs(there) { return there }
+      let there = upload(here)
       remote = there
       return there
     }

@@ -84,6 +84,7 @@ public struct Trainer<O: Objective> {
       if step % settings.validateEvery == 0 || last {
         let live = try objective.validate()
         let averaged = try optimization.withAverage(objective.validate) ?? nil
+        try Device.check()
         if let live {
           let parts = (averaged ?? live).parts
           try append(

@@ -1,4 +1,5 @@
 import CUDA
+import Files
 import Foundation
 import Tensors
 import Testing
@@ -61,6 +62,33 @@ extension FakeGPUTests {
         #expect(throws: CUDAError.self) { try device.check() }
       }
       #expect(sum(.ones([40]), on: FakeDevice.exact).item == 80)
+    }
+
+    /// Weights that were lost with the device are not written: what was there stays.
+    @Test func lostWhileSaving() throws {
+      let path = FakeDevice.cache + "-saved.safetensors"
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      try Data("before".utf8).write(to: URL(fileURLWithPath: path))
+      FakeDevice.with([]) {
+        let device = FakeDevice.open(.float32)
+        let tensors = Device.with(device) { ["a": Tensor.ones([40]) + 1, "b": Tensor.ones([50]) + 1] }
+        FakeDevice.fail("cuMemcpyDtoHAsync_v2", 2, code: 700)
+        #expect(throws: CUDAError.self) { try Device.with(device) { try Safetensors.write(tensors, to: path) } }
+      }
+      #expect(FileManager.default.contents(atPath: path) == Data("before".utf8))
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      #expect(
+        !(try FileManager.default.contentsOfDirectory(atPath: folder)).contains {
+          $0.hasPrefix(URL(fileURLWithPath: path).lastPathComponent + ".")
+        })
+    }
+
+    /// What one device computed another gets by way of the processor: their streams do not wait for each other.
+    @Test func numbersOfAnotherDevice() {
+      let x = Device.with(FakeDevice.tf32) { Tensor.ones([40]) + 1 }
+      let before = FakeDevice.tf32.transfers.downloads
+      #expect(sum(x, on: FakeDevice.exact).item == 200)
+      #expect(FakeDevice.tf32.transfers.downloads == before + 1)
     }
 
     /// A product that cuBLASLt has nothing for.

@@ -34,15 +34,30 @@ extension FakeGPUTests {
       try device.check()
     }
 
-    /// No operation of policies and world models is left to the processor.
-    @Test func everyOperationRunsOnTheDevice() throws {
-      let checking = CUDACheck(FakeDevice.exact, size: 3)
-      for one in checking.cases {
-        let row = try checking.run(one)
-        #expect(row.isRight, "\(row)")
-        #expect(row.downloads == 0, "\(row.name) copies back")
-        #expect(row.launches > 0, "\(row.name) launches nothing")
+    /// What `imitate cuda --check` runs is right, and is every kernel there is: none is left to the processor or unused.
+    @Test func everyKernelIsChecked() throws {
+      FakeDevice.with([]) {}  // counts from 0
+      for device in [FakeDevice.exact, FakeDevice.tf32] {
+        let checking = CUDACheck(device, size: 3)
+        for one in checking.cases {
+          let row = try checking.run(one)
+          #expect(row.isRight, "\(row)")
+        }
       }
+      let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appending(path: "../../Sources/CUDA/Kernels").standardizedFileURL
+      var names: [String] = []
+      for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
+        let text = try String(contentsOf: file, encoding: .utf8)
+        names += text.matches(of: /KERNEL\w*\((cuda_\w+), cuda_/).map { String($0.output.1) }
+      }
+      for width in [8, 16, 32, 64, 128] {
+        for kind in ["", "dq_", "dkv_", "strict_", "strict_dq_", "strict_dkv_"] {
+          names.append("cuda_attention_\(kind)\(width)")
+        }
+      }
+      #expect(names.count > 70)
+      #expect(names.filter { FakeDevice.calls($0) == 0 } == [])
     }
   }
 }

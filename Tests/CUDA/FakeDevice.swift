@@ -33,6 +33,15 @@ enum FakeDevice {
 
   private static func reset() { function("fake_cuda_reset", as: (@convention(c) () -> Void).self)() }
 
+  /// How often a kernel was launched, or a function called, since the settings were last read.
+  static func calls(_ name: String) -> Int {
+    typealias Count =
+      @convention(c) (UnsafePointer<CChar>, UnsafeMutablePointer<Int>, UnsafeMutablePointer<Int>) -> Void
+    var (calls, bytes) = (0, 0)
+    function("fake_cuda_counts", as: Count.self)(name, &calls, &bytes)
+    return calls
+  }
+
   /// The next call of that name but `number - 1` others gives `code`.
   static func fail(_ call: String, _ number: Int32, code: Int32) {
     typealias Fail = @convention(c) (UnsafePointer<CChar>, Int32, Int32) -> Void

@@ -19,6 +19,16 @@ import Testing
     #expect(result.complaint.hasPrefix("imitate: "))
   }
 
+  @Test func doctorSaysWhatDeviceWorks() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    let result = try runner.run(["doctor"], environment: Self.fake)
+    #expect(result.output.contains("Fake H100"))
+    #expect(result.output.contains("--device cuda computes there"), "\(result.output)")
+    let old = try runner.run(["doctor"], environment: Self.fake.merging(["FAKE_CUDA_DEVICE": "7.5"]) { $1 })
+    #expect(old.output.contains("--device cuda does not work"), "\(old.output)")
+  }
+
   @Test func unknownDevice() throws {
     let runner = try CommandRunner()
     defer { runner.remove() }
@@ -69,6 +79,49 @@ import Testing
         ["evaluate", "run", "--episodes", "1", "--device", "cuda"],
         environment: Self.fake.merging(["FAKE_CUDA_FAIL": "cuLaunchKernel:300:700", "FAKE_CUDA_QUIET": "1"]) { $1 })
       #expect(lost.errors.contains("episodes crashed") && lost.errors.contains("the GPU failed"), "\(lost.errors)")
+    }
+
+    /// Every stage of a world model begins with the processor's loss, given the stages before it, and goes on in numbers.
+    @Test func worldModels() throws {
+      let (here, there) = (try CommandRunner(), try CommandRunner())
+      defer {
+        here.remove()
+        there.remove()
+      }
+      let recipe = WorldTests.recipe.replacing("log_every: 2", with: "log_every: 1, precision: float32")
+      func train(_ runner: CommandRunner, _ device: String, _ run: String, _ more: String...) throws {
+        let result = try runner.run(
+          ["world", "train", "world.yaml", "--run", run, "--device", device] + more, environment: Self.fake)
+        #expect(result.status == 0, "\(result.errors)")
+      }
+      func compare(_ stage: String) throws {
+        let (expected, found) = try (losses(of: stage, in: here), losses(of: stage, in: there))
+        #expect(found.count == 6 && found.allSatisfy(\.isFinite))
+        #expect(abs(found[0] - expected[0]) < 1e-4 * abs(expected[0]), "\(stage): \(found) for \(expected)")
+      }
+      for (runner, device) in [(here, "cpu"), (there, "cuda")] {
+        try runner.writeSmallProject(size: 24)
+        try runner.write(recipe, to: "world.yaml")
+        try train(runner, device, "run")
+      }
+      try compare("lift")
+      // Later stages see what the earlier ones learned, which steps of the optimizer take apart: the same ones for both.
+      for stage in ["codec", "dynamics"] {
+        for (runner, device) in [(here, "cpu"), (there, "cuda")] {
+          let changed = "\(stage): {steps: 6, batch: 2, learning_rate: 1.5e-3"
+          try runner.write(
+            recipe.replacing("\(stage): {steps: 6, batch: 2, learning_rate: 1.0e-3", with: changed), to: "world.yaml")
+          try train(runner, device, "after-\(stage)", "--from", here.folder + "/run")
+        }
+        try compare(stage)
+      }
+    }
+
+    private func losses(of stage: String, in runner: CommandRunner) throws -> [Double] {
+      let path = runner.bytes("after-\(stage)/\(stage)/metrics.jsonl") ?? runner.bytes("run/\(stage)/metrics.jsonl")
+      return try String(decoding: #require(path), as: UTF8.self).split(separator: "\n").compactMap { line in
+        (try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["loss"] as? Double
+      }
     }
 
     /// Memory that does not suffice: one line, and what was saved is there.

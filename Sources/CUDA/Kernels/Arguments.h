@@ -11,7 +11,6 @@
 //
 // NVRTC's options: --gpu-architecture=sm_XY --std=c++17 --minimal --restrict --fmad=true --device-as-default-execution-space.
 //
-// A number that changes from step to step has a twin `..._at`: when not null, the number is read from there instead.
 
 // ---------------------------------------------------------------- Elementwise.cu
 
@@ -47,7 +46,6 @@ typedef struct {
 typedef struct {
   const float *x;
   float *y;
-  const float *number_at;
   long long count;
   float number;
   int operation;
@@ -105,7 +103,6 @@ typedef struct {
 typedef struct {
   const float *b;
   float *y;
-  const float *share_at;
   long long count;
   float share;
   int unused;
@@ -131,9 +128,8 @@ typedef struct {
   int unused;
 } cuda_pad_arguments;
 
-// `parts` tensors [rows, widths[i]] and one of [rows, sum of widths]. Concatenate: parts to whole; split: whole to parts, where
-// part[i] may be null and is left out. More than 8: several launches with copy_rows, or this with `start`, the first column of
-// part 0, and `step`, the width of the whole. Kernels: cuda_concatenate, cuda_split. Launch: elementwise rows * sum of widths.
+// `parts` tensors [rows, widths[i]] side by side as one of [rows, sum of widths]. More than 8: several launches with `start`, the
+// first column of part 0, and `step`, the width of the whole. Launch: elementwise rows * sum of widths.
 typedef struct {
   float *part[8];
   long long widths[8];
@@ -142,7 +138,6 @@ typedef struct {
   int parts;
   int unused;
 } cuda_concatenate_arguments;
-typedef cuda_concatenate_arguments cuda_split_arguments;
 
 // to has `axes` axes, axis 0 the innermost, with `sizes`; from's numbers lie `steps` apart along each. Merge axes that stay
 // together first. Any strided copy: also repeats (step 0). Launch: elementwise count.
@@ -166,39 +161,24 @@ typedef struct {
   int rows, columns;
 } cuda_transpose_arguments;
 
-// [outer, size, inner] to [outer, count, inner] by places [count], or [outer, count] when per_item is 1.
+// [outer, size, inner] to [outer, count, inner] by places [count].
 // Launch: elementwise outer * count * inner.
 typedef struct {
   const float *from;
   const int *places;
   float *to;
   long long outer, size, count, inner;
-  int per_item;
-  int unused;
 } cuda_gather_rows_arguments;
 
 // The gradient: to[o, r] = sum of from[o, p] over the p in order[starts[r]]..<order[starts[r + 1]], one after another, starting
-// from 0 (which `order` holds ascending: the CPU's sums). starts [size + 1], order [count]; per item: starts
-// [outer, size + 1] with values in 0...count, order [outer, count]. Launch: elementwise outer * size * inner.
+// from 0 (which `order` holds ascending: the CPU's sums). starts [size + 1], order [count].
+// Launch: elementwise outer * size * inner.
 typedef struct {
   const float *from;
   const int *starts, *order;
   float *to;
   long long outer, size, count, inner;
-  int per_item;
-  int unused;
 } cuda_scatter_rows_arguments;
-
-// The same from the places themselves, for those that were made on the device and are not many: every row looks through all
-// places. Launch: grid ceil(outer * size / 8), block 256.
-typedef struct {
-  const float *from;
-  const int *places;
-  float *to;
-  long long outer, size, count, inner;
-  int per_item;
-  int unused;
-} cuda_scatter_scan_arguments;
 
 // ---------------------------------------------------------------- Reductions.cu
 
@@ -231,15 +211,6 @@ typedef struct {
   float *largest;
   long long outer, size, inner;
 } cuda_argmax_arguments;
-
-// The largest's gradient: dx[outer, size, inner] = place is this one ? dy[outer, inner] : 0.
-// Launch: elementwise outer * size * inner.
-typedef struct {
-  const float *dy;
-  const int *places;
-  float *dx;
-  long long outer, size, inner;
-} cuda_argmax_gradient_arguments;
 
 // ---------------------------------------------------------------- Rows.cu
 // Launch of all but row_norm_parameters: width <= 1024: grid ceil(rows / 8), else grid rows. Block 256. width > 0.
@@ -307,25 +278,24 @@ typedef struct {
 // width = channels / groups. slab: the channels of a block, whole groups: width >= 32 ? width : 32 / width * width.
 // slabs = ceil(channels / slab).
 
-// Mean and 1 / sqrt(variance + epsilon) by image and group, spread over the group's channels, when parts is null; and, each of
-// which may be null, variance [images, channels] and factors [images, 2, channels] as of channel_factors.
-// With parts: [images * ceil(pixels / part), 2, channels], means and sums of squares about them of `part` pixels each (the last
-// part of an image may be shorter), for channel_merge; moments, variance and factors are not touched. Without: part = pixels.
+// Mean and 1 / sqrt(variance + epsilon) by image and group, spread over the group's channels, when parts is null, and variance
+// [images, channels]. With parts: [images * ceil(pixels / part), 2, channels], means and sums of squares about them of `part` pixels each (the last
+// part of an image may be shorter), for channel_merge; moments and variance are not touched. Without: part = pixels.
 // Launch: grid images * ceil(pixels / part) * slabs, block 256, shared 8 * slab bytes.
 typedef struct {
-  const float *x, *scale, *bias;
-  float *parts, *moments, *variance, *factors;
+  const float *x;
+  float *parts, *moments, *variance;
   long long images;
   int pixels, channels, groups, part;
   float epsilon;
   int unused;
 } cuda_channel_moments_arguments;
 
-// parts to moments and, each of which may be null, variance and factors. together: one set of all images, else one a image.
+// parts to moments and variance. together: one set of all images, else one a image.
 // Launch: grid (together ? 1 : images) * slabs, block 256, shared 8 * slab bytes.
 typedef struct {
-  const float *parts, *scale, *bias;
-  float *moments, *variance, *factors;
+  const float *parts;
+  float *moments, *variance;
   long long images;
   int pixels, channels, groups, part;
   float epsilon;
@@ -351,20 +321,6 @@ typedef struct {
   int finish;
   int unused;
 } cuda_channel_affine_arguments;
-
-// channel_moments, channel_factors and channel_affine of one image and slab at once, x kept in shared memory.
-// Beside its dynamic shared memory it has 6 KB of static; the two must fit (above 48 KB together: set the attribute).
-// variance, scale, bias, added may be null.
-// Launch: grid images * slabs, block 256, or 512 where pixels * slab > 2048; shared 4 * slab * (pixels + 2).
-typedef struct {
-  const float *x, *scale, *bias, *added;
-  float *y, *moments, *variance;
-  long long images;
-  int pixels, channels, groups;
-  int finish;
-  float epsilon;
-  int unused;
-} cuda_channel_norm_arguments;
 
 // dz = dy finish'(x a + b + added), and sums [images, parts, 2, channels] of dz and of dz (x - mean), parts = ceil(pixels / part);
 // for more than one part sum_middle over [images, parts, 2 channels]. dz may be null (not kept) or dy. b, added, mean may be null.
@@ -400,17 +356,6 @@ typedef struct {
   int pixels, channels;
 } cuda_channel_gradient_arguments;
 
-// The same with dz made again from dy: dz = dy finish'(x a + b + added), a and b = factors + i factors_step and `channels` behind.
-// Launch: elementwise images * pixels * channels.
-typedef struct {
-  const float *x, *dy, *added, *factors, *coefficients;
-  float *dx;
-  long long images, step, factors_step;
-  int pixels, channels;
-  int finish;
-  int unused;
-} cuda_channel_backward_arguments;
-
 // dx = dz a, a at a + i step. dx may be dz. Launch: elementwise images * pixels * channels.
 typedef struct {
   const float *dz, *a;
@@ -430,7 +375,6 @@ typedef struct {
 typedef struct {
   const float *q, *k, *v, *mask;
   float *o, *totals;
-  const unsigned long long *key_at;
   unsigned long long key;
   long long mask_item, mask_head;
   int first_item;  // added to the item's number in the dropout's index, for batches in several launches
@@ -455,7 +399,6 @@ typedef struct {
 typedef struct {
   const float *q, *k, *v, *mask, *above, *totals, *dots;
   float *dq, *dk, *dv;
-  const unsigned long long *key_at;
   unsigned long long key;
   long long mask_item, mask_head;
   int first_item;
@@ -469,22 +412,16 @@ typedef struct {
 // Images [images, height, width, channels] as windows: to [images, rows, columns, kernel_height, kernel_width, channels], zeros
 // outside. rows, columns: of the result. Some images only: move the pointers. Launch: elementwise of to's numbers.
 typedef struct {
-  const float *image;
+  const float *from;
   float *to;
   long long images;
   int height, width, channels, kernel_height, kernel_width, stride_y, stride_x, padding_y, padding_x, rows, columns;
   int unused;
 } cuda_patches_arguments;
 
-// Back: every pixel of image is the sum of its numbers in the windows, in the order of the windows (pixels without any: 0).
-// Launch: elementwise images * height * width * channels.
-typedef struct {
-  const float *from;
-  float *image;
-  long long images;
-  int height, width, channels, kernel_height, kernel_width, stride_y, stride_x, padding_y, padding_x, rows, columns;
-  int unused;
-} cuda_patches_back_arguments;
+// Back, from windows to images: every pixel is the sum of its numbers in the windows, in the order of the windows (pixels without
+// any: 0). Launch: elementwise images * height * width * channels.
+typedef cuda_patches_arguments cuda_patches_back_arguments;
 
 // ---------------------------------------------------------------- Pooling.cu
 
@@ -520,13 +457,11 @@ typedef struct {
   int unused;
 } cuda_adamw_group;
 
-// As ck_adamw; gradients are multiplied by scale (or the number at scale_at). Does nothing while *finite is 0; finite may be null.
+// As ck_adamw; gradients are multiplied by scale.
 // Launch: grid the number of pieces, block 256.
 typedef struct {
   const cuda_adamw_piece *pieces;
   const cuda_adamw_group *groups;
-  const float *scale_at;
-  const int *finite;
   float scale, beta1, beta2, epsilon;
 } cuda_adamw_arguments;
 
@@ -542,19 +477,12 @@ typedef struct {
   double *sums;
 } cuda_sum_of_squares_arguments;
 
-// Adds sums in a fixed order; writes, each of which may be null: the total, norm = sqrt(total) as float,
-// factor = min(1, most / (norm + 1e-6)); and sets *finite to 0 when norm or the number at loss is not finite (else leaves it).
-// loss may be null. count may be 0. Launch: grid 1, block 256.
+// *total = the sum of the sums, in a fixed order. Launch: grid 1, block 256.
 typedef struct {
   const double *sums;
   double *total;
-  float *norm, *factor;
-  int *finite;
-  const float *loss;
   long long count;
-  float most;
-  int unused;
-} cuda_norm_arguments;
+} cuda_total_arguments;
 
 // ---------------------------------------------------------------- Random.cu
 
@@ -563,31 +491,11 @@ typedef struct {
 typedef struct {
   const float *x;
   float *y;
-  const unsigned long long *key_at;
   unsigned long long key, first;
   long long count;
   float rate;
   int unused;
 } cuda_dropout_arguments;
-
-// y[i] = mean + deviation normal(word number counter + i of key): the CPU's bits. Skip `count` words of the stream afterwards.
-// state_at: two words, key and counter. Launch: elementwise count.
-typedef struct {
-  float *y;
-  const unsigned long long *state_at;
-  unsigned long long key, counter;
-  long long count;
-  float mean, deviation;
-} cuda_normal_arguments;
-
-// y[i] = low + extent uniform(word number counter + i of key), extent = high - low in float. Launch: elementwise count.
-typedef struct {
-  float *y;
-  const unsigned long long *state_at;
-  unsigned long long key, counter;
-  long long count;
-  float low, extent;
-} cuda_uniform_arguments;
 
 // Bytes [images, height, width, channels] divided by 255, each image cropped at its offset (offsets [images, 2]: y, x), to
 // [images, crop_height, crop_width, to_channels]; channels beyond `channels` are 0. offsets may be null: 0, 0.

@@ -50,15 +50,13 @@ DEVICE Slab slab_number(int number, int channels, int groups) {
   return {first, smaller_of(size, channels - first), channels / groups};
 }
 
-// From a slab's means and squares, both by channel and of `count` numbers each, to its groups': moments, variance, factors. The
-// means and squares become the reciprocal deviation's scale and bias (a and b) when `keep` is set. A warp a group.
+// From a slab's means and squares, both by channel and of `count` numbers each, to its groups': moments and variance. A warp a group.
 struct Target {
-  const float *scale, *bias;
-  float *moments, *variance, *factors;  // of the set
+  float *moments, *variance;  // of the set
   int channels;
   float epsilon;
 };
-DEVICE void finish_groups(Slab slab, float count, float *means, float *squares, const Target &to, bool keep) {
+DEVICE void finish_groups(Slab slab, float count, float *means, float *squares, const Target &to) {
   for (int group = warp(); group < slab.channels / slab.width; group += blockDim.x / 32) {
     int first = group * slab.width;
     float sum = 0;
@@ -74,16 +72,7 @@ DEVICE void finish_groups(Slab slab, float count, float *means, float *squares, 
       int channel = slab.first + first + c;
       to.moments[channel] = mean;
       to.moments[to.channels + channel] = factor;
-      if (to.variance) to.variance[channel] = variance;
-      float a = to.scale ? factor * to.scale[channel] : factor, b = (to.bias ? to.bias[channel] : 0.0f) - mean * a;
-      if (to.factors) {
-        to.factors[channel] = a;
-        to.factors[to.channels + channel] = b;
-      }
-      if (keep) {
-        means[first + c] = a;
-        squares[first + c] = b;
-      }
+      to.variance[channel] = variance;
     }
   }
 }
@@ -129,9 +118,8 @@ KERNEL_BOUNDS(cuda_channel_moments, cuda_channel_moments_arguments, 256, 4) {
     }
   } else {
     Target to = {
-        a.scale, a.bias, a.moments + image * 2 * a.channels, a.variance ? a.variance + image * a.channels : nullptr,
-        a.factors ? a.factors + image * 2 * a.channels : nullptr, a.channels, a.epsilon};
-    finish_groups(slab, (float)a.pixels, means, squares, to, false);
+        a.moments + image * 2 * a.channels, a.variance + image * a.channels, a.channels, a.epsilon};
+    finish_groups(slab, (float)a.pixels, means, squares, to);
   }
 }
 
@@ -161,9 +149,8 @@ KERNEL_BOUNDS(cuda_channel_merge, cuda_channel_merge_arguments, 256, 4) {
   }
   __syncthreads();
   Target to = {
-      a.scale, a.bias, a.moments + set * 2 * a.channels, a.variance ? a.variance + set * a.channels : nullptr,
-      a.factors ? a.factors + set * 2 * a.channels : nullptr, a.channels, a.epsilon};
-  finish_groups(slab, (float)members * (float)a.pixels, means, squares, to, false);
+      a.moments + set * 2 * a.channels, a.variance + set * a.channels, a.channels, a.epsilon};
+  finish_groups(slab, (float)members * (float)a.pixels, means, squares, to);
 }
 
 KERNEL_PLAIN(cuda_channel_factors, cuda_channel_factors_arguments) {
@@ -241,55 +228,6 @@ KERNEL_PLAIN(cuda_channel_affine, cuda_channel_affine_arguments) {
   });
 }
 
-KERNEL_BOUNDS(cuda_channel_norm, cuda_channel_norm_arguments, 512, 1) {
-  DYNAMIC_SHARED(float, means);
-  int slabs = slab_count(a.channels, a.groups), size = slab_size(a.channels, a.groups);
-  long long image = blockIdx.x / slabs;
-  Slab slab = slab_number((int)(blockIdx.x - image * slabs), a.channels, a.groups);
-  float *squares = means + size, *kept = means + 2 * size;
-  long long start = image * a.pixels * a.channels + slab.first;
-  for (int from = 0; from < slab.channels; from += 32) {
-    int channels = smaller_of(32, slab.channels - from);
-    Rows rows = rows_of(channels);
-    Spread own = {0, 0, 0};
-    if (rows.row < rows.count && rows.row < a.pixels) {
-      const float *at = a.x + start + from + rows.column;
-      float *to = kept + from + rows.column;
-      float sum = 0, square = 0;
-      int count = 0;
-      UNROLL_BY(4) for (int pixel = rows.row; pixel < a.pixels; pixel += rows.count) {
-        float v = at[(long long)pixel * a.channels];
-        to[pixel * slab.channels] = v;
-        sum += v;
-        count++;
-      }
-      float mean = sum / (float)count;
-      for (int pixel = rows.row; pixel < a.pixels; pixel += rows.count) {
-        float d = to[pixel * slab.channels] - mean;
-        square += d * d;
-      }
-      own = {(float)count, mean, square};
-    }
-    own = merge_rows(rows, channels, own);
-    if (rows.row == 0 && rows.column < channels) {
-      means[from + rows.column] = own.mean;
-      squares[from + rows.column] = own.squares;
-    }
-  }
-  __syncthreads();
-  Target to = {
-      a.scale, a.bias, a.moments + image * 2 * a.channels, a.variance ? a.variance + image * a.channels : nullptr, nullptr, a.channels,
-      a.epsilon};
-  finish_groups(slab, (float)a.pixels, means, squares, to, true);
-  __syncthreads();
-  with_finish(a.finish, [&](auto finish) {
-    for (int i = threadIdx.x; i < a.pixels * slab.channels; i += blockDim.x) {
-      int pixel = i / slab.channels, c = i - pixel * slab.channels;
-      long long at = start + (long long)pixel * a.channels + c;
-      a.y[at] = finished(finish, kept[i] * means[c] + squares[c] + (a.added ? a.added[at] : 0.0f));
-    }
-  });
-}
 
 // ---- Gradients.
 
@@ -361,23 +299,6 @@ KERNEL_PLAIN(cuda_channel_gradient, cuda_channel_gradient_arguments) {
   });
 }
 
-KERNEL_PLAIN(cuda_channel_backward, cuda_channel_backward_arguments) {
-  bool in_fours = a.channels % 4 == 0 && a.step % 4 == 0 && a.factors_step % 4 == 0 && aligned(a.x) && aligned(a.dy) && aligned(a.added) &&
-                  aligned(a.factors) && aligned(a.coefficients) && aligned(a.dx);
-  with_finish(a.finish, [&](auto finish) {
-    each_pack(in_fours, a.images, a.pixels, a.channels, [&](auto pack, long long image, int channel, long long at) {
-      const float *own = a.coefficients + image * a.step + channel, *factors = a.factors + image * a.factors_step + channel;
-      auto x = load(pack, a.x + at), dy = load(pack, a.dy + at), factor = load(pack, factors), shift = load(pack, factors + a.channels);
-      auto c = load(pack, own), b = load(pack, own + a.channels), d = load(pack, own + 2 * a.channels), added = pack;
-      if (a.added) added = load(pack, a.added + at);
-      UNROLL for (int k = 0; k < (int)(sizeof(pack) / sizeof(float)); k++) {
-        float dz = before(finish, dy.v[k], x.v[k] * factor.v[k] + shift.v[k] + added.v[k]);
-        x.v[k] = dz * c.v[k] + x.v[k] * b.v[k] + d.v[k];
-      }
-      store(x, a.dx + at);
-    });
-  });
-}
 
 KERNEL_PLAIN(cuda_channel_scale, cuda_channel_scale_arguments) {
   bool in_fours = a.channels % 4 == 0 && a.step % 4 == 0 && aligned(a.dz) && aligned(a.a) && aligned(a.dx);

@@ -11,14 +11,14 @@ template <class Index> DEVICE void patches(const cuda_patches_arguments &a, Inde
   int y = (int)(line - image * (Index)a.rows) * a.stride_y - a.padding_y + in_window / a.kernel_width;
   int x = (int)(pixel - line * (Index)a.columns) * a.stride_x - a.padding_x + in_window % a.kernel_width;
   bool inside = y >= 0 && y < a.height && x >= 0 && x < a.width;
-  const float *from = a.image + (((long long)image * a.height + y) * a.width + x) * a.channels + channel;
+  const float *from = a.from + (((long long)image * a.height + y) * a.width + x) * a.channels + channel;
   if (run == 4) ((float4 *)a.to)[i] = inside ? *(const float4 *)from : float4{0, 0, 0, 0};
   else a.to[i] = inside ? *from : 0.0f;
 }
 
 KERNEL_PLAIN(cuda_patches, cuda_patches_arguments) {
   long long count = a.images * a.rows * a.columns * a.kernel_height * a.kernel_width * a.channels;
-  if (a.channels % 4 == 0 && aligned(a.image) && aligned(a.to)) each(count / 4, [&](auto i) { patches(a, i, (decltype(i))4); });
+  if (a.channels % 4 == 0 && aligned(a.from) && aligned(a.to)) each(count / 4, [&](auto i) { patches(a, i, (decltype(i))4); });
   else each(count, [&](auto i) { patches(a, i, (decltype(i))1); });
 }
 
@@ -41,12 +41,12 @@ template <class Index> DEVICE void patches_back(const cuda_patches_back_argument
         sum.x += *from;
       }
     }
-  if (run == 4) ((float4 *)a.image)[i] = sum;
-  else a.image[i] = sum.x;
+  if (run == 4) ((float4 *)a.to)[i] = sum;
+  else a.to[i] = sum.x;
 }
 
 KERNEL_PLAIN(cuda_patches_back, cuda_patches_back_arguments) {
   long long count = a.images * a.height * a.width * a.channels;
-  if (a.channels % 4 == 0 && aligned(a.image) && aligned(a.from)) each(count / 4, [&](auto i) { patches_back(a, i, (decltype(i))4); });
+  if (a.channels % 4 == 0 && aligned(a.to) && aligned(a.from)) each(count / 4, [&](auto i) { patches_back(a, i, (decltype(i))4); });
   else each(count, [&](auto i) { patches_back(a, i, (decltype(i))1); });
 }

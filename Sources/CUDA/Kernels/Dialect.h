@@ -96,6 +96,21 @@ DEVICE float block_largest(float value, float *parts) {
 
 DEVICE bool aligned(const void *a) { return ((unsigned long long)a & 15) == 0; }
 
+// Where number i of a result stands along each of its merged axes, of which axis 0 is the innermost.
+template <class Arguments, class Index, class Body> DEVICE void along_axes(const Arguments &a, Index i, Body body) {
+  constexpr int most = sizeof(a.sizes) / sizeof(a.sizes[0]);
+  UNROLL for (int axis = 0; axis < most; axis++) {
+    if (axis >= a.axes) break;
+    Index size = (Index)a.sizes[axis], place = i;
+    if (axis + 1 < a.axes) {
+      Index rest = i / size;
+      place = i - rest * size;
+      i = rest;
+    }
+    body(axis, place);
+  }
+}
+
 // Every number below count once, over a grid of any size. `body` takes an index of 32 or, for large counts, of 64 bits.
 template <class Body> DEVICE void each(long long count, Body body) {
   if (count < 1ll << 31) {

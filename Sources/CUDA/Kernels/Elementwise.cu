@@ -82,7 +82,7 @@ template <class Run> DEVICE void with_operation(int operation, Run run) {
 }
 
 KERNEL_PLAIN(cuda_binary_scalar, cuda_binary_scalar_arguments) {
-  float number = a.number_at ? *a.number_at : a.number;
+  float number = a.number;
   with_operation(a.operation, [&](auto f) {
     if (a.reversed) map(a.x, a.y, a.count, [=](float v) { return f(number, v); });
     else map(a.x, a.y, a.count, [=](float v) { return f(v, number); });
@@ -95,17 +95,10 @@ struct Offsets {
 // Where the factors of a result's number lie.
 template <class Index> DEVICE Offsets offsets(const cuda_binary_arguments &a, Index i) {
   Index left = 0, right = 0;
-  UNROLL for (int axis = 0; axis < cuda_axes; axis++) {
-    if (axis >= a.axes) break;
-    Index size = (Index)a.sizes[axis], place = i;
-    if (axis + 1 < a.axes) {
-      Index rest = i / size;
-      place = i - rest * size;
-      i = rest;
-    }
+  along_axes(a, i, [&](int axis, Index place) {
     left += place * (Index)a.left[axis];
     right += place * (Index)a.right[axis];
-  }
+  });
   return {(long long)left, (long long)right};
 }
 
@@ -169,6 +162,6 @@ KERNEL_PLAIN(cuda_accumulate, cuda_accumulate_arguments) {
 }
 
 KERNEL_PLAIN(cuda_mix, cuda_mix_arguments) {
-  float share = a.share_at ? *a.share_at : a.share;
+  float share = a.share;
   map(a.y, a.b, a.y, a.count, [=](float y, float b) { return y + (b - y) * share; });
 }

@@ -37,7 +37,7 @@ KERNEL_PLAIN(cuda_pad, cuda_pad_arguments) {
 }
 
 // `move` takes a part, the place in it and the place in the whole.
-template <class Move> DEVICE void each_of_parts(const cuda_concatenate_arguments &a, Move move) {
+KERNEL_PLAIN(cuda_concatenate, cuda_concatenate_arguments) {
   long long width = 0;
   UNROLL for (int i = 0; i < 8; i++) width += i < a.parts ? a.widths[i] : 0;
   each(a.rows * width, [&](auto i) {
@@ -56,28 +56,13 @@ template <class Move> DEVICE void each_of_parts(const cuda_concatenate_arguments
         }
       }
     }
-    if (part) move(part + at.row * part_width + column, a.whole + at.row * a.step + a.start + at.column);
+    a.whole[at.row * a.step + a.start + at.column] = part[at.row * part_width + column];
   });
-}
-KERNEL_PLAIN(cuda_concatenate, cuda_concatenate_arguments) {
-  each_of_parts(a, [](float *part, float *whole) { *whole = *part; });
-}
-KERNEL_PLAIN(cuda_split, cuda_split_arguments) {
-  each_of_parts(a, [](float *part, float *whole) { *part = *whole; });
 }
 
 template <class Index> DEVICE long long source(const cuda_permute_arguments &a, Index i) {
   long long from = 0;
-  UNROLL for (int axis = 0; axis < cuda_axes; axis++) {
-    if (axis >= a.axes) break;
-    Index size = (Index)a.sizes[axis], place = i;
-    if (axis + 1 < a.axes) {
-      Index rest = i / size;
-      place = i - rest * size;
-      i = rest;
-    }
-    from += (long long)place * a.steps[axis];
-  }
+  along_axes(a, i, [&](int axis, Index place) { from += (long long)place * a.steps[axis]; });
   return from;
 }
 
@@ -115,7 +100,7 @@ KERNEL_PLAIN(cuda_gather_rows, cuda_gather_rows_arguments) {
   each(a.outer * a.count * a.inner, [&](auto i) {
     auto at = cell(i, a.inner);
     auto item = cell(at.row, a.count);
-    long long place = a.places[a.per_item ? at.row : item.column];
+    long long place = a.places[item.column];
     a.to[i] = a.from[((long long)item.row * a.size + place) * a.inner + at.column];
   });
 }
@@ -124,33 +109,10 @@ KERNEL_PLAIN(cuda_scatter_rows, cuda_scatter_rows_arguments) {
   each(a.outer * a.size * a.inner, [&](auto i) {
     auto at = cell(i, a.inner);
     auto item = cell(at.row, a.size);
-    const int *starts = a.starts + (a.per_item ? (long long)item.row * (a.size + 1) : 0);
-    const int *order = a.order + (a.per_item ? (long long)item.row * a.count : 0);
     const float *from = a.from + (long long)item.row * a.count * a.inner + at.column;
     float sum = 0;
-    for (int k = starts[item.column]; k < starts[item.column + 1]; k++) sum += from[(long long)order[k] * a.inner];
+    for (int k = a.starts[item.column]; k < a.starts[item.column + 1]; k++) sum += from[(long long)a.order[k] * a.inner];
     a.to[i] = sum;
   });
 }
 
-// A warp a row: 32 places are compared at once, and those that fit are added in order.
-KERNEL_BOUNDS(cuda_scatter_scan, cuda_scatter_scan_arguments, 256, 4) {
-  long long row = (long long)blockIdx.x * 8 + warp();
-  if (row >= a.outer * a.size) return;
-  long long item = row / a.size;
-  int wanted = (int)(row - item * a.size);
-  const int *places = a.places + (a.per_item ? item * a.count : 0);
-  const float *from = a.from + item * a.count * a.inner;
-  float *to = a.to + row * a.inner;
-  for (long long column = lane(); column < a.inner; column += 32) to[column] = 0;
-  for (long long first = 0; first < a.count; first += 32) {
-    long long own = first + lane();
-    unsigned found = __ballot_sync(ALL_LANES, own < a.count && places[own] == wanted);
-    while (found) {
-      int bit = __ffs(found) - 1;
-      found &= found - 1;
-      const float *source = from + (first + bit) * a.inner;
-      for (long long column = lane(); column < a.inner; column += 32) to[column] += source[column];
-    }
-  }
-}

@@ -1,13 +1,11 @@
-// AdamW over all parameters at once, and the norm that clips the gradients.
+// AdamW over all parameters at once, and the sum of squares that clips the gradients.
 #include "Dialect.h"
 #include "Arguments.h"
 
 KERNEL_PLAIN(cuda_adamw, cuda_adamw_arguments) {
-  // Once a step was not finite, nothing changes any more until the host has seen it.
-  if (a.finite && *a.finite == 0) return;
   cuda_adamw_piece piece = a.pieces[blockIdx.x];
   cuda_adamw_group group = a.groups[piece.group];
-  float scale = a.scale_at ? *a.scale_at : a.scale;
+  float scale = a.scale;
   float step = group.rate / group.correction1, root = 1.0f / sqrtf(group.correction2), keep = 1.0f - group.rate * group.decay;
   float beta1 = a.beta1, beta2 = a.beta2, epsilon = a.epsilon;
   auto update = [=](float &value, float &first, float &second, float gradient) {
@@ -65,15 +63,10 @@ KERNEL_BOUNDS(cuda_sum_of_squares, cuda_sum_of_squares_arguments, 256, 4) {
   if (threadIdx.x == 0) a.sums[blockIdx.x] = all;
 }
 
-KERNEL_BOUNDS(cuda_norm, cuda_norm_arguments, 256, 1) {
+KERNEL_BOUNDS(cuda_total, cuda_total_arguments, 256, 1) {
   SHARED(double, parts, [8]);
   double sum = 0;
   for (long long i = threadIdx.x; i < a.count; i += 256) sum += a.sums[i];
   double all = block_sum(sum, parts);
-  if (threadIdx.x != 0) return;
-  float norm = (float)sqrt(all), factor = a.most / (norm + 1e-6f);
-  if (a.total) *a.total = all;
-  if (a.norm) *a.norm = norm;
-  if (a.factor) *a.factor = factor < 1.0f ? factor : 1.0f;
-  if (a.finite && !(is_finite(norm) && (!a.loss || is_finite(*a.loss)))) *a.finite = 0;
+  if (threadIdx.x == 0) *a.total = all;
 }

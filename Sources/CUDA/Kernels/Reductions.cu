@@ -99,12 +99,3 @@ KERNEL_BOUNDS(cuda_argmax, cuda_argmax_arguments, 256, 4) {
   if (a.places) a.places[cell] = best.place;
   if (a.largest) a.largest[cell] = best.value;
 }
-
-KERNEL_PLAIN(cuda_argmax_gradient, cuda_argmax_gradient_arguments) {
-  each(a.outer * a.size * a.inner, [&](auto i) {
-    auto row = i / (decltype(i))a.inner;
-    auto item = row / (decltype(i))a.size;
-    long long from = (long long)item * a.inner + (i - row * (decltype(i))a.inner);
-    a.dx[i] = a.places[from] == (int)(row - item * (decltype(i))a.size) ? a.dy[from] : 0.0f;
-  });
-}
