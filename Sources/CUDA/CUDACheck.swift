@@ -69,12 +69,18 @@ package struct CUDACheck {
       Case(name: "softmax", shapes: [[n, 5, 70]]) { x in
         x[0].softmax() + x[0].logSumExp(axis: -1, keepingDimensions: true)
       },
-      Case(name: "softmax of long rows", shapes: [[n, 2500]]) { x in x[0].softmax() * x[0] },
+      Case(name: "long rows", shapes: [[n, 700], [n, 2500], [n, 5000]]) { x in
+        let parts = x.map { $0.softmax() * $0 + $0.layerNorm(scale: nil, bias: nil) }
+        return .concatenated(parts + x.map { $0.logSumExp(axis: -1, keepingDimensions: true) }, axis: 1)
+      },
       Case(name: "layer norm", shapes: [[n, 9, 96], [96], [96]]) { x in
         x[0].layerNorm(scale: x[1], bias: x[2]) + x[0].rmsNorm(scale: x[1])
       },
       Case(name: "group norm", shapes: [[n, 6, 6, 32], [32], [32], [n, 6, 6, 32]]) { x in
         x[0].groupNorm(groups: 4, scale: x[1], bias: x[2], adding: x[3], finish: .silu)
+      },
+      Case(name: "group norm, large images", shapes: [[2, 70, 65, 8], [8], [8]]) { x in
+        x[0].groupNorm(groups: 2, scale: x[1], bias: x[2])
       },
       Case(name: "batch norm", shapes: [[n, 5, 5, 24], [24], [24]]) { x in
         x[0].batchNormTraining(scale: x[1], bias: x[2], finish: .relu).output

@@ -21,7 +21,8 @@ extension CUDADevice {
     let sets = together ? 1 : images
     let slab = slab(plan, groups)
     let variance = allocate(floats: sets * channels)
-    let isSplit = together || (images < 64 && pixels > 4 * CUDADevice.part)
+    // By the pixels alone, so that an image's numbers do not depend on how many others there are.
+    let isSplit = together || pixels > 4 * CUDADevice.part
     let part = isSplit ? min(CUDADevice.part, pixels) : pixels
     let parts = (pixels + part - 1) / part
     let moments = make([sets, 2, channels]) { moments in
@@ -99,6 +100,7 @@ extension CUDADevice {
         grid: (images * parts * ((channels + 31) / 32), 1, 1), block: 256)
     }
     let shape = [images, 2, channels]
+    defer { withExtendedLifetime(partial) {} }
     guard parts > 1 else {
       return (dz, Tensor(shape: shape, storage: Storage(count: images * 2 * channels, on: partial)))
     }

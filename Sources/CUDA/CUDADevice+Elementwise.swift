@@ -71,8 +71,7 @@ extension CUDADevice: Backend {
       launch(
         "Elementwise", "cuda_binary_scalar",
         cuda_binary_scalar_arguments(
-          x: at(a), y: y, count: Int64(a.count), number: b, operation: Int32(operation.rawValue),
-          reversed: 0, unused: 0), numbers: a.count)
+          x: at(a), y: y, count: Int64(a.count), number: b, operation: Int32(operation.rawValue)), numbers: a.count)
     }
   }
 
@@ -117,10 +116,10 @@ extension CUDADevice: Backend {
   package func chosen(_ operation: ck_binary_operation, _ a: Tensor, _ b: Tensor) -> Tensor {
     make(a.shape) { mask in
       launch(
-        "Elementwise", "cuda_mask_select",
-        cuda_mask_select_arguments(
-          a: at(a), b: at(b), dy: nil, da: mask, db: nil, count: Int64(a.count),
-          smaller: operation == ck_minimum ? 1 : 0, unused: 0), numbers: a.count)
+        "Elementwise", "cuda_mask",
+        cuda_mask_arguments(
+          a: at(a), b: at(b), mask: mask, count: Int64(a.count), smaller: operation == ck_minimum ? 1 : 0, unused: 0),
+        numbers: a.count)
     }
   }
 

@@ -2,34 +2,70 @@ import CCUDA
 import Tensors
 
 extension CUDADevice {
+  /// Rows, and items of a batch, of one product: beyond some two millions and 65,535 cuBLASLt is known to have nothing.
+  private static let most = (rows: 1 << 20, items: 32_768)
+
   private func multiply(
-    _ shape: CUDAProducts.Shape, _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?,
+    _ shape: CUDAProducts.Shape, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
     bias: UnsafePointer<Float>? = nil, to c: UnsafeMutablePointer<Float>?
   ) {
+    if shape.batch > CUDADevice.most.items {
+      for first in stride(from: 0, to: shape.batch, by: CUDADevice.most.items) {
+        var part = shape
+        part.batch = min(CUDADevice.most.items, shape.batch - first)
+        multiply(
+          part, a + first * shape.m * shape.k, b + first * shape.k * shape.n, bias: bias,
+          to: c.map { $0 + first * shape.m * shape.n })
+      }
+      return
+    }
+    if shape.batch == 1, shape.m > CUDADevice.most.rows, !shape.aTransposed {
+      for first in stride(from: 0, to: shape.m, by: CUDADevice.most.rows) {
+        var part = shape
+        part.m = min(CUDADevice.most.rows, shape.m - first)
+        multiply(part, a + first * shape.k, b, bias: bias, to: c.map { $0 + first * shape.n })
+      }
+      return
+    }
     var shape = shape
     shape.hasBias = bias != nil
     let addresses = [UInt(bitPattern: a), UInt(bitPattern: b), UInt(bitPattern: c), UInt(bitPattern: bias)]
     shape.isAligned = addresses.allSatisfy { $0 % 16 == 0 }
-    products.multiply(shape, a, b, bias: bias, to: c, self)
+    if products.multiply(shape, a, b, bias: bias, to: c, self) { return }
+    let wanted = "\(shape)"
+    shape.hasBias = false
+    guard let bias, products.multiply(shape, a, b, bias: nil, to: c, self) else {
+      return fail(.failed(call: "cublasLtMatmulAlgoGetHeuristic", reason: "cuBLASLt has nothing for \(wanted)"))
+    }
+    // Not with the bias in one go: row by row behind it.
+    var arguments = cuda_binary_arguments()
+    (arguments.a, arguments.b, arguments.y) = (UnsafePointer(c), bias, c)
+    let rows = shape.batch * shape.m
+    (arguments.count, arguments.axes, arguments.operation) = (Int64(rows * shape.n), 2, Int32(cuda_add))
+    (arguments.sizes.0, arguments.sizes.1) = (Int32(shape.n), Int32(rows))
+    (arguments.left.0, arguments.left.1, arguments.right.0) = (1, Int64(shape.n), 1)
+    launch("Elementwise", "cuda_binary", arguments, numbers: rows * shape.n)
   }
 
   package func products(
     batch: Int, _ m: Int, _ n: Int, _ k: Int, _ a: Tensor, _ aTransposed: Bool, _ b: Tensor, _ bTransposed: Bool,
-    bias: Tensor?, shape: [Int]
+    bias: Tensor?, precisely: Bool, shape: [Int]
   ) -> Tensor {
     make(shape) { c in
       guard k > 0 else { return fill(c, count: batch * m * n, with: 0) }
       multiply(
-        .init(m: m, n: n, k: k, aTransposed: aTransposed, bTransposed: bTransposed, batch: batch), at(a), at(b),
-        bias: at(bias), to: c)
+        .init(
+          m: m, n: n, k: k, aTransposed: aTransposed, bTransposed: bTransposed, batch: batch, isPrecise: precisely),
+        at(a), at(b), bias: at(bias), to: c)
     }
   }
 
   // MARK: Convolutions, as products of windows
 
-  /// Images whose windows take at most 256 MB.
+  /// Images whose windows take at most 256 MB, and are rows enough for one product.
   private func chunk(_ plan: ConvolutionPlan) -> Int {
-    max(1, min(plan.images, 67_108_864 / max(1, plan.outputPixels * plan.patch)))
+    let pixels = max(1, plan.outputPixels)
+    return max(1, min(plan.images, mostWindows / (pixels * max(1, plan.patch)), CUDADevice.most.rows / pixels))
   }
 
   private func isProduct(_ plan: ConvolutionPlan) -> Bool {
@@ -70,13 +106,14 @@ extension CUDADevice {
     if isProduct(plan) {
       return products(
         batch: 1, plan.images * plan.inputPixels, plan.outputs, plan.inputs, x, false, weight, false, bias: bias,
+        precisely: false,
         shape: shape)
     }
     return make(shape) { y in
       forEachChunk(plan) { first, images, scratch in
         gather(plan, at(x) + first * plan.inputPixels * plan.inputs, images: images, to: scratch)
         multiply(
-          .init(m: images * plan.outputPixels, n: plan.outputs, k: plan.patch), UnsafePointer(scratch), at(weight),
+          .init(m: images * plan.outputPixels, n: plan.outputs, k: plan.patch), UnsafePointer(scratch!), at(weight),
           bias: at(bias), to: y.map { $0 + first * plan.outputPixels * plan.outputs })
       }
     }
@@ -89,7 +126,7 @@ extension CUDADevice {
     if isProduct(plan) {
       return products(
         batch: 1, plan.images * plan.inputPixels, plan.inputs, plan.outputs, outputGradient, false, weight, true,
-        bias: nil, shape: shape)
+        bias: nil, precisely: false, shape: shape)
     }
     return make(shape) { dx in
       forEachChunk(plan) { first, images, scratch in
@@ -111,6 +148,7 @@ extension CUDADevice {
     if isProduct(plan) {
       return products(
         batch: 1, plan.inputs, plan.outputs, plan.images * plan.inputPixels, x, true, outputGradient, false, bias: nil,
+        precisely: false,
         shape: shape)
     }
     let count = plan.patch * plan.outputs
@@ -121,7 +159,7 @@ extension CUDADevice {
         func product(_ to: UnsafeMutablePointer<Float>?) {
           multiply(
             .init(m: plan.patch, n: plan.outputs, k: images * plan.outputPixels, aTransposed: true),
-            UnsafePointer(scratch), at(outputGradient) + first * plan.outputPixels * plan.outputs, to: to)
+            UnsafePointer(scratch!), at(outputGradient) + first * plan.outputPixels * plan.outputs, to: to)
         }
         guard first > 0 else { return product(dw) }
         withScratch(floats: count) { part in

@@ -66,16 +66,13 @@ extension CUDADevice {
     let (outer, size, inner) = x.split(at: axis)
     guard x.count > 0 else { return Processor().placesOfLargest(x, axis: axis) }
     let places = allocate(bytes: outer * inner * 4, .scratch)
+    defer { withExtendedLifetime(places) {} }
     launch(
       "Reductions", "cuda_argmax",
       cuda_argmax_arguments(
         x: at(x), places: places.integers, largest: nil, outer: Int64(outer), size: Int64(size), inner: Int64(inner)),
       grid: (inner == 1 ? (outer + 7) / 8 : (outer * inner + 255) / 256, 1, 1), block: 256)
-    return [Int32](unsafeUninitializedCapacity: outer * inner) { buffer, written in
-      buffer.initialize(repeating: 0)
-      read(places.address, into: buffer.baseAddress!, bytes: outer * inner * 4)
-      written = outer * inner
-    }.map(Int.init)
+    return integers(places, count: outer * inner).map(Int.init)
   }
 
   private func rowGrid(_ rows: Int, _ width: Int) -> (Int, Int, Int) { (width <= 1024 ? (rows + 7) / 8 : rows, 1, 1) }

@@ -37,7 +37,7 @@ extension CUDADevice {
       launch(
         "Splats", "cuda_sort_count",
         cuda_sort_count_arguments(
-          keys: UnsafePointer(keys.pointer(UInt32.self)), counts: counts.integers, count_at: nil, count: Int32(count),
+          keys: UnsafePointer(keys.pointer(UInt32.self)), counts: counts.integers, count: Int32(count),
           shift: Int32(shift)), grid: (blocks, 1, 1), block: 256)
       scan(counts, to: counts, total: nil, count: 256 * blocks)
       let next = (allocate(bytes: count * 4, .scratch), allocate(bytes: count * 4, .scratch))
@@ -46,7 +46,7 @@ extension CUDADevice {
         cuda_sort_move_arguments(
           keys: UnsafePointer(keys.pointer(UInt32.self)), values: UnsafePointer(values.integers),
           starts: UnsafePointer(counts.integers), to_keys: next.0.pointer(UInt32.self), to_values: next.1.integers,
-          count_at: nil, count: Int32(count), shift: Int32(shift)), grid: (blocks, 1, 1), block: 256)
+          count: Int32(count), shift: Int32(shift)), grid: (blocks, 1, 1), block: 256)
       (keys, values) = next
     }
     return withExtendedLifetime(counts) { (keys, values) }
@@ -56,10 +56,10 @@ extension CUDADevice {
     _ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>
   ) -> (image: Tensor, state: SplattingState) {
     let n = inputs[4].count
-    // The scan takes fewer than 2^19 numbers at once.
-    guard n > 0, n < 1 << 19 else { return Processor().splat(inputs, view: view, background: background) }
     let camera = camera(view, background)
-    let tiles = Int(camera.columns * camera.rows)
+    let tiles = Int(camera.columns) * Int(camera.rows)
+    // What is scanned has to be below 2^19: the tiles that one Gaussian touches.
+    guard n > 0, tiles < 1 << 19 else { return Processor().splat(inputs, view: view, background: background) }
     let grid = ((n + 255) / 256, 1, 1)
     let splats = allocate(bytes: n * MemoryLayout<cuda_splat>.stride)
     let spans = allocate(bytes: n * 16)
@@ -89,8 +89,8 @@ extension CUDADevice {
       cuda_splat_entries_arguments(
         splats: UnsafePointer(splats.pointer(cuda_splat.self)), spans: UnsafePointer(spans.integers),
         order: UnsafePointer(order.integers), offsets: UnsafePointer(counts.integers),
-        total: UnsafePointer(total.integers), keys: tileKeys.pointer(UInt32.self), values: numbers.integers,
-        gaussians: gaussians.integers, overflow: nil, n: Int32(n), capacity: Int32(capacity), columns: camera.columns,
+        keys: tileKeys.pointer(UInt32.self), values: numbers.integers,
+        gaussians: gaussians.integers, n: Int32(n), capacity: Int32(capacity), columns: camera.columns,
         unused: 0), grid: grid, block: 256)
     let bits = tiles > 1 ? Int.bitWidth - (tiles - 1).leadingZeroBitCount : 0
     let dealt = entries > 0 ? sorted(tileKeys, numbers, count: entries, bits: bits) : (tileKeys, numbers)

@@ -15,6 +15,8 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   /// The library's file by its name, for reports.
   package var libraryPaths: [(name: String, path: String)] { libraries.paths }
 
+  /// Numbers of a convolution's windows that are multiplied at once.
+  let mostWindows: Int
   let libraries: CUDALibraries
   let pool = CUDAPool()
   let stream: CUstream
@@ -36,13 +38,16 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   ///   - number: of the GPU, counted from 0 among those that the driver shows.
   ///   - environment: says where libraries are.
   ///   - cache: the folder of compiled kernels.
+  ///   - mostWindows: numbers of a convolution's windows that are multiplied at once: 256 MB of them.
   package init(
     number: Int = 0, precision: ProductPrecision = .tf32,
-    environment: [String: String] = ProcessInfo.processInfo.environment, cache: String = CUDACompiler.cacheFolder
+    environment: [String: String] = ProcessInfo.processInfo.environment, cache: String = CUDACompiler.cacheFolder,
+    mostWindows: Int = 1 << 26
   ) throws(CUDAError) {
     let libraries = try CUDALibraries(environment: environment)
     self.libraries = libraries
     self.precision = precision
+    self.mostWindows = mostWindows
     let driver = libraries.driver
     func check(_ call: String, _ result: CUresult) throws(CUDAError) {
       if result == CCUDA_NO_DEVICE { throw .noDevice }
@@ -124,9 +129,16 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     let driver = libraries.driver
     var address: CUdeviceptr = 0
     if isReady() {
-      let found = pool.take(bytes: bytes, kind) { size in
+      func more(_ size: Int) -> CUdeviceptr? {
         var fresh: CUdeviceptr = 0
         return driver.cuMemAlloc_v2(&fresh, size) == CCUDA_SUCCESS ? fresh : nil
+      }
+      var found = pool.take(bytes: bytes, kind, more: more)
+      if found == nil {
+        // What lies free in pieces of other sizes.
+        synchronize()
+        pool.returnFree { did("cuMemFree", driver.cuMemFree_v2($0)) }
+        found = pool.take(bytes: bytes, kind, more: more)
       }
       if let found { address = found } else { fail(.outOfMemory(wanted: bytes, used: pool.held, device: name)) }
     }
@@ -192,7 +204,8 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     _ file: String, _ name: String, _ arguments: Arguments, grid: (Int, Int, Int), block: Int, shared: Int = 0
   ) {
     guard grid.0 > 0, grid.1 > 0, grid.2 > 0, isReady(), let function = function(file, name) else { return }
-    if shared > 48 << 10 {
+    // Kernels have a few kilobytes of their own beside it.
+    if shared > 40 << 10 {
       let attribute = Int32(CCUDA_FUNCTION_MAX_DYNAMIC_SHARED_BYTES)
       did("cuFuncSetAttribute", libraries.driver.cuFuncSetAttribute(function, attribute, Int32(shared)))
     }

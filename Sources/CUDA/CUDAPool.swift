@@ -69,6 +69,19 @@ final class CUDAPool: Sendable {
     }
   }
 
+  /// Gives segments that nothing uses back to the driver: nothing may run that did.
+  func returnFree(_ free: (CUdeviceptr) -> Void) {
+    state.withLock { state in
+      for group in state.segments.indices {
+        for segment in state.segments[group] where segment.stretches.isFree {
+          free(segment.base)
+          state.account.returned(segment.stretches.size)
+        }
+        state.segments[group].removeAll { $0.stretches.isFree }
+      }
+    }
+  }
+
   var report: MemoryReport { state.withLock { $0.account.report } }
 
   func restart() { state.withLock { $0.account.restart() } }

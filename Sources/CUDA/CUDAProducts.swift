@@ -3,7 +3,7 @@ import Synchronization
 import Tensors
 
 /// Matrix products by cuBLASLt. What it chooses for a shape is kept: asking costs more than multiplying.
-final class CUDAProducts: @unchecked Sendable {  // `plans` is locked; handles are used on one stream.
+final class CUDAProducts: @unchecked Sendable {  // Plans are locked while they are used; handles are used on one stream.
   struct Shape: Hashable {
     var m, n, k: Int
     var aTransposed = false
@@ -12,8 +12,11 @@ final class CUDAProducts: @unchecked Sendable {  // `plans` is locked; handles a
     var hasBias = false
     /// Whether all addresses are multiples of 16 bytes, as the faster kernels want them.
     var isAligned = true
+    /// Whether factors stay as they are.
+    var isPrecise = false
   }
 
+  /// How one shape is multiplied.
   private struct Plan: @unchecked Sendable {
     var descriptor: cublasLtMatmulDesc_t?
     var a, b, c: cublasLtMatrixLayout_t?
@@ -24,7 +27,8 @@ final class CUDAProducts: @unchecked Sendable {  // `plans` is locked; handles a
   private let handle: cublasLtHandle_t
   private let compute: Int32
   private let workspaceBytes: Int
-  private let plans = Mutex<[Shape: Plan]>([:])
+  /// By shape; nil where cuBLASLt has nothing.
+  private let plans = Mutex<[Shape: Plan?]>([:])
   private let workspace = Mutex<CUDAMemory?>(nil)
 
   init(
@@ -42,41 +46,54 @@ final class CUDAProducts: @unchecked Sendable {  // `plans` is locked; handles a
   }
 
   /// `C = A B + bias`, row-major. cuBLASLt's matrices are column-major, so that it computes Cᵀ = Bᵀ Aᵀ with the same memory.
+  ///
+  /// - Returns: false when cuBLASLt has nothing for this shape.
   func multiply(
     _ shape: Shape, _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?, bias: UnsafePointer<Float>?,
     to c: UnsafeMutablePointer<Float>?, _ device: CUDADevice
-  ) {
-    guard device.isReady() else { return }
-    do throws(CUDAError) {
-      let plan = try plan(shape, device)
+  ) -> Bool {
+    guard device.isReady() else { return true }
+    nonisolated(unsafe) let (a, b, c) = (a, b, c)
+    let address = UInt64(UInt(bitPattern: bias))
+    do {
       let space = workspace.withLock { space in
         if space == nil { space = device.allocate(bytes: workspaceBytes, .scratch) }
-        return space!
+        return space!.address
       }
-      if shape.hasBias {
-        var address = UInt64(UInt(bitPattern: bias))
+      // Under the lock: a plan holds the bias of who uses it.
+      return try plans.withLock { plans in
+        let known = try plans[shape] ?? self.plan(shape)
+        plans[shape] = .some(known)
+        guard let plan = known else { return false }
+        if shape.hasBias { try setBias(address, in: plan) }
+        var (alpha, beta, algorithm): (Float, Float, ccuda_blas_algorithm) = (1, 0, plan.algorithm)
         try did(
-          "bias",
-          table.cublasLtMatmulDescSetAttribute(plan.descriptor, Int32(CCUDA_BLAS_BIAS_POINTER), &address, 8))
+          "cublasLtMatmul",
+          table.cublasLtMatmul(
+            handle, plan.descriptor, &alpha, b, plan.b, a, plan.a, &beta, c, plan.c, c, plan.c, &algorithm,
+            UnsafeMutableRawPointer(bitPattern: UInt(space)), workspaceBytes, device.stream))
+        return true
       }
-      var (alpha, beta, algorithm): (Float, Float, ccuda_blas_algorithm) = (1, 0, plan.algorithm)
-      try did(
-        "cublasLtMatmul",
-        table.cublasLtMatmul(
-          handle, plan.descriptor, &alpha, b, plan.b, a, plan.a, &beta, c, plan.c, c, plan.c, &algorithm,
-          UnsafeMutableRawPointer(bitPattern: UInt(space.address)), workspaceBytes, device.stream))
     } catch {
-      device.fail(error)
+      device.fail(error as? CUDAError ?? .failed(call: "cublasLtMatmul", reason: "\(error)"))
+      return true
     }
+  }
+
+  private func setBias(_ address: UInt64, in plan: Plan) throws(CUDAError) {
+    var address = address
+    try did(
+      "bias", table.cublasLtMatmulDescSetAttribute(plan.descriptor, Int32(CCUDA_BLAS_BIAS_POINTER), &address, 8))
   }
 
   private func did(_ call: String, _ status: Int32) throws(CUDAError) {
     guard status == 0 else { throw .failed(call: call, reason: "cuBLASLt answered status \(status)") }
   }
 
-  private func plan(_ shape: Shape, _ device: CUDADevice) throws(CUDAError) -> Plan {
-    if let known = plans.withLock({ $0[shape] }) { return known }
+  /// - Returns: nil when nothing fits.
+  private func plan(_ shape: Shape) throws(CUDAError) -> Plan? {
     var plan = Plan()
+    let compute = shape.isPrecise ? Int32(CCUDA_BLAS_COMPUTE_FLOAT32) : compute
     try did("descriptor", table.cublasLtMatmulDescCreate(&plan.descriptor, compute, Int32(CCUDA_BLAS_FLOAT32)))
     func set(_ attribute: Int, _ value: Int32) throws(CUDAError) {
       var value = value
@@ -124,16 +141,12 @@ final class CUDAProducts: @unchecked Sendable {  // `plans` is locked; handles a
     }
     var choice = ccuda_blas_choice()
     var found: Int32 = 0
-    try did(
-      "cublasLtMatmulAlgoGetHeuristic for \(shape)",
-      table.cublasLtMatmulAlgoGetHeuristic(
-        handle, plan.descriptor, plan.b, plan.a, plan.c, plan.c, preference, 1, &choice, &found))
-    guard found > 0, choice.status == 0 else {
-      throw .failed(call: "cublasLtMatmulAlgoGetHeuristic", reason: "nothing fits \(shape)")
-    }
+    // Some versions look at the address, too.
+    if shape.hasBias { try setBias(256, in: plan) }
+    let status = table.cublasLtMatmulAlgoGetHeuristic(
+      handle, plan.descriptor, plan.b, plan.a, plan.c, plan.c, preference, 1, &choice, &found)
+    guard status == 0, found > 0, choice.status == 0 else { return nil }
     plan.algorithm = choice.algorithm
-    let made = plan
-    plans.withLock { $0[shape] = made }
     return plan
   }
 }

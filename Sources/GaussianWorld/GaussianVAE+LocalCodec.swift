@@ -52,12 +52,12 @@ extension GaussianVAE {
   /// From the frame of the Gaussians to axes along the first camera's view, and back: `[..., 3]`.
   private func toView(_ places: Tensor) -> Tensor {
     guard let axes else { return places }
-    return places.reshaped([-1, 3]).matmul(axes.value).reshaped(places.shape)
+    return places.reshaped([-1, 3]).matmul(axes.value, precisely: true).reshaped(places.shape)
   }
 
   func fromView(_ places: Tensor) -> Tensor {
     guard let axes else { return places }
-    return places.reshaped([-1, 3]).matmul(axes.value, transposingOther: true).reshaped(places.shape)
+    return places.reshaped([-1, 3]).matmul(axes.value, transposingOther: true, precisely: true).reshaped(places.shape)
   }
 
   /// What is added to the scores of the cross-attention, `[batch, heads, tokens, points]`: `-2 log(1 + d^2 / 4)`, where d is a
@@ -82,7 +82,7 @@ extension GaussianVAE {
       .reshaped([batch, heads * tokens, 7])
     let distances = queries.matmul(
       Tensor.concatenated([keys, keys.square(), .filled([batch, points.count, 1], with: 1)], axis: 2),
-      transposingOther: true)
+      transposingOther: true, precisely: true)
     let bias = (distances.maximum(Tensor(1)).log() * -2).reshaped([batch, heads, tokens, points.count])
     guard let hidden = hidden(from: points) else { return bias }
     return bias + hidden.unsqueezed(1)

@@ -19,7 +19,7 @@ public struct SpatialSoftmax: Layer {
     let (images, height, width) = (input.shape[0], input.shape[1], input.shape[2])
     let maps = projection(input).reshaped([images, height * width, keypoints]).transposed(1, 2)
     let attention = (maps * (1 / temperature)).softmax()
-    return attention.matmul(SpatialSoftmax.grid(height: height, width: width)).reshaped([images, 2 * keypoints])
+    return attention.matmul(SpatialSoftmax.grid(height: height, width: width), precisely: true).reshaped([images, 2 * keypoints])
   }
 
   /// x and y of each place of a map, from -1 to 1, row by row: `[height * width, 2]`.

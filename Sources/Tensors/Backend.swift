@@ -67,10 +67,11 @@ package protocol Backend: Sendable {
   ) -> (x: Tensor, added: Tensor?, scale: Tensor, bias: Tensor)
 
   // Products, attention, convolutions.
-  /// `batch` products of `[m, k]` and `[k, n]`, stored the other way round where transposed.
+  /// `batch` products of `[m, k]` and `[k, n]`, stored the other way round where transposed; `precisely` without rounding
+  /// their numbers.
   func products(
     batch: Int, _ m: Int, _ n: Int, _ k: Int, _ a: Tensor, _ aTransposed: Bool, _ b: Tensor, _ bTransposed: Bool,
-    bias: Tensor?, shape: [Int]
+    bias: Tensor?, precisely: Bool, shape: [Int]
   ) -> Tensor
   /// - Returns: `[batch, queries, heads, width]`, and the logarithms of the rows' sums, `[batch, heads, queries]`.
   func attention(_ plan: AttentionPlan, _ q: Tensor, _ k: Tensor, _ v: Tensor) -> (output: Tensor, totals: Tensor)
@@ -228,7 +229,7 @@ extension Backend {
   }
   package func products(
     batch: Int, _ m: Int, _ n: Int, _ k: Int, _ a: Tensor, _ aTransposed: Bool, _ b: Tensor, _ bTransposed: Bool,
-    bias: Tensor?, shape: [Int]
+    bias: Tensor?, precisely: Bool, shape: [Int]
   ) -> Tensor {
     Kernel.products(batch: batch, m, n, k, a, aTransposed, b, bTransposed, bias: bias, shape: shape)
   }

@@ -9,6 +9,9 @@ package struct FreeStretches: Sendable {
     free = [(0, size)]
   }
 
+  /// Whether nothing is taken.
+  package var isFree: Bool { free.count == 1 && free[0].size == size }
+
   /// The smallest free part of at least `size`: its place for `take`, and its size.
   package func bestFit(_ size: Int) -> (place: Int, size: Int)? {
     var best: (place: Int, size: Int)?

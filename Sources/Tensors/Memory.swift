@@ -88,6 +88,9 @@ package struct MemoryAccount: Sendable {
     total -= bytes
   }
 
+  /// Gave memory that was free back to where it came from.
+  package mutating func returned(_ bytes: Int) { reserved -= bytes }
+
   package mutating func restart() { (peak, atPeak, fresh) = (total, held, 0) }
 
   package var report: MemoryReport {

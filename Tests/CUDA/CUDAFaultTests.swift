@@ -1,6 +1,7 @@
 import CUDA
 import Files
 import Foundation
+import Support
 import Tensors
 import Testing
 
@@ -62,6 +63,40 @@ extension FakeGPUTests {
         #expect(throws: CUDAError.self) { try device.check() }
       }
       #expect(sum(.ones([40]), on: FakeDevice.exact).item == 80)
+    }
+
+    /// A bias that cuBLASLt cannot add on its way is added behind it.
+    @Test func noProductWithBias() throws {
+      var random = Random(seed: 3)
+      let (x, weight) = (Tensor.normal([3, 11], random: &random), Tensor.normal([11, 6], random: &random))
+      let bias = Tensor.normal([6], random: &random)
+      try FakeDevice.with([]) {
+        let device = FakeDevice.open(.float32)
+        FakeDevice.fail("cublasLtMatmulAlgoGetHeuristic", 1, code: 15)
+        for _ in 0..<2 {
+          let found = Device.with(device) { x.linear(weight, bias: bias) }
+          #expect(relativeError(found, x.linear(weight, bias: bias)) < 1e-6)
+        }
+        try device.check()
+      }
+    }
+
+    /// Memory that lies free in pieces of another size is given back before there is none.
+    @Test func memoryInPieces() throws {
+      try FakeDevice.with([]) {
+        let device = FakeDevice.open(.float32)
+        // The fake's limit counts what all devices of the process have.
+        let held = FakeDevice.bytesInUse
+        try FakeDevice.with(["FAKE_CUDA_MEMORY=\(held + 90_000_000)"]) {
+          func square(_ count: Int) -> Float {
+            Device.with(device) { (Tensor.ones([count]) * Tensor.ones([count])).sum().item }
+          }
+          #expect(square(1_000_000) == 1_000_000)
+          #expect(square(3_000_000) == 3_000_000)
+          #expect(square(1_000_000) == 1_000_000)
+          try device.check()
+        }
+      }
     }
 
     /// Weights that were lost with the device are not written: what was there stays.

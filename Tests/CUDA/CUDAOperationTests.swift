@@ -19,6 +19,38 @@ extension FakeGPUTests {
       try compare(operation, on: FakeDevice.tf32, value: 2e-3, gradient: 5e-3)
     }
 
+    /// Convolutions in several pieces, which begin at addresses that are no multiples of 16.
+    @Test(arguments: GoldenOperation.all.filter { $0.name.hasPrefix("conv") })
+    func equalsPyTorchInPieces(_ operation: GoldenOperation) throws {
+      try compare(operation, on: FakeDevice.chunked, value: 1e-4, gradient: 1e-3)
+    }
+
+    /// More items, and more rows, than cuBLASLt multiplies at once.
+    @Test func largeProducts() {
+      var random = Random(seed: 8)
+      for (a, b): (Tensor, Tensor) in [
+        (.normal([40_000, 1, 2], random: &random), .normal([40_000, 2, 1], random: &random)),
+        (.normal([1_100_000, 2], random: &random), .normal([2, 1], random: &random)),
+      ] {
+        let found = Device.with(FakeDevice.exact) { a.matmul(b) }
+        #expect(relativeError(found, a.matmul(b)) < 1e-6)
+      }
+    }
+
+    /// Sums of large numbers that cancel: rounded factors would leave nothing of them.
+    @Test func preciseProducts() {
+      let values: [Float] = [1000.3, -2000.3, 1000.1, 1.5]
+      let (x, y) = (Tensor(values, shape: [1, 4]), Tensor([1.1, 1.1, 1.1, 1], shape: [4, 1]))
+      let expected = x.matmul(y).item
+      Device.with(FakeDevice.tf32) {
+        #expect(abs(x.matmul(y).item - expected) > 0.1)
+        #expect(abs(x.matmul(y, precisely: true).item - expected) < 1e-3)
+        let (a, b) = (Parameter(x), Parameter(y))
+        let (_, gradients) = withGradients(random: nil) { a.value.matmul(b.value, precisely: true).sum() }
+        #expect(gradients[a]!.scalars == y.scalars && gradients[b]!.scalars == x.scalars)
+      }
+    }
+
     private func compare(_ operation: GoldenOperation, on device: CUDADevice, value: Float, gradient bar: Float) throws
     {
       let (out, gradients) = Device.with(device) {

@@ -84,16 +84,18 @@ extension FakeGPUTests {
     @Test func gradientsOfDiffusion() throws { try compare(unet(), horizon: 8) }
 
     /// Weights and averages after some steps, and what was copied in the last of them.
-    private func trained(_ steps: Int, on device: CUDADevice) throws -> (
+    private func trained(
+      _ steps: Int, on device: CUDADevice, _ policy: (any Policy)? = nil, horizon: Int = 2
+    ) throws -> (
       weights: [String: [Float]], averages: [String: [Float]], last: CUDATransfers
     ) {
-      let policy = try transformer()
+      let policy = try policy ?? transformer()
       var average: ExponentialMovingAverage? = ExponentialMovingAverage(.power(0.75), of: policy)
       var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0.01)])
       var last = device.transfers
       try Device.with(device) {
         for step in 0..<steps {
-          let batch = batch(4, context: 2, horizon: 2, step)
+          let batch = batch(4, context: 2, horizon: horizon, step)
           let before = device.transfers
           let (loss, gradients) = withGradients(random: Random(seed: 4).split(step)) { policy.loss(on: batch).loss }
           let (factor, norm) = clippingFactor(gradients, of: policy.parameters(), maximum: 10)
@@ -118,11 +120,12 @@ extension FakeGPUTests {
 
     /// Weights and moments stay there: a step brings its batch, and reads the loss and the norm.
     @Test func stepsCopyTheirBatchOnly() throws {
-      let last = try trained(3, on: FakeDevice.exact).last
-      #expect(last.downloads <= 2, "\(last)")
-      #expect(last.downloadedBytes <= 16, "\(last)")
-      let pixels = 4 * 2 * Self.size * Self.size * 3
-      #expect(last.uploadedBytes < pixels + 64 << 10, "\(last)")
+      for (policy, horizon): (any Policy, Int) in [(try transformer(), 2), (try unet(), 8)] {
+        let last = try trained(3, on: FakeDevice.exact, policy, horizon: horizon).last
+        #expect(last.downloads <= 2 && last.downloadedBytes <= 16, "\(last)")
+        let pixels = 4 * 2 * Self.size * Self.size * 3
+        #expect(last.uploadedBytes < pixels + 64 << 10, "\(last)")
+      }
     }
 
     /// A stream that runs late and one that runs at once, threads forwards and backwards: who reads too early would show.

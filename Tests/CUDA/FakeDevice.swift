@@ -17,9 +17,15 @@ enum FakeDevice {
 
   static func open(_ precision: ProductPrecision) -> CUDADevice { try! opened(precision) }
 
-  static func opened(_ precision: ProductPrecision, number: Int = 0) throws(CUDAError) -> CUDADevice {
+  /// One that multiplies the windows of a convolution few at a time.
+  static let chunked = try! opened(.float32, mostWindows: 300)
+
+  static func opened(
+    _ precision: ProductPrecision, number: Int = 0, mostWindows: Int = 1 << 26
+  ) throws(CUDAError) -> CUDADevice {
     try CUDADevice(
-      number: number, precision: precision, environment: ["IMITATE_CUDA_LIBRARIES": library], cache: cache)
+      number: number, precision: precision, environment: ["IMITATE_CUDA_LIBRARIES": library], cache: cache,
+      mostWindows: mostWindows)
   }
 
   /// Strict float32: compared with the processor's numbers.
@@ -40,6 +46,14 @@ enum FakeDevice {
     var (calls, bytes) = (0, 0)
     function("fake_cuda_counts", as: Count.self)(name, &calls, &bytes)
     return calls
+  }
+
+  /// Device memory that the process has from the fake.
+  static var bytesInUse: Int {
+    typealias Report = @convention(c) (UnsafeMutablePointer<Int>, UnsafeMutablePointer<Int>) -> Void
+    var (now, peak) = (0, 0)
+    function("fake_cuda_memory", as: Report.self)(&now, &peak)
+    return now
   }
 
   /// The next call of that name but `number - 1` others gives `code`.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Testing
 
@@ -122,6 +123,27 @@ import Testing
       return try String(decoding: #require(path), as: UTF8.self).split(separator: "\n").compactMap { line in
         (try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["loss"] as? Double
       }
+    }
+
+    /// A GPU that is lost in the middle: one line, and the processor goes on from the last checkpoint.
+    @Test func lostWhileTraining() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      let lost = try runner.run(
+        ["train", "recipe.yaml", "--run", "run", "--device", "cuda"],
+        environment: Self.fake.merging(["FAKE_CUDA_FAIL": "cuLaunchKernel:3000:700", "FAKE_CUDA_QUIET": "1"]) { $1 })
+      #expect(lost.status == 1 && lost.complaint.contains("the GPU failed"), "\(lost.errors)")
+      let kept = try FileManager.default.contentsOfDirectory(atPath: runner.folder + "/run/checkpoints")
+      #expect(!kept.isEmpty && !kept.contains("step-0000024.safetensors"), "\(kept)")
+      for name in kept {
+        let tensors = try Safetensors.read(runner.folder + "/run/checkpoints/" + name).tensors
+        let isWhole = tensors.values.allSatisfy(\.isFinite)
+        #expect(isWhole, "\(name)")
+      }
+      let result = try runner.run("train", "recipe.yaml", "--run", "run")
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(runner.bytes("run/checkpoints/step-0000024.safetensors") != nil)
     }
 
     /// Memory that does not suffice: one line, and what was saved is there.

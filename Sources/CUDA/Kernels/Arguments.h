@@ -42,15 +42,13 @@ typedef struct {
   int unused;
 } cuda_unary_gradient_arguments;
 
-// y = x op number, or number op x when reversed is 1. y may be x. Launch: elementwise count.
+// y = x op number. y may be x. Launch: elementwise count.
 typedef struct {
   const float *x;
   float *y;
   long long count;
   float number;
   int operation;
-  int reversed;
-  int unused;
 } cuda_binary_scalar_arguments;
 
 // y = a op b. axes 0: equal shapes, contiguous. Else the result has `axes` merged axes, axis 0 the innermost, with `sizes`,
@@ -66,15 +64,14 @@ typedef struct {
   int axes;
 } cuda_binary_arguments;
 
-// takes = a >= b, or a <= b when smaller is 1. da = takes ? dy : 0, db = takes ? 0 : dy. dy may be null: 1 everywhere, so da is
-// the mask and db its opposite. da, db: either may be null. Contiguous, equal shapes. Launch: elementwise count.
+// mask = a >= b, or a <= b when smaller is 1, as 1 and 0. Contiguous, equal shapes. Launch: elementwise count.
 typedef struct {
-  const float *a, *b, *dy;
-  float *da, *db;
+  const float *a, *b;
+  float *mask;
   long long count;
   int smaller;
   int unused;
-} cuda_mask_select_arguments;
+} cuda_mask_arguments;
 
 // dx = low <= x && x <= high ? dy : 0. Launch: elementwise count.
 typedef struct {
@@ -596,15 +593,13 @@ typedef struct {
   int unused;
 } cuda_splat_project_arguments;
 
-// One pass of the stable sort by the 8 bits from shift on, three launches. count: the most there can be; count_at (may be null):
-// the real number, of which what exceeds count does not count. blocks = ceil(count / 2048).
+// One pass of the stable sort by the 8 bits from shift on, three launches. blocks = ceil(count / 2048).
 // 1. sort_count: counts [256, blocks]. Launch: grid blocks, block 256.
 // 2. scan of 256 * blocks numbers, in place.
 // 3. sort_move: to other keys and values. Launch: grid blocks, block 256.
 typedef struct {
   const unsigned *keys;
   int *counts;
-  const int *count_at;
   int count, shift;
 } cuda_sort_count_arguments;
 
@@ -622,7 +617,6 @@ typedef struct {
   const int *values, *starts;  // starts: sort_count's counts after the scan
   unsigned *to_keys;
   int *to_values;
-  const int *count_at;
   int count, shift;
 } cuda_sort_move_arguments;
 
@@ -637,13 +631,12 @@ typedef struct {
 } cuda_splat_counts_arguments;
 
 // The entries of the Gaussian order[r] from offsets[r] on: keys (the tile), values (the entry's number), gaussians (order[r]).
-// Those from capacity on are left out, and *overflow is set to 1 (never to 0; may be null). total: from the scan.
-// Launch: grid ceil(n / 256), block 256.
+// Those from capacity on are left out. Launch: grid ceil(n / 256), block 256.
 typedef struct {
   const cuda_splat *splats;
-  const int *spans, *order, *offsets, *total;
+  const int *spans, *order, *offsets;
   unsigned *keys;
-  int *values, *gaussians, *overflow;
+  int *values, *gaussians;
   int n, capacity, columns;
   int unused;
 } cuda_splat_entries_arguments;

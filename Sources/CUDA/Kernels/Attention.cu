@@ -22,9 +22,12 @@ template <bool STRICT> DEVICE void multiply(float (&d)[4], const float (&a)[4], 
       low[i] = tf32(a[i] - __uint_as_float(high[i]));
     }
     unsigned right_low[2] = {tf32(b0 - __uint_as_float(right_high[0])), tf32(b1 - __uint_as_float(right_high[1]))};
-    mma_tf32(d, low, right_high);
-    mma_tf32(d, high, right_low);
-    mma_tf32(d, high, right_high);
+    // Tensor cores cut what they add: long sums are added outside of them.
+    float part[4] = {0, 0, 0, 0};
+    mma_tf32(part, low, right_high);
+    mma_tf32(part, high, right_low);
+    mma_tf32(part, high, right_high);
+    UNROLL for (int i = 0; i < 4; i++) d[i] += part[i];
   }
 }
 
@@ -313,6 +316,7 @@ DEVICE void back(const cuda_attention_gradient_arguments &a, int block, float (*
         weights[j] = weight;
         slopes[j] = slope;
       }
+      __syncwarp();
       if constexpr (wants_slopes) {
         float factors[4] = {prepared<STRICT>(slopes[0]), prepared<STRICT>(slopes[2]), prepared<STRICT>(slopes[1]), prepared<STRICT>(slopes[3])};
         UNROLL for (int i = 0; i < D / 8; i++) multiply<STRICT>(sums[i], factors, one[8 * n + 2 * t][8 * i + group], one[8 * n + 2 * t + 1][8 * i + group]);

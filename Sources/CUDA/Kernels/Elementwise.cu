@@ -84,8 +84,7 @@ template <class Run> DEVICE void with_operation(int operation, Run run) {
 KERNEL_PLAIN(cuda_binary_scalar, cuda_binary_scalar_arguments) {
   float number = a.number;
   with_operation(a.operation, [&](auto f) {
-    if (a.reversed) map(a.x, a.y, a.count, [=](float v) { return f(number, v); });
-    else map(a.x, a.y, a.count, [=](float v) { return f(v, number); });
+    map(a.x, a.y, a.count, [=](float v) { return f(v, number); });
   });
 }
 
@@ -114,7 +113,7 @@ KERNEL_PLAIN(cuda_binary, cuda_binary_arguments) {
     return;
   }
   // Fours lie within one run of the innermost axis, and begin at whole fours there.
-  bool moves_left = a.left[0] == 1, moves_right = a.right[0] == 1, in_fours = a.sizes[0] % 4 == 0 && aligned(a.y);
+  bool moves_left = a.left[0] == 1, moves_right = a.right[0] == 1, in_fours = a.sizes[0] % 4 == 0 && aligned(a.y) && a.count < 1ll << 32;
   if (!(moves_left ? aligned(a.a) : a.left[0] == 0) || !(moves_right ? aligned(a.b) : a.right[0] == 0)) in_fours = false;
   UNROLL for (int axis = 1; axis < cuda_axes; axis++) {
     if (axis >= a.axes) break;
@@ -137,12 +136,10 @@ KERNEL_PLAIN(cuda_binary, cuda_binary_arguments) {
   });
 }
 
-KERNEL_PLAIN(cuda_mask_select, cuda_mask_select_arguments) {
+KERNEL_PLAIN(cuda_mask, cuda_mask_arguments) {
   each(a.count, [&](auto i) {
-    float x = a.a[i], z = a.b[i], above = a.dy ? a.dy[i] : 1.0f;
-    bool takes = a.smaller ? x <= z : x >= z;
-    if (a.da) a.da[i] = takes ? above : 0.0f;
-    if (a.db) a.db[i] = takes ? 0.0f : above;
+    float x = a.a[i], z = a.b[i];
+    a.mask[i] = (a.smaller ? x <= z : x >= z) ? 1.0f : 0.0f;
   });
 }
 

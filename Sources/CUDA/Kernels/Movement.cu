@@ -67,7 +67,7 @@ template <class Index> DEVICE long long source(const cuda_permute_arguments &a, 
 }
 
 KERNEL_PLAIN(cuda_permute, cuda_permute_arguments) {
-  bool in_fours = a.axes > 0 && a.steps[0] == 1 && a.sizes[0] % 4 == 0 && aligned(a.from) && aligned(a.to);
+  bool in_fours = a.axes > 0 && a.steps[0] == 1 && a.sizes[0] % 4 == 0 && aligned(a.from) && aligned(a.to) && a.count < 1ll << 32;
   UNROLL for (int axis = 1; axis < cuda_axes; axis++) {
     if (axis < a.axes && a.steps[axis] % 4 != 0) in_fours = false;
   }

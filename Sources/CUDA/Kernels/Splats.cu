@@ -132,13 +132,12 @@ KERNEL_PLAIN(cuda_splat_project, cuda_splat_project_arguments) {
 // ---- Sorting.
 
 enum { sort_block = 2048 };
-DEVICE int sorted_count(const int *count_at, int count) { return count_at ? smaller_of(*count_at, count) : count; }
 
 KERNEL_BOUNDS(cuda_sort_count, cuda_sort_count_arguments, 256, 4) {
   SHARED(int, digits, [256]);
   digits[threadIdx.x] = 0;
   __syncthreads();
-  int count = sorted_count(a.count_at, a.count), first = blockIdx.x * sort_block;
+  int count = a.count, first = blockIdx.x * sort_block;
   for (int i = first + threadIdx.x; i < smaller_of(first + sort_block, count); i += 256) atomicAdd(&digits[a.keys[i] >> a.shift & 255], 1);
   __syncthreads();
   a.counts[(long long)threadIdx.x * gridDim.x + blockIdx.x] = digits[threadIdx.x];
@@ -181,7 +180,7 @@ KERNEL_BOUNDS(cuda_scan, cuda_scan_arguments, 1024, 1) {
 KERNEL_BOUNDS(cuda_sort_move, cuda_sort_move_arguments, 256, 4) {
   SHARED(int, places, [256]);     // where the next key of a digit goes
   SHARED(int, warps, [8][256]);   // of each warp: how many, then where they begin
-  int count = sorted_count(a.count_at, a.count), first = blockIdx.x * sort_block, thread = threadIdx.x;
+  int count = a.count, first = blockIdx.x * sort_block, thread = threadIdx.x;
   places[thread] = a.starts[(long long)thread * gridDim.x + blockIdx.x];
   for (int from = first; from < smaller_of(first + sort_block, count); from += 256) {
     int i = from + thread;
@@ -229,7 +228,6 @@ KERNEL_PLAIN(cuda_splat_counts, cuda_splat_counts_arguments) {
 
 KERNEL_PLAIN(cuda_splat_entries, cuda_splat_entries_arguments) {
   int r = blockIdx.x * 256 + threadIdx.x;
-  if (r == 0 && a.overflow && *a.total > a.capacity) *a.overflow = 1;
   if (r >= a.n) return;
   int i = a.order[r];
   if (touched(a.splats, a.spans, i) == 0) return;
