@@ -83,14 +83,18 @@ package final class ActionScheduler: Sendable {
     let isAlone = state.acting - batch.count < ProcessorCores.count - 1
     condition.unlock()
     let start = ContinuousClock.now
+    // A device's libraries choose by the number of rows how to add, and that follows from who asks when: row by row there.
+    let passes = device == nil ? [batch] : batch.map { [$0] }
     let outcomes = Threads.$isSerial.withValue(!isAlone || Threads.isSerial) {
-      Device.with(device) { Agent.outcomes(of: batch.map(\.agent), for: batch.map(\.observation)) }
+      Device.with(device) {
+        passes.flatMap { rows in Agent.outcomes(of: rows.map(\.agent), for: rows.map(\.observation)) }
+      }
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     condition.lock()
     for (row, outcome) in zip(batch, outcomes) { state.answers[row.slot] = Answer(outcome: outcome, seconds: seconds) }
     state.isPredicting = false
-    state.batches[batch.count, default: 0] += 1
+    for rows in passes { state.batches[rows.count, default: 0] += 1 }
     condition.broadcast()
   }
 }

@@ -90,15 +90,15 @@ struct CommandRunner {
     }
   }
 
-  /// Stops each of the first `count` children of a running command that serve `verb`, as soon as it is there.
-  func stop(_ count: Int, _ verb: String, of process: Process) {
+  /// Sends a signal to each of the first `count` children of a running command that serve `verb`, as soon as it is there.
+  func stop(_ count: Int, _ verb: String, of process: Process, by signal: Int32 = SIGSTOP) {
     var stopped: Set<Int32> = []
     while stopped.count < count, process.isRunning {
       for child in children(of: process.processIdentifier) where !stopped.contains(child) {
         // Not before it has become what it is to be: who starts it waits for that.
         let words = (try? String(contentsOfFile: "/proc/\(child)/cmdline", encoding: .utf8))?.split(separator: "\0")
         guard words?.dropFirst().first == Substring(verb) else { continue }
-        Foundation.kill(child, SIGSTOP)
+        Foundation.kill(child, signal)
         stopped.insert(child)
         if stopped.count == count { break }
       }

@@ -52,14 +52,20 @@
         schema: schema, seed: 1)
     }
 
+    /// Demonstrations of the scripted expert, in demos.hdf5.
+    private func record(_ count: Int, _ runner: CommandRunner) throws {
+      let recorded = try runner.run(
+        "record", "--environment", "kitchenette:OpenDrawer", "--output", "demos.hdf5", "--episodes", "\(count)",
+        "--set",
+        "evaluation.simulator.cameras=[]")
+      #expect(recorded.status == 0, "\(recorded.errors)")
+    }
+
     @Test func recordedActionsSucceedAgainAndOthersDoNot() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }
       let kitchen = "kitchenette:OpenDrawer"
-      let recorded = try runner.run(
-        "record", "--environment", kitchen, "--output", "demos.hdf5", "--episodes", "3", "--set",
-        "evaluation.simulator.cameras=[]")
-      #expect(recorded.status == 0, "\(recorded.errors)")
+      try record(3, runner)
       let own = try report(runner, "demos.hdf5", "--environment", "kitchenette")
       #expect(own.task == "OpenDrawer" && own.successes == 3 && own.environment == "kitchenette")
       #expect(own.demos.map(\.demo) == ["demo_0", "demo_1", "demo_2"])
@@ -94,6 +100,43 @@
       try runner.write("evaluation: {simulator: {kind: kitchenette, control: absolute}}\n", to: "goals.yaml")
       let goals = try report(runner, "demos.hdf5", "--recipe", "goals.yaml", "--actions", "actions_abs")
       #expect(goals.successes >= 2)
+    }
+
+    /// A simulator that is ended before it has said hello costs no demonstration.
+    @Test func aSimulatorThatDoesNotComeUpIsStartedAgain() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try record(2, runner)
+      let arguments = [
+        "replay", "demos.hdf5", "--environment", "kitchenette", "--workers", "1", "--format",
+        "json",
+      ]
+      let whole = try runner.run(arguments)
+      let process = try runner.start(arguments, log: "killed")
+      runner.stop(1, "serve-environment", of: process, by: SIGKILL)
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0)
+      let output = try String(contentsOfFile: runner.folder + "/killed.out", encoding: .utf8)
+      #expect(output == whole.output && output.contains("\"successes\" : 2"))
+    }
+
+    /// Interrupted while its simulator is down, it ends: nothing is started again.
+    @Test func interruptedItStartsNothing() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try record(2, runner)
+      let process = try runner.start(
+        ["replay", "demos.hdf5", "--environment", "kitchenette", "--workers", "1"],
+        log: "stopped")
+      runner.stop(1, "serve-environment", of: process)
+      kill(process.processIdentifier, SIGINT)
+      usleep(200_000)
+      let children = runner.children(of: process.processIdentifier)
+      for child in children { kill(child, SIGKILL) }
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 1)
+      let errors = try String(contentsOfFile: runner.folder + "/stopped.err", encoding: .utf8)
+      #expect(children.count == 1 && errors.hasSuffix("imitate: stopped\n"), "\(errors)")
     }
 
     @Test func whatCannotBeReplayedIsRefused() throws {

@@ -26,8 +26,9 @@ extension Replay {
           } catch {
             found.withLock { $0[index].problem = "\(error)" }
           }
-          // A simulator that went down may have been ended for nothing of its own.
-          guard (environment as? ProcessEnvironment)?.isDown ?? false else { break }
+          // A simulator that went down, or did not come up, may have been ended for nothing of its own.
+          let isDown = environment.map { ($0 as? ProcessEnvironment)?.isDown ?? false } ?? true
+          guard isDown, !interruption.isAsked else { break }
         }
         bar.advance()
       }
