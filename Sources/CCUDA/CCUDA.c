@@ -5,19 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-int ccuda_open(const char *path_or_soname, int global, void **handle, char *message, size_t capacity) {
+int ccuda_open(const char *path_or_soname, void **handle, char *message, size_t capacity) {
   dlerror();
-  *handle = dlopen(path_or_soname, RTLD_NOW | (global ? RTLD_GLOBAL : RTLD_LOCAL));
+  *handle = dlopen(path_or_soname, RTLD_NOW | RTLD_LOCAL);
   const char *reason = *handle ? "" : dlerror();
   if (message && capacity) snprintf(message, capacity, "%s", reason ? reason : "the loader gave no reason");
   return *handle ? 0 : -1;
 }
-
-void ccuda_close(void *handle) {
-  if (handle) dlclose(handle);
-}
-
-void *ccuda_symbol(void *handle, const char *name) { return dlsym(handle, name); }
 
 // Copied as bytes: C has no cast between an object's address and a function's.
 #define FIND(result, name, parameters)                  \
@@ -42,7 +36,7 @@ const char *ccuda_fill_blas(void *handle, ccuda_blas *table) {
   return NULL;
 }
 
-const char *ccuda_path_of(const void *function) {
+static const char *path_of(const void *function) {
   Dl_info info;
   return function && dladdr(function, &info) ? info.dli_fname : NULL;
 }
@@ -51,7 +45,7 @@ const char *ccuda_path_of(const void *function) {
   const char *ccuda_path_of_##kind(const ccuda_##kind *table) {    \
     const void *function;                                          \
     memcpy(&function, &table->name, sizeof function);              \
-    return ccuda_path_of(function);                                \
+    return path_of(function);                                      \
   }
 
 PATH(driver, cuInit)

@@ -55,7 +55,7 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
       for path in places.candidates(file) {
         var handle: UnsafeMutableRawPointer?
         var message = [CChar](repeating: 0, count: 512)
-        if ccuda_open(path, 0, &handle, &message, message.count) == 0, let handle { return (handle, path) }
+        if ccuda_open(path, &handle, &message, message.count) == 0, let handle { return (handle, path) }
         if path.contains("/") {
           let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
           unusable = .libraryUnusable(name, path: path, reason: reason)

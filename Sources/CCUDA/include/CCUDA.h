@@ -37,22 +37,14 @@ typedef struct CCUDA_SENDABLE ccuda_blas { CCUDA_BLAS(CCUDA_FIELD) } ccuda_blas;
 
 #undef CCUDA_FIELD
 
-/// Opens a library by path or soname, with every symbol bound at once. `global` lets libraries opened later see its
-/// symbols. Returns 0, or -1 with the loader's words in `message`.
-int ccuda_open(const char *path_or_soname, int global, void **handle, char *message, size_t capacity);
-
-void ccuda_close(void *handle);
+/// Opens a library by path or soname, with every symbol bound at once. Returns 0, or -1 with the loader's words in `message`.
+int ccuda_open(const char *path_or_soname, void **handle, char *message, size_t capacity);
 
 /// Fills a table; NULL when every name was found, else the first that was not.
 const char *ccuda_fill_driver(void *handle, ccuda_driver *table);
 const char *ccuda_fill_nvrtc(void *handle, ccuda_nvrtc *table);
 const char *ccuda_fill_blas(void *handle, ccuda_blas *table);
 
-/// The address of one exported name, or NULL: for what only some versions (or only the fake) have.
-void *ccuda_symbol(void *handle, const char *name);
-
-/// The file that a function of a table came from, or NULL. The text lives as long as the library.
-const char *ccuda_path_of(const void *function);
 /// The files behind a table, by the address of one function of each.
 const char *ccuda_path_of_driver(const ccuda_driver *table);
 const char *ccuda_path_of_nvrtc(const ccuda_nvrtc *table);
