@@ -150,7 +150,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   /// The numbers of `storage` in this device's memory.
   func memory(_ storage: Storage) -> CUDAMemory {
     storage.memory(where: { $0.device === self }) { host in
-      let memory = allocate(floats: storage.count)
+      let memory = allocate(floats: storage.count, storage.kind)
       upload(UnsafeRawPointer(host), bytes: storage.count * 4, to: memory)
       return memory
     }

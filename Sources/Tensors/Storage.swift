@@ -14,7 +14,7 @@ package protocol DeviceMemory: AnyObject, Sendable {
 /// go back to it, so that a training step after the first asks the system for no memory.
 package final class Storage: @unchecked Sendable {
   package let count: Int
-  private let kind: MemoryKind
+  package let kind: MemoryKind
   /// Null while only the device has the numbers.
   private let host: Atomic<UnsafeMutablePointer<Float>?>
   private let remote: Mutex<(any DeviceMemory)?>

@@ -109,6 +109,25 @@ extension FakeGPUTests {
       return (policy.snapshot().mapValues(\.scalars), average!.weights.mapValues(\.scalars), last)
     }
 
+    /// What came from the processor is counted there as what it was.
+    @Test func memoryIsCountedByKind() throws {
+      let device = FakeDevice.open(.float32)
+      let policy = try transformer()
+      var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0)])
+      var average: ExponentialMovingAverage?
+      let report = Device.with(device) {
+        let batch = batch(4, context: 2, horizon: 2, 0)
+        let (_, gradients) = withGradients(random: Random(seed: 4)) { policy.loss(on: batch).loss }
+        optimizer.step(gradients, learningRate: 1e-3, gradientScale: 1, average: &average)
+        Memory.startCounting()
+        return Memory.report
+      }
+      // Pieces are whole units of 512 bytes.
+      let weights = policy.parameters().reduce(0) { $0 + ($1.parameter.value.count * 4 + 511) / 512 * 512 }
+      #expect(report.peakByKind[.optimizer] == 2 * weights, "\(report) for \(weights)")
+      try device.check()
+    }
+
     @Test func stepsRepeatToTheBit() throws {
       let first = try trained(4, on: FakeDevice.exact)
       let second = try trained(4, on: FakeDevice.exact)
