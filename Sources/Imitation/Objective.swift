@@ -13,7 +13,8 @@ public protocol Objective {
   var module: any Module { get }
   /// The trainable parameters with their weight decay; all with `weightDecay` unless an objective says otherwise.
   func parameterGroups(weightDecay: Float) -> [AdamW.Group]
-  /// The batch of step `step`, counted from 0. Called ahead of time, on another thread.
+  /// The batch of step `step`, counted from 0. Called ahead of time, on another thread,
+  /// and by several threads at once where a trainer has more than one worker.
   ///
   /// - Parameter random: the step's own stream.
   func batch(_ step: Int, random: Random) throws -> Batch

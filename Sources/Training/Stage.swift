@@ -60,17 +60,20 @@ package struct Stage {
 
   /// Trains `objective` to the last step, from the newest checkpoint if any, and leaves the acting weights in its module.
   ///
+  /// - Parameter workers: threads that make batches, see `Trainer`.
   /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
   package func train(
-    _ objective: some Objective, _ settings: TrainingSettings, seed: UInt64, shouldStop: () -> Bool = { false },
+    _ objective: some Objective, _ settings: TrainingSettings, seed: UInt64, workers: Int = 1,
+    shouldStop: () -> Bool = { false },
     report: (TrainingEvent) -> Void = { _ in }
   ) throws -> Bool {
     let state = try state()
     if state == nil { try folder.createCheckpoints() }
     folder.removeLeftovers()
-    let trainer = Trainer(
+    var trainer = Trainer(
       objective, settings: settings, random: Random(seed: seed).split("stage"),
       header: TensorArchive(format: Stage.format, metadata: ["identity": identity]))
+    trainer.workers = workers
     guard try trainer.run(in: folder, from: state, shouldStop: shouldStop, report: report) >= settings.steps else {
       return false
     }

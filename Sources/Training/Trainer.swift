@@ -11,6 +11,8 @@ public struct Trainer<O: Objective> {
   private let random: Random
   /// What every checkpoint holds besides the training's state.
   private let header: TensorArchive
+  /// Threads that make batches ahead. They change no number; more than one call the objective's `batch` at the same time.
+  public var workers = 1
   /// What time it is, for the samples a second.
   package var now: () -> ContinuousClock.Instant = { .now }
 
@@ -51,7 +53,7 @@ public struct Trainer<O: Objective> {
     }
 
     let loss = random.split("loss")
-    let batches = Prefetcher(from: step, to: settings.steps) { [objective] step in
+    let batches = Loader(from: step, to: settings.steps, workers: workers) { [objective] step in
       try objective.batch(step, random: loss.split(step))
     }
     defer { batches.stop() }

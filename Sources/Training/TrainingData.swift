@@ -1,5 +1,6 @@
 import Demonstrations
 import Imitation
+import Synchronization
 import Tensors
 
 /// The demonstrations of a recipe, opened, checked and split: what `Trainer` draws batches from.
@@ -181,9 +182,10 @@ package final class TrainingData {
       throw TrainingError.tooFewWindows(windows: sampler.indices.count, batch: recipe.training.batch)
     }
     let jitter = try jitter()
-    var order: (epoch: Int, order: [Int])?
+    // Several workers may ask at once.
+    let order = Mutex<(epoch: Int, order: [Int])?>(nil)
     return { [self] number, random in
-      let steps = sampler(number, order: &order)
+      let steps = order.withLock { sampler(number, order: &$0) }
       var stream = random.split("variants")
       let drawn =
         variants > 1

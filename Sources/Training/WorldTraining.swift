@@ -31,6 +31,8 @@ package struct WorldTraining {
   private let learning: Set<String>
   /// A run whose finished stages are taken over.
   package var adopting: RunFolder?
+  /// Threads that make batches, see `Trainer`.
+  package var workers = 1
 
   /// What a training tells of.
   package enum Event {
@@ -161,7 +163,7 @@ package struct WorldTraining {
     else { return true }
     report(.begins(stage: name, at: first, of: settings.steps))
     let finished = try stage.train(
-      objective, settings, seed: Random(seed: recipe.seed).split(name).key, shouldStop: shouldStop
+      objective, settings, seed: Random(seed: recipe.seed).split(name).key, workers: workers, shouldStop: shouldStop
     ) { report(.training($0)) }
     report(.ended)
     return finished

@@ -202,6 +202,25 @@ private struct TwoParameters: Objective {
     }
   }
 
+  /// However many threads make the batches, each is made once, and the weights are the same.
+  @Test func workersChangeNoBit() throws {
+    func bytes(workers: Int) throws -> Data? {
+      var bytes: Data?
+      try inFolder { folder in
+        let objective = TwoParameters()
+        var trainer = try trainer(objective, 23)
+        trainer.workers = workers
+        try trainer.run(in: folder)
+        #expect(objective.asked.steps.withLock { $0.sorted() } == Array(0..<23))
+        bytes = FileManager.default.contents(atPath: folder.checkpoint(step: 23))
+      }
+      return bytes
+    }
+    let one = try bytes(workers: 1)
+    #expect(one != nil)
+    for workers in [2, 5] { #expect(try bytes(workers: workers) == one) }
+  }
+
   /// Batches are asked for in order, each once, at most two ahead of the step.
   @Test func batchesAreMadeInOrder() throws {
     try inFolder { folder in

@@ -23,6 +23,9 @@ struct Benchmark: ParsableCommand {
   @Option(help: "Gigabytes of frames that the case 'loader' keeps.")
   var memory = 4.0
 
+  @Option(help: "Threads that make batches in the case 'loader'; without it the case makes them itself, on all cores.")
+  var workers: Int?
+
   @Option(help: "An exported policy: times one prediction of its chunk of actions (the case 'act').")
   var package: String?
 
@@ -33,7 +36,7 @@ struct Benchmark: ParsableCommand {
 
   func run() throws {
     let given =
-      (file.map { [BenchmarkCase.frames(file: $0), .loader(file: $0, memoryGigabytes: memory)] } ?? [])
+      (file.map { [BenchmarkCase.frames(file: $0), .loader(file: $0, memoryGigabytes: memory, workers: workers)] } ?? [])
       + (package.map { [.act(package: $0)] } ?? [])
     let all = BenchmarkCase.all + given
     let chosen =

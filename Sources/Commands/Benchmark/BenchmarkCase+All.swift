@@ -1,5 +1,6 @@
 import Foundation
 import ImitationKit
+import Synchronization
 
 extension BenchmarkCase {
   static var all: [BenchmarkCase] {
@@ -171,7 +172,7 @@ extension BenchmarkCase {
   }
 
   /// Random windows of a file, after one pass over all of it.
-  static func loader(file path: String, memoryGigabytes: Double) -> BenchmarkCase {
+  static func loader(file path: String, memoryGigabytes: Double, workers: Int?) -> BenchmarkCase {
     BenchmarkCase(name: "loader", about: "windows of 10 frames and 10 actions at random, 16 a batch, from \(path)") {
       let file = try DemonstrationFile(path: path)
       let (images, vectors) = try file.observations(of: file.demos[0])
@@ -185,9 +186,15 @@ extension BenchmarkCase {
       let firstPass = (ContinuousClock.now - start) / .seconds(1)
       let episodes = demonstrations.episodes.enumerated().map { (number: $0, length: $1.length) }
       let sampler = WindowSampler(WindowPadding.both.indices(episodes, window: window), batch: 16, seed: 1)
-      var (step, order): (Int, (epoch: Int, order: [Int])?) = (0, nil)
+      let order = Mutex<(epoch: Int, order: [Int])?>(nil)
+      func batch(_ step: Int) throws -> Batch {
+        try demonstrations.batch(order.withLock { sampler(step, order: &$0) }, window: window)
+      }
+      // It lives as long as the process.
+      let loader = workers.map { Loader(from: 0, to: .max, workers: $0, batch) }
+      var step = 0
       return Subject(items: 16, unit: "windows", facts: ["first_pass_seconds": firstPass]) {
-        _ = try demonstrations.batch(sampler(step, order: &order), window: window)
+        _ = try loader?(step) ?? batch(step)
         step += 1
       }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Tensors
 
 /// How long a worker process may be silent, for the verbs that have some.
 struct WorkerDeadline: ParsableArguments {
@@ -22,4 +23,19 @@ struct WorkerOptions: ParsableArguments {
   @OptionGroup var deadline: WorkerDeadline
 
   func validate() throws { try requirePositive(("workers", count)) }
+}
+
+/// Who makes batches while a model trains.
+struct LoaderOptions: ParsableArguments {
+  @Option(
+    name: .customLong("workers"),
+    help: ArgumentHelp(
+      "Threads that make batches ahead; one for every four cores when left out, at most eight.",
+      discussion: "The weights do not depend on how many there are.", valueName: "threads"))
+  private var workers: Int?
+
+  /// Beside a GPU the cores have nothing else to do, and beside a processor that computes, workers that are ahead sleep.
+  var count: Int { workers ?? min(max(1, ProcessorCores.count / 4), 8) }
+
+  func validate() throws { try requirePositive(("workers", workers)) }
 }

@@ -138,15 +138,18 @@ struct PolicyRun {
   }
 
   /// Trains to the recipe's last step.
+  /// - Parameter workers: threads that make batches, see `Trainer`.
   /// - Throws: `CommandFailure` when stopping was asked for before.
-  func train(_ objective: PolicyObjective) throws {
+  func train(_ objective: PolicyObjective, workers: Int) throws {
     folder.removeLeftovers()
     if checkpoint == nil {
       try folder.begin(recipe: recipe.text, replace: replacing)
     }
     let bar = ProgressBar("train", total: recipe.training.steps, unit: "steps", first: checkpoint?.step ?? 0)
     var validation = ""
-    let reached = try Trainer(objective).run(
+    var trainer = try Trainer(objective)
+    trainer.workers = workers
+    let reached = try trainer.run(
       in: folder, from: checkpoint?.state, shouldStop: { interruption.isAsked }
     ) { event in
       guard case .logged(let row) = event else { return }

@@ -16,6 +16,7 @@ struct Train: Verb {
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
   @OptionGroup var device: DeviceChoice
+  @OptionGroup var loader: LoaderOptions
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
@@ -25,7 +26,7 @@ struct Train: Verb {
           "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead")
       }
       return try WorldTrain.train(
-        recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, device, place, session)
+        recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, device, loader, place, session)
     }
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
@@ -56,6 +57,6 @@ struct Train: Verb {
     let data = try run.open(registry)
     let objective = try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun)
     tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(objective.policy.parameterCount) parameters")
-    if !dryRun { try device.run(recipe.training.precision ?? .tf32) { try run.train(objective) } }
+    if !dryRun { try device.run(recipe.training.precision ?? .tf32) { try run.train(objective, workers: loader.count) } }
   }
 }

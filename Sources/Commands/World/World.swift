@@ -27,17 +27,18 @@ struct WorldTrain: Verb {
   @Flag(help: "Check the recipe and the data, and train nothing.") var dryRun = false
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @OptionGroup var device: DeviceChoice
+  @OptionGroup var loader: LoaderOptions
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
     try WorldTrain.train(
-      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, device, place, session)
+      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, device, loader, place, session)
   }
 
   /// Trains a world model; `imitate train` does it too where a recipe says `trains: world`.
   static func train(
     _ path: String, changes: [String], _ runFolder: String?, from other: String? = nil, dryRun: Bool, restart: Bool,
-    _ device: DeviceChoice, _ place: DatasetPlace, _ session: Session
+    _ device: DeviceChoice, _ loader: LoaderOptions, _ place: DatasetPlace, _ session: Session
   ) throws {
     for note in SettingsFile.oldKeys(path, changes: changes) { tell("note: \(note)") }
     let recipe = try WorldRecipe(path: path, changes: changes)
@@ -46,6 +47,7 @@ struct WorldTrain: Verb {
     try folder.refuseKind(isWorld: false)
     let interruption = Interruption()
     var run = try WorldTraining(recipe, folder, place, session.catalog)
+    run.workers = loader.count
     run.adopting = other.map { RunFolder($0) }
     let parts = run.stages.map { "\($0) \(run.model.module(of: $0)?.parameterCount ?? 0)" }
     tell("parameters: \(parts.joined(separator: ", "))")
