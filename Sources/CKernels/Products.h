@@ -3,7 +3,9 @@
 // or, when it is transposed, from blocks of ROWS numbers.
 
 typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
-enum { PANEL = 2 * WIDTH, DEPTH = 1024 };
+// DEPTH: a panel of B, and the block of A it meets, stay in the cache that is nearest. How k is cut changes no bit: sums go on
+// from what was stored.
+enum { PANEL = 2 * WIDTH, DEPTH = WIDTH > 8 ? 1024 : 512 };
 
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
@@ -115,6 +117,41 @@ static __attribute__((noinline)) void VARIANT(wide_tiles)(size_t rows, size_t k,
   #undef TILE
 }
 
+// Few columns and long sums: a tile of PANEL columns would be mostly zeros. Each number is a sum along k in WIDTH parts; B lies
+// transposed, `n` rows of k numbers `bs` apart, and as many rows of A at once share it as registers allow.
+enum { NARROW = 8, LONG = 256 };
+INLINE int is_narrow(size_t n, size_t k) { return n <= NARROW && k >= LONG; }
+INLINE void narrow_tile(const int rows, const int n, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
+  vec s[NARROW][NARROW];
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int j = 0; j < n; j++) s[i][j] = (vec){0};
+  size_t p = 0;
+  for (; p + WIDTH <= k; p += WIDTH) {
+    vec x[NARROW];
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) x[i] = load(a + i * as + p);
+    _Pragma("clang loop unroll(full)") for (int j = 0; j < n; j++) {
+      vec y = load(b + j * bs + p);
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) s[i][j] += x[i] * y;
+    }
+  }
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int j = 0; j < n; j++) {
+    float sum = 0;
+    for (int w = 0; w < WIDTH; w++) sum += s[i][j][w];
+    for (size_t q = p; q < k; q++) sum += a[i * as + q] * b[j * bs + q];
+    c[i * cs + j] = sum + (accumulate ? c[i * cs + j] : bias ? bias[j] : 0);
+  }
+}
+static __attribute__((noinline)) void VARIANT(narrow)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+  // Sums, the rows of A and one of B.
+  enum { SUMS = ROWS > 6 ? 24 : 12 };
+  #define COLUMNS(N) case N: { \
+    enum { AT_ONCE = SUMS / N < 4 ? SUMS / N : 4 }; \
+    for (; m >= AT_ONCE; m -= AT_ONCE, a += AT_ONCE * as, c += AT_ONCE * cs) narrow_tile(AT_ONCE, N, k, a, as, b, bs, c, cs, bias, accumulate); \
+    for (; m > 0; m--, a += as, c += cs) narrow_tile(1, N, k, a, as, b, bs, c, cs, bias, accumulate); \
+    break; }
+  switch (n) { COLUMNS(1) COLUMNS(2) COLUMNS(3) COLUMNS(4) COLUMNS(5) COLUMNS(6) COLUMNS(7) COLUMNS(8) }
+  #undef COLUMNS
+}
+
 // One panel of columns of the product. `width` < PANEL at the right edge only.
 INLINE void panel(size_t m, size_t width, size_t k, const float *a, size_t as, int packed, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
   if (width == PANEL) {
@@ -169,10 +206,45 @@ INLINE void pack_panel(size_t k, size_t width, const float *b, size_t bs, int tr
 }
 size_t VARIANT(ck_packed_size)(size_t k, size_t n) { return (n + PANEL - 1) / PANEL * PANEL * k; }
 void VARIANT(ck_pack)(size_t k, size_t n, const float *b, size_t bs, int transposed, float *to) {
+  if (is_narrow(n, k)) {
+    if (!transposed) VARIANT(ck_transpose)(k, n, b, bs, to, k);
+    else for (size_t j = 0; j < n; j++) memcpy(to + j * k, b + j * bs, k * sizeof(float));
+    return;
+  }
   for (size_t j = 0; j < n; j += PANEL) pack_panel(k, n - j < PANEL ? n - j : PANEL, transposed ? b + j * bs : b + j, bs, transposed, to + j * k);
 }
 void VARIANT(ck_product_packed)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, size_t depth, float *c, size_t cs, const float *bias, int accumulate) {
+  if (is_narrow(n, depth)) {
+    VARIANT(narrow)(m, n, k, a, as, packed, depth, c, cs, bias, accumulate);
+    return;
+  }
   for (size_t j = 0; j < n; j += PANEL) panel(m, n - j < PANEL ? n - j : PANEL, k, a, as, 0, packed + j * depth, PANEL, c + j, cs, bias ? bias + j : 0, accumulate);
+}
+
+// The rows of a transposed A in blocks of ROWS, [k][ROWS] each, filled up with zeros. Several blocks at once: a row of k is
+// far from the next, on a page of its own, and has the numbers of all of them.
+INLINE void pack_rows(size_t m, size_t k, const float *a, size_t as, float *to) {
+  enum { BLOCKS = ROWS > 6 ? 1 : 8, TAIL = (ROWS + WIDTH - 1) / WIDTH * WIDTH };
+  size_t i = 0;
+  // Whole vectors where more columns follow: what is too much is overwritten by the next row, or by the next block.
+  for (; i + (BLOCKS - 1) * ROWS + TAIL <= m; i += BLOCKS * ROWS) {
+    const float *from = a + i;
+    float *block = to + i * k;
+    for (size_t q = 0; q + 1 < k; q++, from += as, block += ROWS)
+      _Pragma("clang loop unroll(full)") for (size_t b = 0; b < BLOCKS; b++)
+        _Pragma("clang loop unroll(full)") for (size_t r = 0; r < ROWS; r += WIDTH) store(block + b * ROWS * k + r, load(from + b * ROWS + r));
+    for (size_t b = 0; b < BLOCKS; b++) for (size_t r = 0; r < ROWS; r++) block[b * ROWS * k + r] = from[b * ROWS + r];
+  }
+  for (; i < m; i += ROWS) {
+    size_t count = m - i < ROWS ? m - i : ROWS;
+    float *block = to + i * k;
+    const float *from = a + i;
+    if (count < ROWS) for (size_t q = 0; q < k * ROWS; q++) block[q] = 0;
+    if (i + TAIL <= m)
+      for (size_t q = 0; q < k; q++, from += as) for (size_t r = 0; r < ROWS; r += WIDTH) store(block + q * ROWS + r, load(from + r));
+    else
+      for (size_t q = 0; q < k; q++, from += as) for (size_t r = 0; r < count; r++) block[q * ROWS + r] = from[r];
+  }
 }
 
 size_t VARIANT(ck_product_scratch)(size_t m, size_t k, int a_transposed) {
@@ -185,19 +257,12 @@ void VARIANT(ck_product)(size_t m, size_t n, size_t k, const float *a, size_t as
   for (size_t p = 0; p < k; p += depth) {
     size_t now = k - p < depth ? k - p : depth;
     const float *left = a_transposed ? rows : a + p;
-    if (a_transposed) {
-      for (size_t i = 0; i < m; i += ROWS) {
-        size_t count = m - i < ROWS ? m - i : ROWS;
-        float *to = rows + i * now;
-        if (count < ROWS) for (size_t q = 0; q < now * ROWS; q++) to[q] = 0;
-        const float *from = a + p * as + i;
-        // Whole vectors where more columns follow: what is too much is overwritten by the next row.
-        if (count == ROWS && m - i >= (ROWS + WIDTH - 1) / WIDTH * WIDTH) {
-          for (size_t q = 0; q < now; q++, from += as) for (size_t r = 0; r < ROWS; r += WIDTH) store(to + q * ROWS + r, load(from + r));
-        } else {
-          for (size_t q = 0; q < now; q++, from += as) for (size_t r = 0; r < count; r++) to[q * ROWS + r] = from[r];
-        }
-      }
+    if (a_transposed) pack_rows(m, now, a + p * as, as, rows);
+    if (!a_transposed && is_narrow(n, k)) {
+      const float *right = b + p;
+      if (!b_transposed) VARIANT(ck_transpose)(now, n, b + p * bs, bs, columns, now), right = columns;
+      VARIANT(narrow)(m, n, now, left, as, right, b_transposed ? bs : now, c, cs, p == 0 ? bias : 0, accumulate || p > 0);
+      continue;
     }
     for (size_t j = 0; j < n; j += PANEL) {
       size_t width = n - j < PANEL ? n - j : PANEL;

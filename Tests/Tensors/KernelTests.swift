@@ -157,8 +157,11 @@ import Testing
     results.keep("ck_dropout", filled(n) { kernels.ck_dropout(positive, $0, n, 9, 12, 0.3) })
     results.keep("ck_transpose", filled(9 * 19) { kernels.ck_transpose(9, 19, floats(9 * 19, 12), 19, $0, 9) })
 
-    // Products: one row, fewer than a tile, many; right edges; the deep ones are cut in two.
-    for (m, n, k) in [(1, 200, 9), (3, 130, 40), (5, 40, 7), (29, 70, 33), (16, 32, 1100)] {
+    // Products: one row, fewer than a tile, many; right edges; the deep ones are cut in two; few columns and long sums.
+    for (m, n, k) in [
+      (1, 200, 9), (3, 130, 40), (5, 40, 7), (29, 70, 33), (16, 32, 1100), (61, 40, 70), (7, 8, 300), (5, 1, 260),
+      (9, 6, 1100), (4, 3, 257),
+    ] {
       let (left, right, bias) = (floats(m * k, 13), floats(k * n, 14), floats(n, 15))
       for (across, down) in [(Int32(0), Int32(0)), (0, 1), (1, 0), (1, 1)] {
         for (name, start, accumulate) in [("", nil, Int32(0)), ("bias", bias, 0), ("accumulating", nil, 1)] {
@@ -258,7 +261,7 @@ import Testing
 
   @Test(arguments: variants) func productsEqualPlainLoops(_ variant: ck_variant) {
     let kernels = ck_kernels(variant).pointee
-    for (m, n, k) in [(1, 1, 1), (4, 64, 5), (15, 33, 21), (30, 100, 1500)] {
+    for (m, n, k) in [(1, 1, 1), (4, 64, 5), (15, 33, 21), (30, 100, 1500), (5, 7, 1300), (3, 2, 300)] {
       let (a, b, bias) = (floats(m * k, 21), floats(k * n, 22), floats(n, 23))
       var expected = [Float](repeating: 0, count: m * n)
       for i in 0..<m {
