@@ -1,5 +1,6 @@
 import Foundation
 import Imitation
+import Tensors
 
 /// What a policy predicted for one request.
 package struct Prediction: Sendable {
@@ -44,14 +45,17 @@ package final class BatchedInference: Sendable {
   private nonisolated(unsafe) let make: () -> Agent
   private let condition = NSCondition()
   private let mostRows: Int
+  /// What it computes on: that of the thread that makes it.
+  private let device = Device.current
   private let metrics: ServingMetrics
 
   /// - Parameters:
   ///   - mostRows: how many requests one forward pass may be for.
   ///   - agent: makes agents of one policy.
   package init(mostRows: Int, metrics: ServingMetrics, agent: @escaping () -> Agent) {
-    (self.mostRows, self.metrics, make) = (max(1, mostRows), metrics, agent)
-    let thread = Thread { [self] in run() }
+    // A device's libraries choose by the number of rows how to add: row by row there, so that an answer's bits stay its own.
+    (self.mostRows, self.metrics, make) = (device == nil ? max(1, mostRows) : 1, metrics, agent)
+    let thread = Thread { [self] in Device.with(device) { run() } }
     // Networks are deep; a thread's usual half megabyte is meant for less.
     thread.stackSize = 8 << 20
     thread.start()

@@ -4,7 +4,7 @@ import Testing
 
 /// The commands on a GPU: the fake one, whose library stands beside the executable.
 @Suite struct DeviceTests {
-  private static let fake = [
+  static let fake = [
     "IMITATE_CUDA_LIBRARIES": URL(fileURLWithPath: CommandRunner.executable).deletingLastPathComponent()
       .appending(path: "libFakeCUDA.so").path
   ]
@@ -144,6 +144,21 @@ import Testing
       let result = try runner.run("train", "recipe.yaml", "--run", "run")
       #expect(result.status == 0, "\(result.errors)")
       #expect(runner.bytes("run/checkpoints/step-0000024.safetensors") != nil)
+    }
+
+    /// The cells of a grid compute there, too.
+    @Test func ablations() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      let result = try runner.run(
+        [
+          "ablate", "recipe.yaml", "--run", "grid", "--device", "cuda", "--jobs", "1", "--set", "training.steps=2",
+          "--set", "evaluation.episodes=1",
+        ], environment: Self.fake)
+      #expect(result.status == 0, "\(result.errors)")
+      // Once to train, once to evaluate.
+      #expect(result.errors.components(separatedBy: "computes on Fake").count == 3, "\(result.errors)")
     }
 
     /// Memory that does not suffice: one line, and what was saved is there.

@@ -15,8 +15,10 @@ import Testing
   }
 
   /// Starts a server and waits for its address.
-  private func serve(_ runner: CommandRunner, _ arguments: [String], log: String) throws -> (Process, port: Int) {
-    let process = try runner.start(["serve"] + arguments + ["--port", "0"], log: log)
+  private func serve(_ runner: CommandRunner, _ arguments: [String], log: String, environment: [String: String] = [:])
+    throws -> (Process, port: Int)
+  {
+    let process = try runner.start(["serve"] + arguments + ["--port", "0"], log: log, environment: environment)
     let end = Date(timeIntervalSinceNow: 20)
     while process.isRunning, Date() < end {
       let text = runner.bytes(log + ".out").map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -89,6 +91,38 @@ import Testing
       let output = String(decoding: try #require(runner.bytes(folder + ".out")), as: UTF8.self)
       #expect(output == "serving small at ws://127.0.0.1:\(port)\nanswered 3 requests\n")
     }
+  }
+
+  /// On a (fake) GPU a server answers as the processor does, up to its rounding of products; and several clients at once.
+  @Test func servesOnAGPU() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    let policy = try TrainedPolicy(package: runner.folder + "/policy")
+    let seen = Observation(
+      images: policy.schema.images.mapValues { size in
+        Image(
+          width: size.width, height: size.height,
+          pixels: (0..<size.width * size.height * 3).map { UInt8($0 * 7 % 256) })
+      }, vectors: ["robot0_base_to_eef_pos": [0.25, 0.5, -0.25]], instruction: "open the left drawer")
+    let agent = policy.agent(seed: 4)
+    let expected = try agent.action(for: seen)
+    let (process, port) = try serve(
+      runner, ["policy", "--device", "cuda"], log: "gpu", environment: DeviceTests.fake)
+    defer { if process.isRunning { process.terminate() } }
+    let clients = try (0..<3).map { _ in try WebSocketClient(.init(host: "127.0.0.1", port: port), seconds: 60) }
+    for client in clients { _ = try client.receive() }
+    let begin: [MessagePack.Entry] = [
+      .init(key: .text("reset"), value: .bool(true)), .init(key: .text("seed"), value: .integer(4)),
+    ]
+    for client in clients { try client.send(message(seen, begin)) }
+    let answers = try clients.map { try actions($0.receive()) }
+    #expect(answers[1] == answers[0] && answers[2] == answers[0], "an answer's bits do not depend on who else asks")
+    for (found, want) in zip(answers[0], expected) { #expect(abs(found - want) < 5e-3, "\(found) for \(want)") }
+    kill(process.processIdentifier, SIGTERM)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    let errors = String(decoding: runner.bytes("gpu.err") ?? Data(), as: UTF8.self)
+    #expect(errors.contains("computes on Fake"), "\(errors)")
   }
 
   #if Kitchenette

@@ -25,6 +25,7 @@ struct Serve: Verb {
   var timeout = Int(ServingOptions().messageSeconds)
   @Option(help: "Seconds after which a connection without messages is closed.")
   var idleTimeout = Int(ServingOptions().idleSeconds)
+  @OptionGroup var device: DeviceChoice
 
   func validate() throws {
     try requirePositive(
@@ -42,7 +43,9 @@ struct Serve: Verb {
       isPackage
       ? try TrainedPolicy(package: policy, catalog: session.catalog)
       : try TrainedPolicy(run: policy, catalog: session.catalog)
-    let server = try PolicyServer(trained, options: options(trained.schema))
+    let server = try device.run(trained.recipe.training.precision ?? .tf32) {
+      try PolicyServer(trained, options: options(trained.schema))
+    }
     let port = try server.start()
     if tokenFile != nil, certificate == nil, try !PolicyServer.isLoopback(host) {
       tell(note: "without --certificate and --key the token and all else can be read on the way")

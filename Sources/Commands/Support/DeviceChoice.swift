@@ -18,6 +18,9 @@ struct DeviceChoice: ParsableArguments {
     return number
   }
 
+  /// The same choice for a child.
+  var arguments: [String] { number == nil ? [] : ["--device", name] }
+
   func validate() throws {
     guard name == "cpu" || number != nil else {
       throw ValidationError("--device: '\(name)' is none of cpu, cuda, cuda:NUMBER")

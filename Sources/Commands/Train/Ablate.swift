@@ -26,6 +26,7 @@ struct Ablate: Verb {
   @Option(name: .customLong("jobs"), help: "How many cells at once; as many as cores and memory hold when left out.")
   var atOnce: Int?
   @Option(help: "Cores of one job.") var cores: Int?
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var deadline: WorkerDeadline
   @Option(help: "Write a Slurm array job here that runs the grid, and run nothing.") var slurm: String?
   @Option(help: ArgumentHelp("Run only this cell, by its number from 0; for array jobs.")) var cell: Int?
@@ -41,7 +42,8 @@ struct Ablate: Verb {
   func run(in session: Session) throws {
     let grid = try grid(session.catalog)
     let jobs = AblationJobs(
-      atOnce: atOnce, cores: cores, deadline: deadline, trustActions: trustActions, places: places)
+      atOnce: atOnce, cores: cores, device: device, deadline: deadline, trustActions: trustActions,
+      places: places)
     if let slurm { return try grid.writeSlurm(slurm, arguments: arguments(grid), cores: cores ?? 4) }
     if reportOnly { return try report(grid, session.catalog) }
     if dryRun {
@@ -91,6 +93,7 @@ struct Ablate: Verb {
       if let value { arguments += ["--\(name)", value] }
     }
     for change in changes { arguments += ["--set", change] }
+    arguments += device.arguments
     if deadline.seconds != WorkerDeadline.standard { arguments += ["--deadline", "\(deadline.seconds)"] }
     return arguments + ["--run", grid.folder] + places + (trustActions ? ["--trust-actions"] : [])
   }

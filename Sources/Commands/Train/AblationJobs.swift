@@ -9,6 +9,8 @@ struct AblationJobs {
   var atOnce: Int?
   /// Cores of one job.
   var cores: Int?
+  /// What they compute on.
+  var device: DeviceChoice
   var deadline: WorkerDeadline
   var trustActions: Bool
   /// Where children find the demonstrations.
@@ -64,8 +66,8 @@ struct AblationJobs {
   private func run(_ cell: Ablation.Cell, cores: String?, quiet: Bool, _ interruption: Interruption) throws {
     try write(cell)
     let log = quiet ? cell.folder.path + ".log" : nil
-    let train = ["train", cell.recipeFile, "--run", cell.folder.path] + places
-    let evaluate = ["evaluate", cell.folder.path, "--deadline", "\(deadline.seconds)"] + places
+    let train = ["train", cell.recipeFile, "--run", cell.folder.path] + device.arguments + places
+    let evaluate = ["evaluate", cell.folder.path, "--deadline", "\(deadline.seconds)"] + device.arguments + places
     for arguments in [train, evaluate + (trustActions ? ["--trust-actions"] : [])] {
       // Both verbs go on where they stopped: a child that was killed, or ended because it hung, costs little.
       var status: Int32 = 0

@@ -57,6 +57,8 @@ struct Train: Verb {
     let data = try run.open(registry)
     let objective = try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun)
     tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(objective.policy.parameterCount) parameters")
-    if !dryRun { try device.run(recipe.training.precision ?? .tf32) { try run.train(objective, workers: loader.count) } }
+    if !dryRun {
+      try device.run(recipe.training.precision ?? .tf32) { try run.train(objective, workers: loader.count) }
+    }
   }
 }
