@@ -56,6 +56,11 @@ public struct GaussianVAE: StateCodec {
     @Key("Width of a latent token.", 1...4096) public var latent = 72
     @Key("Width of the tokens inside.", 1...8192) public var width = 128
     @Key("Attention heads; they divide the width.", 1...256) public var heads = 16
+    @Key(
+      "How many of the heads look at a wide neighborhood of their anchor: how much lies in it, of which color, and where; fewer than heads.",
+      0...255)
+    public var wideHeads = 0
+    @Key("How far a wide neighborhood reaches, meters.", .above(0, upTo: 10)) public var wideReach: Float = 0.1
     @Key("Blocks of the encoder.", 1...64) public var encoderLayers = 1
     @Key("Blocks of the decoder.", 1...64) public var decoderLayers = 3
     @Key("Gaussians that a token decodes to.", 1...256) public var perToken = 16
@@ -76,7 +81,11 @@ public struct GaussianVAE: StateCodec {
       try $outside.refuse(unless: anchors != .fixed || outside < tokens, "must be fewer than tokens (\(tokens))")
       try $workspace.refuse(unless: anchors == .fixed || workspace == nil, "needs anchors: fixed")
       try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
+      try $wideHeads.refuse(unless: wideHeads < heads, "must be fewer than heads (\(heads))")
     }
+
+    /// Heads that look at places of their own.
+    var narrowHeads: Int { heads - wideHeads }
   }
 
   /// Cross-attention to the points, and a layer of its own.
@@ -173,7 +182,7 @@ public struct GaussianVAE: StateCodec {
     head = Linear(
       inputs: width, outputs: options.perToken * Gaussians.width, initialization: .zero, random: &random)
     localShortcut = Linear(
-      inputs: GaussianVAE.lead(options) + 6 * options.heads, outputs: options.latent, bias: false,
+      inputs: GaussianVAE.localWidth(options), outputs: options.latent, bias: false,
       initialization: .zero, random: &random)
     anchorShortcut =
       isFixed
@@ -259,11 +268,12 @@ public struct GaussianVAE: StateCodec {
   ///     so that a token means the same place over time.
   public func encode(_ points: Gaussians, anchors: Gaussians) -> (mean: Tensor, logVariance: Tensor) {
     let memory = embed(points)
-    let bias = bias(anchors: anchors.means.detached, points: points)
+    let nearness = nearness(anchors: anchors.means.detached, points: points)
+    let bias = nearness.log()
     let queries = anchorQueries.map { embed(anchors) + $0.value } ?? embed(anchors)
     let x = latentNorm(encoder.reduce(queries) { $1($0, memory: memory, bias: bias) })
     // It starts with little noise: from unit variance, means take thousands of steps to rise above it.
-    let local = local(anchors: anchors.means.detached, points: points, bias: bias)
+    let local = local(anchors: anchors.means.detached, points: points, nearness: nearness)
     return (mean(x) + localShortcut(local), (logVariance(x) - 8).clamped(to: -30...20))
   }
 

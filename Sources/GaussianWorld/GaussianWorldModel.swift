@@ -183,8 +183,15 @@ public struct GaussianWorldModel: WorldModel {
     let encodings = codec.encoding(views, lifted: lifted)
     // The oldest frame gives the anchors.
     let reference = encodings.gathered(windows.map { $0[0] })
-    let states = (0..<context).map { past in
-      state(encodings.gathered(windows.map { $0[past] }), reference: reference)
+    let states: [Tensor]
+    if codec.usesReference {
+      states = (0..<context).map { past in
+        state(encodings.gathered(windows.map { $0[past] }), reference: reference)
+      }
+    } else {
+      // Frames of several windows are encoded once.
+      let all = state(encodings, reference: encodings)
+      states = (0..<context).map { past in all.gathered(windows.map { $0[past] }) }
     }
     var seen: WorldState.Seen?
     if options.residual, let lifted {

@@ -51,6 +51,52 @@ import Testing
       "eight places of two numbers")
   }
 
+  /// At first a latent is what lies around its anchor; of a wide head that is how much, its mean color and its offset, every point
+  /// counting by `(1 + d^2 / 4)^-2` with the distance in units of `wide_reach`.
+  @Test func wideHeadsSeeAWideNeighborhood() throws {
+    let vae = try Small.vae(
+      FixedAnchorTests.json.replacing("\"latent\": 20", with: "\"latent\": 14, \"wide_heads\": 1, \"wide_reach\": 0.4"))
+    try vae.prepare(
+      CodecSample(
+        encodings: FixedAnchorTests.room(16, seed: 1).values, gripper: [SIMD3(0, 0, 0.1), SIMD3(0.2, 0.1, 0.1)])
+    )
+    let room = FixedAnchorTests.room(2, seed: 3)
+    let found = vae.encode(room.values, reference: room.values)
+    #expect(found.shape == [2, 10, 14])
+    let anchors: [Double] = vae.positions(reference: room.values).scalars.map { Double($0) }
+    let points: [Double] = room.values.scalars.map { Double($0) }
+    // Around the gripper's path by the margin.
+    let (low, high): ([Double], [Double]) = ([-0.3, -0.3, -0.2], [0.5, 0.4, 0.4])
+    for (item, token) in [(0, 0), (0, 7), (1, 3), (1, 9)] {
+      let anchor = Array(anchors[3 * (10 * item + token)..<3 * (10 * item + token) + 3])
+      var (total, color, place) = (0.0, [0.0, 0, 0], [0.0, 0, 0])
+      for point in 0..<64 {
+        let row = Array(points[14 * (64 * item + point)..<14 * (64 * item + point + 1)])
+        let isInside = (0..<3).allSatisfy { row[$0] >= low[$0] && row[$0] <= high[$0] }
+        // The last two tokens stand for what lies outside of the box.
+        guard isInside == (token < 8) else { continue }
+        var distance = 0.0
+        for axis in 0..<3 { distance += (row[axis] - anchor[axis]) * (row[axis] - anchor[axis]) / 0.16 }
+        let weight = 1 / ((1 + distance / 4) * (1 + distance / 4))
+        total += weight
+        for axis in 0..<3 {
+          color[axis] += weight * row[10 + axis]
+          place[axis] += weight * (row[axis] - anchor[axis])
+        }
+      }
+      var expected = [0.3 * Foundation.log(total + 1e-3)]
+      for axis in 0..<3 { expected.append(color[axis] / total) }
+      for axis in 0..<3 { expected.append(place[axis] / total / 0.4) }
+      let start = 14 * (10 * item + token) + 5
+      for (got, want) in zip(found.scalars[start..<start + 7], expected) {
+        #expect(abs(Double(got) - want) < 1e-4, "\(token): \(got) \(want)")
+      }
+    }
+    #expect(throws: (any Error).self) {
+      try Small.vae(FixedAnchorTests.json.replacing("\"heads\": 2", with: "\"heads\": 2, \"wide_heads\": 2"))
+    }
+  }
+
   @Test func anEmptyBoxIsRefused() throws {
     let far = try Small.vae(
       FixedAnchorTests.json.replacing("\"margin\"", with: "\"workspace\": [5, 5, 5, 6, 6, 6], \"margin\""))
@@ -153,6 +199,32 @@ import Testing
       let wanted = (cameras[0].rotation[axis] * ray).sum() + cameras[0].position[axis]
       #expect(abs(one[3 * pixel + axis] - wanted) < 1e-5)
     }
+  }
+
+  /// Frames that several windows share are encoded once: each window has the states that it has alone.
+  @Test(arguments: ["farthest", "fixed"]) func windowsShareFrames(_ anchors: String) throws {
+    let options = try Small.decoded(
+      GaussianWorldModel.Options.self,
+      """
+      {"cameras": ["left"], "lift": {"kind": "splatter", "channels": 8},
+       "codec": {"kind": "vae", "anchors": "\(anchors)", \(Small.vae)}, "dynamics": {"width": 16, "layers": 1, "heads": 2}}
+      """)
+    var random = Random(seed: 1)
+    let context = LiftContext(cameras: ["left"], size: Small.size, fieldsOfView: [50])
+    let world = try GaussianWorldModel(
+      options: options, blueprint: .init(context: context, actionWidth: 2), parts: Small.catalog, random: &random)
+    let views = Small.views(batch: 4)
+    try world.codec.prepare(CodecSample(encodings: world.encoding(views), gripper: []))
+    let shared = world.observe(views, windows: [[0, 1], [1, 2], [2, 3]])
+    for (row, window) in [[0, 1], [1, 2], [2, 3]].enumerated() {
+      func chosen(_ tensor: Tensor) -> Tensor { tensor.gathered(window) }
+      let alone = world.observe(
+        CameraViews(size: views.size, images: views.images.map(chosen), depths: views.depths.map { $0.map(chosen) }))
+      let found = shared.history.gathered([row])
+      #expect(found.shape == alone.history.shape && relativeError(found, alone.history) < 1e-5)
+    }
+    let states = shared.history.scalars
+    #expect(states[..<(states.count / 3)] != states[(states.count / 3)..<(2 * states.count / 3)], "windows differ")
   }
 
   /// A window that was moved for training has the rows that were kept of it unmoved; only where its tokens are has moved.
