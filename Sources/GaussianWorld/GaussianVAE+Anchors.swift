@@ -32,8 +32,8 @@ extension GaussianVAE {
     let means = seen.flatMap { all[3 * $0..<3 * $0 + 3] }
     let unlimited: [Float] = [-1e4, -1e4, -1e4, 1e4, 1e4, 1e4]
     let box = options.workspace ?? GaussianVAE.box(around: sample.gripper, margin: options.margin) ?? unlimited
-    let inner = GaussianVAE.box(around: sample.gripper, margin: options.margin / 3) ?? unlimited
-    let (isInside, isNear) = (GaussianVAE.isInside(means, box), GaussianVAE.isInside(means, inner))
+    let isInside = GaussianVAE.isInside(means, box)
+    let isNear = GaussianVAE.isNear(means, sample.gripper.spread(1024), within: options.margin / 3)
     func places(_ holds: (Int) -> Bool) -> [Float] {
       isInside.indices.filter(holds).flatMap { means[3 * $0..<3 * $0 + 3] }
     }
@@ -55,6 +55,18 @@ extension GaussianVAE {
     self.box!.value = Tensor(box, shape: [6])
     anchorPlaces!.value = Tensor(anchors, shape: [options.tokens, 3])
     anchorReach!.value = Tensor(reaches, shape: [options.tokens])
+  }
+
+  /// Which rows of three numbers lie within a distance of some place; all where there is none.
+  private static func isNear(_ means: [Float], _ places: [SIMD3<Float>], within distance: Float) -> [Bool] {
+    guard !places.isEmpty else { return Array(repeating: true, count: means.count / 3) }
+    return (0..<means.count / 3).map { row in
+      let mean = SIMD3(means[3 * row], means[3 * row + 1], means[3 * row + 2])
+      return places.contains { place in
+        let offset = place - mean
+        return (offset * offset).sum() <= distance * distance
+      }
+    }
   }
 
   /// `count` of some places, farthest from each other, and how far each is from the next. Where there are too few, some are
