@@ -3,8 +3,7 @@
 // or, when it is transposed, from blocks of ROWS numbers.
 
 typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
-// DEPTH: a panel of B, and the block of A it meets, stay in the cache that is nearest. How k is cut changes no bit: sums go on
-// from what was stored.
+// DEPTH: with AVX2 a panel of B and the block of A that it meets stay in the cache that is nearest.
 enum { PANEL = 2 * WIDTH, DEPTH = WIDTH > 8 ? 1024 : 512 };
 
 INLINE vec load(const float *p) { return *(const vec *)p; }
