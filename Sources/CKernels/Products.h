@@ -118,7 +118,7 @@ static __attribute__((noinline)) void VARIANT(wide_tiles)(size_t rows, size_t k,
 
 // Few columns and long sums: a tile of PANEL columns would be mostly zeros. Each number is a sum along k in WIDTH parts; B lies
 // transposed, `n` rows of k numbers `bs` apart, and as many rows of A at once share it as registers allow.
-enum { NARROW = 8, LONG = 256 };
+enum { NARROW = 8, LONG = 1024 };
 INLINE int is_narrow(size_t n, size_t k) { return n <= NARROW && k >= LONG; }
 INLINE void narrow_tile(const int rows, const int n, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
   vec s[NARROW][NARROW];
