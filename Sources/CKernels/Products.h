@@ -116,10 +116,9 @@ static __attribute__((noinline)) void VARIANT(wide_tiles)(size_t rows, size_t k,
   #undef TILE
 }
 
-// Few columns and long sums: a tile of PANEL columns would be mostly zeros. Each number is a sum along k in WIDTH parts; B lies
-// transposed, `n` rows of k numbers `bs` apart, and as many rows of A at once share it as registers allow.
-enum { NARROW = 8, LONG = 1024 };
-INLINE int is_narrow(size_t n, size_t k) { return n <= NARROW && k >= LONG; }
+// Few columns and long sums: a tile of PANEL columns would be mostly zeros. Each number is a sum along k in WIDTH parts, and as
+// many rows of A at once share B as registers allow.
+enum { NARROW = 8 };
 INLINE void narrow_tile(const int rows, const int n, size_t k, const float *restrict a, size_t as, const float *restrict b, size_t bs, float *restrict c, size_t cs, const float *restrict bias, int accumulate) {
   vec s[NARROW][NARROW];
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) _Pragma("clang loop unroll(full)") for (int j = 0; j < n; j++) s[i][j] = (vec){0};
@@ -139,7 +138,7 @@ INLINE void narrow_tile(const int rows, const int n, size_t k, const float *rest
     c[i * cs + j] = sum + (accumulate ? c[i * cs + j] : bias ? bias[j] : 0);
   }
 }
-static __attribute__((noinline)) void VARIANT(narrow)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
+void VARIANT(ck_product_narrow)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate) {
   // Sums, the rows of A and one of B.
   enum { SUMS = ROWS > 6 ? 24 : 12 };
   #define COLUMNS(N) case N: { \
@@ -205,18 +204,9 @@ INLINE void pack_panel(size_t k, size_t width, const float *b, size_t bs, int tr
 }
 size_t VARIANT(ck_packed_size)(size_t k, size_t n) { return (n + PANEL - 1) / PANEL * PANEL * k; }
 void VARIANT(ck_pack)(size_t k, size_t n, const float *b, size_t bs, int transposed, float *to) {
-  if (is_narrow(n, k)) {
-    if (!transposed) VARIANT(ck_transpose)(k, n, b, bs, to, k);
-    else for (size_t j = 0; j < n; j++) memcpy(to + j * k, b + j * bs, k * sizeof(float));
-    return;
-  }
   for (size_t j = 0; j < n; j += PANEL) pack_panel(k, n - j < PANEL ? n - j : PANEL, transposed ? b + j * bs : b + j, bs, transposed, to + j * k);
 }
 void VARIANT(ck_product_packed)(size_t m, size_t n, size_t k, const float *a, size_t as, const float *packed, size_t depth, float *c, size_t cs, const float *bias, int accumulate) {
-  if (is_narrow(n, depth)) {
-    VARIANT(narrow)(m, n, k, a, as, packed, depth, c, cs, bias, accumulate);
-    return;
-  }
   for (size_t j = 0; j < n; j += PANEL) panel(m, n - j < PANEL ? n - j : PANEL, k, a, as, 0, packed + j * depth, PANEL, c + j, cs, bias ? bias + j : 0, accumulate);
 }
 
@@ -257,12 +247,6 @@ void VARIANT(ck_product)(size_t m, size_t n, size_t k, const float *a, size_t as
     size_t now = k - p < depth ? k - p : depth;
     const float *left = a_transposed ? rows : a + p;
     if (a_transposed) pack_rows(m, now, a + p * as, as, rows);
-    if (!a_transposed && is_narrow(n, k)) {
-      const float *right = b + p;
-      if (!b_transposed) VARIANT(ck_transpose)(now, n, b + p * bs, bs, columns, now), right = columns;
-      VARIANT(narrow)(m, n, now, left, as, right, b_transposed ? bs : now, c, cs, p == 0 ? bias : 0, accumulate || p > 0);
-      continue;
-    }
     for (size_t j = 0; j < n; j += PANEL) {
       size_t width = n - j < PANEL ? n - j : PANEL;
       const float *right = b_transposed ? b + j * bs + p : b + p * bs + j;

@@ -95,7 +95,7 @@ extension GaussianVAE {
     let nearness = distances.maximum(Tensor(1)).square().reciprocal().reshaped([batch, heads, tokens, points.count])
     // Not zero: where all is hidden, what is near still counts more.
     guard let hidden = hidden(from: points) else { return nearness }
-    return nearness * (hidden * (46 / 1e4)).exp().unsqueezed(1)
+    return nearness * (hidden * (35 / 1e4)).exp().unsqueezed(1)
   }
 
   /// `[batch, tokens, points]`: -10,000 where a point is hidden from a token, else 0; nil where all see all.

@@ -227,7 +227,8 @@ public struct GaussianVAE: StateCodec {
   /// How much around each anchor is its own, meters: `[tokens, 1]`.
   var own: Tensor {
     let reach = anchorReach?.value ?? placement.value.sliced(axis: 0, 4..<5).broadcast(to: [options.tokens])
-    return (reach * 0.7).reshaped([options.tokens, 1])
+    // Not less than a millimeter: nearness must not vanish.
+    return (reach * 0.7).maximum(Tensor(1e-3)).reshaped([options.tokens, 1])
   }
 
   /// The Gaussians that stand for a set, the farthest from each other in the order they are found.

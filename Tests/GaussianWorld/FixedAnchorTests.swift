@@ -101,6 +101,20 @@ import Testing
     }
   }
 
+  /// A frame without a point in the box, and one without a point outside of it, still have numbers.
+  @Test func framesWithNothingToSeeHaveNumbers() throws {
+    let vae = try vae()
+    let rows = FixedAnchorTests.room(1, seed: 4).values
+    for shift in [Float(400), 0] {
+      let scale: Float = shift == 0 ? 0.1 : 1
+      let values = rows.scalars.enumerated().map { index, value in
+        index % 14 < 3 ? value * scale + shift : value
+      }
+      let latents = vae.encode(Tensor(values, shape: rows.shape), reference: rows)
+      #expect(latents.isFinite, "shifted by \(shift)")
+    }
+  }
+
   @Test func anEmptyBoxIsRefused() throws {
     let far = try Small.vae(
       FixedAnchorTests.json.replacing("\"margin\"", with: "\"workspace\": [5, 5, 5, 6, 6, 6], \"margin\""))

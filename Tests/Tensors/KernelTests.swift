@@ -175,6 +175,15 @@ import Testing
           results.keep("ck_product", "\(m) \(n) \(k) \(across)\(down) \(name)", Array(product))
         }
       }
+      if n <= 8 {
+        for (name, start, accumulate) in [("", nil, Int32(0)), ("bias", bias, 0), ("accumulating", nil, 1)] {
+          let narrow = filled(m * n) { target in
+            for i in 0..<m * n { target[i] = 0.25 }
+            kernels.ck_product_narrow(m, n, k, left, k, right, k, target, n, start, accumulate)
+          }
+          results.keep("ck_product_narrow", "\(m) \(n) \(k) \(name)", narrow)
+        }
+      }
       let size = kernels.ck_packed_size(k, n)
       for transposed: Int32 in [0, 1] {
         let packed = filled(size) { kernels.ck_pack(k, n, right, transposed == 1 ? k : n, transposed, $0) }
@@ -275,6 +284,21 @@ import Testing
       }
       #expect(
         relativeError(Tensor(Array(found.prefix(m * n)), shape: [m, n]), Tensor(expected, shape: [m, n])) < 3e-6)
+    }
+  }
+
+  /// A row's bits do not depend on how many rows there are, whichever way the columns are cut for the cores.
+  @Test(arguments: [(70, 1100), (6, 2048), (8, 1024), (130, 1500), (3, 40)]) func rowsAreTheirOwn(_ n: Int, _ k: Int) {
+    let (left, right) = (Tensor(floats(900 * k, 24), shape: [900, k]), Tensor(floats(k * n, 25), shape: [k, n]))
+    for other in [right, right.transposed(0, 1)] {
+      let isTransposed = other.shape[0] == n && n != k
+      func product(_ rows: Range<Int>) -> [Float] {
+        left.sliced(axis: 0, rows).matmul(other, transposingOther: isTransposed).scalars
+      }
+      let all = product(0..<900)
+      for rows in [0..<1, 5..<7, 100..<163, 399..<900] {
+        #expect(product(rows) == Array(all[rows.lowerBound * n..<rows.upperBound * n]), "\(rows)")
+      }
     }
   }
 

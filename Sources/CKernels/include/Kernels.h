@@ -70,6 +70,9 @@
   /* C = A B, A [m, k] (stored [k, m] when transposed), B [k, n] (stored [n, k] when transposed). Starts from the bias of \
      each column (or null), or from what C holds when accumulating. Sums run over k in order, whatever m and n. */ \
   KERNEL(void, ck_product, (size_t m, size_t n, size_t k, const float *a, size_t as, int a_transposed, const float *b, size_t bs, int b_transposed, float *c, size_t cs, const float *bias, int accumulate, float *scratch), (m, n, k, a, as, a_transposed, b, bs, b_transposed, c, cs, bias, accumulate, scratch)) \
+  /* C = A B of at most 8 columns, B stored [n, k]: sums run along k in vectors, in an order that k alone decides. Faster where \
+     k is long; its bits are not those of `ck_product`. */ \
+  KERNEL(void, ck_product_narrow, (size_t m, size_t n, size_t k, const float *a, size_t as, const float *b, size_t bs, float *c, size_t cs, const float *bias, int accumulate), (m, n, k, a, as, b, bs, c, cs, bias, accumulate)) \
   /* Winograd's F(4x4, 3x3), channels last, in multiples of 16. The 6x6 pixels at (y, x) of an image, zeros outside, to 36 \
      rows of channels, `step` apart. */ \
   KERNEL(void, ck_winograd_data, (const float *image, int height, int width, size_t channels, int y, int x, float *to, size_t step), (image, height, width, channels, y, x, to, step)) \

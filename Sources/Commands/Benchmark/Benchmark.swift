@@ -34,6 +34,8 @@ struct Benchmark: ParsableCommand {
 
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
+  func validate() throws { try requirePositive(("workers", workers)) }
+
   func run() throws {
     let given =
       (file.map { [BenchmarkCase.frames(file: $0), .loader(file: $0, memoryGigabytes: memory, workers: workers)] } ?? [])

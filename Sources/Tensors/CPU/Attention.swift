@@ -62,7 +62,7 @@ extension Kernel {
               item * plan.queries * step + head * width, item * keys * step + head * width
             )
             ck_pack(width, keys, k.storage.pointer + others, step, 1, packedKeys)
-            ck_pack(keys, width, v.storage.pointer + others, step, 0, packedValues)
+            let values = PackedColumns(v.storage.pointer + others, step: step, keys, width, to: packedValues)
             let mask = plan.mask(item, head)
             for first in stride(from: 0, to: plan.queries, by: plan.block) {
               let queries = first..<min(plan.queries, first + plan.block)
@@ -84,8 +84,7 @@ extension Kernel {
                   row, mask.map { $0 + query * keys }, plan.scale, seen)
                 plan.drop(row, seen, item: item, head: head, query: query)
               }
-              ck_product_packed(
-                queries.count, width, seen, scores, keys, packedValues, keys, target, step, nil, 0)
+              values.multiply(queries.count, seen, scores, to: target, step: step)
             }
           }
         }
@@ -113,7 +112,7 @@ extension Kernel {
           let (mine, others) = (item * plan.queries * step + head * width, item * keys * step + head * width)
           ck_pack(width, keys, k.storage.pointer + others, step, 1, packedKeys)
           ck_pack(width, keys, v.storage.pointer + others, step, 1, packedValues)
-          ck_pack(keys, width, k.storage.pointer + others, step, 0, keyRows)
+          let keyColumns = PackedColumns(k.storage.pointer + others, step: step, keys, width, to: keyRows)
           let mask = plan.mask(item, head)
           for key in 0..<keys {
             (dk.pointer + others + key * step).update(repeating: 0, count: width)
@@ -155,8 +154,7 @@ extension Kernel {
               seen, width, queries.count, Matrix(slopes, step: keys, transposed: true),
               Matrix(q.storage.pointer + start, step: step), to: dk.pointer + others, step: step, accumulating: true,
               scratch: rest)
-            ck_product_packed(
-              queries.count, width, seen, slopes, keys, keyRows, keys, dq.pointer + start, step, nil, 0)
+            keyColumns.multiply(queries.count, seen, slopes, to: dq.pointer + start, step: step)
           }
         }
       }
@@ -168,5 +166,34 @@ extension Kernel {
 
   private static func grain(_ plan: AttentionPlan) -> Int {
     max(1, 250_000 / max(plan.queries * plan.keys * plan.width, 1))
+  }
+}
+
+/// One head's keys or values, `[rows, width]`, for products of weights with them.
+private struct PackedColumns {
+  let pointer: UnsafeMutablePointer<Float>
+  let rows, width: Int
+
+  /// - Parameter target: room for `ck_packed_size(rows, width)` numbers.
+  init(
+    _ from: UnsafePointer<Float>, step: Int, _ rows: Int, _ width: Int, to target: UnsafeMutablePointer<Float>
+  ) {
+    (pointer, self.rows, self.width) = (target, rows, width)
+    if Kernel.isNarrow(width, rows) {
+      ck_transpose(rows, width, from, step, target, rows)
+    } else {
+      ck_pack(rows, width, from, step, 0, target)
+    }
+  }
+
+  /// `[count, width]`: weights `[count, rows]`, of each of which the first `seen` count, times these.
+  func multiply(
+    _ count: Int, _ seen: Int, _ weights: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, step: Int
+  ) {
+    if Kernel.isNarrow(width, rows) {
+      ck_product_narrow(count, width, seen, weights, rows, pointer, rows, target, step, nil, 0)
+    } else {
+      ck_product_packed(count, width, seen, weights, rows, pointer, rows, target, step, nil, 0)
+    }
   }
 }

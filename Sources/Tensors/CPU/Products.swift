@@ -70,6 +70,17 @@ extension Kernel {
     }
   }
 
+  /// Whether a product has so few columns and so long sums that it is better added up along k in vectors. Asked of whole products,
+  /// never of a part of one: how many rows there are must not decide.
+  static func isNarrow(_ n: Int, _ k: Int) -> Bool { n <= 8 && k >= 1024 && hasVectorKernels }
+
+  /// The columns of `[k, n]` as rows: where they lie, or copied to `scratch`.
+  static func columns(of b: Matrix, _ n: Int, _ k: Int, _ scratch: UnsafeMutablePointer<Float>) -> Matrix {
+    if b.isTransposed { return b }
+    ck_transpose(k, n, b.pointer, b.step, scratch, k)
+    return Matrix(scratch, step: k, transposed: true)
+  }
+
   static func scratchCount(_ m: Int, _ k: Int, _ a: Matrix) -> Int {
     ck_product_scratch(m, k, a.isTransposed ? 1 : 0)
   }
@@ -88,13 +99,20 @@ extension Kernel {
       guard batch > 1 else {
         return product(m, n, k, left, right, to: to, step: n, bias: bias?.storage.pointer)
       }
+      let isNarrow = isNarrow(n, k) && !aTransposed
       parallel(count: batch, grain: max(1, 1_000_000 / max(m * n * k, 1))) { range in
-        withScratch(scratchCount(m, k, left)) { scratch in
+        withScratch(isNarrow ? n * k : scratchCount(m, k, left)) { scratch in
           for i in range {
             var (x, y) = (left, right)
             x.pointer += i * m * k
             y.pointer += i * k * n
-            product(m, n, k, x, y, to: to + i * m * n, step: n, bias: bias?.storage.pointer, scratch: scratch)
+            if isNarrow {
+              let columns = Kernel.columns(of: y, n, k, scratch)
+              ck_product_narrow(
+                m, n, k, x.pointer, x.step, columns.pointer, columns.step, to + i * m * n, n, bias?.storage.pointer, 0)
+            } else {
+              product(m, n, k, x, y, to: to + i * m * n, step: n, bias: bias?.storage.pointer, scratch: scratch)
+            }
           }
         }
       }
@@ -107,6 +125,17 @@ extension Kernel {
     bias: UnsafePointer<Float>? = nil, accumulating: Bool = false
   ) {
     guard m > 0, n > 0 else { return }
+    if isNarrow(n, k), !a.isTransposed {
+      return withScratch(n * k) { scratch in
+        let right = Kernel.columns(of: b, n, k, scratch)
+        nonisolated(unsafe) let (to, bias) = (c, bias)
+        parallel(count: m, grain: max(4, 250_000 / (n * k))) { range in
+          ck_product_narrow(
+            range.count, n, k, a.pointer + range.lowerBound * a.step, a.step, right.pointer, right.step,
+            to + range.lowerBound * step, step, bias, accumulating ? 1 : 0)
+        }
+      }
+    }
     let (rows, columns) = rectangle(m, n, k, copiesRows: a.isTransposed)
     let across = (n + columns - 1) / columns
     nonisolated(unsafe) let (to, bias) = (c, bias)
