@@ -31,6 +31,7 @@ package final class BatchedInference: Sendable {
     var gone: [Int] = []
     var isEnding = false
     var hasEnded = false
+    var failure: (any Error)?
   }
 
   /// An agent, and which of its connection's episodes it is in.
@@ -89,6 +90,9 @@ package final class BatchedInference: Sendable {
     }
   }
 
+  /// What is wrong with the device, if something is: a lost one answers nothing any more.
+  package var failure: (any Error)? { condition.withLock { state.failure } }
+
   private func run() {
     var acting: [Int: Acting] = [:]
     while let (jobs, gone) = next() {
@@ -132,6 +136,7 @@ package final class BatchedInference: Sendable {
       of: jobs.map { acting[$0.connection]!.agent }, seeing: jobs.map(\.request.frames),
       continuing: jobs.map(\.request.prefix))
     let pass = ContinuousClock.now - start
+    do { try Device.check() } catch { condition.withLock { state.failure = error } }
     metrics.passed(rows: jobs.count, in: pass)
     for (job, outcome) in zip(jobs, outcomes) {
       if case .failure = outcome, let (episode, memory) = before[job.connection] {

@@ -76,6 +76,9 @@ public final class PolicyServer: Sendable {
       ).encoded
   }
 
+  /// What is wrong with the device that it computes on, if something is: it should be stopped then.
+  package var failure: (any Error)? { inference.failure }
+
   /// Listens from now on.
   ///
   /// - Returns: the port.

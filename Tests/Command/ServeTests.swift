@@ -125,6 +125,45 @@ import Testing
     #expect(errors.contains("computes on Fake"), "\(errors)")
   }
 
+  /// A server whose GPU is lost says so to who asks, and ends with one line and an error.
+  @Test func endsWithItsGPU() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    let policy = try TrainedPolicy(package: runner.folder + "/policy")
+    let (process, port) = try serve(
+      runner, ["policy", "--device", "cuda"], log: "lost",
+      environment: DeviceTests.fake.merging(["FAKE_CUDA_FAIL": "cuLaunchKernel:600:700", "FAKE_CUDA_QUIET": "1"]) { $1 }
+    )
+    defer { if process.isRunning { process.terminate() } }
+    let client = try WebSocketClient(.init(host: "127.0.0.1", port: port), seconds: 60)
+    _ = try client.receive()
+    let seen = Observation(
+      images: policy.schema.images.mapValues { size in
+        Image(
+          width: size.width, height: size.height,
+          pixels: [UInt8](repeating: 90, count: size.width * size.height * 3))
+      }, vectors: ["robot0_base_to_eef_pos": [0.25, 0.5, -0.25]], instruction: "open the left drawer")
+    var refusal = ""
+    for _ in 0..<200 where refusal.isEmpty {
+      try client.send(message(seen))
+      switch try client.receive() {
+      case .text(let text): refusal = text
+      case .binary(let bytes) where try MessagePack(bytes[...])["actions"] == nil:
+        refusal = "\(try MessagePack(bytes[...]))"
+      case .closed(_, let reason): refusal = reason
+      default: break
+      }
+    }
+    #expect(refusal.contains("the GPU failed"), "\(refusal)")
+    let end = Date(timeIntervalSinceNow: 30)
+    while process.isRunning, Date() < end { usleep(20_000) }
+    guard !process.isRunning else { throw CocoaError(.featureUnsupported) }
+    #expect(process.terminationStatus == 1)
+    let errors = String(decoding: runner.bytes("lost.err") ?? Data(), as: UTF8.self)
+    let last = errors.split(separator: "\n").last ?? ""
+    #expect(last.hasPrefix("imitate: ") && last.contains("the GPU failed"), "\(errors)")
+  }
+
   #if Kitchenette
     /// A run's policy through a server: the same episodes, in a place of their own; what does not fit is refused.
     @Test func evaluatesThroughAServer() throws {

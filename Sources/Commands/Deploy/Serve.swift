@@ -53,9 +53,10 @@ struct Serve: Verb {
     let address = "\(host.contains(":") ? "[\(host)]" : host):\(port)"
     print("serving \(trained.recipe.name) at \(certificate == nil ? "ws" : "wss")://\(address)")
     guard fflush(nil) == 0 else { throw CommandFailure("standard output: \(String(cString: strerror(errno)))") }
-    while !interruption.isAsked { usleep(20_000) }
+    while !interruption.isAsked, server.failure == nil { usleep(20_000) }
     server.stop()
     print("answered \(server.metrics.answers) requests")
+    if let failure = server.failure { throw failure }
   }
 
   private func options(_ schema: ObservationSchema) throws -> ServingOptions {
