@@ -93,18 +93,18 @@ extension GaussianVAE {
       Tensor.concatenated([keys, keys.square(), .filled([batch, points.count, 1], with: 1)], axis: 2),
       transposingOther: true, precisely: true)
     let nearness = distances.maximum(Tensor(1)).square().reciprocal().reshaped([batch, heads, tokens, points.count])
-    // Not zero: where all is hidden, what is near still counts more.
-    guard let hidden = hidden(from: points) else { return nearness }
-    return nearness * (hidden * (35 / 1e4)).exp().unsqueezed(1)
+    guard let visibility = visibility(of: points) else { return nearness }
+    return nearness * visibility.unsqueezed(1)
   }
 
-  /// `[batch, tokens, points]`: -10,000 where a point is hidden from a token, else 0; nil where all see all.
-  private func hidden(from points: Gaussians) -> Tensor? {
+  /// `[batch, tokens, points]`: 1 where a token sees a point, else next to nothing, so that where all is hidden what is near still
+  /// counts more; nil where all see all.
+  private func visibility(of points: Gaussians) -> Tensor? {
     guard let box = box?.value else { return nil }
     let (means, opacities) = (points.means, points.opacities)
     let (tokens, count, outside) = (options.tokens, points.count, options.outside)
     return GraphTrace.operation(
-      "hidden outside of boxes", [means, opacities, box], ["tokens": .int(tokens), "outside": .int(outside)]
+      "visibility by boxes", [means, opacities, box], ["tokens": .int(tokens), "outside": .int(outside)]
     ) {
       let inside = GaussianVAE.isInside(means.scalars, box.scalars)
       let opacities = opacities.scalars
@@ -113,7 +113,7 @@ extension GaussianVAE {
           let wanted = row % tokens < tokens - outside
           for point in 0..<count {
             let index = row / tokens * count + point
-            buffer[row * count + point] = inside[index] == wanted && opacities[index] > 0.01 ? 0 : -1e4
+            buffer[row * count + point] = inside[index] == wanted && opacities[index] > 0.01 ? 1 : 1e-15
           }
         }
       }

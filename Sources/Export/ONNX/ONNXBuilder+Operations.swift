@@ -93,7 +93,7 @@ extension ONNXBuilder {
     case "gathered per item":
       let places = node("Unsqueeze", [name(input(1)), integers([-1])])
       result = node("GatherND", [name(input(0)), places], [.int("batch_dims", 1)])
-    case "hidden outside of boxes": result = hidden(operation, settings)
+    case "visibility by boxes": result = visibility(operation, settings)
     default: throw GraphError.notDescribed(operation: operation.name, module: step.module)
     }
     set(operation.output, result)

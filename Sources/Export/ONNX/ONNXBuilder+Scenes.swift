@@ -91,8 +91,8 @@ extension ONNXBuilder {
     return node("Div", [chosen, length])
   }
 
-  /// 0 where a token sees a point and -10,000 where not: those of the box see what lies in it, the others what does not.
-  mutating func hidden(_ operation: GraphTrace.Operation, _ settings: Settings) -> String {
+  /// 1 where a token sees a point, else next to nothing: those of the box see what lies in it, the others what does not.
+  mutating func visibility(_ operation: GraphTrace.Operation, _ settings: Settings) -> String {
     let inputs = operation.inputs.map { name($0!) }
     let (means, box) = (inputs[0], inputs[2])
     let low = slice(box, axes: [0], from: [0], to: [3])
@@ -107,7 +107,7 @@ extension ONNXBuilder {
     let (tokens, outside) = (settings.int("tokens"), settings.int("outside"))
     func rows(_ seen: String, _ count: Int, _ builder: inout ONNXBuilder) -> String {
       let score = builder.node(
-        "Where", [builder.node("And", [seen, isThere]), builder.numbers([0]), builder.numbers([-1e4])])
+        "Where", [builder.node("And", [seen, isThere]), builder.numbers([1]), builder.numbers([1e-15])])
       let row = builder.node("Unsqueeze", [score, builder.integers([1])])
       return builder.node("Expand", [row, builder.dimensions([shape[0], .fixed(count), shape[2]])])
     }
