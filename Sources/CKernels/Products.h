@@ -3,8 +3,9 @@
 // or, when it is transposed, from blocks of ROWS numbers.
 
 typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
-// DEPTH: with AVX2 a panel of B and the block of A that it meets stay in the cache that is nearest.
-enum { PANEL = 2 * WIDTH, DEPTH = WIDTH > 8 ? 1024 : 512 };
+enum { PANEL = 2 * WIDTH };
+// How many steps of k at once. With AVX2 a panel of B and a copied block of A then share the nearest cache.
+INLINE size_t deepest(int a_transposed) { return a_transposed && WIDTH <= 8 ? 512 : 1024; }
 
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
@@ -237,11 +238,11 @@ INLINE void pack_rows(size_t m, size_t k, const float *a, size_t as, float *to) 
 }
 
 size_t VARIANT(ck_product_scratch)(size_t m, size_t k, int a_transposed) {
-  size_t depth = k < DEPTH ? k : DEPTH;
+  size_t most = deepest(a_transposed), depth = k < most ? k : most;
   return depth * PANEL + (a_transposed ? (m + ROWS - 1) / ROWS * ROWS * depth + WIDTH : 0);
 }
 void VARIANT(ck_product)(size_t m, size_t n, size_t k, const float *a, size_t as, int a_transposed, const float *b, size_t bs, int b_transposed, float *c, size_t cs, const float *bias, int accumulate, float *scratch) {
-  size_t blocks = (k + DEPTH - 1) / DEPTH, depth = (k + blocks - 1) / blocks;
+  size_t most = deepest(a_transposed), blocks = (k + most - 1) / most, depth = (k + blocks - 1) / blocks;
   float *columns = scratch, *rows = scratch + depth * PANEL;
   for (size_t p = 0; p < k; p += depth) {
     size_t now = k - p < depth ? k - p : depth;
