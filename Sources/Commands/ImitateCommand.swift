@@ -15,7 +15,7 @@ public struct ImitateCommand: ParsableCommand {
     version: Toolkit.version,
     subcommands: [
       Tasks.self, Kinds.self, Inspect.self, Play.self, Record.self, Generate.self, Repack.self, Train.self,
-      Evaluate.self, Replay.self,
+      Evaluate.self, Replay.self, Observe.self,
       Ablate.self, WriteReport.self,
       ExportPolicy.self, Import.self, Serve.self,
       Verify.self, World.self, Probe.self, Benchmark.self, Doctor.self, CUDAReport.self,

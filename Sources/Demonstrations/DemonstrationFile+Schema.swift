@@ -43,6 +43,15 @@ extension DemonstrationFile {
     return DemonstrationFile.robosuite(arguments, width: width)
   }
 
+  /// What `actions` mean where only `env_args` says so: it is lost when those are others.
+  func derivedActionSchema() throws -> [String: ActionSchema] {
+    let known: [String: ActionSchema?]? = try attribute(DemonstrationFile.actionAttribute)
+    guard known == nil, let demo = demos.first, let width = try file(of: demo).shape(array("actions", of: demo)).last
+    else { return [:] }
+    let schema = try actionSchema(of: "actions", width: width)
+    return schema == .unknown(width: width) ? [:] : ["actions": schema]
+  }
+
   /// What low-dimensional observations mean, as far as the file says.
   /// - Throws: `SchemaError` when the attribute is none.
   package func vectorSchemas() throws -> [String: VectorSchema] {

@@ -10,6 +10,8 @@ import Tensors
 /// bytes as one that was never stopped.
 package struct EpisodeStore: Sendable {
   package let folder: String
+  /// The attribute of `data` that says how many steps follow the one that solved the task.
+  package static let afterSuccess = "after_success"
 
   /// - Parameters:
   ///   - folder: where the parts are kept until `assemble`.
@@ -70,27 +72,68 @@ package struct EpisodeStore: Sendable {
 
   /// Writes an episode of another file with new observations.
   ///
-  /// - Parameter draw: what is seen in each of its states, given the seed of its scene.
+  /// - Parameter draw: what is seen in each of its states, given the seed of its scene, where that is recorded, and what else is.
   /// - Returns: its steps.
   package func redraw(
     _ demo: String, of file: HDF5File, at index: Int,
-    _ draw: (_ seed: UInt64, _ states: [[Double]]) throws -> [Observation]
+    _ draw: (_ seed: UInt64?, _ description: EpisodeDescription, _ states: [[Double]]) throws -> [Observation]
   ) throws -> Int {
     let values = try file.doubles("\(demo)/states")
     let rows = try file.shape("\(demo)/states")[0]
     let width = values.count / max(1, rows)
     let states = (0..<rows).map { Array(values[$0 * width..<($0 + 1) * width]) }
-    let seen = try draw(UInt64(file.integer(of: demo, "seed")), states)
+    func text(_ name: String) -> String { ((try? file.textIfPresent(of: demo, name)) ?? nil) ?? "" }
+    let seen = try draw(
+      (try? file.integer(of: demo, "seed")).flatMap { UInt64(exactly: $0) },
+      EpisodeDescription(metadata: text("ep_meta"), model: text("model_file")), states)
     var episode = RecordedEpisode(actionWidth: 0, description: EpisodeDescription(metadata: "", model: ""))
     for observation in seen { episode.append(observation, action: [], state: [], success: false) }
     try HDF5File.atomically(path(index), room: file.storedBytes(demo)) { new in
       try new.createGroup("episode", like: file, demo)
-      for part in try file.children(demo) where part != "obs" {
+      // What was seen after each step would be of the old observations.
+      for part in try file.children(demo) where part != "obs" && part != "next_obs" {
         try new.copy("\(demo)/\(part)", from: file, as: "episode/\(part)")
       }
       try new.writeObservations(of: episode, "episode")
     }
     return rows
+  }
+
+  /// Puts parts together in the place of another file's demonstrations, and removes the store. All else of that file is copied:
+  /// names, attributes, filter keys.
+  ///
+  /// - Parameters:
+  ///   - indices: the parts of the demonstrations, by name; others of the file are left out.
+  ///   - observations: what the new numbers mean.
+  package func assemble(
+    _ indices: [String: Int], like source: DemonstrationFile, to path: String, environmentArguments: String,
+    observations: [String: VectorSchema]
+  ) throws {
+    let old = source.hdf5
+    let room = indices.values.reduce(0) { $0 + HDF5File.size(self.path($1)) }
+    let places = Set(source.demos.map { "data/\($0)" })
+    let masks = Set(indices.count == source.demos.count ? [] : source.maskNames.map { "mask/\($0)" })
+    try HDF5File.atomically(path, room: room) { file in
+      try file.createGroup("/", like: old, "/")
+      for name in try old.children("/") {
+        try file.copyTree(name, from: old, as: name) { places.contains($0) || masks.contains($0) }
+      }
+      var total = 0
+      for demo in source.demos {
+        guard let index = indices[demo] else { continue }
+        let part = try HDF5File(forReading: self.path(index))
+        try file.copy("episode", from: part, as: "data/\(demo)")
+        total += try part.shape("episode/actions")[0]
+      }
+      for mask in masks.sorted() {
+        let kept = try source.mask(String(mask.dropFirst(5)))?.filter { indices[$0] != nil } ?? []
+        if !kept.isEmpty { try file.write(kept, to: mask) }
+      }
+      try file.setInteger(total, of: "data", "total")
+      try file.setText(environmentArguments, of: "data", "env_args")
+      try file.write(DemonstrationSchema(actions: source.derivedActionSchema(), observations: observations))
+    }
+    try? FileManager.default.removeItem(atPath: folder)
   }
 
   /// Puts the parts `indices` together as `demo_0`, `demo_1`, ... and removes the store.
@@ -101,9 +144,10 @@ package struct EpisodeStore: Sendable {
   /// - Parameters:
   ///   - schema: what their numbers mean.
   ///   - origin: how they were generated, JSON; nil when they were not.
+  ///   - afterSuccess: steps that were kept after the one that solved the task.
   package func assemble(
     _ indices: [Int], to path: String, environmentArguments: String, schema: DemonstrationSchema = .init(),
-    seed: UInt64, origin: String? = nil
+    seed: UInt64, origin: String? = nil, afterSuccess: Int = 0
   ) throws {
     // An assembled file is no larger than its parts, each with a header of its own.
     let room = indices.reduce(0) { $0 + HDF5File.size(self.path($1)) }
@@ -119,6 +163,7 @@ package struct EpisodeStore: Sendable {
       try file.setText(environmentArguments, of: "data", "env_args")
       try file.write(schema)
       if let origin { try file.setText(origin, of: "data", "generation") }
+      if afterSuccess > 0 { try file.setInteger(afterSuccess, of: "data", EpisodeStore.afterSuccess) }
       try file.createGroup("mask")
       var random = Random(seed: seed).split("filter keys")
       let order = random.permutation(indices.count)

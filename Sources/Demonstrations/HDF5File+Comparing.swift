@@ -8,7 +8,7 @@ extension HDF5File {
   /// - Parameter isLeftOut: whose values are not compared, by its path here; attributes are.
   /// - Returns: the path of the first difference; nil when there is none.
   /// - Throws: `HDF5Error`.
-  func difference(
+  package func difference(
     _ path: String, from other: HDF5File, _ otherPath: String, leaving isLeftOut: (String) -> Bool = { _ in false }
   ) throws -> String? {
     let nodes = try tree(path)

@@ -99,6 +99,8 @@ extension HDF5File {
     let target = Handle(H5Oopen(id, object, h5Default))
     try check(target.id, object)
     let space = Handle(H5Screate(H5S_SCALAR))
+    // One that was copied from another file makes room.
+    if H5Aexists(target.id, name) > 0 { try check(H5Adelete(target.id, name), "\(object)@\(name)") }
     let attribute = Handle(H5Acreate2(target.id, name, type, space.id, h5Default, h5Default))
     try check(attribute.id, "\(object)@\(name)")
     try check(H5Awrite(attribute.id, type, value), "\(object)@\(name)")

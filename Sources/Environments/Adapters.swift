@@ -9,6 +9,7 @@ public struct DrawingOptions: PluginOptions, Equatable {
   @Key("Width of the shadows' map, pixels; 1024 when left out.", 0...16_384) public var shadowsize: Int?
   @Key("Whether there are shadows; true when left out.") public var shadows: Bool?
   @Key("Whether there are reflections; true when left out.") public var reflections: Bool?
+  @Key("Whether depths and calibrations of the cameras are observed too; false when left out.") public var depth: Bool?
 
   public init() {}
 }

@@ -13,6 +13,8 @@ public final class EnvironmentServer {
   private var quality = 95
   private var observation: Observation?
   private var expert: (any Behavior)?
+  /// The one whose states are observed.
+  private var demonstration: EpisodeDescription?
 
   /// - Parameter environment: used from this thread alone.
   public init(_ environment: any Environment) { self.environment = environment }
@@ -126,12 +128,35 @@ public final class EnvironmentServer {
       return WireMessage(WireAnswer(), [WireArray("state", .float64(try recording.state))])
     case .restore:
       guard let restoring = environment as? any StateRestoring else { throw unable("restores no state") }
-      guard case .float64(let state) = request["state"]?.values else {
-        throw Refusal(kind: .simulator, description: "a restore needs the array 'state' of float64")
+      return try begun(restoring.restore(state(in: request), of: try episode(request.header)))
+    case .observe:
+      guard let restoring = environment as? any StateRestoring, restoring.readsModels else {
+        throw unable("observes no demonstrations")
       }
-      return try begun(restoring.restore(state, of: try episode(request.header)))
+      if case .uint8(let model) = request["model"]?.values {
+        demonstration = EpisodeDescription(
+          metadata: (request.header.metadata ?? FreeOptions()).setting.json,
+          model: String(decoding: model, as: UTF8.self))
+      }
+      guard let demonstration else {
+        throw Refusal(
+          kind: .simulator, description: "the first observe of a demonstration needs the array 'model' of uint8")
+      }
+      let seen = try restoring.observe(state(in: request), of: try episode(request.header), as: demonstration)
+      (observation, expert) = (nil, nil)
+      var answer = WireAnswer()
+      answer.instruction = seen.instruction
+      return WireMessage(answer, arrays(of: seen))
     case .close: return WireMessage(WireAnswer())
     }
+  }
+
+  private func state(in request: WireMessage<WireRequest>) throws -> [Double] {
+    guard case .float64(let state) = request["state"]?.values else {
+      let call = request.header.call.rawValue
+      throw Refusal(kind: .simulator, description: "'\(call)' needs the array 'state' of float64")
+    }
+    return state
   }
 
   private func unable(_ what: String) -> Refusal {
@@ -180,6 +205,7 @@ public final class EnvironmentServer {
     var capabilities: [String] = environment is any ExpertProviding ? ["expert"] : []
     if environment is any EpisodeRecording { capabilities.append("state") }
     if environment is any StateRestoring { capabilities.append("restore") }
+    if (environment as? any StateRestoring)?.readsModels == true { capabilities.append("observe") }
     if environment is any RealTimeEnvironment { capabilities.append("hold") }
     if environment is any TeleoperatedEnvironment { capabilities.append("teleoperation") }
     answer.capabilities = capabilities

@@ -20,6 +20,8 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   private var watch: FrameWatch
   private var isRunning = false
   private var stateWidth: Int?
+  /// The demonstration whose states the process is asked for.
+  private var observedDemonstration: (episode: EpisodeSpec, description: EpisodeDescription)?
   private var hasFailed = false
   /// Seconds for the answer to a step, where that is not the deadline of other calls.
   var stepDeadline: Double?
@@ -153,6 +155,33 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     return try begin(WireRequest(.restore, of: episode), [WireArray("state", .float64(state))])
   }
 
+  public var readsModels: Bool { has("observe") }
+
+  public func observe(
+    _ state: [Double], of episode: EpisodeSpec, as description: EpisodeDescription
+  ) throws -> Observation {
+    guard readsModels else { return try restore(state, of: episode) }
+    try check(episode)
+    try startIfNeeded()
+    isRunning = false
+    var request = WireRequest(.observe, of: episode)
+    var arrays = [WireArray("state", .float64(state))]
+    if observedDemonstration.map({ $0 != (episode, description) }) ?? true {
+      // What is no JSON says nothing to the adapter either.
+      request.metadata = (try? Setting(json: description.metadata)).map(FreeOptions.init) ?? FreeOptions()
+      arrays.append(WireArray("model", .uint8(Array(description.model.utf8))))
+      watch.begin()
+    }
+    observedDemonstration = nil
+    let message = try ask(request, arrays)
+    let observation = try understood(.observe) {
+      if let words = message.header.instruction { instruction = words }
+      return try observed(message)
+    }
+    observedDemonstration = (episode, description)
+    return observation
+  }
+
   public func expert(seed: UInt64, noise: Double) -> (any Behavior)? {
     isRunning && facts.capabilities.contains("expert") ? ProcessExpert(self, seed: seed, noise: noise) : nil
   }
@@ -193,9 +222,8 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
 
   private func begin(_ request: WireRequest, _ arrays: [WireArray] = []) throws -> Observation {
     (isRunning, stateWidth, clippedSteps) = (false, nil, 0)
-    // One that has ended between two episodes has cost none.
-    if process?.hasEnded == true { process = nil }
-    if process == nil { try start() }
+    try startIfNeeded()
+    observedDemonstration = nil
     let message = try ask(request, arrays)
     watch.begin()
     let observation = try understood(request.call) {
@@ -215,9 +243,15 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     return observation
   }
 
+  /// One that has ended between two episodes has cost none.
+  private func startIfNeeded() throws {
+    if process?.hasEnded == true { process = nil }
+    if process == nil { try start() }
+  }
+
   /// Starts a process and asks what it is.
   private func start() throws {
-    hasFailed = false
+    (hasFailed, observedDemonstration) = (false, nil)
     do {
       process = try EnvironmentProcess(command, options, log: EnvironmentLogs.next(kind))
     } catch let error as ChildProcess.StartFailure {

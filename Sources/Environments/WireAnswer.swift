@@ -3,7 +3,7 @@ import Imitation
 /// The header of a request.
 package struct WireRequest: Codable, Sendable {
   package enum Call: String, Codable, Sendable {
-    case hello, reset, step, expert, teleoperate, hold, state, restore, close
+    case hello, reset, step, expert, teleoperate, hold, state, restore, observe, close
   }
 
   package var call: Call
@@ -15,6 +15,8 @@ package struct WireRequest: Codable, Sendable {
   package var seed: UInt64?
   package var pool: ScenePool?
   package var noise: Double?
+  /// What is recorded of a demonstration: RoboCasa's `ep_meta`. Only with its first state.
+  package var metadata: FreeOptions?
 
   package init(_ call: Call) { self.call = call }
 

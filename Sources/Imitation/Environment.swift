@@ -163,10 +163,23 @@ public protocol StateRestoring: EpisodeRecording {
   func restore(_ state: [Double], of episode: EpisodeSpec) throws -> Observation
   /// Whether it can: one in another process says so only when it runs.
   var canRestore: Bool { get }
+  /// What is sensed in a state of a demonstration, which may be another's recording; nothing runs from there.
+  ///
+  /// - Parameters:
+  ///   - episode: of which the demonstration is; where its seed is not known, the scene is that of the description's model.
+  ///   - description: what is recorded of the demonstration.
+  /// - Throws: as `restore`.
+  func observe(_ state: [Double], of episode: EpisodeSpec, as description: EpisodeDescription) throws -> Observation
+  /// Whether `observe` makes the scene of a description's model, so that the episode's seed does not matter.
+  var readsModels: Bool { get }
 }
 
 extension StateRestoring {
   public var canRestore: Bool { true }
+  public var readsModels: Bool { false }
+  public func observe(
+    _ state: [Double], of episode: EpisodeSpec, as description: EpisodeDescription
+  ) throws -> Observation { try restore(state, of: episode) }
 }
 
 /// A kind of environment that a recipe can name and a catalog can make.

@@ -285,17 +285,27 @@ class Kitchen:
 
     def __init__(self, name, **arguments):
         self.name, self.arguments, self.taken = name, arguments, []
-        gripper = types.SimpleNamespace(current_action=np.zeros(2))
+        gripper = types.SimpleNamespace(current_action=np.zeros(2), dof=1, format_action=lambda action: None)
         self.robots = [types.SimpleNamespace(
             gripper={"right": gripper}, composite_controller=types.SimpleNamespace(_action_split_indexes=self.places))]
         self.sim = types.SimpleNamespace(
             model=types.SimpleNamespace(camera_names=["robot0_eye_in_hand"], get_xml=lambda: "<mujoco/>"),
             get_state=lambda: self.state, set_state_from_flattened=lambda values: setattr(self, "state", values.copy()),
-            forward=lambda: None)
+            forward=lambda: None, reset=lambda: None)
+        self.described, self.loaded = None, []
 
     def reset(self):
         self.state, self.scene = self.rng.normal(size=21), self.rng.integers(0, 12, 2)
         return self._get_observations(force_update=True)
+
+    def set_ep_meta(self, meta):
+        self.described = meta
+
+    def edit_model_xml(self, model):
+        return model + " edited"
+
+    def reset_from_xml_string(self, model):
+        self.loaded.append(model)
 
     def get_ep_meta(self):
         things = [{"name": "distractor", "info": {"cat": "mug"}}, {"name": "obj", "info": {"cat": "apple"}}]
@@ -355,6 +365,41 @@ class RoboCasaTests(unittest.TestCase):
         self.assertEqual(adapter.world.arguments["obj_instance_split"], "A")
         self.assertNotIn(9, adapter.world.arguments["style_ids"])
         self.assertNotIn(10, adapter.world.arguments["style_ids"])
+
+    def test_recorded_states_are_seen_in_their_own_kitchen(self):
+        adapter, hello = self.begin("0.2.0")
+        self.assertIn("observe", hello["capabilities"])
+        server = wire._Server(adapter, None, None)
+
+        def observe(state, **demonstration):
+            arrays = {"state": state}
+            if demonstration:
+                arrays["model"] = np.frombuffer(demonstration.pop("model").encode(), np.uint8)
+            return server.call({"call": "observe", "task": "OpenDrawer", "seed": 0, **demonstration}, arrays)
+
+        state = np.arange(21.0)
+        answer, seen = observe(state, model="<drawers/>", metadata={"lang": "open it", "layout_id": 3})
+        kitchen = adapter.world
+        self.assertEqual((answer, kitchen.described["layout_id"], kitchen.loaded), ({"instruction": "open it"}, 3, ["<drawers/> edited"]))
+        np.testing.assert_array_equal(seen["obs/robot0_base_pos"], state[:3])
+        # The hand's last command, which ours have at their end, is nothing to see.
+        _, seen = observe(np.append(state + 1, [0, 0]))
+        np.testing.assert_array_equal(seen["obs/robot0_base_pos"], state[:3] + 1)
+        self.assertIs(adapter.world, kitchen)
+        with self.assertRaisesRegex(wire.Problem, "a state has 20 values, the demonstration's model 21"):
+            observe(state[:20])
+        observe(state, model="", metadata={})
+        self.assertEqual((adapter.world.described, len(kitchen.loaded)), ({}, 1))
+        observe(state, model="", metadata={"lang": "open it"})
+        adapter.reset("OpenDrawer", 0, "training")
+        self.assertEqual((adapter.world, adapter.world.described), (kitchen, {}))
+
+    def test_bases_turn_as_their_quaternions(self):
+        adapter, _ = self.begin("0.2.0")
+        half = np.sqrt(0.5)
+        for quaternion, turned in (([0, 0, half, half], [0, 1, 0]), ([0, half, 0, half], [0, 0, -1]), ([half, 0, 0, half], [1, 0, 0])):
+            adapter.seen = {"robot0_base_quat": quaternion, "robot0_base_pos": np.zeros(3)}
+            np.testing.assert_allclose(adapter.base()[1] @ [1, 0, 0], turned, atol=1e-12)
 
     def test_a_seed_is_an_episode(self):
         adapter, _ = self.begin("0.2.0")

@@ -18,6 +18,14 @@ struct Record: Verb {
   @OptionGroup var choice: TaskChoice
   @Option(name: .customLong("set"), help: "Change a value of the recipe: path.to.key=value.") var changes: [String] = []
   @Option(help: "Demonstrations a task; as many as the split's filter key says when left out.") var episodes: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Go on for so many steps after the one that solves the task.",
+      discussion: """
+        For tasks whose success is a distance: the expert goes on toward its goal, and a policy that stops a little short still succeeds. Where \
+        the expert stands still after success, policies learn to stop before it.
+        """))
+  var afterSuccess = 0
   @OptionGroup var workers: WorkerOptions
   @Flag(
     help:
@@ -27,6 +35,7 @@ struct Record: Verb {
 
   func validate() throws {
     try requirePositive(("episodes", episodes))
+    guard (0...10_000).contains(afterSuccess) else { throw ValidationError("--after-success must be from 0 to 10000") }
     guard (recipe == nil) == (output != nil) else {
       throw ValidationError("either a recipe, or --output FILE with --environment NAME:TASK and --episodes")
     }
@@ -43,13 +52,11 @@ struct Record: Verb {
     defer { plan.finish() }
     let (arguments, schema, robot) = try facts(plan)
     for (task, arguments) in zip(plan.tasks, arguments) {
-      let path = try plan.path(task)
-      if try isThere(path, plan, arguments) { continue }
-      if let robot {
-        try recordLed(task, to: path, plan, robot, arguments, schema)
-      } else {
-        try record(task, to: path, plan, arguments, schema)
-      }
+      let file = RecordedFile(
+        task: task, path: try plan.path(task), plan: plan, arguments: arguments, schema: schema,
+        afterSuccess: afterSuccess, replace: replace)
+      if try file.isThere() { continue }
+      try robot.map { try file.record(ledOn: $0) } ?? file.record()
     }
   }
 
@@ -75,74 +82,5 @@ struct Record: Verb {
       choice.recipe(recipe, changes: environment.changes(to: own, catalog) + task + changes, place: place),
       episodes: episodes,
       workers: workers, place: place, catalog: catalog)
-  }
-
-  /// Whether a file has a split of `count` demonstrations.
-  /// - Throws: `CommandFailure` when another file would have to be replaced.
-  private func isThere(_ path: String, _ plan: CollectionPlan, _ arguments: String) throws -> Bool {
-    guard FileManager.default.fileExists(atPath: path) else { return false }
-    let file: DemonstrationFile
-    do {
-      file = try DemonstrationFile(path: path)
-      try plan.requireSplit(of: file)
-    } catch _ where replace {
-      return false
-    } catch let error as HDF5Error {
-      throw CommandFailure("\(error); or --replace records again")
-    }
-    let isAlike = (try? file.hdf5.text(of: "data", "env_args")) == arguments
-    if !isAlike, replace { return false }
-    tell("\(file.demos.count) demonstrations in \(path)")
-    if !isAlike {
-      tell(
-        "note: \(path): recorded with other simulator settings than the recipe's evaluation has; --replace records again"
-      )
-    }
-    return true
-  }
-
-  /// Where the parts of a file are kept.
-  private func store(of path: String, _ plan: CollectionPlan, _ arguments: String) throws -> EpisodeStore {
-    let folder = path.parentFolder
-    try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
-    return try EpisodeStore(
-      folder: path + ".parts", identity: "record\nseed \(plan.seed)\n\(arguments)", replacing: replace)
-  }
-
-  /// As `record`, with a person for the expert.
-  private func recordLed(
-    _ task: String, to path: String, _ plan: CollectionPlan, _ robot: any RealTimeEnvironment, _ arguments: String,
-    _ schema: DemonstrationSchema
-  ) throws {
-    let store = try store(of: path, plan, arguments)
-    let recording = OperatorRecording(
-      robot, task: try robot.spec.task(task), horizon: try plan.horizon(task), store: store, count: plan.count,
-      seed: plan.seed, plan.interruption)
-    guard try recording.run() else {
-      let kept = plan.count - store.missing(of: plan.count).count
-      throw CommandFailure("\(kept) of \(plan.count) recorded, in \(store.folder); the same command goes on")
-    }
-    try store.assemble(
-      Array(0..<plan.count), to: path, environmentArguments: arguments, schema: schema, seed: plan.seed)
-    tell("\(plan.count) demonstrations in \(path)")
-  }
-
-  private func record(
-    _ task: String, to path: String, _ plan: CollectionPlan, _ arguments: String, _ schema: DemonstrationSchema
-  ) throws {
-    let seed = plan.seed
-    let horizon = try plan.horizon(task)
-    let store = try store(of: path, plan, arguments)
-    let collected = try plan.collect("record \(task)", count: plan.count, in: store) { failed, _ in
-      failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
-    } request: { attempt in
-      .record(
-        .init(
-          task: task, number: attempt, seed: EpisodeResult.seed(seed, task: "record/\(task)", episode: attempt),
-          horizon: horizon, store: store.folder))
-    }
-    try store.assemble(collected.kept, to: path, environmentArguments: arguments, schema: schema, seed: seed)
-    collected.bar.finish(
-      note: collected.failed == 0 ? path : "\(path), the expert failed \(collected.failed) times")
   }
 }

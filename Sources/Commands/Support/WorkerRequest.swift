@@ -10,14 +10,16 @@ enum WorkerRequest: Codable, Sendable {
     var number: Int
     var seed: UInt64
     var horizon: Int
+    /// Steps that are kept after the one that solves the task.
+    var afterSuccess = 0
     var store: String
   }
 
   case record(Attempt)
   /// From these demonstrations of a file.
   case generate(Attempt, source: String, demos: [String], settings: DemonstrationGenerator.Settings)
-  /// The images of a generated demonstration, whose states are in a file.
-  case draw(task: String, number: Int, states: String, store: String)
+  /// What is seen in the states of a file's demonstration.
+  case draw(task: String, demo: String, number: Int, states: String, store: String)
 }
 
 enum WorkerResponse: Codable, Sendable {
@@ -88,7 +90,8 @@ final class Workbench {
       case .record(let attempt): try record(attempt, progress)
       case .generate(let attempt, let source, let demos, let settings):
         try generate(attempt, from: source, demos, settings, progress)
-      case .draw(let task, let number, let states, let store): try draw(task, number, states, store, progress)
+      case .draw(let task, let demo, let number, let states, let store):
+        try draw(task, demo, number, states, store, progress)
       }
     }
   }
@@ -126,11 +129,16 @@ final class Workbench {
       var episode = RecordedEpisode(actionWidth: simulator.spec.actions.count, description: simulator.description)
       episode.seed = attempt.seed
       var (observation, solved, isOver) = (first, false, false)
-      // The last step is the one that solves it. Rows of standing still behind it would teach a policy to stop just short.
-      while !isOver, episode.length < attempt.horizon {
+      // Unless more is asked for, the last step is the one that solves it: rows of standing still behind it would teach a policy to
+      // stop just short.
+      var left = attempt.afterSuccess
+      while !isOver, solved || episode.length < attempt.horizon {
         let step = try episode.take(expert.action(for: observation), seeing: observation, in: simulator)
         progress()
-        (observation, solved, isOver) = (step.observation, step.success, step.isLast)
+        observation = step.observation
+        solved = solved || step.success
+        isOver = step.terminated || step.truncated || solved && left == 0
+        if solved { left -= 1 }
       }
       return (episode, solved)
     }
@@ -160,17 +168,27 @@ final class Workbench {
   }
 
   private func draw(
-    _ task: String, _ number: Int, _ states: String, _ store: String, _ progress: () -> Void
+    _ task: String, _ demo: String, _ number: Int, _ states: String, _ store: String, _ progress: () -> Void
   ) throws -> WorkerResponse {
     let simulator = try simulator(drawing: true).restoring()
     let file = try HDF5File(forReading: states)
-    let steps = try EpisodeStore(opened: store).redraw("data/demo_\(number)", of: file, at: number) { seed, states in
-      try states.map { state in
-        progress()
-        return try simulator.restore(state, of: EpisodeSpec(task: task, seed: seed, pool: .training))
+    return try attempting(in: simulator) {
+      do {
+        let steps = try EpisodeStore(opened: store).redraw("data/\(demo)", of: file, at: number) {
+          seed, description, states in
+          let episode = EpisodeSpec(task: task, seed: seed ?? 0, pool: .training)
+          return try states.map { state in
+            progress()
+            return try simulator.observe(state, of: episode, as: description)
+          }
+        }
+        return .recorded(steps: steps)
+      } catch let error as ProcessEnvironmentError {
+        return .broke("\(demo): \(error)")
       }
+    } failed: {
+      if case .broke = $0 { true } else { false }
     }
-    return .recorded(steps: steps)
   }
 }
 

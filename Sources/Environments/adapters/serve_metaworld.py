@@ -2,7 +2,7 @@
 
     pip install metaworld==3.1.1 mujoco==3.3.0 packaging
 
-Options: cameras [corner, gripperPOV], image_size 128, offsamples 0, shadowsize 1024, shadows true, reflections true.
+Options: cameras [corner, gripperPOV], image_size 128, offsamples 0, shadowsize 1024, shadows true, reflections true, depth false.
 An action is what Meta-World takes: three steps of the hand, +1 is 1 cm, and the fingers' effort; 80 a second (5 steps of 2.5 ms).
 Meta-World's corner cameras hang upside down: their images are turned by 180 degrees.
 """
@@ -96,10 +96,11 @@ class MetaWorld(wire.Adapter):
             "versions": wire.versions("metaworld", "mujoco", "gymnasium", "numpy"),
             "tasks": [{"name": name, "group": name.split("-")[0], "horizon": 500} for name in self.kinds],
             "action": {
-                "dimensions": [{"name": "hand_x", **step}, {"name": "hand_y", **step}, {"name": "hand_z", **step},
+                "dimensions": [{"name": "arm_x", **step}, {"name": "arm_y", **step}, {"name": "arm_z", **step},
                                {"name": "gripper", "unit": "-1 open, +1 close", "low": -1, "high": 1}],
                 "control_hertz": 80,
-                "control": "mocap position, step in the world frame",
+                # The world's frame is the base's.
+                "control": "mocap position, step in the base frame",
             },
             "observations": {
                 "images": self.drawing.images(self.cameras),
@@ -109,6 +110,8 @@ class MetaWorld(wire.Adapter):
                     # Position and orientation of two objects. The order of a quaternion's values differs from task to task.
                     "object": wire.vector(14, "m, 1", "world"),
                     "goal_pos": wire.vector(3, "m", "world"),
+                    **({"robot0_base_to_eef_pos": wire.vector(3, "m", "robot base")} if self.drawing.depth else {}),
+                    **self.drawing.vectors(self.cameras),
                 },
             },
             "arguments": {"control_freq": 80, "camera_names": self.cameras, **self.drawing.arguments},
@@ -163,18 +166,20 @@ class MetaWorld(wire.Adapter):
                                     "terminated": bool(terminated), "truncated": bool(truncated)}
 
     def observation(self):
+        data = self.world.data
         seen = {"robot0_eef_pos": self.flat[:3], "robot0_gripper_opening": self.flat[3:4], "object": self.flat[4:18],
                 "goal_pos": self.world._target_pos}
-        for camera in self.cameras:
-            seen[camera + "_image"] = self.image(camera)
-        return seen
+        base = self.base() if self.drawing.depth else None
+        if base:
+            seen["robot0_base_to_eef_pos"] = base[1].T @ (self.flat[:3] - base[0])
+        # A camera's own upwards, seen from the world: below the horizon when it hangs upside down.
+        turned = [camera for camera in self.cameras if data.camera(camera).xmat[7] < -0.1]
+        return {**seen, **self.drawing.seen(data, self.cameras, base, turned)}
 
-    def image(self, camera):
-        data = self.world.data
-        image = self.drawing.image(data, camera)
-        # The camera's own upwards, seen from the world: below the horizon when it hangs upside down.
-        upwards = data.camera(camera).xmat[7]
-        return np.rot90(image, 2) if upwards < -0.1 else image
+    def base(self):
+        """The robot's base in the world: (position, rotation)."""
+        body = self.world.data.body("base")
+        return body.xpos, body.xmat.reshape(3, 3)
 
     def expert(self, seed, noise):
         if self.script is None:

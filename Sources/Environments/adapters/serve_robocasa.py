@@ -13,7 +13,7 @@ RoboCasa and the robosuite that 1.0 needs come from their repositories, without 
 
 Options: tasks (all that have demonstrations), robot PandaOmron (PandaMobile is the same by its older name), dimensions 12 (or 7:
 the base stands still), cameras [robot0_agentview_left, robot0_agentview_right, robot0_eye_in_hand], image_size 128, offsamples,
-shadowsize (the model's, as in the demonstrations), shadows true, reflections true, generative_textures false,
+shadowsize (the model's, as in the demonstrations), shadows true, reflections true, depth false, generative_textures false,
 randomize_cameras false, layout_and_style_ids and obj_instance_split (instead of a pool's own).
 
 The evaluation pool of 0.2 is the protocol's: five pairs of layout and style, objects of split B. Its training pool has the other
@@ -118,9 +118,10 @@ class RoboCasa(worlds.RobosuiteAdapter):
             "action": {"dimensions": [{"name": name, "unit": unit, "low": -1, "high": 1} for name, unit in ACTION[: self.width]],
                        "control_hertz": 20, "control": "operational space, step in the base frame"},
             "observations": {"images": self.drawing.images(self.cameras),
-                             "vectors": {key: wire.vector(*about) for key, about in VECTORS.items()}},
+                             "vectors": {**{key: wire.vector(*about) for key, about in VECTORS.items()},
+                                         **self.drawing.vectors(self.cameras)}},
             "arguments": {**self.common, "pools": self.pools, "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["state", "restore"],
+            "capabilities": ["state", "restore", "observe"],
         }
 
     def load(self):
@@ -176,7 +177,14 @@ class RoboCasa(worlds.RobosuiteAdapter):
             tasks.append({"name": task, "group": group, "horizon": about["horizon"]})
         return tasks
 
-    def begin(self, task, seed, pool):
+    def begin_demonstration(self, task, seed, pool, model, metadata):
+        """Things, textures and cameras are as a demonstration's `ep_meta` says; its model has all that is drawn."""
+        self.begin(task, seed, pool, metadata)
+        if model:
+            self.play(model)
+        return {"instruction": metadata.get("lang", "")}
+
+    def begin(self, task, seed, pool, metadata=None):
         wire.choose("task", [task], self.names)
         number = wire.simulator_seed(self.names[task], seed, pool)
         if self.made != (task, pool):
@@ -191,6 +199,8 @@ class RoboCasa(worlds.RobosuiteAdapter):
         self.world.rng = np.random.default_rng(number)
         np.random.seed(number)
         random.seed(number)
+        # What a demonstration's kitchen is made by; nothing for one of its own.
+        self.world.set_ep_meta(metadata or {})
         with wire.working(300):
             self.seen = self.world.reset()
         self.robot = self.world.robots[0]
@@ -216,6 +226,14 @@ class RoboCasa(worlds.RobosuiteAdapter):
         success = bool(self.world._check_success())
         # RoboCasa's own reward is always 0.
         return self.observation(), {"reward": float(success), "success": success}
+
+    def base(self):
+        """As RoboCasa's own sensors have it."""
+        x, y, z, w = self.seen["robot0_base_quat"]
+        columns = [[1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)],
+                   [2 * (x * y - z * w), 1 - 2 * (x * x + z * z), 2 * (y * z + x * w)],
+                   [2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)]]
+        return self.seen["robot0_base_pos"], np.array(columns).T
 
     def placed(self, action):
         """The values at the places where the controller of this version has its parts; the mode is the last."""

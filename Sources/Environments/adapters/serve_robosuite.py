@@ -4,7 +4,7 @@ and put the can away.
     pip install robosuite==1.5.2 mujoco==3.3.1
 
 Options: tasks (all), robot Panda, control delta | absolute, frame world | base, cameras [agentview, robot0_eye_in_hand],
-image_size 84, offsamples 0, shadowsize 1024, shadows true, reflections true, lite_physics false, reward_shaping true.
+image_size 84, offsamples 0, shadowsize 1024, shadows true, reflections true, depth false, lite_physics false, reward_shaping true.
 Robomimic's data was recorded with the defaults of control, frame and lite_physics. Robosuite calls the same tasks by longer
 names; both are known. With a single one in `tasks`, observations have `object`, as robomimic has it: its width is the task's.
 An action is the hand's step, +1 is 5 cm or 0.5 rad about an axis, or with `absolute` its goal; then the fingers. 20 a second.
@@ -72,6 +72,7 @@ class Robosuite(worlds.RobosuiteAdapter):
         self.has_object = len(tasks) == 1
         if self.has_object:
             vectors["object"] = wire.vector(len(seen["object-state"]), frame="world")
+        vectors |= self.geometry()
         return {
             "name": "robosuite",
             "versions": wire.versions("robosuite", "mujoco", "numpy", "scipy"),
@@ -81,7 +82,7 @@ class Robosuite(worlds.RobosuiteAdapter):
                        "control": f"OSC_POSE, {self.control}, in the frame of the {self.frame}"},
             "observations": {"images": self.drawing.images(self.cameras), "vectors": vectors},
             "arguments": {**self.arguments, "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["state", "restore"] + ["expert"] * any(task in WITH_EXPERT for task in tasks),
+            "capabilities": ["state", "restore", "observe"] + ["expert"] * any(task in WITH_EXPERT for task in tasks),
         }
 
     def dimensions(self):

@@ -83,6 +83,14 @@ class Adapter:
         """Puts the episode that the three fix into a state. Returns what `reset` returns."""
         raise Problem("simulator", "this adapter restores no state")
 
+    def observe(self, task, seed, pool, state, demonstration):
+        """Looks at a state of a demonstration, which may be another's recording. Returns (observation, answer) as `reset` does.
+
+        `demonstration` has its `model` (MJCF or empty) and `metadata`, and is None while it is the same as in the call before.
+        What follows is another `observe` or a `reset`.
+        """
+        raise Problem("simulator", "this adapter observes no demonstrations")
+
     def close(self):
         """Ends: a simulator is freed, a robot stopped."""
 
@@ -221,6 +229,10 @@ class _Server:
         if call == "restore":
             pool = header.get("pool", "training")
             return self.observed(BEGUN, *self.adapter.restore(header["task"], header["seed"], pool, arrays["state"].copy()))
+        if call == "observe":
+            about = {"model": bytes(arrays["model"]).decode(), "metadata": header.get("metadata") or {}} if "model" in arrays else None
+            pool = header.get("pool", "training")
+            return self.observed({}, *self.adapter.observe(header["task"], header["seed"], pool, arrays["state"].copy(), about))
         raise Problem("simulator", f"unknown call {call!r}")
 
     def observed(self, usual, observation, answer):

@@ -12,6 +12,7 @@ VECTORS = {
     "robot0_joint_pos": (7, "rad", None, None),
     "robot0_joint_vel": (7, "rad/s", None, None),
 }
+TO_HAND = "robot0_base_to_eef_pos"
 # What the hand's step of 1 is: m, rad.
 STEP = np.array([0.05] * 3 + [0.5] * 3)
 ARM = [{"name": f"arm_{turn}{axis}", "unit": unit, "low": -1, "high": 1}
@@ -35,9 +36,21 @@ class RobosuiteAdapter(wire.Adapter):
 
     def observation(self):
         seen = {key: self.seen[key] for key in self.vectors}
-        for camera in self.cameras:
-            seen[camera + "_image"] = self.drawing.image(self.world.sim.data._data, camera)
+        base = self.base() if self.drawing.depth else None
+        if base and TO_HAND not in seen:
+            seen[TO_HAND] = base[1].T @ (np.asarray(self.seen["robot0_eef_pos"]) - base[0])
+        if self.cameras:
+            seen.update(self.drawing.seen(self.world.sim.data._data, self.cameras, base))
         return seen
+
+    def base(self):
+        """The robot's base in the world: (position, rotation)."""
+        data, name = self.world.sim.data, self.world.robots[0].robot_model.root_body
+        return data.get_body_xpos(name), data.get_body_xmat(name).reshape(3, 3)
+
+    def geometry(self):
+        """The depths, the calibrations and the hand's place among them, of the hello."""
+        return {TO_HAND: wire.vector(3, "m", "robot base"), **self.drawing.vectors(self.cameras)} if self.drawing.depth else {}
 
     def delta(self, way, rotation, closes):
         """A step of the hand, m and rad, as an action."""
@@ -56,6 +69,37 @@ class RobosuiteAdapter(wire.Adapter):
             self.gripper.current_action = state[count:]
         self.place(state[:count])
         return self.observation(), answer
+
+    def observe(self, task, seed, pool, state, demonstration):
+        answer = {}
+        if demonstration is not None:
+            with wire.working(300):
+                answer = self.begin_demonstration(task, seed, pool, **demonstration)
+        count = self.world.sim.get_state().flatten().size
+        # Ours end with what the fingers were asked to do last, which nobody sees.
+        if state.size not in (count, count + self.gripper.current_action.size):
+            raise wire.Problem("simulator", f"a state has {state.size} values, the demonstration's model {count}: it is of another one")
+        self.place(state[:count])
+        return self.observation(), answer
+
+    def begin_demonstration(self, task, seed, pool, model, metadata):
+        """Makes the world of a demonstration: of its model if there is one, else of its seed. Returns its instruction."""
+        _, answer = self.reset(task, seed, pool)
+        if model:
+            self.play(model)
+        return {"instruction": answer["instruction"]}
+
+    def play(self, model):
+        """Puts a recorded model into the place of the world's, as robomimic and RoboCasa do when they play demonstrations back."""
+        self.world.reset_from_xml_string(self.edited(model))
+        self.world.sim.reset()
+        # The fingers' last command has its lasting shape only after their first action.
+        self.gripper.format_action(np.zeros(self.gripper.dof))
+        self.show()
+
+    def edited(self, model):
+        """A model whose files are where they are on this machine."""
+        return self.world.edit_model_xml(model)
 
     def place(self, state):
         """Puts the world into a state and looks at it."""
