@@ -43,13 +43,19 @@ extension DemonstrationFile {
     return DemonstrationFile.robosuite(arguments, width: width)
   }
 
-  /// What `actions` mean where only `env_args` says so: it is lost when those are others.
-  func derivedActionSchema() throws -> [String: ActionSchema] {
+  /// The attribute for files where only `env_args` says what actions mean, or nothing does: null then. Nil where it is there.
+  func derivedActionSchemas() throws -> String? {
     let known: [String: ActionSchema?]? = try attribute(DemonstrationFile.actionAttribute)
-    guard known == nil, let demo = demos.first, let width = try file(of: demo).shape(array("actions", of: demo)).last
-    else { return [:] }
-    let schema = try actionSchema(of: "actions", width: width)
-    return schema == .unknown(width: width) ? [:] : ["actions": schema]
+    guard known == nil, let demo = demos.first else { return nil }
+    var schemas: [String: ActionSchema?] = ["actions": Optional<ActionSchema>.none]
+    for key in ["actions", "actions_abs"] where file(of: demo).exists(array(key, of: demo)) {
+      guard let width = try file(of: demo).shape(array(key, of: demo)).last else { continue }
+      let schema = try actionSchema(of: key, width: width)
+      if schema != .unknown(width: width) { schemas.updateValue(schema, forKey: key) }
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(schemas), as: UTF8.self)
   }
 
   /// What low-dimensional observations mean, as far as the file says.

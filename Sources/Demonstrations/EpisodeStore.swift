@@ -82,7 +82,7 @@ package struct EpisodeStore: Sendable {
     let rows = try file.shape("\(demo)/states")[0]
     let width = values.count / max(1, rows)
     let states = (0..<rows).map { Array(values[$0 * width..<($0 + 1) * width]) }
-    func text(_ name: String) -> String { ((try? file.textIfPresent(of: demo, name)) ?? nil) ?? "" }
+    func text(_ name: String) throws -> String { try file.textIfPresent(of: demo, name) ?? "" }
     let seen = try draw(
       (try? file.integer(of: demo, "seed")).flatMap { UInt64(exactly: $0) },
       EpisodeDescription(metadata: text("ep_meta"), model: text("model_file")), states)
@@ -92,8 +92,9 @@ package struct EpisodeStore: Sendable {
       try new.createGroup("episode", like: file, demo)
       // What was seen after each step would be of the old observations.
       for part in try file.children(demo) where part != "obs" && part != "next_obs" {
-        try new.copy("\(demo)/\(part)", from: file, as: "episode/\(part)")
+        try new.copyTree("\(demo)/\(part)", from: file, as: "episode/\(part)")
       }
+      try new.setInteger(rows, of: "episode", "num_samples")
       try new.writeObservations(of: episode, "episode")
     }
     return rows
@@ -131,7 +132,11 @@ package struct EpisodeStore: Sendable {
       }
       try file.setInteger(total, of: "data", "total")
       try file.setText(environmentArguments, of: "data", "env_args")
-      try file.write(DemonstrationSchema(actions: source.derivedActionSchema(), observations: observations))
+      try file.write(DemonstrationSchema(observations: observations))
+      // What the new `env_args` say is of who observes, not of who acted.
+      if let actions = try source.derivedActionSchemas() {
+        try file.setText(actions, of: "data", DemonstrationFile.actionAttribute)
+      }
     }
     try? FileManager.default.removeItem(atPath: folder)
   }

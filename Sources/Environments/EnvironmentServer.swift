@@ -130,9 +130,7 @@ public final class EnvironmentServer {
       guard let restoring = environment as? any StateRestoring else { throw unable("restores no state") }
       return try begun(restoring.restore(state(in: request), of: try episode(request.header)))
     case .observe:
-      guard let restoring = environment as? any StateRestoring, restoring.readsModels else {
-        throw unable("observes no demonstrations")
-      }
+      guard let restoring = environment as? any StateRestoring else { throw unable("observes no demonstrations") }
       if case .uint8(let model) = request["model"]?.values {
         demonstration = EpisodeDescription(
           metadata: (request.header.metadata ?? FreeOptions()).setting.json,
@@ -204,8 +202,9 @@ public final class EnvironmentServer {
         }))
     var capabilities: [String] = environment is any ExpertProviding ? ["expert"] : []
     if environment is any EpisodeRecording { capabilities.append("state") }
-    if environment is any StateRestoring { capabilities.append("restore") }
-    if (environment as? any StateRestoring)?.readsModels == true { capabilities.append("observe") }
+    if let restoring = environment as? any StateRestoring {
+      capabilities += ["restore", "observe"] + (restoring.readsModels ? ["models"] : [])
+    }
     if environment is any RealTimeEnvironment { capabilities.append("hold") }
     if environment is any TeleoperatedEnvironment { capabilities.append("teleoperation") }
     answer.capabilities = capabilities

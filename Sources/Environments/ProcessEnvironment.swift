@@ -155,22 +155,24 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     return try begin(WireRequest(.restore, of: episode), [WireArray("state", .float64(state))])
   }
 
-  public var readsModels: Bool { has("observe") }
+  public var readsModels: Bool { has("observe") && has("models") }
 
   public func observe(
     _ state: [Double], of episode: EpisodeSpec, as description: EpisodeDescription
   ) throws -> Observation {
-    guard readsModels else { return try restore(state, of: episode) }
+    let observes = has("observe")
+    guard observes || canRestore else { return try restore(state, of: episode) }
     try check(episode)
     try startIfNeeded()
     isRunning = false
-    var request = WireRequest(.observe, of: episode)
+    var request = WireRequest(observes ? .observe : .restore, of: episode)
     var arrays = [WireArray("state", .float64(state))]
     if observedDemonstration.map({ $0 != (episode, description) }) ?? true {
-      // What is no JSON says nothing to the adapter either.
-      request.metadata = (try? Setting(json: description.metadata)).map(FreeOptions.init) ?? FreeOptions()
-      arrays.append(WireArray("model", .uint8(Array(description.model.utf8))))
       watch.begin()
+      if observes {
+        request.metadata = try metadata(description)
+        arrays.append(WireArray("model", .uint8(Array(description.model.utf8))))
+      }
     }
     observedDemonstration = nil
     let message = try ask(request, arrays)
@@ -180,6 +182,16 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     }
     observedDemonstration = (episode, description)
     return observation
+  }
+
+  private func metadata(_ description: EpisodeDescription) throws -> FreeOptions {
+    guard !description.metadata.isEmpty else { return FreeOptions() }
+    do {
+      return try FreeOptions(Setting(json: description.metadata), path: "ep_meta")
+    } catch {
+      throw ProcessEnvironmentError.refused(
+        environment: name, call: "observe", reason: "the demonstration's ep_meta is no JSON object: \(error)", log: nil)
+    }
   }
 
   public func expert(seed: UInt64, noise: Double) -> (any Behavior)? {

@@ -21,7 +21,7 @@
       }
       let made = try runner.run(
         ["observe", "blind.hdf5", "--environment", "kitchenette", "--output", "again.hdf5"] + settings)
-      #expect(made.status == 0, "\(made.errors)")
+      #expect(made.status == 0 && !made.errors.contains("note:"), "\(made.errors)")
       let (blind, seen, again) = try (
         HDF5File(forReading: runner.folder + "/blind.hdf5"), HDF5File(forReading: runner.folder + "/seen.hdf5"),
         HDF5File(forReading: runner.folder + "/again.hdf5")
@@ -74,7 +74,7 @@
               arrays[entry["name"]], body = body[: entry["bytes"]], body[entry["bytes"] :]
           if header["call"] == "hello":
               send({"protocol": 1, "name": "small", "tasks": [{"name": "six", "horizon": 9}],
-                    "action": {"dimensions": [{"name": "push"}]}, "capabilities": ["observe"],
+                    "action": {"dimensions": [{"name": "push"}]}, "capabilities": ["observe", "models"],
                     "observations": {"vectors": {"arm": {"width": 4, "unit": "m"}}}})
           elif header["call"] == "observe":
               if "model" in arrays:
@@ -129,6 +129,10 @@
       #expect(try arms(runner, "new.hdf5") == expected)
       let file = try DemonstrationFile(path: runner.folder + "/new.hdf5")
       #expect(try file.observationKeys("demo_0") == ["arm"])
+      // Nobody knew what the actions mean, and who observes does not know it either.
+      let actions = try file.actionSchema(of: "actions", width: 1)
+      #expect(actions == .unknown(width: 1))
+      #expect(try file.hdf5.text(of: "data", "action_schema") == "{\"actions\":null}")
       #expect(try file.hdf5.floats("data/demo_0/actions") == [0, 1, 2])
       #expect(try file.vectorSchemas()["arm"]?.unit == "m")
 
@@ -167,6 +171,16 @@
         #expect(refused.status != 0 && refused.errors.contains(complaint), "\(words): \(refused.errors)")
         #expect(!FileManager.default.fileExists(atPath: runner.folder + "/new.hdf5"))
       }
+      let other = try runner.run(
+        "record", "--environment", "kitchenette:OpenDrawer", "--episodes", "1", "--output", "drawer.hdf5", "--set",
+        "evaluation.simulator.cameras=[]")
+      #expect(other.status == 0, "\(other.errors)")
+      let closing = try runner.run(
+        "observe", "drawer.hdf5", "--environment", "kitchenette:CloseDrawer", "--output", "new.hdf5")
+      #expect(
+        closing.complaint.contains(
+          "its demonstrations are of OpenDrawer, not of CloseDrawer; leave out ':CloseDrawer'"),
+        "\(closing.errors)")
       let itself = try runner.run(
         "observe", "demos.hdf5", "--output", "demos.hdf5", "--replace", "--environment", "./small.py")
       #expect(itself.status == 1 && itself.complaint.contains("is demos.hdf5 itself"), "\(itself.errors)")

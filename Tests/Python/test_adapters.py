@@ -301,6 +301,9 @@ class Kitchen:
     def set_ep_meta(self, meta):
         self.described = meta
 
+    def update_state(self):
+        self.updates = getattr(self, "updates", 0) + 1
+
     def edit_model_xml(self, model):
         return model + " edited"
 
@@ -384,6 +387,8 @@ class RoboCasaTests(unittest.TestCase):
         np.testing.assert_array_equal(seen["obs/robot0_base_pos"], state[:3])
         # The hand's last command, which ours have at their end, is nothing to see.
         _, seen = observe(np.append(state + 1, [0, 0]))
+        # Water runs in the states in which the handle is turned.
+        self.assertEqual(kitchen.updates, 2)
         np.testing.assert_array_equal(seen["obs/robot0_base_pos"], state[:3] + 1)
         self.assertIs(adapter.world, kitchen)
         with self.assertRaisesRegex(wire.Problem, "a state has 20 values, the demonstration's model 21"):

@@ -116,7 +116,7 @@ struct GenerationJob {
       folder: path + ".parts", identity: "draw\n\(origin)\n\(arguments)",
       replacing: again || replacing)
     let collected = try plan.collect("draw \(task)", count: count, in: store) {
-      .draw(task: task, demo: "demo_\($0)", number: $0, states: states, store: store.folder)
+      .draw(task: task, demo: "demo_\($0)", number: $0, states: states, bySeed: true, store: store.folder)
     }
     try store.assemble(
       collected.kept, to: path, environmentArguments: arguments, schema: simulator.spec.recorded, seed: plan.seed,

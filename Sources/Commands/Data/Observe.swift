@@ -46,18 +46,19 @@ struct Observe: Verb {
       workers: workers, catalog: session.catalog)
     defer { plan.finish() }
     let simulator = try plan.simulator().restoring()
-    try check(source, plan, simulator)
-    let arguments = try simulator.arguments(task: task)
-    let store = try EpisodeStore(
-      folder: output + ".parts", identity: "observe\n\(try DigestCache().digest(file).sha256)\n\(arguments)",
-      replacing: replace)
     let names = Array(source.demos.prefix(plan.count))
+    let recorded = RecordedStates(
+      source: source, demos: names, simulator: simulator, arguments: try simulator.arguments(task: task))
+    try recorded.check(naming: environment.task)
+    let store = try EpisodeStore(
+      folder: output + ".parts", identity: recorded.identity(plan.evaluation.simulator), replacing: replace)
+    let bySeed = recorded.areOfThisSimulator
     let collected = try plan.collect("observe", count: plan.count, in: store) {
-      .draw(task: task, demo: names[$0], number: $0, states: file, store: store.folder)
+      .draw(task: task, demo: names[$0], number: $0, states: file, bySeed: bySeed, store: store.folder)
     }
     let places = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
     try store.assemble(
-      places, like: source, to: output, environmentArguments: arguments,
+      places, like: source, to: output, environmentArguments: recorded.arguments,
       observations: simulator.spec.recorded.observations)
     collected.bar.finish(note: output)
   }
@@ -65,24 +66,5 @@ struct Observe: Verb {
   private func settings(_ catalog: Catalog) throws -> [String] {
     let own = try environment.simulator(catalog, recipe: recipe)
     return ["evaluation.simulator=\(own.setting.json)"] + changes
-  }
-
-  /// Refuses demonstrations that have no states, or no scene that the simulator can make.
-  private func check(_ source: DemonstrationFile, _ plan: CollectionPlan, _ simulator: any StateRestoring) throws {
-    guard simulator.canRestore || simulator.readsModels else {
-      throw CommandFailure("\(simulator.spec.name) cannot be put into recorded states")
-    }
-    for demo in source.demos.prefix(plan.count) {
-      let (group, hdf5) = (source.group(demo), source.hdf5)
-      let states = hdf5.exists("\(group)/states") ? try hdf5.shape("\(group)/states") : []
-      guard states.count == 2, states[0] == (try source.length(demo)), states[1] > 0 else {
-        throw CommandFailure("\(file): \(demo) has no 'states' with one row for each action")
-      }
-      let hasModel = try simulator.readsModels && hdf5.textIfPresent(of: group, "model_file")?.isEmpty == false
-      guard hasModel || (try? hdf5.integer(of: group, "seed")) != nil else {
-        let model = simulator.readsModels ? "'model_file' or " : ""
-        throw CommandFailure("\(file): \(demo) has no \(model)'seed', so nothing says what its scene is")
-      }
-    }
   }
 }

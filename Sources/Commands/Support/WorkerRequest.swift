@@ -18,8 +18,8 @@ enum WorkerRequest: Codable, Sendable {
   case record(Attempt)
   /// From these demonstrations of a file.
   case generate(Attempt, source: String, demos: [String], settings: DemonstrationGenerator.Settings)
-  /// What is seen in the states of a file's demonstration.
-  case draw(task: String, demo: String, number: Int, states: String, store: String)
+  /// What is seen in the states of a file's demonstration, in the scene of its seed or else in that of its model.
+  case draw(task: String, demo: String, number: Int, states: String, bySeed: Bool, store: String)
 }
 
 enum WorkerResponse: Codable, Sendable {
@@ -90,8 +90,8 @@ final class Workbench {
       case .record(let attempt): try record(attempt, progress)
       case .generate(let attempt, let source, let demos, let settings):
         try generate(attempt, from: source, demos, settings, progress)
-      case .draw(let task, let demo, let number, let states, let store):
-        try draw(task, demo, number, states, store, progress)
+      case .draw(let task, let demo, let number, let states, let bySeed, let store):
+        try draw(task, demo, number, states, bySeed, store, progress)
       }
     }
   }
@@ -168,7 +168,8 @@ final class Workbench {
   }
 
   private func draw(
-    _ task: String, _ demo: String, _ number: Int, _ states: String, _ store: String, _ progress: () -> Void
+    _ task: String, _ demo: String, _ number: Int, _ states: String, _ bySeed: Bool, _ store: String,
+    _ progress: () -> Void
   ) throws -> WorkerResponse {
     let simulator = try simulator(drawing: true).restoring()
     let file = try HDF5File(forReading: states)
@@ -177,6 +178,7 @@ final class Workbench {
         let steps = try EpisodeStore(opened: store).redraw("data/\(demo)", of: file, at: number) {
           seed, description, states in
           let episode = EpisodeSpec(task: task, seed: seed ?? 0, pool: .training)
+          let description = bySeed && seed != nil ? EpisodeDescription(metadata: "", model: "") : description
           return try states.map { state in
             progress()
             return try simulator.observe(state, of: episode, as: description)

@@ -102,9 +102,10 @@ class Drawing:
         return image[::-1], self.meters(depth[::-1]) if self.depth else None
 
     def meters(self, depth):
-        """Depths of the buffer, 0 at the near plane and 1 at the far one, in meters along the view."""
+        """Depths of the buffer, 0 at the near plane and 1 at the far one, in meters along the view; 0 where nothing is seen."""
         near, far = (plane * self.model.stat.extent for plane in (self.model.vis.map.znear, self.model.vis.map.zfar))
-        return (near / (1 - depth.astype(np.float64) * (1 - near / far))).astype(np.float32)
+        meters = near / (1 - depth.astype(np.float64) * (1 - near / far))
+        return np.where(depth < 1, meters, 0).astype(np.float32)
 
     def calibration(self, data, camera, base, turn):
         """fx, fy, cx, cy in pixels, then the 3x4 matrix from the camera, in OpenCV's axes, to the robot's base, row by row."""

@@ -58,7 +58,7 @@ class Libero(worlds.RobosuiteAdapter):
                              "vectors": {**{key: wire.vector(*about) for key, about in self.vectors.items()}, **self.geometry()}},
             "arguments": {"suite": suite, "robots": ["Panda"], "controller": "OSC_POSE", "control_freq": 20,
                           "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["expert", "state", "restore", "observe"],
+            "capabilities": ["expert", "state", "restore", "observe", "models"],
         }
 
     @staticmethod
@@ -101,6 +101,9 @@ class Libero(worlds.RobosuiteAdapter):
                 part.set("file", here)
         return ElementTree.tostring(tree, encoding="unicode")
 
+    def place(self, state):
+        self.seen = self.world.regenerate_obs_from_state(state)
+
     def load(self, task, index):
         self.task = None
         self.world = self.Control(
@@ -113,7 +116,7 @@ class Libero(worlds.RobosuiteAdapter):
     def reset(self, task, seed, pool):
         self.begin(task, seed, pool)
         instruction = self.benchmark.get_task(self.tasks.index(task)).language
-        return self.observation(), {"instruction": instruction, "model": self.world.env.model.get_xml()}
+        return self.observation(), {"instruction": instruction, "model": self.world.sim.model.get_xml()}
 
     def step(self, action):
         if action.shape != (7,):

@@ -115,7 +115,7 @@ class MetaWorld(wire.Adapter):
                 },
             },
             "arguments": {"control_freq": 80, "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["expert", "state", "restore"],
+            "capabilities": ["expert", "state", "restore", "observe"],
         }
 
     def reset(self, task, seed, pool):
@@ -205,16 +205,32 @@ class MetaWorld(wire.Adapter):
 
     def restore(self, task, seed, pool, state):
         _, answer = self.reset(task, seed, pool)
-        mujoco, world = self.mujoco, self.world
+        self.place(state)
+        return self.observation(), answer
+
+    def observe(self, task, seed, pool, state, demonstration):
+        answer = {}
+        if demonstration is not None:
+            self.begin(task, seed, pool)
+            answer = {"instruction": INSTRUCTIONS.get(task, "")}
+        self.place(state)
+        return self.observation(), answer
+
+    def place(self, state):
+        mujoco, world, task = self.mujoco, self.world, self.task
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         count = mujoco.mj_stateSize(world.model, kind)
         if state.shape != (count + len(self.flat) + 1,):
             raise wire.Problem("simulator", f"a state of {task} has {count + len(self.flat) + 1} values, not {state.size}")
+        # What was sensed is part of the state, the goal its last three values. Other versions draw others from a seed.
+        goal = state[count:-1][36:39]
+        if np.abs(goal - self.flat[36:39]).max() > 1e-4:
+            raise wire.Problem("simulator", f"the state's goal is at {goal.round(3)}, that of the seed's scene at "
+                               f"{self.flat[36:39].round(3)}: it is of another scene")
         mujoco.mj_setState(world.model, world.data, state[:count], kind)
         mujoco.mj_forward(world.model, world.data)
         self.flat, world.curr_path_length = state[count:-1].copy(), int(state[-1])
         world._prev_obs = self.flat[:18].copy()
-        return self.observation(), answer
 
 
 if __name__ == "__main__":

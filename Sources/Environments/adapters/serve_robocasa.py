@@ -121,7 +121,7 @@ class RoboCasa(worlds.RobosuiteAdapter):
                              "vectors": {**{key: wire.vector(*about) for key, about in VECTORS.items()},
                                          **self.drawing.vectors(self.cameras)}},
             "arguments": {**self.common, "pools": self.pools, "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["state", "restore", "observe"],
+            "capabilities": ["state", "restore", "observe", "models"],
         }
 
     def load(self):

@@ -82,7 +82,7 @@ class Robosuite(worlds.RobosuiteAdapter):
                        "control": f"OSC_POSE, {self.control}, in the frame of the {self.frame}"},
             "observations": {"images": self.drawing.images(self.cameras), "vectors": vectors},
             "arguments": {**self.arguments, "camera_names": self.cameras, **self.drawing.arguments},
-            "capabilities": ["state", "restore", "observe"] + ["expert"] * any(task in WITH_EXPERT for task in tasks),
+            "capabilities": ["state", "restore", "observe", "models"] + ["expert"] * any(task in WITH_EXPERT for task in tasks),
         }
 
     def dimensions(self):
@@ -121,7 +121,7 @@ class Robosuite(worlds.RobosuiteAdapter):
     def reset(self, task, seed, pool):
         wire.choose("task", [task], self.tasks)
         self.begin(task, wire.simulator_seed(task, seed, pool))
-        return self.observation(), {"instruction": TASKS[task][2], "model": self.world.model.get_xml()}
+        return self.observation(), {"instruction": TASKS[task][2], "model": self.world.sim.model.get_xml()}
 
     def step(self, action):
         if action.shape != (7,):

@@ -105,4 +105,6 @@ class RobosuiteAdapter(wire.Adapter):
         """Puts the world into a state and looks at it."""
         self.world.sim.set_state_from_flattened(state)
         self.world.sim.forward()
+        # What is shown and follows from the state: RoboCasa's running water, glowing stoves.
+        self.world.update_state()
         self.seen = self.world._get_observations(force_update=True)
