@@ -29,7 +29,10 @@ struct RecordedFile {
       throw CommandFailure("\(error); or --replace records again")
     }
     let went = (try? file.hdf5.integer(of: "data", EpisodeStore.afterSuccess)) ?? 0
-    let isAlike = (try? file.hdf5.text(of: "data", "env_args")) == arguments && went == afterSuccess
+    let actions = schema.actions["actions"]
+    let meansTheSame = (try? actions == actions.map { try file.actionSchema(of: "actions", width: $0.count) }) ?? false
+    let isAlike =
+      meansTheSame && went == afterSuccess && (try? file.hdf5.text(of: "data", "env_args")) == arguments
     if !isAlike, replace { return false }
     tell("\(file.demos.count) demonstrations in \(path)")
     if !isAlike {
