@@ -159,6 +159,20 @@ extension DemonstrationFile {
     try file(of: demo).shape(array("actions", of: demo)).first ?? 0
   }
 
+  /// Some of a demo's recorded states, a row each; none where there are none.
+  /// - Throws: `HDF5Error`, or `DemonstrationError.notANumber`: a simulator would start over without a word.
+  package func states(_ demo: String, rows: Range<Int>? = nil) throws -> [[Double]] {
+    let (file, path) = (file(of: demo), "\(group(demo))/states")
+    guard file.exists(path), case let shape = try file.shape(path), shape.count == 2, shape[1] > 0 else { return [] }
+    let rows = rows.map { $0.clamped(to: 0..<shape[0]) } ?? 0..<shape[0]
+    let values = try file.doubles(path, rows: rows)
+    if let wrong = values.firstIndex(where: { !$0.isFinite }) {
+      throw DemonstrationError.notANumber(
+        file: self.path, demo: demo, key: "states", row: rows.lowerBound + wrong / shape[1])
+    }
+    return stride(from: 0, to: values.count, by: shape[1]).map { Array(values[$0..<$0 + shape[1]]) }
+  }
+
   /// How the frames of an observation are stored; nil when it is no camera.
   /// - Throws: `HDF5Error`.
   package func camera(_ key: String, of demo: String) throws -> StoredCamera? {

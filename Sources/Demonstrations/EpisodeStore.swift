@@ -75,13 +75,10 @@ package struct EpisodeStore: Sendable {
   /// - Parameter draw: what is seen in each of its states, given the seed of its scene, where that is recorded, and what else is.
   /// - Returns: its steps.
   package func redraw(
-    _ demo: String, of file: HDF5File, at index: Int,
+    _ name: String, of source: DemonstrationFile, at index: Int,
     _ draw: (_ seed: UInt64?, _ description: EpisodeDescription, _ states: [[Double]]) throws -> [Observation]
   ) throws -> Int {
-    let values = try file.doubles("\(demo)/states")
-    let rows = try file.shape("\(demo)/states")[0]
-    let width = values.count / max(1, rows)
-    let states = (0..<rows).map { Array(values[$0 * width..<($0 + 1) * width]) }
+    let (file, demo, states) = (source.hdf5, source.group(name), try source.states(name))
     func text(_ name: String) throws -> String { try file.textIfPresent(of: demo, name) ?? "" }
     let seen = try draw(
       (try? file.integer(of: demo, "seed")).flatMap { UInt64(exactly: $0) },
@@ -94,10 +91,10 @@ package struct EpisodeStore: Sendable {
       for part in try file.children(demo) where part != "obs" && part != "next_obs" {
         try new.copyTree("\(demo)/\(part)", from: file, as: "episode/\(part)")
       }
-      try new.setInteger(rows, of: "episode", "num_samples")
+      try new.setInteger(states.count, of: "episode", "num_samples")
       try new.writeObservations(of: episode, "episode")
     }
-    return rows
+    return states.count
   }
 
   /// Puts parts together in the place of another file's demonstrations, and removes the store. All else of that file is copied:

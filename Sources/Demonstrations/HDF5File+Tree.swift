@@ -42,7 +42,7 @@ extension HDF5File {
 
   /// The target of a symbolic link that a copy of this file can keep. One that is found behind an external link means a place
   /// in that other file: what it leads to is copied.
-  func keptLink(_ path: String) throws -> String? {
+  package func keptLink(_ path: String) throws -> String? {
     guard path != "/", case .soft(let target) = link(path) else { return nil }
     let parent = path.split(separator: "/").dropLast().joined(separator: "/")
     return try object(parent.isEmpty ? "/" : parent).1.file == object("/").1.file ? target : nil

@@ -30,6 +30,10 @@ package struct CroppedFrames {
   /// The same squares of what is known of each pixel: `[frames, pixels, channels]` to `[frames, crop, crop, channels]`.
   package func squares(of map: Tensor) -> Tensor {
     let channels = map.shape[2]
+    if let offset = offsets.first, offsets.allSatisfy({ $0 == offset }) {
+      return map.reshaped([offsets.count, images.size.height, images.size.width, channels])
+        .sliced(axis: 1, offset.y..<offset.y + size.height).sliced(axis: 2, offset.x..<offset.x + size.width)
+    }
     return Tensor(shape: [offsets.count, size.height, size.width, channels]) { buffer in
       map.withUnsafeBufferPointer { from in
         let run = size.width * channels

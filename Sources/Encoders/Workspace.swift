@@ -58,10 +58,18 @@ package struct Workspace {
 
   /// The same of what is observed of a camera; frames window by window.
   func places(_ camera: CameraKeys, _ observations: ObservationBatch) -> Tensor {
-    places(
-      observations.images[camera.image]!.size, depths: observations.vectors[camera.depth]!.scalars,
-      calibrations: observations.vectors[camera.calibration]!.scalars)
+    let size = observations.images[camera.image]!.size
+    let (depths, calibrations) = (observations.vectors[camera.depth]!, observations.vectors[camera.calibration]!)
+    return GraphTrace.operation(
+      "places in a workspace", [depths, calibrations],
+      ["size": .ints([size.height, size.width]), "corners": .floats(corners), "middle": .floats(middle)]
+    ) { places(size, depths: depths.scalars, calibrations: calibrations.scalars) }
   }
+
+  /// The lower corner, then the other.
+  private var corners: [Float] { [low.x, low.y, low.z, high.x, high.y, high.z] }
+  /// The center, then the scale.
+  private var middle: [Float] { [center.x, center.y, center.z, scale] }
 }
 
 extension ObservationSchema {

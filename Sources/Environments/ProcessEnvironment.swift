@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Imitation
-import Synchronization
 
 /// An environment in a process of its own, in whatever language: asked over its standard streams (docs/environments.md).
 ///
@@ -199,7 +198,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   }
 
   /// The expert's action for the present state.
-  fileprivate func expertAction(seed: UInt64, noise: Double) throws -> [Float] {
+  func expertAction(seed: UInt64, noise: Double) throws -> [Float] {
     guard isRunning else { throw ProcessEnvironmentError.notReset(environment: name) }
     var request = WireRequest(.expert)
     (request.seed, request.noise) = (seed, noise)
@@ -344,50 +343,5 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     if !hasFailed { unlink(process.log) }
     self.process = nil
     isRunning = false
-  }
-}
-
-/// A function as a value that tasks can hold.
-package final class WaitingListener: Sendable {
-  let isWaiting: @Sendable () -> Void
-
-  package init(_ isWaiting: @escaping @Sendable () -> Void) { self.isWaiting = isWaiting }
-}
-
-/// The expert in an environment's process.
-private final class ProcessExpert: Behavior {
-  private let environment: ProcessEnvironment
-  private var seed: UInt64
-  private let noise: Double
-
-  init(_ environment: ProcessEnvironment, seed: UInt64, noise: Double) {
-    (self.environment, self.seed, self.noise) = (environment, seed, noise)
-  }
-
-  func begin(seed: UInt64) { self.seed = seed }
-
-  func action(for observation: Observation) throws -> [Float] {
-    try environment.expertAction(seed: seed, noise: noise)
-  }
-}
-
-/// Where the standard error of environments goes.
-enum EnvironmentLogs {
-  private static let folder = CacheFolder.path + "/logs"
-  private static let count = Atomic(0)
-  /// How long logs of failures are kept, in days.
-  private static let days = 14.0
-
-  /// A path for a new log; old ones are removed.
-  static func next(_ kind: String) -> String {
-    let files = FileManager.default
-    try? files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let oldest = Date(timeIntervalSinceNow: -days * 86_400)
-    for name in (try? files.contentsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(".log") {
-      let changed = try? files.attributesOfItem(atPath: "\(folder)/\(name)")[.modificationDate] as? Date
-      if let changed, changed < oldest { unlink("\(folder)/\(name)") }
-    }
-    let number = count.add(1, ordering: .relaxed).newValue
-    return "\(folder)/\(kind)-\(ProcessInfo.processInfo.processIdentifier)-\(number).log"
   }
 }

@@ -25,6 +25,16 @@ public struct DepthLift: GaussianLift {
   /// Meters.
   private static let unknownDepth: Float = 10
 
+  /// A value, or the depth itself, where a depth is known, and another one elsewhere.
+  private static func whereKnown(_ depths: Tensor, _ value: Float?, otherwise: Float) -> Tensor {
+    GraphTrace.operation(
+      "where depths are known", [depths],
+      ["otherwise": .float(otherwise)].merging(value.map { ["value": .float($0)] } ?? [:]) { $1 }
+    ) {
+      Tensor(depths.scalars.map { $0 > 0 && $0.isFinite ? value ?? $0 : otherwise }, shape: depths.shape)
+    }
+  }
+
   public func callAsFunction(_ views: CameraViews) -> Gaussians {
     guard let depths = views.depths, let calibrations = views.calibrations else {
       preconditionFailure("depth-lift: no depths or calibrations")
@@ -34,12 +44,8 @@ public struct DepthLift: GaussianLift {
         let pixels = PixelRays(views.size, calibrations[camera])
         let recorded = depths[camera].reshaped([views.batch, -1, 1])
         // Where a sensor had no answer there is nothing to see: a far, transparent Gaussian keeps the pixel's place.
-        let known = recorded.scalars.map { $0 > 0 && $0.isFinite }
-        let depth =
-          known.contains(false)
-          ? Tensor(zip(recorded.scalars, known).map { $1 ? $0 : DepthLift.unknownDepth }, shape: recorded.shape)
-          : recorded
-        let opacity = Tensor(known.map { $0 ? options.opacity : 0 }, shape: recorded.shape)
+        let depth = DepthLift.whereKnown(recorded, nil, otherwise: DepthLift.unknownDepth)
+        let opacity = DepthLift.whereKnown(recorded, options.opacity, otherwise: 0)
         let local = Gaussians(
           means: pixels.rays * depth, scales: (depth * pixels.width * options.pixels).broadcast(to: pixels.shape(3)),
           rotations: PixelRays.upright.broadcast(to: pixels.shape(4)),

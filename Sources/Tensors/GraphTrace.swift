@@ -321,6 +321,7 @@ package enum GraphAttribute: Sendable, Equatable {
   case int(Int)
   case ints([Int])
   case float(Float)
+  case floats([Float])
   case text(String)
 }
 

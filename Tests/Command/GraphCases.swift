@@ -16,7 +16,8 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
 @Suite(.enabled(if: casesFolder != nil), .serialized) struct GraphCases {
   static let widths = ["object": 14, "robot0_gripper_qpos": 2, "robot0_gripper_opening": 1]
 
-  private func width(_ key: String) -> Int {
+  private func width(_ key: String, side: Int) -> Int {
+    if CameraKeys.isDepth(key) { return side * side }
     if CameraKeys.isGeometry(key) { return CameraCalibration.width }
     return GraphCases.widths[key] ?? (key.hasSuffix("quat") ? 4 : 3)
   }
@@ -34,7 +35,7 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
     let schema = ObservationSchema(
       images: Dictionary(
         uniqueKeysWithValues: recipe.observations.images.map { ($0, .init(height: side, width: side)) }),
-      vectors: Dictionary(uniqueKeysWithValues: recipe.observations.vectors.map { ($0, width($0)) }))
+      vectors: Dictionary(uniqueKeysWithValues: recipe.observations.vectors.map { ($0, width($0, side: side)) }))
     let columns = recipe.actions.activeDimensions ?? Array(0..<(recipe.actions.rotations.isEmpty ? 12 : 7))
     let layout = ActionLayout(
       learned: columns, template: [Float](repeating: 0, count: max(12, columns.count)),

@@ -184,6 +184,9 @@
       let itself = try runner.run(
         "observe", "demos.hdf5", "--output", "demos.hdf5", "--replace", "--environment", "./small.py")
       #expect(itself.status == 1 && itself.complaint.contains("is demos.hdf5 itself"), "\(itself.errors)")
+      try project(runner, states: [[0, 1], [5, .nan]])
+      let nan = try runner.run(observe + ["--environment", "./small.py", "--replace"])
+      #expect(nan.status == 1 && nan.complaint.contains("demos.hdf5: demo_1: 'states' holds"), "\(nan.errors)")
       try project(runner, states: [[0, 1], []])
       let none = try runner.run(observe + ["--environment", "./small.py"])
       #expect(none.status == 1 && none.complaint.contains("demo_1 has no 'states' with one row for each action"))

@@ -137,7 +137,34 @@ def check_task(child, task, again):
                 apart = np.abs(restored[key] - first[-1][key]).max() * 100
             if apart > 1:
                 raise Failed(f"{task}: {key} of a restored state is another: apart by {apart:.2f}")
+        if "observe" in child.hello["capabilities"]:
+            check_observing(child, task, kept["state"], answer_of(child, task), restored)
     print(f"{task}: same bytes for the same seed, twice and in another process; pools apart; images not constant")
+
+
+def answer_of(child, task):
+    """What a reset of the episode says."""
+    answer, _ = child.ask("reset", task=task, seed=3, pool="training")
+    return answer
+
+
+def check_observing(child, task, state, begun, restored):
+    """A state looks as it did when it was restored: in the scene of its seed, and of its model whatever the seed."""
+    ways = [("its seed", 3, "")]
+    if "models" in child.hello["capabilities"]:
+        ways.append(("its model", 77, begun["model"]))
+    for name, seed, model in ways:
+        arrays = {"state": state, "model": np.frombuffer(model.encode(), np.uint8)}
+        for _ in range(2):
+            _, seen = child.ask("observe", arrays, task=task, seed=seed, pool="training", metadata=begun.get("metadata") or {})
+            check_observation(child.hello, seen)
+            # The second state is of the same demonstration.
+            arrays = {"state": state}
+        for key in seen:
+            scale = 1 if seen[key].dtype == np.uint8 else 1e3
+            apart = np.abs(seen[key].astype(float) - restored[key]).mean() * scale
+            if apart > 0.5:
+                raise Failed(f"{task}: {key} of a state observed by {name} is another: apart by {apart:.2f}")
 
 
 def save_pictures(child, task, folder):

@@ -8,9 +8,9 @@ struct Observe: Verb {
     abstract:
       "Write demonstrations again with observations made of their recorded states: other cameras, sizes, depths.",
     discussion: """
-      Each demonstration's scene is made of its recorded model where the environment reads models, else of its recorded seed, and \
-      put into one state after the other (robomimic's dataset_states_to_obs). Names, actions, attributes and filter keys are copied. \
-      What was seen before is not. An interrupted run goes on where it stopped.
+      Each demonstration's scene is put into one recorded state after the other (robomimic's dataset_states_to_obs). It is that of its seed \
+      where this simulator has recorded the file in these versions, else that of its model where the environment reads models. Names, \
+      actions, attributes and filter keys are copied; what was seen before is not. An interrupted run goes on where it stopped.
       """)
 
   @Argument(help: "A file of demonstrations of one task, with states.") var file: String
@@ -37,6 +37,9 @@ struct Observe: Verb {
     let source = try DemonstrationFile(path: file)
     guard source.layout == .robomimic else {
       throw CommandFailure("\(file): holds episodes in ACT's layout, which has no states")
+    }
+    if let target = try source.hdf5.keptLink("data") {
+      throw CommandFailure("\(file): 'data' is a link to '\(target)'; it has to be the group itself")
     }
     try OutputFile.check(output, replace: replace, inputs: source.filesBehind)
     let task = environment.task ?? source.task

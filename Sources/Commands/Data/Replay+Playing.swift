@@ -51,11 +51,9 @@ extension Replay {
     var replayed = ReplayedDemo(demo: demo, recorded: values.count / width)
     let seed = try? file.integer(of: group, "seed")
     let episode = EpisodeSpec(task: task, seed: seed.map { UInt64(max(0, $0)) } ?? 0, pool: .training)
-    let states = file.exists("\(group)/states") ? try file.shape("\(group)/states") : []
-    if let restoring = environment as? any StateRestoring, restoring.canRestore, states.count == 2, states[0] > 0,
-      states[1] > 0
-    {
-      _ = try restoring.restore(file.doubles("\(group)/states", rows: 0..<1), of: episode)
+    let state = try source.states(demo, rows: 0..<1).first
+    if let restoring = environment as? any StateRestoring, restoring.canRestore, let state {
+      _ = try restoring.restore(state, of: episode)
       replayed.start = .state
     } else if seed != nil {
       _ = try environment.reset(episode)

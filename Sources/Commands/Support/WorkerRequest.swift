@@ -172,10 +172,10 @@ final class Workbench {
     _ progress: () -> Void
   ) throws -> WorkerResponse {
     let simulator = try simulator(drawing: true).restoring()
-    let file = try HDF5File(forReading: states)
+    let file = try DemonstrationFile(path: states)
     return try attempting(in: simulator) {
       do {
-        let steps = try EpisodeStore(opened: store).redraw("data/\(demo)", of: file, at: number) {
+        let steps = try EpisodeStore(opened: store).redraw(demo, of: file, at: number) {
           seed, description, states in
           let episode = EpisodeSpec(task: task, seed: seed ?? 0, pool: .training)
           let description = bySeed && seed != nil ? EpisodeDescription(metadata: "", model: "") : description

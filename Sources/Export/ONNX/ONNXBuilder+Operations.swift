@@ -83,16 +83,21 @@ extension ONNXBuilder {
     case "table rows": result = node("Gather", [name(input(1)), name(input(0))], [.int("axis", 0)])
     case "numbers": result = name(input(0))
     case "cameras": result = node("Reshape", [name(input(0)), target(shape(operation.output))])
-    case "pixel rays": result = pixelRays(input(0), size: settings.ints("size"))
-    case "pixel width": result = pixelWidth(input(0))
+    case "pixel rays": result = pixelRays(name(input(0)), size: settings.ints("size"))
+    case "pixel width": result = pixelWidth(name(input(0)))
     case "rotation between cameras" where !inputs.contains(nil), "rotation to the base" where optional(0) != nil:
-      result = quaternion(rotation(input(0), to: optional(1)))
+      result = quaternion(rotation(name(input(0)), to: optional(1).map { name($0) }))
     case "shift between cameras" where !inputs.contains(nil), "shift to the base" where optional(0) != nil:
-      result = shift(input(0), to: optional(1))
+      result = shift(name(input(0)), to: optional(1).map { name($0) })
     case "farthestPoints": result = farthestPoints(input(0), count: settings.int("count"))
     case "gathered per item":
       let places = node("Unsqueeze", [name(input(1)), integers([-1])])
       result = node("GatherND", [name(input(0)), places], [.int("batch_dims", 1)])
+    case "places in a workspace": result = places(input(0), input(1), settings)
+    case "where depths are known":
+      result = whereKnown(
+        name(input(0)), settings.values["value"].map { _ in settings.float("value") },
+        otherwise: settings.float("otherwise"))
     case "visibility by boxes": result = visibility(operation, settings)
     default: throw GraphError.notDescribed(operation: operation.name, module: step.module)
     }
@@ -112,6 +117,9 @@ extension ONNXBuilder {
     }
     func float(_ key: String) -> Float {
       if case .float(let value)? = values[key] { value } else { preconditionFailure("no \(key)") }
+    }
+    func floats(_ key: String) -> [Float] {
+      if case .floats(let value)? = values[key] { value } else { preconditionFailure("no \(key)") }
     }
     func text(_ key: String) -> String {
       if case .text(let value)? = values[key] { value } else { preconditionFailure("no \(key)") }

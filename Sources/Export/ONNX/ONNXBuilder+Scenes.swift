@@ -1,14 +1,15 @@
+import Imitation
 import Tensors
 
 // Points in space and the cameras that see them.
 extension ONNXBuilder {
   /// Columns of a camera's sixteen numbers, see `CameraCalibration.numbers`.
-  private mutating func columns(_ camera: Int, _ range: Range<Int>) -> String {
-    slice(name(camera), axes: [1], from: [range.lowerBound], to: [range.upperBound])
+  private mutating func columns(_ camera: String, _ range: Range<Int>) -> String {
+    slice(camera, axes: [1], from: [range.lowerBound], to: [range.upperBound])
   }
 
   /// `(u + 0.5 - cx) / fx, (v + 0.5 - cy) / fy, 1` of each pixel: `[batch, pixels, 3]`.
-  mutating func pixelRays(_ camera: Int, size: [Int]) -> String {
+  mutating func pixelRays(_ camera: String, size: [Int]) -> String {
     let (height, width) = (size[0], size[1])
     let middles = (0..<height * width).flatMap { [Float($0 % width) + 0.5, Float($0 / width) + 0.5] }
     func perItem(_ columns: String, _ builder: inout ONNXBuilder) -> String {
@@ -21,13 +22,13 @@ extension ONNXBuilder {
   }
 
   /// `2 / (fx + fy)`, `[batch, 1, 1]`.
-  mutating func pixelWidth(_ camera: Int) -> String {
+  mutating func pixelWidth(_ camera: String) -> String {
     let sum = node("ReduceSum", [columns(camera, 0..<2), integers([1])], [.int("keepdims", 1)])
     return node("Unsqueeze", [node("Div", [numbers([2]), sum]), integers([2])])
   }
 
   /// The matrix from a camera to the base and its place there, `[batch, 3, 3]` and `[batch, 3, 1]`.
-  private mutating func pose(_ camera: Int) -> (rotation: String, place: String) {
+  private mutating func pose(_ camera: String) -> (rotation: String, place: String) {
     let matrix = node("Reshape", [columns(camera, 4..<16), integers([-1, 3, 4])])
     return (
       slice(matrix, axes: [2], from: [0], to: [3]), slice(matrix, axes: [2], from: [3], to: [4])
@@ -35,14 +36,14 @@ extension ONNXBuilder {
   }
 
   /// The rotation from one camera's frame into another's, or into the base's: `[batch, 3, 3]`.
-  mutating func rotation(_ from: Int, to: Int?) -> String {
+  mutating func rotation(_ from: String, to: String?) -> String {
     let first = pose(from)
     guard let to else { return first.rotation }
     return node("MatMul", [node("Transpose", [pose(to).rotation], [.ints("perm", [0, 2, 1])]), first.rotation])
   }
 
   /// Where one camera is in another's frame, or in the base's: `[batch, 3]`.
-  mutating func shift(_ from: Int, to: Int?) -> String {
+  mutating func shift(_ from: String, to: String?) -> String {
     let first = pose(from)
     guard let to else { return node("Squeeze", [first.place, integers([2])]) }
     let second = pose(to)
@@ -89,6 +90,47 @@ extension ONNXBuilder {
     let length = node(
       "Sqrt", [node("ReduceSum", [node("Mul", [chosen, chosen]), integers([1])], [.int("keepdims", 1)])])
     return node("Div", [chosen, length])
+  }
+
+  /// A value, or the depth itself, where a depth is above 0 and finite, and another one elsewhere.
+  mutating func whereKnown(_ depths: String, _ value: Float?, otherwise: Float) -> String {
+    node("Where", [isKnown(depths), value.map { numbers([$0]) } ?? depths, numbers([otherwise])])
+  }
+
+  private mutating func isKnown(_ depths: String) -> String {
+    node(
+      "And",
+      [
+        node("Greater", [depths, numbers([0])]),
+        node("LessOrEqual", [depths, numbers([Float.greatestFiniteMagnitude])]),
+      ])
+  }
+
+  /// Where each pixel is in the box, and 1; four zeros where it is nowhere: `[frames, pixels, 4]`, see `Workspace`.
+  mutating func places(_ depths: Int, _ camera: Int, _ settings: Settings) -> String {
+    let (size, corners, middle) = (settings.ints("size"), settings.floats("corners"), settings.floats("middle"))
+    let camera = node("Reshape", [name(camera), integers([-1, CameraCalibration.width])])
+    let recorded = node("Reshape", [name(depths), integers([-1, size[0] * size[1], 1])])
+    let depth = whereKnown(recorded, nil, otherwise: 0)
+    let (rotation, shift) = pose(camera)
+    func turned(_ matrix: String, _ builder: inout ONNXBuilder) -> String {
+      builder.node("Transpose", [matrix], [.ints("perm", [0, 2, 1])])
+    }
+    let local = node("Mul", [pixelRays(camera, size: size), depth])
+    let place = node("Add", [node("MatMul", [local, turned(rotation, &self)]), turned(shift, &self)])
+    let within = node(
+      "And",
+      [
+        node("GreaterOrEqual", [place, numbers(Array(corners[..<3]), shape: [3])]),
+        node("LessOrEqual", [place, numbers(Array(corners[3...]), shape: [3])]),
+      ])
+    let known = node("And", [within, isKnown(recorded)])
+    let float = [ONNXAttributeProto.int("to", ONNXTensorProto.DataType.float.rawValue)]
+    let counts = node("ReduceMin", [node("Cast", [known], float)], [.ints("axes", [2]), .int("keepdims", 1)])
+    let scaled = node(
+      "Div",
+      [node("Sub", [place, numbers(Array(middle[..<3]), shape: [3])]), numbers([middle[3]])])
+    return node("Concat", [node("Mul", [scaled, counts]), counts], [.int("axis", 2)])
   }
 
   /// 1 where a token sees a point, else next to nothing: those of the box see what lies in it, the others what does not.
