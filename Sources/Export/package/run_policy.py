@@ -5,10 +5,8 @@
     action = policy.act({"CAMERA": image, "VECTOR": numbers}, "open the drawer")
 
 Images are uint8 [height, width, 3], RGB, row 0 at the top. policy.json has the keys, sizes, units and the rate to act at."""
-import collections, hashlib, json, pathlib, sys, unicodedata
+import collections, hashlib, json, pathlib, sys, types, unicodedata
 import numpy as np, onnxruntime
-
-FILES = {"README.md", "policy.json", "weights.safetensors", "golden.safetensors", "encoder.onnx", "head.onnx", "run_policy.py"}
 
 def safetensors(path):
     data = np.memmap(path, "u1", "r")
@@ -16,19 +14,17 @@ def safetensors(path):
     facts = (header := json.loads(data[8:start].tobytes())).pop("__metadata__", {})
     return {k: np.asarray(data[start:])[slice(*v["data_offsets"])].view("<f4").reshape(v["shape"]) for k, v in header.items()}, facts
 
-def axis_angle(six):  # of the rotation whose matrix begins with two rows, made orthogonal (Gram, Schmidt), by its quaternion q
+def axis_angle(six):  # of the rotation whose matrix begins with two rows, made orthogonal (Gram, Schmidt); it leaves its axis where it is
     a, b = (lambda q, r: (q * np.sign(np.diag(r))).T)(*np.linalg.qr(np.reshape(six, (2, 3)).T))
     m = np.vstack([a, b, np.cross(a, b)])
-    v, rest = [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]], 1 - np.trace(m)
-    rows = np.vstack([[2 - rest, *v], np.column_stack([v, m + m.T + rest * np.eye(3)])])  # 4 q q'
-    w, *axis = max(rows, key=np.linalg.norm)
-    return np.array(axis) * np.copysign(2, w) * np.arctan2(np.linalg.norm(axis), abs(w)) / max(np.linalg.norm(axis), 1e-12)
+    axis = np.linalg.svd(m - np.eye(3))[2][2]
+    return axis * np.arctan2(axis @ [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]], np.trace(m) - 1)
 
 class Policy:
     def __init__(self, folder=pathlib.Path(__file__).parent):
         self.folder = folder = pathlib.Path(folder)
         sums = dict(line.split()[::-1] for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines())
-        for name in FILES | {*sums}:
+        for name in {"README.md", "policy.json", "weights.safetensors", "golden.safetensors", "encoder.onnx", "head.onnx", "run_policy.py", *sums}:
             if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != sums.get(name):
                 raise ValueError(f"{folder / name}: missing or damaged: its SHA-256 is not the one in SHA256SUMS")
         (exact := onnxruntime.SessionOptions()).add_session_config_entry("session.disable_quant_qdq", "1")  # features stay 32 bits
@@ -40,14 +36,15 @@ class Policy:
         self.reset()
         for step in range(self.frames.maxlen):
             self.see({k.split("/", 1)[1]: v[step] for k, v in golden.items() if "/" in k}, example["instruction"])
-        differences = np.abs(self.predict(golden["draws"]) - golden["graph_actions"]) / np.abs(self.scale)
+        def again(size, left=[*golden["draws"]]): return np.reshape([left.pop(0) for _ in range(np.prod(size, dtype=int))], size)
+        self.random = types.SimpleNamespace(normal=again, uniform=again)
+        differences = np.abs(self.predict() - golden["graph_actions"]) / np.abs(self.scale)
         if not differences.max() <= 1e-4:
             raise ValueError(f"{folder}: actions differ by {differences.max()} of their scale from the golden ones: other weights or statistics")
         self.reset()
 
     def reset(self, seed=0):
-        self.random, self.plans, self.step = np.random.default_rng(seed), [], 0
-        self.frames = collections.deque(maxlen=self.about["observation"]["steps"])
+        self.random, self.plans, self.step, self.frames = np.random.default_rng(seed), [], 0, collections.deque(maxlen=self.about["observation"]["steps"])
 
     def see(self, observation, instruction):
         frame = {}
@@ -65,26 +62,22 @@ class Policy:
         found = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split() or [""]
         return np.mean([np.arange(len(known)) == (known.index(word) if word in known else 0) for word in found], 0)
 
-    def predict(self, draws=None):  # [steps, numbers], recorded units, the present action first; draws: for random numbers
+    def predict(self):  # [steps, numbers], recorded units, the present action first
         seen = {k: v[None] if k == "instruction" else np.stack([f[k] for f in self.frames])[None] for k, v in self.frames[-1].items()}
         known = {output.name: v for output, v in zip(self.encoder.get_outputs(), self.encoder.run(None, seen))}
-        how, draws = self.how, None if draws is None else [*draws][::-1]
         def head(**more): return [v[0] for v in self.head.run(None, {i.name: {**known, **more}[i.name] for i in self.head.get_inputs()})]
-        def draw(*shape, of=self.random.normal):
-            return np.reshape(of(size=shape) if draws is None else [draws.pop() for _ in range(np.prod(shape, dtype=int))], shape)
-        if how["kind"] in ("none", "mixture"):  # of a mixture the heaviest component of each step, or one by its share
+        if self.how["kind"] in ("none", "mixture"):  # of a mixture the heaviest component of each step, or one by its share
             actions, means, _, weights = (*head(), (), (), ())[:4]
             for step, shares in enumerate(weights):
-                passed = shares == shares.max() if how["mode"] == "best" else np.cumsum(shares) > draw(of=self.random.uniform)
-                mean = means[step, passed.argmax() if passed.any() else -1]
-                actions[step] = mean + how["std"] * np.multiply(self.scale, draw(*mean.shape))
+                one = shares.argmax() if self.how["mode"] == "best" else (np.cumsum(shares[:-1]) <= self.random.uniform(size=())).sum()
+                actions[step] = means[step, one] + self.how["std"] * np.multiply(self.scale, self.random.normal(size=means[step, one].shape))
             return actions
-        x = draw(*next(i.shape[1:] for i in self.head.get_inputs() if i.name == "noisy_actions"))
-        for step, a, b, c, d, e, spread in how["walk"]:  # DDPM or DDIM, as seven numbers a step
+        x = self.random.normal(size=next(i.shape[1:] for i in self.head.get_inputs() if i.name == "noisy_actions"))
+        for step, a, b, c, d, e, spread in self.how["walk"]:  # DDPM or DDIM, as seven numbers a step
             output = head(noisy_actions=np.float32(x)[None], step=np.int64([step]))[0]
-            clean = np.clip(a * x + b * output, *((-1, 1) if how["clip"] else (-np.inf, np.inf)))
-            x = c * clean + d * x + e * output + (spread * draw(*x.shape) if spread else 0)
-        return np.float32(x[how["first_action"]:] * self.scale + self.offset)
+            clean = np.clip(a * x + b * output, *((-1, 1) if self.how["clip"] else (-np.inf, np.inf)))
+            x = c * clean + d * x + e * output + (spread * self.random.normal(size=x.shape) if spread else 0)
+        return np.float32(x[self.how["first_action"]:] * self.scale + self.offset)
 
     def act(self, observation, instruction=""):  # the whole action of this step
         self.see(observation, instruction)
@@ -94,10 +87,10 @@ class Policy:
         self.plans, self.step = [plan for plan in self.plans if self.step < plan[0] + len(plan[1])], self.step + 1
         said, action = [rows[self.step - 1 - start] for start, rows in self.plans], np.float32(self.layout["template"])
         numbers = [*np.average(said, 0, np.exp(-(lag or 0) * np.arange(len(said))))]
+        if not np.isfinite(numbers).all(): raise ValueError("the policy's action holds a value that is not a number")
         for i in self.layout["learned"]:
             if i in self.layout["rotations"]: action[i:i + 3], numbers = axis_angle(numbers[:6]), numbers[6:]
             elif not {i - 1, i - 2} & {*self.layout["rotations"]}: action[i] = numbers.pop(0)
-        if not np.isfinite(action).all(): raise ValueError("the policy's action holds a value that is not a number")
         return action
 
 if __name__ == "__main__": print(f"{Policy(*sys.argv[1:]).folder}: whole, and gives the golden actions")
