@@ -144,12 +144,14 @@ package struct CUDACheck {
             parameter: parameter, gradient: values[1], first: values[2], second: values[2].square(),
             average: values[1], share: 0.1, weightDecay: 0.01, learningRate: 1e-2, step: 3)
         ]
-        // Clipped to a fraction of the norm, which is read.
-        let norm = Float(Tensor.sumOfSquares([values[1], values[2]]).squareRoot())
-        AdamWStep.update(&targets, betas: (0.9, 0.999), epsilon: 1e-8, gradientScale: min(1, 10 / norm))
+        // Clipped to a fraction of the norm; the one that is read is of all numbers.
+        var log = GradientLog(rows: 3)
+        let factor = log.clip([values[1], values[2]], maximum: 10, loss: values[0].mean(), step: 4)
+        AdamWStep.update(&targets, betas: (0.9, 0.999), epsilon: 1e-8, gradientScale: factor)
+        let size = Float(Tensor.sumOfSquares(values).squareRoot())
         var average = targets[0].average!
         average.mix(values[0], share: 0.2)
-        return .stacked([parameter.value, targets[0].first, targets[0].second, average], axis: 0)
+        return .stacked([parameter.value, targets[0].first, targets[0].second, average * size], axis: 0)
       },
     ]
   }

@@ -30,11 +30,7 @@ extension CUDADevice {
       return present.floats
     }
     let copy = allocate(floats: x.count)
-    if x.count > 0, isReady() {
-      did(
-        "cuMemcpyDtoDAsync",
-        libraries.driver.cuMemcpyDtoDAsync_v2(copy.address, present.address, x.count * 4, stream))
-    }
+    if x.count > 0 { submit(.copy(from: present.address, to: copy.address, bytes: x.count * 4)) }
     x = Tensor(shape: x.shape, storage: Storage(count: x.count, on: copy))
     return copy.floats
   }
@@ -133,13 +129,22 @@ extension CUDADevice: Backend {
     }
   }
 
+  /// A key of random numbers where kernels read it: as an argument it would make each step another one than the last.
+  func withKey<Result>(_ key: UInt64?, _ body: (UnsafePointer<UInt64>?) -> Result) -> Result {
+    guard let key else { return body(nil) }
+    let memory = upload([key], .scratch)
+    return withExtendedLifetime(memory) { body(UnsafePointer(memory.pointer(UInt64.self))) }
+  }
+
   package func dropout(_ x: Tensor, key: UInt64, rate: Float) -> Tensor {
-    make(x.shape) { y in
-      launch(
-        "Random", "cuda_dropout",
-        cuda_dropout_arguments(
-          x: at(x), y: y, key: key, first: 0, count: Int64(x.count), rate: rate, unused: 0),
-        numbers: x.count)
+    withKey(key) { key in
+      make(x.shape) { y in
+        launch(
+          "Random", "cuda_dropout",
+          cuda_dropout_arguments(
+            x: at(x), y: y, key: key, first: 0, count: Int64(x.count), rate: rate, unused: 0),
+          numbers: x.count)
+      }
     }
   }
 

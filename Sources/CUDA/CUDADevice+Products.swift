@@ -31,10 +31,15 @@ extension CUDADevice {
     shape.hasBias = bias != nil
     let addresses = [UInt(bitPattern: a), UInt(bitPattern: b), UInt(bitPattern: c), UInt(bitPattern: bias)]
     shape.isAligned = addresses.allSatisfy { $0 % 16 == 0 }
-    if products.multiply(shape, a, b, bias: bias, to: c, self) { return }
+    func submit(_ bias: UnsafePointer<Float>?) -> Bool {
+      guard products.knows(shape, self) else { return false }
+      self.submit(.product(.init(shape: shape, a: a, b: b, bias: bias, c: c)))
+      return true
+    }
+    if submit(bias) { return }
     let wanted = "\(shape)"
     shape.hasBias = false
-    guard let bias, products.multiply(shape, a, b, bias: nil, to: c, self) else {
+    guard let bias, submit(nil) else {
       return fail(.failed(call: "cublasLtMatmulAlgoGetHeuristic", reason: "cuBLASLt has nothing for \(wanted)"))
     }
     // Not with the bias in one go: row by row behind it.
@@ -219,9 +224,13 @@ extension CUDADevice {
     )
   }
 
-  /// A grid's third side ends at 65,535.
-  private func forEachBatch(_ plan: AttentionPlan, _ body: (_ first: Int, _ count: Int) -> Void) {
-    for first in stride(from: 0, to: plan.batch, by: 65_535) { body(first, min(65_535, plan.batch - first)) }
+  /// A grid's third side ends at 65,535. `key`: of the dropout, on the device.
+  private func forEachBatch(
+    _ plan: AttentionPlan, _ body: (_ first: Int, _ count: Int, _ key: UnsafePointer<UInt64>?) -> Void
+  ) {
+    withKey(plan.dropout?.key) { key in
+      for first in stride(from: 0, to: plan.batch, by: 65_535) { body(first, min(65_535, plan.batch - first), key) }
+    }
   }
 
   package func attention(
@@ -233,14 +242,14 @@ extension CUDADevice {
     let totals = allocate(floats: plan.batch * plan.heads * plan.queries)
     let masked = maskSteps(plan)
     let output = make([plan.batch, plan.queries, plan.heads, plan.width]) { o in
-      forEachBatch(plan) { first, count in
+      forEachBatch(plan) { first, count, key in
         let (mine, others) = (first * plan.queries * plan.step, first * plan.keys * plan.step)
         launchAttention(
           "", width: width,
           cuda_attention_arguments(
             q: at(q) + mine, k: at(k) + others, v: at(v) + others,
             mask: at(plan.mask).map { $0 + first * Int(masked.item) }, o: o.map { $0 + mine },
-            totals: totals.floats.map { $0 + first * plan.heads * plan.queries }, key: plan.dropout?.key ?? 0,
+            totals: totals.floats.map { $0 + first * plan.heads * plan.queries }, key: key,
             mask_item: masked.item, mask_head: masked.head, first_item: Int32(first),
             heads: Int32(plan.heads), queries: Int32(plan.queries), keys: Int32(plan.keys), width: Int32(plan.width),
             scale: plan.scale, rate: plan.dropout?.rate ?? 0, unused: 0),
@@ -267,14 +276,14 @@ extension CUDADevice {
         cuda_attention_dots_arguments(
           above: at(outputGradient), o: at(output), dots: dots, batch: Int64(plan.batch), heads: Int32(plan.heads),
           queries: Int32(plan.queries), width: Int32(plan.width), unused: 0), grid: ((rows + 7) / 8, 1, 1), block: 256)
-      forEachBatch(plan) { first, count in
+      forEachBatch(plan) { first, count, key in
         let (mine, others) = (first * plan.queries * plan.step, first * plan.keys * plan.step)
         let above = first * plan.heads * plan.queries
         let arguments = cuda_attention_gradient_arguments(
           q: at(q) + mine, k: at(k) + others, v: at(v) + others,
           mask: at(plan.mask).map { $0 + first * Int(masked.item) }, above: at(outputGradient) + mine,
           totals: at(totals) + above, dots: UnsafePointer(dots).map { $0 + above }, dq: dq.floats.map { $0 + mine },
-          dk: dk.floats.map { $0 + others }, dv: dv.floats.map { $0 + others }, key: plan.dropout?.key ?? 0,
+          dk: dk.floats.map { $0 + others }, dv: dv.floats.map { $0 + others }, key: key,
           mask_item: masked.item, mask_head: masked.head, first_item: Int32(first),
           heads: Int32(plan.heads), queries: Int32(plan.queries), keys: Int32(plan.keys), width: Int32(plan.width),
           scale: plan.scale, rate: plan.dropout?.rate ?? 0, unused: 0)

@@ -28,11 +28,18 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   private let staging: CUDAStaging
   private let problem = Mutex<CUDAError?>(nil)
   private let hasFailed = Atomic<Bool>(false)
+  let graphs: CUDAGraphs
   private let counts = Mutex(CUDATransfers())
   private let launched = Atomic<Int>(0)
 
   /// A pointer of the driver: made once, never changed.
   private struct CUDAFunction: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
+
+  /// Says what a user may want to know while it computes.
+  package var tell: (@Sendable (String) -> Void)? {
+    get { graphs.tell.withLock { $0 } }
+    set { graphs.tell.withLock { $0 = newValue } }
+  }
 
   /// - Parameters:
   ///   - number: of the GPU, counted from 0 among those that the driver shows.
@@ -79,6 +86,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     self.stream = stream!
     compiler = try CUDACompiler(libraries, capability: capability, cache: cache)
     staging = CUDAStaging()
+    graphs = CUDAGraphs(isOn: environment["IMITATE_CUDA_GRAPHS"] != "0")
     products = try CUDAProducts(libraries, capability: capability, precision: precision)
   }
 
@@ -164,11 +172,11 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   }
 
   private func upload(_ from: UnsafeRawPointer, bytes: Int, to memory: CUDAMemory) {
-    guard bytes > 0, isReady() else { return }
+    guard bytes > 0 else { return }
     counts.withLock {
       $0.uploads += 1; $0.uploadedBytes += bytes
     }
-    staging.upload(from, bytes: bytes, to: memory.address, self)
+    submit(.upload(to: memory.address, bytes: bytes), from)
   }
 
   func read(_ memory: CUDAMemory, into host: UnsafeMutablePointer<Float>, count: Int) {
@@ -181,15 +189,19 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     counts.withLock {
       $0.downloads += 1; $0.downloadedBytes += bytes
     }
+    graphs.leave(self)
     did("cuMemcpyDtoHAsync", libraries.driver.cuMemcpyDtoHAsync_v2(host, address, bytes, stream))
-    synchronize()
+    wait()
   }
 
   /// Waits until all that was launched has run.
   package func synchronize() {
     guard isReady() else { return }
-    did("cuStreamSynchronize", libraries.driver.cuStreamSynchronize(stream))
+    graphs.leave(self)
+    wait()
   }
+
+  private func wait() { did("cuStreamSynchronize", libraries.driver.cuStreamSynchronize(stream)) }
 
   /// What was copied between the processor and the device so far.
   package var transfers: CUDATransfers { counts.withLock { $0 } }
@@ -210,13 +222,51 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
       did("cuFuncSetAttribute", libraries.driver.cuFuncSetAttribute(function, attribute, Int32(shared)))
     }
     launched.add(1, ordering: .relaxed)
-    let result = withUnsafeBytes(of: arguments) {
-      ccuda_launch(
-        libraries.driverTable, function, UInt32(grid.0), UInt32(grid.1), UInt32(grid.2), UInt32(block),
-        UInt32(shared), stream, $0.baseAddress!)
-    }
-    did(name, result)
+    let kernel = CUDAWork.Kernel(
+      function: function, grid: SIMD3(UInt32(grid.0), UInt32(grid.1), UInt32(grid.2)), block: UInt32(block),
+      shared: UInt32(shared), arguments: withUnsafeBytes(of: arguments) { [UInt8]($0) }, name: name)
+    submit(.kernel(kernel))
   }
+
+  /// Has the stream do something now, or when the step ends that it is part of; nothing after a failure.
+  ///
+  /// - Parameter source: the numbers of an upload; they may change when this returns.
+  func submit(_ work: CUDAWork, _ source: UnsafeRawPointer? = nil) {
+    if isReady() { graphs.submit(work, source, self) }
+  }
+
+  /// Has the stream do something now.
+  ///
+  /// - Returns: what went wrong.
+  func issue(_ work: CUDAWork, _ source: UnsafeRawPointer? = nil) -> CUDAError? {
+    let result: CUresult
+    switch work {
+    case .kernel(let kernel):
+      result = kernel.arguments.withUnsafeBytes {
+        ccuda_launch(
+          libraries.driverTable, kernel.function, kernel.grid.x, kernel.grid.y, kernel.grid.z, kernel.block,
+          kernel.shared, stream, $0.baseAddress!)
+      }
+    case .product(let call): return products.multiply(call, self)
+    case .copy(let from, let to, let bytes): result = libraries.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, stream)
+    case .upload(let to, let bytes):
+      staging.upload(source!, bytes: bytes, to: to, self)
+      return nil
+    }
+    return result == CCUDA_SUCCESS ? nil : CUDADevice.failure(libraries.driver, work.name, result)
+  }
+
+  /// The same; a failure is remembered.
+  func issueNow(_ work: CUDAWork, _ source: UnsafeRawPointer? = nil) {
+    if let error = issue(work, source) { fail(error) }
+  }
+
+  package func repeated<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    try graphs.repeated(name, self, body)
+  }
+
+  /// How often a step was launched as one graph so far.
+  package var graphLaunches: Int { graphs.launches }
 
   /// An elementwise kernel: four numbers a thread, a grid that strides.
   func launch<Arguments>(_ file: String, _ name: String, _ arguments: Arguments, numbers: Int) {

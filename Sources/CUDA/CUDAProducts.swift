@@ -4,6 +4,14 @@ import Tensors
 
 /// Matrix products by cuBLASLt. What it chooses for a shape is kept: asking costs more than multiplying.
 final class CUDAProducts: @unchecked Sendable {  // Plans are locked while they are used; handles are used on one stream.
+  /// One product of matrices on the device.
+  struct Call: Equatable {
+    var shape: Shape
+    var a, b: UnsafePointer<Float>?
+    var bias: UnsafePointer<Float>?
+    var c: UnsafeMutablePointer<Float>?
+  }
+
   struct Shape: Hashable {
     var m, n, k: Int
     var aTransposed = false
@@ -45,26 +53,40 @@ final class CUDAProducts: @unchecked Sendable {  // Plans are locked while they 
     workspaceBytes = capability.major >= 9 ? 32 << 20 : 4 << 20
   }
 
-  /// `C = A B + bias`, row-major. cuBLASLt's matrices are column-major, so that it computes Cᵀ = Bᵀ Aᵀ with the same memory.
-  ///
-  /// - Returns: false when cuBLASLt has nothing for this shape.
-  func multiply(
-    _ shape: Shape, _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?, bias: UnsafePointer<Float>?,
-    to c: UnsafeMutablePointer<Float>?, _ device: CUDADevice
-  ) -> Bool {
+  /// Whether cuBLASLt has something for products of this shape; also true after a failure.
+  func knows(_ shape: Shape, _ device: CUDADevice) -> Bool {
     guard device.isReady() else { return true }
-    nonisolated(unsafe) let (a, b, c) = (a, b, c)
-    let address = UInt64(UInt(bitPattern: bias))
+    do {
+      return try plans.withLock { plans in
+        let plan = try plans[shape] ?? self.plan(shape)
+        plans[shape] = .some(plan)
+        return plan != nil
+      }
+    } catch {
+      device.fail(CUDAProducts.problem(error))
+      return true
+    }
+  }
+
+  private static func problem(_ error: any Error) -> CUDAError {
+    error as? CUDAError ?? .failed(call: "cublasLtMatmul", reason: "\(error)")
+  }
+
+  /// `C = A B + bias`, row-major, of a shape that it knows. cuBLASLt's matrices are column-major, so that it computes Cᵀ = Bᵀ Aᵀ
+  /// with the same memory.
+  ///
+  /// - Returns: what went wrong.
+  func multiply(_ call: Call, _ device: CUDADevice) -> CUDAError? {
+    nonisolated(unsafe) let (a, b, c) = (call.a, call.b, call.c)
+    let (shape, address) = (call.shape, UInt64(UInt(bitPattern: call.bias)))
     do {
       let space = workspace.withLock { space in
         if space == nil { space = device.allocate(bytes: workspaceBytes, .scratch) }
         return space!.address
       }
       // Under the lock: a plan holds the bias of who uses it.
-      return try plans.withLock { plans in
-        let known = try plans[shape] ?? self.plan(shape)
-        plans[shape] = .some(known)
-        guard let plan = known else { return false }
+      try plans.withLock { plans in
+        guard let plan = plans[shape] ?? nil else { return }
         if shape.hasBias { try setBias(address, in: plan) }
         var (alpha, beta, algorithm): (Float, Float, ccuda_blas_algorithm) = (1, 0, plan.algorithm)
         try did(
@@ -72,11 +94,10 @@ final class CUDAProducts: @unchecked Sendable {  // Plans are locked while they 
           table.cublasLtMatmul(
             handle, plan.descriptor, &alpha, b, plan.b, a, plan.a, &beta, c, plan.c, c, plan.c, &algorithm,
             UnsafeMutableRawPointer(bitPattern: UInt(space)), workspaceBytes, device.stream))
-        return true
       }
+      return nil
     } catch {
-      device.fail(error as? CUDAError ?? .failed(call: "cublasLtMatmul", reason: "\(error)"))
-      return true
+      return CUDAProducts.problem(error)
     }
   }
 

@@ -3,10 +3,11 @@ import Tensors
 /// One rule for changing parameters.
 public protocol Optimizer {
   /// - Parameters:
-  ///   - gradientScale: multiplies every gradient first: the factor that clipping found.
+  ///   - gradientScale: multiplies every gradient first: the factor that clipping found, one number. Nothing changes when it is
+  ///     none.
   ///   - average: updated with the new values, in the same pass over memory where the rule allows it.
   mutating func step(
-    _ gradients: Gradients, learningRate: Float, gradientScale: Float, average: inout ExponentialMovingAverage?)
+    _ gradients: Gradients, learningRate: Float, gradientScale: Tensor, average: inout ExponentialMovingAverage?)
   /// Everything needed to go on with the same bits.
   func state() -> [String: Tensor]
   /// Takes up what `state` gave.
@@ -17,7 +18,7 @@ extension Optimizer {
   /// Moves the parameters against their gradients, times `gradientScale`.
   public mutating func step(_ gradients: Gradients, learningRate: Float, gradientScale: Float = 1) {
     var none: ExponentialMovingAverage?
-    step(gradients, learningRate: learningRate, gradientScale: gradientScale, average: &none)
+    step(gradients, learningRate: learningRate, gradientScale: Tensor(gradientScale), average: &none)
   }
 }
 
@@ -57,7 +58,7 @@ public struct AdamW: Optimizer {
   }
 
   public mutating func step(
-    _ gradients: Gradients, learningRate: Float, gradientScale: Float, average: inout ExponentialMovingAverage?
+    _ gradients: Gradients, learningRate: Float, gradientScale: Tensor, average: inout ExponentialMovingAverage?
   ) {
     steps += 1
     average?.begin()

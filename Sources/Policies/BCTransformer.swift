@@ -140,8 +140,12 @@ public struct BCTransformer: Policy {
   }
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
-    let tokens = tokens(encoder(observations))
-    guard let mixture = lowNoise(tokens) else { return means(tokens).tanh() }
+    let (mixture, actions) = Device.repeated("prediction") {
+      let tokens = tokens(encoder(observations))
+      let mixture = lowNoise(tokens)
+      return (mixture, mixture?.means ?? means(tokens).tanh())
+    }
+    guard let mixture else { return actions }
     return mixture.sample(best: options.mode == .best, randoms: &randoms)
   }
 

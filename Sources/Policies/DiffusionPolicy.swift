@@ -108,14 +108,16 @@ public struct DiffusionPolicy<Network: DenoisingNetwork>: Policy {
   private func drawn(
     _ observations: ObservationBatch, continuing prefixes: [[[Float]]], _ randoms: inout [Random]
   ) -> Tensor {
-    let features = encoder(observations).pooled
-    let (horizon, present) = (options.horizon, options.context - 1)
-    let window = sampler.sample(
-      [horizon, actionWidth], continuing: prefixes, from: present, randoms: &randoms
-    ) { x, step in
-      network(x, step: Array(repeating: Float(step), count: x.shape[0]), observations: features)
+    Device.repeated("prediction") {
+      let features = encoder(observations).pooled
+      let (horizon, present) = (options.horizon, options.context - 1)
+      let window = sampler.sample(
+        [horizon, actionWidth], continuing: prefixes, from: present, randoms: &randoms
+      ) { x, step in
+        network(x, step: Array(repeating: Float(step), count: x.shape[0]), observations: features)
+      }
+      return window.sliced(axis: 1, present..<horizon)
     }
-    return window.sliced(axis: 1, present..<horizon)
   }
 
   public var sampling: Setting {

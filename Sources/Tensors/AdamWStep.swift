@@ -34,9 +34,9 @@ package enum AdamWStep {
     }
   }
 
-  /// Updates all targets at once.
+  /// Updates all targets at once; none when `gradientScale`, one number, is none.
   package static func update(
-    _ targets: inout [Target], betas: (Float, Float), epsilon: Float, gradientScale: Float
+    _ targets: inout [Target], betas: (Float, Float), epsilon: Float, gradientScale: Tensor
   ) {
     Device.backend.update(&targets, betas: betas, epsilon: epsilon, gradientScale: gradientScale)
   }
@@ -60,5 +60,31 @@ extension Tensor {
   package mutating func mix(_ other: Tensor, share: Float) {
     precondition(shape == other.shape, "mix: shapes \(shape) and \(other.shape)")
     Device.backend.mix(other, share: share, into: &self)
+  }
+}
+
+/// Loss and norm of the latest steps, kept where they are computed until someone reads them: a device goes on meanwhile.
+///
+/// From the first step on whose loss or norm is not finite, factors are not numbers, and no weight changes.
+package struct GradientLog {
+  /// `[rows + 1, 2]`: loss and norm, and in the last row whether a step failed.
+  private var numbers: Tensor
+  private let rows: Int
+
+  /// Keeps `rows` steps; a step takes the place of the one so many before it.
+  package init(rows: Int) {
+    (numbers, self.rows) = (.zeros([rows + 1, 2]), rows)
+  }
+
+  /// What gradients are to be multiplied by so that their norm together is at most `maximum` (PyTorch's `clip_grad_norm_`); one
+  /// number.
+  package mutating func clip(_ gradients: [Tensor], maximum: Float, loss: Tensor, step: Int) -> Tensor {
+    Device.backend.clip(gradients, maximum: maximum, loss: loss, row: step % rows, numbers: &numbers)
+  }
+
+  /// Waits for the device. `hasFailed`: whether any step so far did.
+  package func read() -> (steps: (Int) -> (loss: Float, norm: Float), hasFailed: Bool) {
+    let (values, rows) = (numbers.scalars, rows)
+    return ({ (values[2 * ($0 % rows)], values[2 * ($0 % rows) + 1]) }, values[2 * rows] != 0)
   }
 }

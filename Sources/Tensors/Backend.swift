@@ -105,12 +105,17 @@ package protocol Backend: Sendable {
 
   // Training.
   func sumOfSquares(_ tensors: [Tensor]) -> Double
+  /// The factor that clips gradients, see `GradientLog`; `numbers` are the log's.
+  func clip(_ gradients: [Tensor], maximum: Float, loss: Tensor, row: Int, numbers: inout Tensor) -> Tensor
+  /// Runs `body`, whose operations are nearly always the same ones for a name. A device may launch them at once when it ends.
+  func repeated<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result
   /// Throws what failed since the last time: operations themselves do not throw.
   func check() throws
   /// Memory that tensors took on the device since `startCounting`; nil of the processor.
   var memory: MemoryReport? { get }
   func startCounting()
-  func update(_ targets: inout [AdamWStep.Target], betas: (Float, Float), epsilon: Float, gradientScale: Float)
+  /// `gradientScale` is one number; when it is none, nothing is changed.
+  func update(_ targets: inout [AdamWStep.Target], betas: (Float, Float), epsilon: Float, gradientScale: Tensor)
 }
 
 // The processor's.
@@ -291,8 +296,12 @@ extension Backend {
   package func sumOfSquares(_ tensors: [Tensor]) -> Double {
     Kernel.sumOfSquares(tensors)
   }
-  package func update(_ targets: inout [AdamWStep.Target], betas: (Float, Float), epsilon: Float, gradientScale: Float)
+  package func clip(_ gradients: [Tensor], maximum: Float, loss: Tensor, row: Int, numbers: inout Tensor) -> Tensor {
+    Kernel.clip(gradients, maximum: maximum, loss: loss.item, row: row, numbers: &numbers)
+  }
+  package func repeated<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result { try body() }
+  package func update(_ targets: inout [AdamWStep.Target], betas: (Float, Float), epsilon: Float, gradientScale: Tensor)
   {
-    Kernel.update(&targets, betas: betas, epsilon: epsilon, gradientScale: gradientScale)
+    Kernel.update(&targets, betas: betas, epsilon: epsilon, gradientScale: gradientScale.item)
   }
 }

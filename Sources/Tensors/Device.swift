@@ -34,6 +34,12 @@ package enum Device {
     return try $chosen.withValue(backend, operation: body)
   }
 
+  /// Runs `body`, whose operations are nearly always the same ones for a name: a device may launch them at once when it ends.
+  package static func repeated<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    guard let current else { return try body() }
+    return try current.repeated(name, body)
+  }
+
   /// Runs `body` on the processor.
   package static func onProcessor<Result>(_ body: () throws -> Result) rethrows -> Result {
     try $chosen.withValue(nil, operation: body)

@@ -11,6 +11,9 @@ struct Optimization {
   private let late: [Parameter]
   private var optimizer: AdamW
   private var average: ExponentialMovingAverage?
+  private var log: GradientLog
+  /// Steps whose losses nobody has looked at: a device may not have computed them yet.
+  private var unread: Range<Int>?
 
   init(_ settings: TrainingSettings, of objective: some Objective) {
     self.settings = settings
@@ -21,6 +24,7 @@ struct Optimization {
       objective.parameterGroups(weightDecay: Float(settings.weightDecay)),
       betas: (Float(settings.betas[0]), Float(settings.betas[1])))
     average = settings.averaging.map { ExponentialMovingAverage($0, of: objective.module) }
+    log = GradientLog(rows: settings.logEvery)
   }
 
   /// Goes on from where training stood.
@@ -36,25 +40,49 @@ struct Optimization {
       step: step, weights: module.snapshot(), average: average?.state() ?? [:], optimizer: optimizer.state())
   }
 
-  /// Step `index`, counted from 0: gradient, clipping, weights, average.
-  /// - Parameter lastCheckpoint: for the message when a number is none.
-  /// - Returns: the row of the log as far as the step itself goes.
-  /// - Throws: `TrainingError.notANumber` before any weight has changed, or what `loss` throws.
-  mutating func step(
-    _ index: Int, random: Random, lastCheckpoint: @autoclosure () -> String?, loss: () throws -> Tensor
-  ) throws -> TrainingMetrics {
+  /// Step `index`, counted from 0: gradient, clipping, weights, average. No weight changes from a step on whose loss or gradients
+  /// are not finite, which `read` finds.
+  mutating func step(_ index: Int, random: Random, loss: () throws -> Tensor) throws {
     for parameter in late { parameter.isTrainable = index >= parameter.firstStep }
-    let rate = settings.learningRate * settings.schedule.factor(at: index)
-    let (value, gradients) = try withGradients(random: random.split(index), loss)
-    let (factor, norm) = clippingFactor(gradients, of: parameters, maximum: Float(settings.clip))
-    try Device.check()
-    guard value.item.isFinite, norm.isFinite else {
-      throw TrainingError.notANumber(
-        step: index + 1, tensor: cause(loss: value, gradients), lastCheckpoint: lastCheckpoint())
+    try Device.repeated("training step") {
+      let (value, gradients) = try withGradients(random: random.split(index), loss)
+      let found = parameters.compactMap { gradients[$0.parameter] }
+      let factor = log.clip(found, maximum: Float(settings.clip), loss: value, step: index)
+      optimizer.step(gradients, learningRate: Float(rate(index)), gradientScale: factor, average: &average)
     }
-    optimizer.step(gradients, learningRate: Float(rate), gradientScale: factor, average: &average)
+    try Device.check()
+    unread = (unread?.lowerBound ?? index)..<index + 1
+  }
+
+  private func rate(_ index: Int) -> Double { settings.learningRate * settings.schedule.factor(at: index) }
+
+  /// Whether the steps since the last time have to be read now: on the processor at once, on a device before they are forgotten.
+  var isDue: Bool { unread.map { Device.current == nil || $0.count >= settings.logEvery } ?? false }
+
+  /// The row of the log of the latest step, as far as the step itself goes. Waits for a device.
+  ///
+  /// - Parameters:
+  ///   - lastCheckpoint: for the message when a number is none.
+  ///   - loss: of a step once more, to find what was none.
+  /// - Throws: `TrainingError.notANumber`, or what `loss` throws.
+  @discardableResult
+  mutating func read(
+    random: Random, lastCheckpoint: @autoclosure () -> String?, loss: (Int) throws -> Tensor
+  ) throws -> TrainingMetrics? {
+    guard let steps = unread else { return nil }
+    let (values, hasFailed) = log.read()
+    try Device.check()
+    if hasFailed {
+      let first = steps.first { !values($0).loss.isFinite || !values($0).norm.isFinite } ?? steps.upperBound - 1
+      let (value, gradients) = try withGradients(random: random.split(first)) { try loss(first) }
+      throw TrainingError.notANumber(
+        step: first + 1, tensor: cause(loss: value, gradients), lastCheckpoint: lastCheckpoint())
+    }
+    unread = nil
+    let last = steps.upperBound - 1
     return TrainingMetrics(
-      step: index + 1, loss: Double(value.item), gradientNorm: Double(norm), learningRate: rate)
+      step: last + 1, loss: Double(values(last).loss), gradientNorm: Double(values(last).norm),
+      learningRate: rate(last))
   }
 
   /// Runs `body` with the averaged weights in the module; nil without averaging.

@@ -41,6 +41,13 @@ public struct Trainer<O: Objective> {
     var samples = 0
     Memory.startCounting()
 
+    let loss = random.split("loss")
+    /// Looks at what the steps computed, and throws if it is no number.
+    func read() throws -> TrainingMetrics? {
+      try optimization.read(
+        random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint),
+        loss: { try objective.loss(on: objective.batch($0, random: loss.split($0))).loss })
+    }
     func save() throws {
       let path = folder.checkpoint(step: step)
       try optimization.state(step: step).added(to: header).write(to: path)
@@ -52,7 +59,6 @@ public struct Trainer<O: Objective> {
       report(.logged(row))
     }
 
-    let loss = random.split("loss")
     let batches = Loader(from: step, to: settings.steps, workers: workers) { [objective] step in
       try objective.batch(step, random: loss.split(step))
     }
@@ -61,19 +67,20 @@ public struct Trainer<O: Objective> {
       let began = now()
       let batch = try batches(step)
       var result: PolicyLoss?
-      var row = try optimization.step(
-        step, random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint)
-      ) {
+      try optimization.step(step, random: random) {
         let found = try objective.loss(on: batch)
         result = found
         return found.loss
       }
+      let last = step + 1 == settings.steps
+      let isLogged = (step + 1) % settings.logEvery == 0 || last
+      let isKept = (step + 1) % settings.validateEvery == 0 || (step + 1) % settings.checkpointEvery == 0
+      let row = isLogged || isKept || optimization.isDue ? try read() : nil
       spent += now() - began
       step += 1
       samples += settings.batch
 
-      let last = step == settings.steps
-      if step % settings.logEvery == 0 || last {
+      if isLogged, var row {
         let seconds = max(spent / .seconds(1), 1e-9)
         if let parts = result?.parts, !parts.isEmpty { row.parts = parts }
         row.samplesPerSecond = Double(samples) / seconds
@@ -97,7 +104,10 @@ public struct Trainer<O: Objective> {
       }
       if step % settings.checkpointEvery == 0 || last { try save() }
     }
-    if step < settings.steps, folder.checkpointSteps.last != step, step > 0 { try save() }
+    if step < settings.steps, folder.checkpointSteps.last != step, step > 0 {
+      _ = try read()
+      try save()
+    }
     return step
   }
 

@@ -5,6 +5,7 @@ import Imitation
 import Layers
 import Policies
 import Support
+import Synchronization
 import Tensors
 import Testing
 
@@ -83,30 +84,64 @@ extension FakeGPUTests {
     @Test func gradientsOfBCTransformer() throws { try compare(transformer(), horizon: 2) }
     @Test func gradientsOfDiffusion() throws { try compare(unet(), horizon: 8) }
 
-    /// Weights and averages after some steps, and what was copied in the last of them.
+    /// Policies trained so far: each has steps of its own.
+    private static let count = Atomic(0)
+
+    private struct Trained {
+      var weights, averages: [String: [Float]]
+      /// Copied in the last step.
+      var last: CUDATransfers
+      /// Of all steps.
+      var losses: [Float] = []
+      var hasFailed = false
+      /// Launched as graphs.
+      var graphs: Int
+      /// Calls that launched one kernel, in the last step.
+      var launches = 0
+    }
+
+    /// - Parameters:
+    ///   - rows: of the batch of a step.
+    ///   - during: done in the middle of a step, with its loss.
     private func trained(
-      _ steps: Int, on device: CUDADevice, _ policy: (any Policy)? = nil, horizon: Int = 2
-    ) throws -> (
-      weights: [String: [Float]], averages: [String: [Float]], last: CUDATransfers
-    ) {
+      _ steps: Int, on device: CUDADevice, _ policy: (any Policy)? = nil, horizon: Int = 2,
+      rows: (Int) -> Int = { _ in 4 }, during: (Int, Tensor) -> Tensor = { $1 }
+    ) throws -> Trained {
       let policy = try policy ?? transformer()
       var average: ExponentialMovingAverage? = ExponentialMovingAverage(.power(0.75), of: policy)
       var optimizer = AdamW([.init(policy.parameters(), weightDecay: 0.01)])
-      var last = device.transfers
-      try Device.with(device) {
+      var log = GradientLog(rows: steps)
+      let (graphs, name) = (device.graphLaunches, "step \(Self.count.add(1, ordering: .relaxed).newValue)")
+      var result = Trained(weights: [:], averages: [:], last: device.transfers, graphs: 0)
+      Device.with(device) {
         for step in 0..<steps {
-          let batch = batch(4, context: 2, horizon: horizon, step)
-          let before = device.transfers
-          let (loss, gradients) = withGradients(random: Random(seed: 4).split(step)) { policy.loss(on: batch).loss }
-          let (factor, norm) = clippingFactor(gradients, of: policy.parameters(), maximum: 10)
-          try device.check()
-          #expect(loss.item.isFinite && norm.isFinite)
-          optimizer.step(gradients, learningRate: 1e-3, gradientScale: factor, average: &average)
-          last = device.transfers.since(before)
+          let batch = batch(rows(step), context: 2, horizon: horizon, step)
+          let before = (device.transfers, FakeDevice.calls("cuLaunchKernel"))
+          Device.repeated(name) {
+            let (loss, gradients) = withGradients(random: Random(seed: 4).split(step)) {
+              during(step, policy.loss(on: batch).loss)
+            }
+            let found = policy.parameters().compactMap { gradients[$0.parameter] }
+            let factor = log.clip(found, maximum: 10, loss: loss, step: step)
+            optimizer.step(gradients, learningRate: 1e-3 * Float(step + 1), gradientScale: factor, average: &average)
+          }
+          result.last = device.transfers.since(before.0)
+          result.launches = FakeDevice.calls("cuLaunchKernel") - before.1
         }
+        let read = log.read()
+        (result.losses, result.hasFailed) = ((0..<steps).map { read.steps($0).loss }, read.hasFailed)
       }
       try device.check()
-      return (policy.snapshot().mapValues(\.scalars), average!.weights.mapValues(\.scalars), last)
+      result.graphs = device.graphLaunches - graphs
+      result.weights = policy.snapshot().mapValues(\.scalars)
+      result.averages = average!.weights.mapValues(\.scalars)
+      return result
+    }
+
+    private func expectEqual(_ a: Trained, _ b: Trained, _ comment: Comment = "") {
+      #expect(a.weights == b.weights, comment)
+      #expect(a.averages == b.averages, comment)
+      #expect(a.losses == b.losses, comment)
     }
 
     /// What came from the processor is counted there as what it was.
@@ -118,7 +153,7 @@ extension FakeGPUTests {
       let report = Device.with(device) {
         let batch = batch(4, context: 2, horizon: 2, 0)
         let (_, gradients) = withGradients(random: Random(seed: 4)) { policy.loss(on: batch).loss }
-        optimizer.step(gradients, learningRate: 1e-3, gradientScale: 1, average: &average)
+        optimizer.step(gradients, learningRate: 1e-3, gradientScale: Tensor(1), average: &average)
         Memory.startCounting()
         return Memory.report
       }
@@ -130,18 +165,110 @@ extension FakeGPUTests {
 
     @Test func stepsRepeatToTheBit() throws {
       let first = try trained(4, on: FakeDevice.exact)
-      let second = try trained(4, on: FakeDevice.exact)
-      #expect(first.weights == second.weights)
-      #expect(first.averages == second.averages)
+      expectEqual(first, try trained(4, on: FakeDevice.exact))
+      #expect(!first.hasFailed)
       #expect(first.weights.values.allSatisfy { $0.allSatisfy(\.isFinite) })
       #expect(first.weights != (try transformer().snapshot().mapValues(\.scalars)))
     }
 
-    /// Weights and moments stay there: a step brings its batch, and reads the loss and the norm.
+    /// Whole steps as graphs: the same bits, and then nothing is launched by itself. Each step has another batch, another rate,
+    /// other dropout and other noise.
+    @Test func graphsGiveTheSameBits() throws {
+      for (make, horizon) in [({ try transformer() as any Policy }, 2), ({ try unet() as any Policy }, 8)] {
+        let expected = try trained(9, on: FakeDevice.plain, try make(), horizon: horizon)
+        #expect(expected.graphs == 0 && expected.launches > 100)
+        let found = try trained(9, on: FakeDevice.exact, try make(), horizon: horizon)
+        expectEqual(found, expected)
+        #expect(found.graphs >= 4, "\(found.graphs)")
+        #expect(found.launches == 0 && found.last.downloads == 0)
+      }
+    }
+
+    /// Steps of another size, and steps that read a number on their way, end the recording: they are done piece by piece, and a
+    /// new one is made.
+    @Test func stepsThatDifferAreIssued() throws {
+      func rows(_ step: Int) -> Int { step == 7 ? 3 : 4 }
+      func during(_ step: Int, _ loss: Tensor) -> Tensor { step == 14 ? loss * loss.detached.item : loss }
+      let expected = try trained(21, on: FakeDevice.plain, rows: rows, during: during)
+      let found = try trained(21, on: FakeDevice.exact, rows: rows, during: during)
+      expectEqual(found, expected)
+      #expect(found.graphs >= 6 && found.launches == 0, "\(found.graphs)")
+    }
+
+    /// Whatever a step reads, whether it is recorded then, compared or neither: the same bits.
+    @Test(arguments: 2..<8) func oneStepReads(_ read: Int) throws {
+      func during(_ step: Int, _ loss: Tensor) -> Tensor { step == read ? loss * loss.detached.item : loss }
+      let expected = try trained(9, on: FakeDevice.plain, during: during)
+      expectEqual(try trained(9, on: FakeDevice.exact, during: during), expected)
+    }
+
+    /// Where every step reads, there is no graph; it is said once.
+    @Test func stepsThatReadAreNotRecorded() throws {
+      let device = FakeDevice.exact
+      let told = Mutex<[String]>([])
+      defer { device.tell = nil }
+      device.tell = { line in told.withLock { $0.append(line) } }
+      let found = try trained(34, on: device, rows: { _ in 1 }) { _, loss in loss * Tensor(1 + 0 * loss.detached.item) }
+      #expect(found.graphs == 0)
+      let lines = told.withLock { $0 }
+      #expect(lines.count == 1 && lines.first?.contains("reads 1 numbers") ?? false, "\(lines)")
+    }
+
+    /// A driver that cannot record: the step is done all the same.
+    @Test(arguments: ["cuStreamBeginCapture_v2", "cuGraphInstantiateWithFlags"]) func recordingMayFail(_ call: String)
+      throws
+    {
+      let expected = try trained(8, on: FakeDevice.plain)
+      let found = try FakeDevice.with([]) {
+        FakeDevice.fail(call, 1, code: 900)
+        return try trained(8, on: FakeDevice.exact)
+      }
+      expectEqual(found, expected)
+      #expect(found.graphs == 0)
+    }
+
+    /// Predictions as graphs: what is seen and drawn differs each time, and so do the actions, to the same bits.
+    @Test func predictionsAreGraphs() throws {
+      for (policy, horizon): (any Policy, Int) in [(try transformer(), 2), (try unet(), 8)] {
+        func actions(_ device: CUDADevice) throws -> [[Float]] {
+          try (0..<8).map { step in
+            let seen = batch(1, context: 2, horizon: horizon, step).observations
+            var randoms = [Random(seed: 3).split(step)]
+            return try Device.with(device) {
+              let numbers = policy.actions(for: seen, randoms: &randoms).scalars
+              try device.check()
+              return numbers
+            }
+          }
+        }
+        let expected = try actions(FakeDevice.plain)
+        let graphs = FakeDevice.exact.graphLaunches
+        #expect(try actions(FakeDevice.exact) == expected)
+        #expect(FakeDevice.exact.graphLaunches - graphs >= 3, "\(FakeDevice.exact.graphLaunches - graphs)")
+        #expect(Set(expected).count == 8)
+      }
+    }
+
+    /// From a loss on that is none, nothing changes any more, as graph or not.
+    @Test(arguments: [true, false]) func noWeightChangesAfterAFailure(_ graphs: Bool) throws {
+      func during(_ step: Int, _ loss: Tensor) -> Tensor {
+        // By numbers that come from the processor, so that the step's work is that of the others.
+        loss * Tensor([step == 7 ? .nan : 1], shape: [])
+      }
+      let device = graphs ? FakeDevice.exact : FakeDevice.plain
+      let found = try trained(10, on: device, during: during)
+      let before = try trained(7, on: device, during: during)
+      #expect(found.hasFailed && !before.hasFailed)
+      #expect(found.weights == before.weights)
+      #expect(found.losses[7].isNaN && found.losses[8].isFinite && Array(found.losses[..<7]) == before.losses)
+      #expect((found.graphs > 0) == graphs)
+    }
+
+    /// Weights and moments stay there: a step brings its batch, and reads nothing.
     @Test func stepsCopyTheirBatchOnly() throws {
       for (policy, horizon): (any Policy, Int) in [(try transformer(), 2), (try unet(), 8)] {
         let last = try trained(3, on: FakeDevice.exact, policy, horizon: horizon).last
-        #expect(last.downloads <= 2 && last.downloadedBytes <= 16, "\(last)")
+        #expect(last.downloads == 0, "\(last)")
         let pixels = 4 * 2 * Self.size * Self.size * 3
         #expect(last.uploadedBytes < pixels + 64 << 10, "\(last)")
       }
@@ -153,8 +280,7 @@ extension FakeGPUTests {
     {
       let expected = try trained(3, on: FakeDevice.exact)
       let found = try FakeDevice.with([setting]) { try trained(3, on: FakeDevice.exact) }
-      #expect(found.weights == expected.weights)
-      #expect(found.averages == expected.averages)
+      expectEqual(found, expected)
     }
   }
 }

@@ -21,15 +21,18 @@ enum FakeDevice {
   static let chunked = try! opened(.float32, mostWindows: 300)
 
   static func opened(
-    _ precision: ProductPrecision, number: Int = 0, mostWindows: Int = 1 << 26
+    _ precision: ProductPrecision, number: Int = 0, mostWindows: Int = 1 << 26, graphs: Bool = true
   ) throws(CUDAError) -> CUDADevice {
-    try CUDADevice(
-      number: number, precision: precision, environment: ["IMITATE_CUDA_LIBRARIES": library], cache: cache,
-      mostWindows: mostWindows)
+    var environment = ["IMITATE_CUDA_LIBRARIES": library]
+    if !graphs { environment["IMITATE_CUDA_GRAPHS"] = "0" }
+    return try CUDADevice(
+      number: number, precision: precision, environment: environment, cache: cache, mostWindows: mostWindows)
   }
 
   /// Strict float32: compared with the processor's numbers.
   static let exact = open(.float32)
+  /// The same without graphs.
+  static let plain = try! opened(.float32, graphs: false)
   static let tf32 = open(.tf32)
 
   private static func function<Function>(_ name: String, as _: Function.Type) -> Function {

@@ -63,6 +63,7 @@ import Testing
       let result = try whole.run(arguments, environment: Self.fake)
       #expect(result.status == 0, "\(result.errors)")
       #expect(result.errors.contains("computes on Fake"))
+      #expect(result.errors.contains("launched as one graph"), "\(result.errors)")
       for attempt in 0..<4 {
         let process = try killed.start(arguments, log: "kill-\(attempt)", environment: Self.fake)
         Thread.sleep(forTimeInterval: 0.4 + 0.3 * Double(attempt))

@@ -365,14 +365,15 @@ typedef struct {
 
 // q, o [batch, queries, heads, width]; k, v [batch, keys, heads, width]; totals [batch, heads, queries].
 // mask: planes [queries, keys], that of an item and head at mask + item mask_item + head mask_head (in numbers, 0 where shared);
-// may be null. A query that sees nothing gives 0 and a total of minus infinity. rate 0: no dropout. key: of the dropout.
+// may be null. A query that sees nothing gives 0 and a total of minus infinity. rate 0: no dropout, and key may be null. key: of the dropout; it changes by
+// step, so kernels read it where a graph can.
 // Kernels: cuda_attention_W and cuda_attention_strict_W, W the next of 8, 16, 32, 64, 128 above or at width. NVRTC takes some 15 s
 // for the whole file, 2 to 5 s for one width: --define-macro=ATTENTION_WIDTH=64.
 // Launch: grid x ceil(queries / 64), y heads, z batch (65535 at most; larger batches in several launches), block 128.
 typedef struct {
   const float *q, *k, *v, *mask;
   float *o, *totals;
-  unsigned long long key;
+  const unsigned long long *key;
   long long mask_item, mask_head;
   int first_item;  // added to the item's number in the dropout's index, for batches in several launches
   int heads, queries, keys, width;
@@ -396,7 +397,7 @@ typedef struct {
 typedef struct {
   const float *q, *k, *v, *mask, *above, *totals, *dots;
   float *dq, *dk, *dv;
-  unsigned long long key;
+  const unsigned long long *key;
   long long mask_item, mask_head;
   int first_item;
   int heads, queries, keys, width;
@@ -454,12 +455,14 @@ typedef struct {
   int unused;
 } cuda_adamw_group;
 
-// As ck_adamw; gradients are multiplied by scale.
+// As ck_adamw; gradients are multiplied by *scale. Nothing changes when that is not a number.
 // Launch: grid the number of pieces, block 256.
 typedef struct {
   const cuda_adamw_piece *pieces;
   const cuda_adamw_group *groups;
-  float scale, beta1, beta2, epsilon;
+  const float *scale;
+  float beta1, beta2, epsilon;
+  int unused;
 } cuda_adamw_arguments;
 
 // Up to 65536 numbers (advice) of one tensor.
@@ -481,6 +484,19 @@ typedef struct {
   long long count;
 } cuda_total_arguments;
 
+// The norm is the root of the sum of the sums, in their order. Row *row of log [rows + 1, 2] becomes loss and norm, and its last
+// row's first number 1 once either is not finite. *factor: what brings the norm to at most `maximum`; NaN from then on.
+// Launch: grid 1, block 256.
+typedef struct {
+  const double *sums;
+  const float *loss;
+  const int *row;
+  float *log, *factor;
+  long long count;
+  int rows;
+  float maximum;
+} cuda_clip_arguments;
+
 // ---------------------------------------------------------------- Random.cu
 
 // y = word(key, first + i) >= limit ? x / (1 - rate) : 0. first must be a multiple of 4. The CPU's bits. y may be x.
@@ -488,7 +504,8 @@ typedef struct {
 typedef struct {
   const float *x;
   float *y;
-  unsigned long long key, first;
+  const unsigned long long *key;
+  unsigned long long first;
   long long count;
   float rate;
   int unused;

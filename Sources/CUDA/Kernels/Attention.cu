@@ -135,7 +135,7 @@ struct Dropout {
 template <class Arguments> DEVICE Dropout dropout_of(const Arguments &a, long long item, int head) {
   long long step = (a.keys + 3) / 4;
   unsigned long long first = (unsigned long long)(((item + a.first_item) * a.heads + head) * a.queries) * step;
-  return {a.key, first, step, dropout_limit(a.rate), 1.0f / (1.0f - a.rate)};
+  return {a.key ? *a.key : 0, first, step, dropout_limit(a.rate), 1.0f / (1.0f - a.rate)};
 }
 
 // The four of a lane, rows of queries: bit j of (row j / 2, column j & 1). Two lanes share the blocks of both rows.

@@ -5,7 +5,8 @@
 KERNEL_PLAIN(cuda_adamw, cuda_adamw_arguments) {
   cuda_adamw_piece piece = a.pieces[blockIdx.x];
   cuda_adamw_group group = a.groups[piece.group];
-  float scale = a.scale;
+  float scale = *a.scale;
+  if (scale != scale) return;
   float step = group.rate / group.correction1, root = 1.0f / sqrtf(group.correction2), keep = 1.0f - group.rate * group.decay;
   float beta1 = a.beta1, beta2 = a.beta2, epsilon = a.epsilon;
   auto update = [=](float &value, float &first, float &second, float gradient) {
@@ -69,4 +70,18 @@ KERNEL_BOUNDS(cuda_total, cuda_total_arguments, 256, 1) {
   for (long long i = threadIdx.x; i < a.count; i += 256) sum += a.sums[i];
   double all = block_sum(sum, parts);
   if (threadIdx.x == 0) *a.total = all;
+}
+
+KERNEL_BOUNDS(cuda_clip, cuda_clip_arguments, 256, 1) {
+  SHARED(double, parts, [8]);
+  double sum = 0;
+  for (long long i = threadIdx.x; i < a.count; i += 256) sum += a.sums[i];
+  double all = block_sum(sum, parts);
+  if (threadIdx.x != 0) return;
+  float norm = (float)sqrt(all), loss = *a.loss;
+  a.log[2 * *a.row] = loss;
+  a.log[2 * *a.row + 1] = norm;
+  float *failed = &a.log[2 * a.rows];
+  if (!is_finite(loss) || !is_finite(norm)) *failed = 1;
+  *a.factor = *failed != 0 ? NAN : smaller_of(1.0f, a.maximum / (norm + 1e-6f));
 }

@@ -5,11 +5,12 @@
 KERNEL_PLAIN(cuda_dropout, cuda_dropout_arguments) {
   unsigned limit = dropout_limit(a.rate);
   float keep = 1.0f / (1.0f - a.rate);
+  unsigned long long key = *a.key;
   // Four neighbors share a block of words.
   long long blocks = (a.count + 3) / 4, step = (long long)gridDim.x * blockDim.x;
   bool in_fours = aligned(a.x) && aligned(a.y);
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < blocks; i += step) {
-    Words words = philox(a.key, a.first / 4 + i);
+    Words words = philox(key, a.first / 4 + i);
     if (in_fours && 4 * i + 4 <= a.count) {
       float4 v = ((const float4 *)a.x)[i];
       v.x = words.word[0] >= limit ? v.x * keep : 0.0f;

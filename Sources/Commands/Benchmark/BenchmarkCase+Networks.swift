@@ -146,7 +146,7 @@ extension BenchmarkCase {
       let found = gradients {
         network(actions, step: (0..<64).map(Float.init), observations: observations).square().mean()
       }
-      optimizer.step(found, learningRate: 1e-4, gradientScale: 1, average: &average)
+      optimizer.step(found, learningRate: 1e-4, gradientScale: Tensor(1), average: &average)
     }
   }
 

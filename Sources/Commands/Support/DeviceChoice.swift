@@ -32,6 +32,12 @@ struct DeviceChoice: ParsableArguments {
     guard let number else { return try body() }
     let device = try CUDADevice(number: number, precision: precision)
     tell("computes on \(device.name), products in \(precision.rawValue)")
+    device.tell = { line in tell(line) }
+    defer {
+      if device.graphLaunches > 0 {
+        tell("\(device.graphLaunches) steps or predictions were launched as one graph each")
+      }
+    }
     return try Device.with(device, body)
   }
 }

@@ -14,6 +14,7 @@ extension Kernel {
   static func update(
     _ targets: inout [AdamWStep.Target], betas: (Float, Float), epsilon: Float, gradientScale: Float
   ) {
+    guard !gradientScale.isNaN else { return }
     let most = 65_536
     var pieces: [Piece] = []
     for index in targets.indices {
@@ -42,6 +43,15 @@ extension Kernel {
         }
       }
     }
+  }
+
+  static func clip(_ gradients: [Tensor], maximum: Float, loss: Float, row: Int, numbers: inout Tensor) -> Tensor {
+    let norm = Float(sumOfSquares(gradients).squareRoot())
+    let last = numbers.count - 2
+    let values = numbers.mutate()
+    (values[2 * row], values[2 * row + 1]) = (loss, norm)
+    if !loss.isFinite || !norm.isFinite { values[last] = 1 }
+    return Tensor(values[last] != 0 ? .nan : min(1, maximum / (norm + 1e-6)))
   }
 
   /// In parts whose order does not depend on the number of cores.
