@@ -36,6 +36,11 @@ const char *ccuda_fill_blas(void *handle, ccuda_blas *table) {
   return NULL;
 }
 
+const char *ccuda_fill_nccl(void *handle, ccuda_nccl *table) {
+  CCUDA_NCCL(FIND)
+  return NULL;
+}
+
 static const char *path_of(const void *function) {
   Dl_info info;
   return function && dladdr(function, &info) ? info.dli_fname : NULL;

@@ -191,7 +191,7 @@ package struct CUDACheck {
       }
       return (difference / max(size, 1e-30)).squareRoot()
     }
-    let bar = one.isProduct && device.precision == .tf32 ? 5e-3 : one.bar
+    let bar = one.isProduct ? device.precision.bar ?? one.bar : one.bar
     return Row(
       name: one.name, errors: errors, bar: bar,
       isRepeated: zip(first.numbers, second.numbers).allSatisfy {
@@ -199,5 +199,16 @@ package struct CUDACheck {
       },
       downloads: second.downloads, waits: one.waits, launches: second.launches, milliseconds: second.seconds * 1000,
       processorMilliseconds: expected.seconds * 1000)
+  }
+}
+
+extension ProductPrecision {
+  /// The largest error that rounding the factors of products leaves; nil where they are not rounded.
+  fileprivate var bar: Double? {
+    switch self {
+    case .float32: nil
+    case .tf32: 5e-3
+    case .bf16: 4e-2
+    }
   }
 }

@@ -211,7 +211,13 @@ extension CUDADevice {
   private func launchAttention<Arguments>(
     _ kind: String, width: Int, _ arguments: Arguments, tiles: Int, heads: Int, items: Int
   ) {
-    let name = "cuda_attention_\(precision == .float32 ? "strict_" : "")\(kind)\(width)"
+    let rounding =
+      switch precision {
+      case .float32: "strict_"
+      case .tf32: ""
+      case .bf16: "bf16_"
+      }
+    let name = "cuda_attention_\(rounding)\(kind)\(width)"
     // All widths at once would take half a minute to compile.
     launch("Attention:ATTENTION_WIDTH=\(width)", name, arguments, grid: (tiles, heads, items), block: 128)
   }

@@ -12,12 +12,17 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   /// Compute capability: 9.0 is (9, 0).
   package let capability: (major: Int, minor: Int)
   package let precision: ProductPrecision
+  /// What the present task computes on.
+  package static var current: CUDADevice? { Device.current as? CUDADevice }
+
   /// The library's file by its name, for reports.
   package var libraryPaths: [(name: String, path: String)] { libraries.paths }
 
   /// Numbers of a convolution's windows that are multiplied at once.
   let mostWindows: Int
   let libraries: CUDALibraries
+  /// Where libraries are looked for.
+  let environment: [String: String]
   let pool = CUDAPool()
   let stream: CUstream
   let products: CUDAProducts
@@ -53,6 +58,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
   ) throws(CUDAError) {
     let libraries = try CUDALibraries(environment: environment)
     self.libraries = libraries
+    self.environment = environment
     self.precision = precision
     self.mostWindows = mostWindows
     let driver = libraries.driver
@@ -248,6 +254,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
           kernel.shared, stream, $0.baseAddress!)
       }
     case .product(let call): return products.multiply(call, self)
+    case .gather(let gather): return gather.collective.issue(gather)
     case .copy(let from, let to, let bytes): result = libraries.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, stream)
     case .upload(let to, let bytes):
       staging.upload(source!, bytes: bytes, to: to, self)

@@ -18,9 +18,22 @@ enum CUDAWork: Equatable {
     }
   }
 
+  /// Numbers of all ranks.
+  struct Gather: Equatable {
+    let from: UnsafePointer<Float>?
+    let to: UnsafeMutablePointer<Float>?
+    let count: Int
+    let collective: CUDACollective
+
+    static func == (a: Gather, b: Gather) -> Bool {
+      a.from == b.from && a.to == b.to && a.count == b.count && a.collective === b.collective
+    }
+  }
+
   case kernel(Kernel)
   case product(CUDAProducts.Call)
   case copy(from: CUdeviceptr, to: CUdeviceptr, bytes: Int)
+  case gather(Gather)
   /// Of the processor's numbers.
   case upload(to: CUdeviceptr, bytes: Int)
 
@@ -32,6 +45,7 @@ enum CUDAWork: Equatable {
     case .kernel(let kernel): kernel.name
     case .product: "cublasLtMatmul"
     case .copy: "cuMemcpyDtoDAsync"
+    case .gather: "ncclAllGather"
     case .upload: "cuMemcpyHtoDAsync"
     }
   }
@@ -42,7 +56,7 @@ enum CUDAWork: Equatable {
 /// The operations of a step run as always, only what they ask of the stream is compared with what the step before asked for. After
 /// two equal steps the third is recorded, and from then on a step whose work is the recorded one ends in a single launch. One that
 /// differs, or reads a number on its way, has what it asked for so far issued piece by piece, and goes on so; it is recorded
-/// anew later. What differs by step without being other work (numbers from the processor: batches, noise, rates, keys of random
+/// again later. What differs by step without being other work (numbers from the processor: batches, noise, rates, keys of random
 /// numbers) lies in one block of memory that is copied before the graph runs, and the graph copies its parts to their places.
 final class CUDAGraphs: @unchecked Sendable {  // `turn` guards everything else.
   let tell = Mutex<(@Sendable (String) -> Void)?>(nil)

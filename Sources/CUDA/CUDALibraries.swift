@@ -38,6 +38,12 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
     return text(ccuda_path_of_driver(&table)) ?? system.path
   }
 
+  /// NCCL, for several GPUs.
+  static func openNetwork(_ environment: [String: String], _ table: inout ccuda_nccl) throws(CUDAError) {
+    let found = try open("NCCL", ["libnccl.so.2"], Places(environment))
+    try fill("NCCL", found.path, ccuda_fill_nccl(found.handle, &table))
+  }
+
   /// 12040 as 12.4.
   fileprivate static func version(_ number: Int32) -> String { "\(number / 1000).\(number % 1000 / 10)" }
 
@@ -99,7 +105,7 @@ final class CUDALibraries: @unchecked Sendable {  // Written in `init` only.
         let versions = ((try? manager.contentsOfDirectory(atPath: "\(prefix)/lib")) ?? []).sorted()
         for version in versions where version.hasPrefix("python3") {
           let wheels = "\(prefix)/lib/\(version)/site-packages/nvidia"
-          for part in ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib"] {
+          for part in ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib", "nccl/lib"] {
             found.append("\(wheels)/\(part)")
           }
         }

@@ -47,8 +47,12 @@ final class CUDAProducts: @unchecked Sendable {  // Plans are locked while they 
     let status = table.cublasLtCreate(&handle)
     guard status == 0, let handle else { throw .failed(call: "cublasLtCreate", reason: "status \(status)") }
     self.handle = handle
-    compute = Int32(
-      precision == .tf32 ? CCUDA_BLAS_COMPUTE_TF32 : CCUDA_BLAS_COMPUTE_FLOAT32)
+    compute =
+      switch precision {
+      case .float32: Int32(CCUDA_BLAS_COMPUTE_FLOAT32)
+      case .tf32: Int32(CCUDA_BLAS_COMPUTE_TF32)
+      case .bf16: Int32(CCUDA_BLAS_COMPUTE_BFLOAT16)
+      }
     // What NVIDIA advises.
     workspaceBytes = capability.major >= 9 ? 32 << 20 : 4 << 20
   }

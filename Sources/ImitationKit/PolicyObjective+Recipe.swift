@@ -16,10 +16,12 @@ extension PolicyObjective {
     try self.init(recipe, data, blueprint: data.blueprint, catalog: catalog)
   }
 
-  /// - Parameter checkpoint: what training goes on from.
+  /// - Parameters:
+  ///   - checkpoint: what training goes on from.
+  ///   - rank: which part of each batch it learns from; nil for all of it.
   package init(
     _ recipe: Recipe, _ data: TrainingData, blueprint: PolicyBlueprint, from checkpoint: Checkpoint? = nil,
-    catalog: Catalog
+    rank: RankPlace? = nil, catalog: Catalog
   ) throws {
     let built = try TrainedPolicy(
       recipe: recipe, blueprint: blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(), catalog: catalog)
@@ -29,7 +31,7 @@ extension PolicyObjective {
     if let checkpoint { try policy.load(checkpoint.state.weights) }
     let batches = try data.batches(
       window: policy.view, history: history, variants: (policy.encoder as? any FrozenEncoder)?.frozenVariants ?? 1,
-      frozenSteps: policy.encoder.frozenSteps)
+      frozenSteps: policy.encoder.frozenSteps, rank: rank)
     if data.reader.schema.vectorKeys.contains(where: CameraKeys.isGeometry) {
       let sample = try built.normalizer.normalized(batches(0, Random(seed: 0)).observations)
       try data.reader.schema.checkCalibrations { sample.unnormalized[$0]!.scalars }

@@ -6,6 +6,8 @@ public enum ProductPrecision: String, Sendable, CaseIterable, Codable {
   case float32
   /// To 10 bits of mantissa: what GPUs multiply eight times as fast. Sums and all else stay float32.
   case tf32
+  /// To 7 bits of mantissa, twice as fast again. Sums, weights and all else stay float32.
+  case bf16
 }
 
 /// Where operations compute.

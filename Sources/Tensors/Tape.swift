@@ -152,7 +152,10 @@ public func withGradients(
 public struct Gradients {
   var values: [ObjectIdentifier: Tensor]
   /// The gradient of a parameter; nil when the loss does not depend on it.
-  public subscript(_ parameter: Parameter) -> Tensor? { values[ObjectIdentifier(parameter)] }
+  public subscript(_ parameter: Parameter) -> Tensor? {
+    get { values[ObjectIdentifier(parameter)] }
+    set { values[ObjectIdentifier(parameter)] = newValue }
+  }
 }
 
 /// A tensor that training changes. Modules hold it; gradients are kept elsewhere.

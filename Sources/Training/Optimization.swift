@@ -12,10 +12,13 @@ struct Optimization {
   private var optimizer: AdamW
   private var average: ExponentialMovingAverage?
   private var log: GradientLog
+  /// Those that learn from the other rows of a batch.
+  private let ranks: (any Collective)?
   /// Steps whose losses nobody has looked at: a device may not have computed them yet.
   private var unread: Range<Int>?
 
-  init(_ settings: TrainingSettings, of objective: some Objective) {
+  init(_ settings: TrainingSettings, of objective: some Objective, with ranks: (any Collective)? = nil) {
+    self.ranks = ranks
     self.settings = settings
     module = objective.module
     parameters = module.parameters().filter { $0.parameter.isEverTrained }
@@ -45,13 +48,28 @@ struct Optimization {
   mutating func step(_ index: Int, random: Random, loss: () throws -> Tensor) throws {
     for parameter in late { parameter.isTrainable = index >= parameter.firstStep }
     try Device.repeated("training step") {
-      let (value, gradients) = try withGradients(random: random.split(index), loss)
+      var (value, gradients) = try withGradients(random: stream(random, index), loss)
+      if let ranks {
+        // Means over rows: each counts by how many it has.
+        let rows = ranks.rows(of: settings.batch).count
+        let mine = [value] + parameters.compactMap { gradients[$0.parameter] }
+        let all = try ranks.sum(mine.map { $0 * (Float(rows) / Float(settings.batch)) })
+        value = all[0]
+        let present = parameters.filter { gradients[$0.parameter] != nil }
+        for (named, sum) in zip(present, all.dropFirst()) { gradients[named.parameter] = sum }
+      }
       let found = parameters.compactMap { gradients[$0.parameter] }
       let factor = log.clip(found, maximum: Float(settings.clip), loss: value, step: index)
       optimizer.step(gradients, learningRate: Float(rate(index)), gradientScale: factor, average: &average)
     }
     try Device.check()
     unread = (unread?.lowerBound ?? index)..<index + 1
+  }
+
+  /// The random numbers of a step: each rank draws its own.
+  private func stream(_ random: Random, _ index: Int) -> Random {
+    let step = random.split(index)
+    return ranks.map { step.split("rank \($0.rank)") } ?? step
   }
 
   private func rate(_ index: Int) -> Double { settings.learningRate * settings.schedule.factor(at: index) }
@@ -74,7 +92,7 @@ struct Optimization {
     try Device.check()
     if hasFailed {
       let first = steps.first { !values($0).loss.isFinite || !values($0).norm.isFinite } ?? steps.upperBound - 1
-      let (value, gradients) = try withGradients(random: random.split(first)) { try loss(first) }
+      let (value, gradients) = try withGradients(random: stream(random, first)) { try loss(first) }
       throw TrainingError.notANumber(
         step: first + 1, tensor: cause(loss: value, gradients), lastCheckpoint: lastCheckpoint())
     }

@@ -13,6 +13,10 @@ public struct Trainer<O: Objective> {
   private let header: TensorArchive
   /// Threads that make batches ahead. They change no number; more than one call the objective's `batch` at the same time.
   public var workers = 1
+  /// The processes that learn from the other rows of each batch; nil alone. Only rank 0 writes, and validates.
+  package var ranks: RankGroup?
+  /// How gradients are added up over the ranks, where that is not by the group itself.
+  package var collective: (any Collective)?
   /// What time it is, for the samples a second.
   package var now: () -> ContinuousClock.Instant = { .now }
 
@@ -33,9 +37,11 @@ public struct Trainer<O: Objective> {
     in folder: RunFolder, from state: TrainingState? = nil, shouldStop: () -> Bool = { false },
     report: (TrainingEvent) -> Void = { _ in }
   ) throws -> Int {
-    var optimization = Optimization(settings, of: objective)
+    var optimization = Optimization(settings, of: objective, with: ranks.map { collective ?? $0 })
     if let state { try optimization.restore(state) }
-    let log = try MetricsLog(folder: folder.path, after: state?.step ?? 0)
+    try ranks?.check(weights: objective.module.snapshot())
+    let isFirst = (ranks?.rank ?? 0) == 0
+    let log = isFirst ? try MetricsLog(folder: folder.path, after: state?.step ?? 0) : nil
     var step = state?.step ?? 0
     var spent = Duration.zero
     var samples = 0
@@ -49,13 +55,14 @@ public struct Trainer<O: Objective> {
         loss: { try objective.loss(on: objective.batch($0, random: loss.split($0))).loss })
     }
     func save() throws {
+      guard isFirst else { return }
       let path = folder.checkpoint(step: step)
       try optimization.state(step: step).added(to: header).write(to: path)
       folder.removeOldCheckpoints()
       report(.saved(step: step, path: path))
     }
     func append(_ row: TrainingMetrics) throws {
-      try log.append(row)
+      try log?.append(row)
       report(.logged(row))
     }
 
@@ -63,7 +70,9 @@ public struct Trainer<O: Objective> {
       try objective.batch(step, random: loss.split(step))
     }
     defer { batches.stop() }
-    while step < settings.steps, !shouldStop() {
+    while step < settings.steps {
+      let stop = shouldStop()
+      if try ranks?.agree(stop: stop) ?? stop { break }
       let began = now()
       let batch = try batches(step)
       var result: PolicyLoss?
@@ -90,7 +99,7 @@ public struct Trainer<O: Objective> {
         (spent, samples, batches.waited) = (.zero, 0, .zero)
         Memory.startCounting()
       }
-      if step % settings.validateEvery == 0 || last {
+      if isFirst, step % settings.validateEvery == 0 || last {
         let live = try objective.validate()
         let averaged = try optimization.withAverage(objective.validate) ?? nil
         try Device.check()

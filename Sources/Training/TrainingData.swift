@@ -171,9 +171,10 @@ package final class TrainingData {
   /// - Parameters:
   ///   - variants: how many variants of each frame there are to draw from.
   ///   - frozenSteps: how many batches come with kept rows of the encoder's frozen part.
+  ///   - rank: which part of each batch; which windows are in a batch does not depend on the number of parts.
   /// - Throws: `TrainingError.tooFewWindows`, or `SettingError` when it is not known how windows move.
   package func batches(
-    window: Window, history: Int = 0, variants: Int = 1, frozenSteps: Int = .max
+    window: Window, history: Int = 0, variants: Int = 1, frozenSteps: Int = .max, rank: RankPlace? = nil
   ) throws -> (Int, Random) throws -> Batch {
     let indices = indices(of: training, window)
     let sampler = WindowSampler(
@@ -186,6 +187,7 @@ package final class TrainingData {
     let order = Mutex<(epoch: Int, order: [Int])?>(nil)
     return { [self] number, random in
       let steps = order.withLock { sampler(number, order: &$0) }
+      let rows = rank?.rows(of: steps.count) ?? 0..<steps.count
       var stream = random.split("variants")
       let drawn =
         variants > 1
@@ -193,8 +195,9 @@ package final class TrainingData {
           FrameVariant(stream.below(variants), of: reader.episodes[$0.episode], seed: recipe.seed)
         } : nil
       let batch = try reader.batch(
-        steps, window: window, history: history, variants: drawn, withRows: number < frozenSteps)
-      return jitter?(batch, random: random) ?? batch
+        Array(steps[rows]), window: window, history: history, variants: drawn.map { Array($0[rows]) },
+        withRows: number < frozenSteps)
+      return jitter?(batch, random: rank.map { random.split("rank \($0.rank)") } ?? random) ?? batch
     }
   }
 

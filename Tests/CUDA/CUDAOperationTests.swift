@@ -19,6 +19,12 @@ extension FakeGPUTests {
       try compare(operation, on: FakeDevice.tf32, value: 2e-3, gradient: 5e-3)
     }
 
+    /// To 7 bits: what products take part in.
+    @Test(arguments: GoldenOperation.all.filter { $0.name.contains(/conv|linear|matmul|attention|product/) })
+    func equalsPyTorchInBFloat16(_ operation: GoldenOperation) throws {
+      try compare(operation, on: FakeDevice.bf16, value: 2e-2, gradient: 4e-2)
+    }
+
     /// Convolutions in several pieces, which begin at addresses that are no multiples of 16.
     @Test(arguments: GoldenOperation.all.filter { $0.name.hasPrefix("conv") })
     func equalsPyTorchInPieces(_ operation: GoldenOperation) throws {
@@ -69,7 +75,7 @@ extension FakeGPUTests {
     /// What `imitate cuda --check` runs is right, and is every kernel there is: none is left to the processor or unused.
     @Test func everyKernelIsChecked() throws {
       FakeDevice.with([]) {}  // counts from 0
-      for device in [FakeDevice.exact, FakeDevice.tf32] {
+      for device in [FakeDevice.exact, FakeDevice.tf32, FakeDevice.bf16] {
         let checking = CUDACheck(device, size: 3)
         for one in checking.cases {
           let row = try checking.run(one)
@@ -84,7 +90,7 @@ extension FakeGPUTests {
         names += text.matches(of: /KERNEL\w*\((cuda_\w+), cuda_/).map { String($0.output.1) }
       }
       for width in [8, 16, 32, 64, 128] {
-        for kind in ["", "dq_", "dkv_", "strict_", "strict_dq_", "strict_dkv_"] {
+        for kind in ["", "bf16_", "strict_"].flatMap({ rounding in ["", "dq_", "dkv_"].map { rounding + $0 } }) {
           names.append("cuda_attention_\(kind)\(width)")
         }
       }

@@ -68,7 +68,9 @@ extension FakeGPUTests {
     private func compare(_ policy: some Policy, horizon: Int) throws {
       let batch = batch(4, context: 2, horizon: horizon, 0)
       let expected = try gradients(policy, batch, on: nil)
-      for (device, bar): (CUDADevice, Float) in [(FakeDevice.exact, 2e-4), (FakeDevice.tf32, 3e-2)] {
+      for (device, bar): (CUDADevice, Float) in [
+        (FakeDevice.exact, 2e-4), (FakeDevice.tf32, 3e-2), (FakeDevice.bf16, 2e-1),
+      ] {
         let found = try gradients(policy, batch, on: device)
         try device.check()
         #expect(abs(found.loss - expected.loss) < bar * max(1, abs(expected.loss)))
@@ -187,7 +189,7 @@ extension FakeGPUTests {
     /// Steps of another size, and steps that read a number on their way, end the recording: they are done piece by piece, and a
     /// new one is made.
     @Test func stepsThatDifferAreIssued() throws {
-      func rows(_ step: Int) -> Int { step == 7 ? 3 : 4 }
+      func rows(_ step: Int) -> Int { step == 7 ? 1 : 2 }
       func during(_ step: Int, _ loss: Tensor) -> Tensor { step == 14 ? loss * loss.detached.item : loss }
       let expected = try trained(21, on: FakeDevice.plain, rows: rows, during: during)
       let found = try trained(21, on: FakeDevice.exact, rows: rows, during: during)
@@ -198,8 +200,8 @@ extension FakeGPUTests {
     /// Whatever a step reads, whether it is recorded then, compared or neither: the same bits.
     @Test(arguments: 2..<8) func oneStepReads(_ read: Int) throws {
       func during(_ step: Int, _ loss: Tensor) -> Tensor { step == read ? loss * loss.detached.item : loss }
-      let expected = try trained(9, on: FakeDevice.plain, during: during)
-      expectEqual(try trained(9, on: FakeDevice.exact, during: during), expected)
+      let expected = try trained(9, on: FakeDevice.plain, rows: { _ in 1 }, during: during)
+      expectEqual(try trained(9, on: FakeDevice.exact, rows: { _ in 1 }, during: during), expected)
     }
 
     /// Where every step reads, there is no graph; it is said once.

@@ -34,6 +34,7 @@ enum FakeDevice {
   /// The same without graphs.
   static let plain = try! opened(.float32, graphs: false)
   static let tf32 = open(.tf32)
+  static let bf16 = open(.bf16)
 
   private static func function<Function>(_ name: String, as _: Function.Type) -> Function {
     let handle = dlopen(library, RTLD_NOW | RTLD_LOCAL)

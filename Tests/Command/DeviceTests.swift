@@ -38,7 +38,7 @@ import Testing
     #expect(result.errors.contains("'gpu' is none of cpu, cuda, cuda:NUMBER"))
   }
 
-  @Test(arguments: ["tf32", "float32"]) func check(_ precision: String) throws {
+  @Test(arguments: ["tf32", "bf16", "float32"]) func check(_ precision: String) throws {
     let runner = try CommandRunner()
     defer { runner.remove() }
     let result = try runner.run(
@@ -81,6 +81,67 @@ import Testing
         ["evaluate", "run", "--episodes", "1", "--device", "cuda"],
         environment: Self.fake.merging(["FAKE_CUDA_FAIL": "cuLaunchKernel:300:700", "FAKE_CUDA_QUIET": "1"]) { $1 })
       #expect(lost.errors.contains("episodes crashed") && lost.errors.contains("the GPU failed"), "\(lost.errors)")
+    }
+
+    /// Two GPUs give the same bits again, and without NCCL two processors come near them; a rank that is killed ends the other one in
+    /// one line, and the same command goes on to the bits of a run that was never disturbed.
+    @Test func severalRanks() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      func losses(_ run: String) throws -> [Double] {
+        let text = String(decoding: runner.bytes("\(run)/metrics.jsonl") ?? Data(), as: UTF8.self)
+        return text.matches(of: /"loss":([-0-9.e]+)/).compactMap { Double($0.output.1) }
+      }
+      let two = Self.fake.merging(["FAKE_CUDA_DEVICES": "2", "FAKE_CUDA_MODE": "eager"]) { $1 }
+      let arguments = [
+        "train", "recipe.yaml", "--gpus", "2", "--device", "cuda", "--set", "training.precision=float32", "--run",
+      ]
+      for run in ["one", "two"] {
+        let result = try runner.run(arguments + [run], environment: two)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("2 ranks: GPUs 0 to 1"))
+      }
+      let last = "checkpoints/step-0000024.safetensors"
+      let expected = runner.bytes("one/\(last)")
+      #expect(expected != nil && runner.bytes("two/\(last)") == expected)
+
+      // Ranks that a launcher has started, on processors.
+      func start(_ run: String) throws -> [Process] {
+        try (0..<2).map { rank in
+          let place = ["RANK": "\(rank)", "WORLD_SIZE": "2", "LOCAL_RANK": "\(rank)", "LOCAL_WORLD_SIZE": "2"]
+          return try runner.start(["train", "recipe.yaml", "--run", run], log: "\(run)-\(rank)", environment: place)
+        }
+      }
+      for process in try start("here") {
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+      }
+      for (a, b) in zip(try losses("here"), try losses("one")) { #expect(abs(a - b) < 1e-3 * abs(a), "\(a) \(b)") }
+      #expect(try losses("here").count == losses("one").count)
+      // Nothing but errors from the others.
+      #expect((try String(contentsOfFile: runner.folder + "/here-1.err", encoding: .utf8)) == "")
+      for attempt in 0..<3 {
+        let processes = try start("killed")
+        Thread.sleep(forTimeInterval: 0.5 + 0.4 * Double(attempt))
+        kill(processes[1].processIdentifier, SIGKILL)
+        processes.forEach { $0.waitUntilExit() }
+        let said = try String(contentsOfFile: runner.folder + "/killed-0.err", encoding: .utf8)
+        #expect(processes[0].terminationStatus == 0 || said.contains("imitate: rank 1 has ended"), "\(said)")
+      }
+      for process in try start("killed") {
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+      }
+      #expect(runner.bytes("killed/\(last)") == runner.bytes("here/\(last)"))
+
+      for (more, complaint) in [
+        (["--gpus", "2"], "--gpus: needs --device cuda"),
+        (["--gpus", "9", "--device", "cuda"], "training.batch"),
+      ] {
+        let result = try runner.run(["train", "recipe.yaml", "--run", "refused"] + more, environment: two)
+        #expect(result.status != 0 && result.errors.contains(complaint), "\(result.errors)")
+      }
     }
 
     /// Every stage of a world model begins with the processor's loss, given the stages before it, and goes on in numbers.

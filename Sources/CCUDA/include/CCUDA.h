@@ -1,6 +1,6 @@
 #pragma once
 
-// CUDA as this package meets it: nothing is linked. Three libraries are opened at run time and every function is looked
+// CUDA as this package meets it: nothing is linked. Four libraries are opened at run time and every function is looked
 // up by its exported name. One list a library gives its struct of function pointers, the loop that fills it, and (in
 // `Tests/FakeCUDA`) the declarations that the fake must match.
 //
@@ -34,6 +34,8 @@ typedef struct CCUDA_SENDABLE ccuda_driver { CCUDA_DRIVER(CCUDA_FIELD) } ccuda_d
 typedef struct CCUDA_SENDABLE ccuda_nvrtc { CCUDA_NVRTC(CCUDA_FIELD) } ccuda_nvrtc;
 /// `libcublasLt.so.13` or `.12`, matrix products.
 typedef struct CCUDA_SENDABLE ccuda_blas { CCUDA_BLAS(CCUDA_FIELD) } ccuda_blas;
+/// `libnccl.so.2`, between GPUs.
+typedef struct CCUDA_SENDABLE ccuda_nccl { CCUDA_NCCL(CCUDA_FIELD) } ccuda_nccl;
 
 #undef CCUDA_FIELD
 
@@ -44,6 +46,7 @@ int ccuda_open(const char *path_or_soname, void **handle, char *message, size_t 
 const char *ccuda_fill_driver(void *handle, ccuda_driver *table);
 const char *ccuda_fill_nvrtc(void *handle, ccuda_nvrtc *table);
 const char *ccuda_fill_blas(void *handle, ccuda_blas *table);
+const char *ccuda_fill_nccl(void *handle, ccuda_nccl *table);
 
 /// The files behind a table, by the address of one function of each.
 const char *ccuda_path_of_driver(const ccuda_driver *table);

@@ -75,6 +75,9 @@ enum {
   CCUDA_NVRTC_COMPILATION = 6,
 };
 
+/// NCCL.
+enum { ccuda_nccl_float32 = 7 };
+
 /// cuBLASLt.
 enum {
   CCUDA_BLAS_SUCCESS = 0,

@@ -46,6 +46,22 @@ typedef struct ccuda_blas_choice {
   int reserved[4];
 } ccuda_blas_choice;
 
+typedef void *ncclComm_t;
+
+/// By which ranks find each other.
+typedef struct ccuda_nccl_id {
+  char data[128];
+} ccuda_nccl_id;
+
+#define CCUDA_NCCL(X)                                                                                                 \
+  X(int, ncclGetUniqueId, (ccuda_nccl_id *id))                                                                        \
+  X(int, ncclCommInitRank, (ncclComm_t *communicator, int ranks, ccuda_nccl_id id, int rank))                         \
+  X(int, ncclAllGather,                                                                                               \
+    (const void *from, void *to, size_t count, int type, ncclComm_t communicator, CUstream stream))                   \
+  X(int, ncclCommAbort, (ncclComm_t communicator))                                                                    \
+  X(int, ncclCommDestroy, (ncclComm_t communicator))                                                                  \
+  X(const char *, ncclGetErrorString, (int result))
+
 #define CCUDA_DRIVER(X)                                                                                               \
   X(CUresult, cuInit, (unsigned flags))                                                                               \
   X(CUresult, cuDriverGetVersion, (int *version))                                                                     \

@@ -367,7 +367,7 @@ typedef struct {
 // mask: planes [queries, keys], that of an item and head at mask + item mask_item + head mask_head (in numbers, 0 where shared);
 // may be null. A query that sees nothing gives 0 and a total of minus infinity. rate 0: no dropout, and key may be null. key: of the dropout; it changes by
 // step, so kernels read it where a graph can.
-// Kernels: cuda_attention_W and cuda_attention_strict_W, W the next of 8, 16, 32, 64, 128 above or at width. NVRTC takes some 15 s
+// Kernels: cuda_attention_W, cuda_attention_bf16_W and cuda_attention_strict_W, W the next of 8, 16, 32, 64, 128 above or at width. NVRTC takes some 15 s
 // for the whole file, 2 to 5 s for one width: --define-macro=ATTENTION_WIDTH=64.
 // Launch: grid x ceil(queries / 64), y heads, z batch (65535 at most; larger batches in several launches), block 128.
 typedef struct {

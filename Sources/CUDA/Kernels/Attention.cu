@@ -1,17 +1,25 @@
 // softmax(Q K^T scale + mask) V and its gradients, scores never kept (Dao et al. 2022, "FlashAttention"). A block of four warps has
-// 64 rows, a warp 16, and goes through the others 32 at a time. Products by the tensor cores: of factors rounded to TF32, or, strict,
-// of each factor in two such parts, three products for one, as precise as float32. Strict kernels read their own rows again for each
+// 64 rows, a warp 16, and goes through the others 32 at a time. Products by the tensor cores: of factors rounded to TF32 or bf16, or,
+// strict, of each factor in two parts of TF32, three products for one, as precise as float32. Strict kernels read their own rows again for each
 // tile, as both parts of them do not fit into registers.
 #include "Dialect.h"
 #include "Arguments.h"
 
 enum { tile_rows = 32, block_rows = 64 };
+// How factors are rounded.
+enum { to_tf32, to_bf16, strictly };
 
-template <bool STRICT> DEVICE float prepared(float v) { return STRICT ? v : __uint_as_float(tf32(v)); }
+template <int R> DEVICE float prepared(float v) {
+  return R == strictly ? v : __uint_as_float(R == to_tf32 ? tf32(v) : (unsigned)bf16(v) << 16);
+}
 
 // d += A B of prepared factors.
-template <bool STRICT> DEVICE void multiply(float (&d)[4], const float (&a)[4], float b0, float b1) {
-  if (!STRICT) {
+template <int R> DEVICE void multiply(float (&d)[4], const float (&a)[4], float b0, float b1) {
+  if (R == to_bf16) {
+    // Columns t and t + 4 of the left factor, and the same rows of the right one, as the neighbors 2t and 2t + 1.
+    unsigned left[2] = {upper_halves(a[0], a[2]), upper_halves(a[1], a[3])};
+    mma_bf16(d, left, upper_halves(b0, b1));
+  } else if (R == to_tf32) {
     unsigned left[4] = {__float_as_uint(a[0]), __float_as_uint(a[1]), __float_as_uint(a[2]), __float_as_uint(a[3])};
     unsigned right[2] = {__float_as_uint(b0), __float_as_uint(b1)};
     mma_tf32(d, left, right);
@@ -29,10 +37,10 @@ template <bool STRICT> DEVICE void multiply(float (&d)[4], const float (&a)[4], 
 }
 // The same in sums over all rows: tensor cores cut what they add, some 2^-24 of the sum each time, so strict ones are added outside of
 // them. Not of wide heads, whose registers do not suffice: 1e-5 of the sum at 512 rows, 1e-4 at 4096.
-template <int D, bool STRICT> DEVICE void multiply_long(float (&d)[4], const float (&a)[4], float b0, float b1) {
-  if (!STRICT || D > 32) return multiply<STRICT>(d, a, b0, b1);
+template <int D, int R> DEVICE void multiply_long(float (&d)[4], const float (&a)[4], float b0, float b1) {
+  if (R != strictly || D > 32) return multiply<R>(d, a, b0, b1);
   float part[4] = {0, 0, 0, 0};
-  multiply<STRICT>(part, a, b0, b1);
+  multiply<R>(part, a, b0, b1);
   UNROLL for (int i = 0; i < 4; i++) d[i] += part[i];
 }
 
@@ -48,16 +56,16 @@ DEVICE Head head_of(const float *all, long long item, int head, int count, int h
 }
 
 // Sixteen rows as the tensor cores take their left factor, 8 columns a part.
-template <bool STRICT> DEVICE void read_part(const Head &from, int first, int part, float (&to)[4]) {
+template <int R> DEVICE void read_part(const Head &from, int first, int part, float (&to)[4]) {
   int group = lane() / 4, t = lane() % 4;
   UNROLL for (int j = 0; j < 4; j++) {
     int row = first + group + (j & 1) * 8, column = 8 * part + t + (j / 2) * 4;
     bool in = row < from.count && column < from.width;
-    to[j] = in ? prepared<STRICT>(from.rows[(long long)row * from.step + column]) : 0.0f;
+    to[j] = in ? prepared<R>(from.rows[(long long)row * from.step + column]) : 0.0f;
   }
 }
-template <int D, bool STRICT> DEVICE void read_rows(const Head &from, int first, float (&to)[D / 8][4]) {
-  UNROLL for (int i = 0; i < D / 8; i++) read_part<STRICT>(from, first, i, to[i]);
+template <int D, int R> DEVICE void read_rows(const Head &from, int first, float (&to)[D / 8][4]) {
+  UNROLL for (int i = 0; i < D / 8; i++) read_part<R>(from, first, i, to[i]);
 }
 
 DEVICE void clear(float (&d)[4][4]) {
@@ -69,21 +77,21 @@ DEVICE void copy(const float (&from)[4], float (&to)[4]) {
 }
 
 // Products of sixteen rows with the 8 rows of a tile from 8n on: of rows that are kept, or with all 32, read now.
-template <int D> DEVICE void multiply_kept(float (&d)[4], const float (&rows)[D / 8][4], const float (*tile)[D + 4], int n) {
+template <int D, int R> DEVICE void multiply_kept(float (&d)[4], const float (&rows)[D / 8][4], const float (*tile)[D + 4], int n) {
   int group = lane() / 4, t = lane() % 4;
-  UNROLL for (int i = 0; i < D / 8; i++) multiply<false>(d, rows[i], tile[8 * n + group][8 * i + t], tile[8 * n + group][8 * i + t + 4]);
+  UNROLL for (int i = 0; i < D / 8; i++) multiply<R>(d, rows[i], tile[8 * n + group][8 * i + t], tile[8 * n + group][8 * i + t + 4]);
 }
-template <int D, bool STRICT> DEVICE void multiply_read(float (&d)[4][4], const Head &from, int first, const float (*tile)[D + 4]) {
+template <int D, int R> DEVICE void multiply_read(float (&d)[4][4], const Head &from, int first, const float (*tile)[D + 4]) {
   int group = lane() / 4, t = lane() % 4;
   UNROLL_BY(1) for (int i = 0; i < D / 8; i++) {
     float part[4];
-    read_part<STRICT>(from, first, i, part);
-    UNROLL for (int n = 0; n < 4; n++) multiply<STRICT>(d[n], part, tile[8 * n + group][8 * i + t], tile[8 * n + group][8 * i + t + 4]);
+    read_part<R>(from, first, i, part);
+    UNROLL for (int n = 0; n < 4; n++) multiply<R>(d[n], part, tile[8 * n + group][8 * i + t], tile[8 * n + group][8 * i + t + 4]);
   }
 }
 
 // Thirty-two rows into shared memory, zeros around them.
-template <int D, bool STRICT> DEVICE void read_tile(const Head &from, int first, float (*to)[D + 4]) {
+template <int D, int R> DEVICE void read_tile(const Head &from, int first, float (*to)[D + 4]) {
   for (int i = threadIdx.x; i < tile_rows * D / 4; i += 128) {
     int row = i / (D / 4), column = i % (D / 4) * 4;
     float4 v = {0, 0, 0, 0};
@@ -98,7 +106,7 @@ template <int D, bool STRICT> DEVICE void read_tile(const Head &from, int first,
         if (column + 3 < from.width) v.w = at[3];
       }
     }
-    *(float4 *)&to[row][column] = {prepared<STRICT>(v.x), prepared<STRICT>(v.y), prepared<STRICT>(v.z), prepared<STRICT>(v.w)};
+    *(float4 *)&to[row][column] = {prepared<R>(v.x), prepared<R>(v.y), prepared<R>(v.z), prepared<R>(v.w)};
   }
 }
 
@@ -157,7 +165,7 @@ DEVICE unsigned kept_by_key(const Dropout &drop, int first_key, int first_query)
   return result;
 }
 
-template <int D, bool STRICT> DEVICE void attend(const cuda_attention_arguments &a) {
+template <int D, int R> DEVICE void attend(const cuda_attention_arguments &a) {
   SHARED(float, tile, [2][tile_rows][D + 4]);
   SHARED(int, votes, [2][4]);
   int group = lane() / 4, t = lane() % 4, head = blockIdx.y, first = blockIdx.x * block_rows + warp() * 16;
@@ -167,8 +175,8 @@ template <int D, bool STRICT> DEVICE void attend(const cuda_attention_arguments 
   const float *mask = a.mask ? a.mask + item * a.mask_item + head * a.mask_head : nullptr;
   bool drops = a.rate > 0;
   Dropout drop = dropout_of(a, item, head);
-  float rows[STRICT ? 1 : D / 8][4], sums[D / 8][4], largest[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
-  if constexpr (!STRICT) read_rows<D, STRICT>(q, first, rows);
+  float rows[R == strictly ? 1 : D / 8][4], sums[D / 8][4], largest[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
+  if constexpr (R != strictly) read_rows<D, R>(q, first, rows);
   UNROLL for (int i = 0; i < D / 8; i++)
     UNROLL for (int j = 0; j < 4; j++) sums[i][j] = 0;
   for (int from = 0, turn = 0; from < a.keys; from += tile_rows, turn++) {
@@ -183,15 +191,15 @@ template <int D, bool STRICT> DEVICE void attend(const cuda_attention_arguments 
         sees |= added[n][j] != -INFINITY;
       }
     if (!anyone(sees, votes, turn)) continue;
-    read_tile<D, STRICT>(k, from, tile[0]);
-    read_tile<D, STRICT>(v, from, tile[1]);
+    read_tile<D, R>(k, from, tile[0]);
+    read_tile<D, R>(v, from, tile[1]);
     __syncthreads();
     if (!__any_sync(ALL_LANES, sees)) continue;
     float scores[4][4], top[2] = {largest[0], largest[1]};
     clear(scores);
-    if constexpr (STRICT) multiply_read<D, true>(scores, q, first, tile[0]);
+    if constexpr (R == strictly) multiply_read<D, strictly>(scores, q, first, tile[0]);
     UNROLL for (int n = 0; n < 4; n++) {
-      if constexpr (!STRICT) multiply_kept<D>(scores[n], rows, tile[0], n);
+      if constexpr (R != strictly) multiply_kept<D, R>(scores[n], rows, tile[0], n);
       UNROLL for (int j = 0; j < 4; j++) {
         scores[n][j] = added[n][j] == -INFINITY ? -INFINITY : scores[n][j] * a.scale + added[n][j];
         top[j / 2] = scores[n][j] > top[j / 2] ? scores[n][j] : top[j / 2];
@@ -221,8 +229,8 @@ template <int D, bool STRICT> DEVICE void attend(const cuda_attention_arguments 
         UNROLL for (int j = 0; j < 4; j++) scores[n][j] = kept >> j & 1 ? scores[n][j] * drop.factor : 0.0f;
       }
       // Keys in the order in which the scores stand: column t of the factor is key 2t, column t + 4 key 2t + 1.
-      float weights[4] = {prepared<STRICT>(scores[n][0]), prepared<STRICT>(scores[n][2]), prepared<STRICT>(scores[n][1]), prepared<STRICT>(scores[n][3])};
-      UNROLL for (int i = 0; i < D / 8; i++) multiply_long<D, STRICT>(sums[i], weights, tile[1][8 * n + 2 * t][8 * i + group], tile[1][8 * n + 2 * t + 1][8 * i + group]);
+      float weights[4] = {prepared<R>(scores[n][0]), prepared<R>(scores[n][2]), prepared<R>(scores[n][1]), prepared<R>(scores[n][3])};
+      UNROLL for (int i = 0; i < D / 8; i++) multiply_long<D, R>(sums[i], weights, tile[1][8 * n + 2 * t][8 * i + group], tile[1][8 * n + 2 * t + 1][8 * i + group]);
     }
   }
   UNROLL for (int h = 0; h < 2; h++) {
@@ -254,10 +262,10 @@ KERNEL_BOUNDS(cuda_attention_dots, cuda_attention_dots_arguments, 256, 4) {
 // of the two where registers do not hold both.
 enum { of_queries, of_both, of_keys, of_values };
 
-template <int D, bool STRICT, int WHAT>
+template <int D, int R, int WHAT>
 DEVICE void back(const cuda_attention_gradient_arguments &a, int block, float (*one)[D + 4], float (*two)[D + 4], int (*votes)[4]) {
   constexpr bool by_key = WHAT != of_queries, wants_slopes = WHAT != of_values, wants_values = WHAT == of_both || WHAT == of_values;
-  constexpr bool keeps_left = !STRICT, keeps_right = !STRICT && D < 128;
+  constexpr bool keeps_left = R != strictly, keeps_right = R != strictly && D < 128;
   int group = lane() / 4, t = lane() % 4, head = blockIdx.y, first = block * block_rows + warp() * 16;
   long long item = blockIdx.z;
   Head q = head_of(a.q, item, head, a.queries, a.heads, a.width), above = head_of(a.above, item, head, a.queries, a.heads, a.width);
@@ -269,8 +277,8 @@ DEVICE void back(const cuda_attention_gradient_arguments &a, int block, float (*
   int mine = by_key ? a.keys : a.queries, others = by_key ? a.queries : a.keys;
   Head left = by_key ? k : q, right = by_key ? v : above;
   float x[keeps_left ? D / 8 : 1][4], y[wants_slopes && keeps_right ? D / 8 : 1][4], sums[wants_slopes ? D / 8 : 1][4], values[wants_values ? D / 8 : 1][4];
-  if constexpr (keeps_left) read_rows<D, STRICT>(left, first, x);
-  if constexpr (keeps_right && wants_slopes) read_rows<D, STRICT>(right, first, y);
+  if constexpr (keeps_left) read_rows<D, R>(left, first, x);
+  if constexpr (keeps_right && wants_slopes) read_rows<D, R>(right, first, y);
   UNROLL for (int i = 0; i < D / 8; i++)
     UNROLL for (int j = 0; j < 4; j++) {
       if constexpr (wants_slopes) sums[i][j] = 0;
@@ -288,24 +296,24 @@ DEVICE void back(const cuda_attention_gradient_arguments &a, int block, float (*
         sees |= added[n][j] != -INFINITY;
       }
     if (!anyone(sees, votes, turn)) continue;
-    read_tile<D, STRICT>(by_key ? q : k, from, one);
-    read_tile<D, STRICT>(by_key ? above : v, from, two);
+    read_tile<D, R>(by_key ? q : k, from, one);
+    read_tile<D, R>(by_key ? above : v, from, two);
     __syncthreads();
     if (!__any_sync(ALL_LANES, sees)) continue;
     float all_scores[keeps_left ? 1 : 4][4], all_slopes[wants_slopes && !keeps_right ? 4 : 1][4];
     if constexpr (!keeps_left) {
       clear(all_scores);
-      multiply_read<D, STRICT>(all_scores, left, first, one);
+      multiply_read<D, R>(all_scores, left, first, one);
     }
     if constexpr (wants_slopes && !keeps_right) {
       clear(all_slopes);
-      multiply_read<D, STRICT>(all_slopes, right, first, two);
+      multiply_read<D, R>(all_slopes, right, first, two);
     }
     UNROLL for (int n = 0; n < 4; n++) {
       float scores[4] = {0, 0, 0, 0}, slopes[4] = {0, 0, 0, 0}, weights[4];
-      if constexpr (keeps_left) multiply_kept<D>(scores, x, one, n);
+      if constexpr (keeps_left) multiply_kept<D, R>(scores, x, one, n);
       else copy(all_scores[n], scores);
-      if constexpr (wants_slopes && keeps_right) multiply_kept<D>(slopes, y, two, n);
+      if constexpr (wants_slopes && keeps_right) multiply_kept<D, R>(slopes, y, two, n);
       else if constexpr (wants_slopes) copy(all_slopes[n], slopes);
       unsigned kept = !drops ? 15u : by_key ? kept_by_key(drop, first, from + 8 * n) : kept_by_query(drop, first, from + 8 * n);
       UNROLL for (int j = 0; j < 4; j++) {
@@ -323,12 +331,12 @@ DEVICE void back(const cuda_attention_gradient_arguments &a, int block, float (*
       }
       __syncwarp();
       if constexpr (wants_slopes) {
-        float factors[4] = {prepared<STRICT>(slopes[0]), prepared<STRICT>(slopes[2]), prepared<STRICT>(slopes[1]), prepared<STRICT>(slopes[3])};
-        UNROLL for (int i = 0; i < D / 8; i++) multiply_long<D, STRICT>(sums[i], factors, one[8 * n + 2 * t][8 * i + group], one[8 * n + 2 * t + 1][8 * i + group]);
+        float factors[4] = {prepared<R>(slopes[0]), prepared<R>(slopes[2]), prepared<R>(slopes[1]), prepared<R>(slopes[3])};
+        UNROLL for (int i = 0; i < D / 8; i++) multiply_long<D, R>(sums[i], factors, one[8 * n + 2 * t][8 * i + group], one[8 * n + 2 * t + 1][8 * i + group]);
       }
       if constexpr (wants_values) {
-        float factors[4] = {prepared<STRICT>(weights[0]), prepared<STRICT>(weights[2]), prepared<STRICT>(weights[1]), prepared<STRICT>(weights[3])};
-        UNROLL for (int i = 0; i < D / 8; i++) multiply_long<D, STRICT>(values[i], factors, two[8 * n + 2 * t][8 * i + group], two[8 * n + 2 * t + 1][8 * i + group]);
+        float factors[4] = {prepared<R>(weights[0]), prepared<R>(weights[2]), prepared<R>(weights[1]), prepared<R>(weights[3])};
+        UNROLL for (int i = 0; i < D / 8; i++) multiply_long<D, R>(values[i], factors, two[8 * n + 2 * t][8 * i + group], two[8 * n + 2 * t + 1][8 * i + group]);
       }
     }
   }
@@ -337,29 +345,32 @@ DEVICE void back(const cuda_attention_gradient_arguments &a, int block, float (*
   if constexpr (wants_values) write_rows<D>(values, a.dv + start, first, mine, a.heads * a.width, a.width);
 }
 
-template <int D, bool STRICT> DEVICE void back_to_queries(const cuda_attention_gradient_arguments &a) {
+template <int D, int R> DEVICE void back_to_queries(const cuda_attention_gradient_arguments &a) {
   SHARED(float, tile, [2][tile_rows][D + 4]);
   SHARED(int, votes, [2][4]);
-  back<D, STRICT, of_queries>(a, blockIdx.x, tile[0], tile[1], votes);
+  back<D, R, of_queries>(a, blockIdx.x, tile[0], tile[1], votes);
 }
-template <int D, bool STRICT> DEVICE void back_to_keys(const cuda_attention_gradient_arguments &a) {
+template <int D, int R> DEVICE void back_to_keys(const cuda_attention_gradient_arguments &a) {
   SHARED(float, tile, [2][tile_rows][D + 4]);
   SHARED(int, votes, [2][4]);
   if constexpr (D < 128) {
-    back<D, STRICT, of_both>(a, blockIdx.x, tile[0], tile[1], votes);
+    back<D, R, of_both>(a, blockIdx.x, tile[0], tile[1], votes);
   } else {
-    if (blockIdx.x % 2) back<D, STRICT, of_values>(a, blockIdx.x / 2, tile[0], tile[1], votes);
-    else back<D, STRICT, of_keys>(a, blockIdx.x / 2, tile[0], tile[1], votes);
+    if (blockIdx.x % 2) back<D, R, of_values>(a, blockIdx.x / 2, tile[0], tile[1], votes);
+    else back<D, R, of_keys>(a, blockIdx.x / 2, tile[0], tile[1], votes);
   }
 }
 
 #define ATTENTION(D) \
-  KERNEL_BOUNDS(cuda_attention_##D, cuda_attention_arguments, 128, 1) { attend<D, false>(a); } \
-  KERNEL_BOUNDS(cuda_attention_strict_##D, cuda_attention_arguments, 128, 1) { attend<D, true>(a); } \
-  KERNEL_BOUNDS(cuda_attention_dq_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_queries<D, false>(a); } \
-  KERNEL_BOUNDS(cuda_attention_strict_dq_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_queries<D, true>(a); } \
-  KERNEL_BOUNDS(cuda_attention_dkv_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_keys<D, false>(a); } \
-  KERNEL_BOUNDS(cuda_attention_strict_dkv_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_keys<D, true>(a); }
+  KERNEL_BOUNDS(cuda_attention_##D, cuda_attention_arguments, 128, 1) { attend<D, to_tf32>(a); } \
+  KERNEL_BOUNDS(cuda_attention_bf16_##D, cuda_attention_arguments, 128, 1) { attend<D, to_bf16>(a); } \
+  KERNEL_BOUNDS(cuda_attention_strict_##D, cuda_attention_arguments, 128, 1) { attend<D, strictly>(a); } \
+  KERNEL_BOUNDS(cuda_attention_dq_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_queries<D, to_tf32>(a); } \
+  KERNEL_BOUNDS(cuda_attention_bf16_dq_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_queries<D, to_bf16>(a); } \
+  KERNEL_BOUNDS(cuda_attention_strict_dq_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_queries<D, strictly>(a); } \
+  KERNEL_BOUNDS(cuda_attention_dkv_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_keys<D, to_tf32>(a); } \
+  KERNEL_BOUNDS(cuda_attention_bf16_dkv_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_keys<D, to_bf16>(a); } \
+  KERNEL_BOUNDS(cuda_attention_strict_dkv_##D, cuda_attention_gradient_arguments, 128, 1) { back_to_keys<D, strictly>(a); }
 #if defined(ATTENTION_WIDTH)
 // One width alone compiles in a few seconds.
 #define ATTENTION_OF(D) ATTENTION(D)

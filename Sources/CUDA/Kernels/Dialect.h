@@ -45,6 +45,21 @@ DEVICE void mma_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// To the nearest, ties to even.
+DEVICE unsigned short bf16(float value) {
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+// The same shapes; two numbers a register, the first one low.
+DEVICE void mma_bf16(float (&d)[4], const unsigned (&a)[2], unsigned b) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(b));
+}
+// What bf16 keeps of two numbers, in one register.
+DEVICE unsigned upper_halves(float low, float high) { return __byte_perm(__float_as_uint(low), __float_as_uint(high), 0x7632); }
+
 #else
 #include "Fibers.hpp"
 #endif

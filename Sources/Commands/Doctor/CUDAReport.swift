@@ -16,7 +16,7 @@ struct CUDAReport: ParsableCommand {
 
   @Option(help: "The GPU, counted from 0.") var number = 0
   @Flag(help: "Compare every kernel with the processor, run each twice, and time it.") var check = false
-  @Option(help: "How products round with --check: tf32 or float32.") var precision = ProductPrecision.tf32
+  @Option(help: "How products round with --check: tf32, bf16 or float32.") var precision = ProductPrecision.tf32
   @Option(help: "How large the batches of --check are.") var size = 64
 
   func validate() throws { try requirePositive(("size", size)) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CUDA
+import ImitationKit
 import Tensors
 
 /// What a verb computes on.
@@ -28,8 +29,12 @@ struct DeviceChoice: ParsableArguments {
   }
 
   /// Runs `body` with operations on what was chosen.
-  func run<Result>(_ precision: ProductPrecision, _ body: () throws -> Result) throws -> Result {
-    guard let number else { return try body() }
+  ///
+  /// - Parameter rank: each of several processes has the GPU of its number on the machine.
+  func run<Result>(_ precision: ProductPrecision, rank: RankPlace? = nil, _ body: () throws -> Result) throws -> Result
+  {
+    guard var number else { return try body() }
+    if let rank, name == "cuda" { number = rank.local }
     let device = try CUDADevice(number: number, precision: precision)
     tell("computes on \(device.name), products in \(precision.rawValue)")
     device.tell = { line in tell(line) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import ImitationKit
+import Synchronization
 
 /// How a verb prints a table.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -29,7 +30,17 @@ func tell(note: String) { tell("note: \(note)") }
 func tell(notes: [String]) { for note in notes { tell(note: note) } }
 
 /// The same without an end of line. Nobody is left to report to when it cannot be written.
-func tell(text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
+func tell(text: String) {
+  if Quiet.isOn { return }
+  _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+}
+
+/// Of several processes that do the same, one reports; errors are printed by all.
+enum Quiet {
+  private static let state = Atomic<Bool>(false)
+  static var isOn: Bool { state.load(ordering: .relaxed) }
+  static func begin() { state.store(true, ordering: .relaxed) }
+}
 
 /// Columns padded to their widest cell, the first to the left and numbers to the right.
 func table(_ header: [String], _ rows: [[String]]) -> String {

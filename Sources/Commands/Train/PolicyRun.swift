@@ -10,12 +10,14 @@ struct PolicyRun {
   let checkpoint: Checkpoint?
   private let replacing: Bool
   private let catalog: Catalog
+  private let ranks: TrainingRanks
   private let interruption = Interruption()
 
   /// - Parameter replacing: whether a new run replaces a recipe that is in the way.
   /// - Throws: `RunError` or `CheckpointError` when the folder belongs to another recipe.
-  init(_ recipe: Recipe, _ folder: RunFolder, replacing: Bool, catalog: Catalog) throws {
+  init(_ recipe: Recipe, _ folder: RunFolder, replacing: Bool, catalog: Catalog, _ ranks: TrainingRanks) throws {
     (self.recipe, self.folder, self.replacing, self.catalog) = (recipe, folder, replacing, catalog)
+    self.ranks = ranks
     checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
     if let checkpoint {
       try folder.refuseOther(recipe, than: checkpoint)
@@ -46,7 +48,7 @@ struct PolicyRun {
       }
     }
     let old = try? String(contentsOfFile: folder.recipe, encoding: .utf8)
-    guard old != text else { return }
+    guard old != text, ranks.isFirst else { return }
     try AtomicFile.write(Data(text.utf8), to: folder.recipe)
     func judging(_ text: String?) -> String? { (try? text.map(SettingsFile.parse))?["evaluation"]?.json }
     if judging(old) != judging(text) {
@@ -121,7 +123,8 @@ struct PolicyRun {
   func objective(_ data: TrainingData, acceptChanges: Bool, caching: Bool) throws -> PolicyObjective {
     let blueprint = try blueprint(data, acceptChanges: acceptChanges)
     if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
-    let objective = try PolicyObjective(recipe, data, blueprint: blueprint, from: checkpoint, catalog: catalog)
+    let objective = try PolicyObjective(
+      recipe, data, blueprint: blueprint, from: checkpoint, rank: ranks.place, catalog: catalog)
     let frozenSteps = objective.policy.encoder.frozenSteps
     if frozenSteps != .max, frozenSteps >= recipe.training.steps {
       tell(note: "what is frozen for \(frozenSteps) steps does not learn: training.steps is \(recipe.training.steps)")
@@ -141,14 +144,15 @@ struct PolicyRun {
   /// - Parameter workers: threads that make batches, see `Trainer`.
   /// - Throws: `CommandFailure` when stopping was asked for before.
   func train(_ objective: PolicyObjective, workers: Int) throws {
-    folder.removeLeftovers()
-    if checkpoint == nil {
-      try folder.begin(recipe: recipe.text, replace: replacing)
+    if ranks.isFirst {
+      folder.removeLeftovers()
+      if checkpoint == nil { try folder.begin(recipe: recipe.text, replace: replacing) }
     }
     let bar = ProgressBar("train", total: recipe.training.steps, unit: "steps", first: checkpoint?.step ?? 0)
     var validation = ""
     var trainer = try Trainer(objective)
     trainer.workers = workers
+    (trainer.ranks, trainer.collective) = (ranks.group, try ranks.collective())
     let reached = try trainer.run(
       in: folder, from: checkpoint?.state, shouldStop: { interruption.isAsked }
     ) { event in

@@ -15,15 +15,27 @@ struct Train: Verb {
   @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
+  @Option(
+    help: ArgumentHelp(
+      "Train on that many GPUs of this machine: each learns from its part of every batch.",
+      discussion: "Under torchrun or srun leave it out: their variables say which rank this is.", valueName: "count"))
+  var gpus: Int?
   @OptionGroup var device: DeviceChoice
   @OptionGroup var loader: LoaderOptions
   @OptionGroup var place: DatasetPlace
 
+  func validate() throws {
+    try requirePositive(("gpus", gpus))
+    guard gpus ?? 1 == 1 || device.name == "cuda" else {
+      throw ValidationError("--gpus: needs --device cuda")
+    }
+  }
+
   func run(in session: Session) throws {
     if try Recipe.Trained(path: recipe) == .world {
-      guard choice.tasks == nil, choice.split == nil, !acceptChanges else {
+      guard choice.tasks == nil, choice.split == nil, !acceptChanges, gpus ?? 1 == 1 else {
         throw CommandFailure(
-          "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead")
+          "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead, and one GPU")
       }
       return try WorldTrain.train(
         recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, device, loader, place, session)
@@ -39,14 +51,16 @@ struct Train: Verb {
         "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated")
     }
     try folder.refuseKind(isWorld: true)
-    let lock = try dryRun ? nil : folder.locked(creating: true)
+    let ranks = try TrainingRanks(gpus: dryRun ? nil : gpus)
+    let lock = try dryRun || !ranks.isFirst ? nil : folder.locked(creating: true)
     defer { lock?.release() }
-    if restart, !dryRun {
+    if restart, !dryRun, ranks.isFirst {
       for path in [folder.path + "/checkpoints", ProbeResult.file(folder)] {
         try? FileManager.default.removeItem(atPath: path)
       }
     }
-    let run = try PolicyRun(recipe, folder, replacing: restart, catalog: catalog)
+    if !dryRun { try ranks.meet(folder, recipe.training) }
+    let run = try PolicyRun(recipe, folder, replacing: restart, catalog: catalog, ranks)
     if !dryRun {
       try run.update()
       if run.isFinished { return tell("\(folder.path): trained, \(run.checkpoint!.step) steps") }
@@ -55,10 +69,12 @@ struct Train: Verb {
     let registry = try place.registry(recipe.data)
     if dryRun, try run.onlyRegistryCanTell(registry) { return }
     let data = try run.open(registry)
-    let objective = try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun)
+    let objective = try ranks.inTurn { try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun) }
     tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(objective.policy.parameterCount) parameters")
     if !dryRun {
-      try device.run(recipe.training.precision ?? .tf32) { try run.train(objective, workers: loader.count) }
+      try device.run(recipe.training.precision ?? .tf32, rank: ranks.place) {
+        try ranks.explaining { try run.train(objective, workers: loader.count) }
+      }
     }
   }
 }

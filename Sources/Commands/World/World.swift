@@ -32,7 +32,8 @@ struct WorldTrain: Verb {
 
   func run(in session: Session) throws {
     try WorldTrain.train(
-      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, device, loader, place, session)
+      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, device, loader, place, session
+    )
   }
 
   /// Trains a world model; `imitate train` does it too where a recipe says `trains: world`.
@@ -64,8 +65,9 @@ struct WorldTrain: Verb {
       }
       try folder.create(recipe: recipe.text, replace: restart || run.hasBegun)
       // One device for all stages, so the strictest of their wishes.
-      let wishes = recipe.training.values.compactMap(\.precision)
-      try device.run(wishes.contains(.float32) ? .float32 : .tf32) { try run.train(interruption) }
+      let wishes = recipe.training.values.map { $0.precision ?? .tf32 }
+      let strictest = ProductPrecision.allCases.first(where: wishes.contains) ?? .tf32
+      try device.run(strictest) { try run.train(interruption) }
     }
     print(WorldTraining.file(folder))
   }

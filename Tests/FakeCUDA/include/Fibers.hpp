@@ -344,6 +344,13 @@ inline void multiply(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[
   }
 }
 
+// The same of numbers in bf16, two a register: k 2t and 2t + 1 where TF32 has t and t + 4, in both factors.
+inline void multiply(float (&d)[4], const unsigned (&a)[2], unsigned b, const Place *place) {
+  const unsigned upper = 0xffff0000u;
+  const unsigned left[4] = {a[0] << 16, a[1] << 16, a[0] & upper, a[1] & upper}, right[2] = {b << 16, b & upper};
+  multiply(d, left, right, place);
+}
+
 }  // namespace fibers
 
 inline void fibers_launch(
@@ -440,6 +447,7 @@ inline void fibers_launch(
 #define __any_sync(mask, value) (fibers::ballot((value), FIBERS_HERE("__any_sync")) != 0)
 #define __all_sync(mask, value) (fibers::ballot((value), FIBERS_HERE("__all_sync")) == ~0u)
 #define mma_tf32(d, a, b) fibers::multiply(d, a, b, FIBERS_HERE("mma_tf32"))
+#define mma_bf16(d, a, b) fibers::multiply(d, a, b, FIBERS_HERE("mma_bf16"))
 
 struct alignas(16) float4 {
   float x, y, z, w;
@@ -468,6 +476,15 @@ static inline double __longlong_as_double(long long bits) { double value; memcpy
 static inline unsigned tf32(float value) {
   unsigned bits = __float_as_uint(value);
   return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & ~0x1fffu;
+}
+// To the nearest, ties to even.
+static inline unsigned short bf16(float value) {
+  unsigned bits = __float_as_uint(value);
+  if (value != value) return 0x7fff;
+  return (unsigned short)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+static inline unsigned upper_halves(float low, float high) {
+  return __float_as_uint(low) >> 16 | (__float_as_uint(high) & 0xffff0000u);
 }
 template <class T> static inline T atomicAdd(T *at, T value) { T old = *at; *at = old + value; return old; }
 template <class T> static inline T atomicMax(T *at, T value) { T old = *at; if (value > old) *at = value; return old; }
