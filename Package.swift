@@ -10,9 +10,17 @@ let rooms: [Target.Dependency] = [
 let house: [Target.Dependency] =
   rooms + ["CUDA", "Training", "Evaluation", "Export", "Serving", "Imitation", "Media", "Files", "Layers", "Tensors"]
 
-func tests(_ room: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+func tests(_ room: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
-    name: room + "Tests", dependencies: dependencies + ["Support"], path: "Tests/" + room, exclude: exclude)
+    name: room + "Tests", dependencies: dependencies + ["Support"], path: "Tests/" + room)
+}
+
+// docs/examples as programs that see what another package would: what they use is public.
+let examples = [
+  "load-and-act", "train-in-code", "own-encoder", "own-environment", "use-a-world-model", "act-through-a-server",
+].map { name -> Target in
+  .executableTarget(
+    name: name, dependencies: ["ImitationKit", "Commands"], path: "Tests/Examples/" + name, packageAccess: false)
 }
 
 let package = Package(
@@ -136,9 +144,8 @@ let package = Package(
         "Commands", "ImitationKit", "Demonstrations", "Evaluation", "Reports", "Training",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-      ],
-      exclude: ["Outside"]),
-  ],
+      ]),
+  ] + examples,
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20
 )

@@ -5,34 +5,13 @@
   import ImitationKit
   import Testing
 
-  /// The programs of docs/examples, built as a package that is not this one: what they use is public.
+  /// The programs of docs/examples, built with the tests as ones that see no more than another package would.
   @Suite struct ExampleTests {
-    private static let scratch = CommandRunner.root + "/.build-outside"
-
-    /// Builds all of them, once.
-    private static let build = Result<CommandRunner.Result, any Error>(catching: {
-      let runner = try CommandRunner()
-      defer { runner.remove() }
-      // The plan of an earlier build does not know of files that were added to this package since.
-      try? FileManager.default.removeItem(atPath: scratch + "/release.yaml")
-      // And a new plan does not see that what it was compiled against has changed: its objects would read records of this
-      // package as they were.
-      for name in try FileManager.default.contentsOfDirectory(atPath: examples) {
-        let module = name.replacing("-", with: "_").replacing(".swift", with: "")
-        try? FileManager.default.removeItem(atPath: "\(scratch)/release/\(module).build")
-      }
-      return try runner.run(
-        "swift", "build", "-c", "release", "--package-path", CommandRunner.root + "/Tests/Command/Outside",
-        "--scratch-path", scratch, executable: "/usr/bin/env")
-    })
-
     private static let examples = CommandRunner.root + "/docs/examples"
 
     /// The built example of this name.
-    private func executable(_ name: String) throws -> String {
-      let build = try ExampleTests.build.get()
-      try #require(build.status == 0, "\(build.output.suffix(3000)) \(build.errors.suffix(1000))")
-      return "\(ExampleTests.scratch)/release/\(name)"
+    private func executable(_ name: String) -> String {
+      (CommandRunner.executable as NSString).deletingLastPathComponent + "/" + name
     }
 
     private func text(_ name: String) throws -> String {
@@ -139,7 +118,7 @@
       let runner = try CommandRunner()
       defer { runner.remove() }
       try runner.writeSmallProject()
-      let executable = try executable("own-encoder")
+      let executable = executable("own-encoder")
       let change = "encoder={kind: mean-color, width: 8}"
       let ours = try runner.run("train", "recipe.yaml", "--dry-run", "--set", change)
       #expect(ours.status != 0 && ours.complaint.contains("unknown kind 'mean-color'"))
@@ -152,7 +131,7 @@
 
     /// A simulator with one option and no images: it is never given options of another one.
     @Test func anEnvironmentIsAdded() throws {
-      let executable = try executable("own-environment")
+      let executable = executable("own-environment")
       let runner = try CommandRunner()
       defer { runner.remove() }
       try runner.write(

@@ -1,1 +1,0 @@
-../../../../../docs/examples/act-through-a-server.swift

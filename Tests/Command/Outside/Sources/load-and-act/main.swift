@@ -1,1 +1,0 @@
-../../../../../docs/examples/load-and-act.swift

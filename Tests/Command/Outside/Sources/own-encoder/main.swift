@@ -1,1 +1,0 @@
-../../../../../docs/examples/own-encoder.swift

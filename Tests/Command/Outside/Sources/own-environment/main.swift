@@ -1,1 +1,0 @@
-../../../../../docs/examples/own-environment.swift

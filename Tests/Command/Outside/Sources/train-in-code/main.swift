@@ -1,1 +1,0 @@
-../../../../../docs/examples/train-in-code.swift

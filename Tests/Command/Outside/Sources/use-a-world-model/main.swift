@@ -1,1 +1,0 @@
-../../../../../docs/examples/use-a-world-model.swift

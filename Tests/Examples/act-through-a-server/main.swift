@@ -1,0 +1,1 @@
+../../../docs/examples/act-through-a-server.swift

@@ -1,0 +1,1 @@
+../../../docs/examples/load-and-act.swift

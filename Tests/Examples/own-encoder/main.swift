@@ -1,0 +1,1 @@
+../../../docs/examples/own-encoder.swift

@@ -1,0 +1,1 @@
+../../../docs/examples/use-a-world-model.swift
