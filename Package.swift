@@ -15,6 +15,9 @@ func tests(_ room: String, _ dependencies: [Target.Dependency]) -> Target {
     name: room + "Tests", dependencies: dependencies + ["Support"], path: "Tests/" + room)
 }
 
+// `./run cuda-check` builds a program that needs no library beside the system's own.
+let isAlone = Context.environment["IMITATE_CUDA_CHECK"] != nil
+
 // docs/examples as programs that see what another package would: what they use is public.
 let examples = [
   "load-and-act", "train-in-code", "own-encoder", "own-environment", "use-a-world-model", "act-through-a-server",
@@ -52,7 +55,7 @@ let package = Package(
     .target(name: "COffscreen", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CKernels"),
 
-    .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"]),
+    .target(name: "Tensors", dependencies: isAlone ? ["CKernels"] : ["COpenBLAS", "CKernels"]),
     .target(name: "Files", dependencies: ["Tensors", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Media", dependencies: ["Tensors", "CJPEG", "CZlib"]),
     .target(name: "CCUDA", linkerSettings: [.linkedLibrary("dl")]),
@@ -149,6 +152,13 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20
 )
+
+if isAlone {
+  package.targets.append(
+    .executableTarget(
+      name: "cuda-check",
+      dependencies: ["CUDA", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser")]))
+}
 
 // `./run fuzz` builds it, with the flags that link libFuzzer; no other build has it.
 if Context.environment["IMITATE_FUZZ"] != nil {

@@ -202,6 +202,31 @@ package struct CUDACheck {
   }
 }
 
+extension CUDACheck {
+  /// Runs all cases and prints a line for each.
+  ///
+  /// - Returns: how many there are, and the names of those that are not right.
+  package func report(_ print: (String) -> Void) throws -> (count: Int, wrong: [String]) {
+    func line(_ cells: [String]) -> String {
+      let first = cells[0].padding(toLength: 26, withPad: " ", startingAt: 0)
+      return cells.dropFirst().reduce(first) { $0 + String(repeating: " ", count: max(1, 11 - $1.count)) + $1 }
+    }
+    print(line(["operation", "error", "bar", "same bits", "copies", "ms", "processor"]))
+    var wrong: [String] = []
+    for one in cases {
+      let row = try run(one)
+      if !row.isRight { wrong.append(row.name) }
+      print(
+        line([
+          row.name, String(format: "%.1e", row.errors.max() ?? 0), String(format: "%.0e", row.bar),
+          row.isRepeated ? "yes" : "NO", "\(row.downloads)", String(format: "%.2f", row.milliseconds),
+          String(format: "%.2f", row.processorMilliseconds),
+        ]))
+    }
+    return (cases.count, wrong)
+  }
+}
+
 extension ProductPrecision {
   /// The largest error that rounding the factors of products leaves; nil where they are not rounded.
   fileprivate var bar: Double? {

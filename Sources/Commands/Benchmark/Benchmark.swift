@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ImitationKit
 
 /// `imitate benchmark`: how fast the toolkit is here, case by case.
 struct Benchmark: ParsableCommand {
@@ -32,6 +33,10 @@ struct Benchmark: ParsableCommand {
   @Flag(help: "Use one core.")
   var serial = false
 
+  @OptionGroup var device: DeviceChoice
+
+  @Option(help: "How products round on a GPU: tf32, bf16 or float32.") var precision = ProductPrecision.tf32
+
   @Option(help: "text or json (one object a line).") var format: OutputFormat = .text
 
   func validate() throws { try requirePositive(("workers", workers)) }
@@ -56,7 +61,7 @@ struct Benchmark: ParsableCommand {
         return found
       }
     for one in chosen {
-      let result = try one.measure(serial: serial, seconds: seconds)
+      let result = try device.run(precision) { try one.measure(serial: serial, seconds: seconds) }
       switch format {
       case .json:
         let encoder = JSONEncoder()

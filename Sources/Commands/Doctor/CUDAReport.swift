@@ -28,25 +28,14 @@ struct CUDAReport: ParsableCommand {
       + device.libraryPaths.map { [$0.name, $0.path] }
     print(table(["part", "found"], rows))
     guard check else { return }
-    let checking = CUDACheck(device, size: size)
-    var results: [CUDACheck.Row] = []
-    for one in checking.cases { results.append(try checking.run(one)) }
-    print(
-      table(
-        ["operation", "error", "bar", "same bits", "copies back", "ms", "processor ms"],
-        results.map { row in
-          [
-            row.name, String(format: "%.1e", row.errors.max() ?? 0), String(format: "%.0e", row.bar),
-            row.isRepeated ? "yes" : "NO", "\(row.downloads)", String(format: "%.2f", row.milliseconds),
-            String(format: "%.2f", row.processorMilliseconds),
-          ]
-        }
-      ))
-    let wrong = results.filter { !$0.isRight }
-    guard wrong.isEmpty else {
-      throw CommandFailure("\(device.name) computes otherwise: \(wrong.map(\.name).joined(separator: ", "))")
+    let (count, wrong) = try CUDACheck(device, size: size).report {
+      print($0)
+      fflush(nil)
     }
-    print("\(results.count) of \(results.count) as on the processor")
+    guard wrong.isEmpty else {
+      throw CommandFailure("\(device.name) computes otherwise: \(wrong.joined(separator: ", "))")
+    }
+    print("\(count) of \(count) as on the processor")
   }
 }
 

@@ -1,5 +1,8 @@
 import CKernels
-import COpenBLAS
+
+#if canImport(COpenBLAS)
+  import COpenBLAS
+#endif
 
 /// A matrix in memory: rows `step` numbers apart; transposed, its rows are columns there.
 struct Matrix: @unchecked Sendable {
@@ -34,20 +37,53 @@ package var kernelVariant: String {
   }
 }
 
-/// OpenBLAS's version: "0.3.21".
-package var openBLASVersion: String {
-  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
-  let words = String(cString: openblas_get_config()).split(separator: " ")
-  return words.count > 1 ? String(words[1]) : "of unknown version"
-}
+#if canImport(COpenBLAS)
+  /// OpenBLAS's version: "0.3.21".
+  package var openBLASVersion: String {
+    // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
+    let words = String(cString: openblas_get_config()).split(separator: " ")
+    return words.count > 1 ? String(words[1]) : "of unknown version"
+  }
 
-/// OpenBLAS with one thread a call: multiplies where there are no vector kernels of ours, and is what they are compared with.
-enum OpenBLAS {
-  static let ready: Bool = {
-    openblas_set_num_threads(1)
-    return true
-  }()
-}
+  /// OpenBLAS with one thread a call: multiplies where there are no vector kernels of ours, and is what they are compared with.
+  enum OpenBLAS {
+    static let ready: Bool = {
+      openblas_set_num_threads(1)
+      return true
+    }()
+
+    /// As `Kernel.product`.
+    static func product(
+      _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, to c: UnsafeMutablePointer<Float>, step: Int,
+      accumulating: Bool
+    ) {
+      _ = ready
+      cblas_sgemm(
+        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans, Int32(m),
+        Int32(n), Int32(k), 1, a.pointer, Int32(a.step), b.pointer, Int32(b.step), accumulating ? 1 : 0, c, Int32(step))
+    }
+  }
+#else
+  /// In the place of OpenBLAS, in a program that shall need no library: slow, and only where there are no vector kernels.
+  enum OpenBLAS {
+    static func product(
+      _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, to c: UnsafeMutablePointer<Float>, step: Int,
+      accumulating: Bool
+    ) {
+      for i in 0..<m {
+        for j in 0..<n {
+          var sum = accumulating ? c[i * step + j] : 0
+          for l in 0..<k {
+            sum +=
+              a.pointer[a.isTransposed ? l * a.step + i : i * a.step + l]
+              * b.pointer[b.isTransposed ? j * b.step + l : l * b.step + j]
+          }
+          c[i * step + j] = sum
+        }
+      }
+    }
+  }
+#endif
 
 extension Kernel {
   /// `C = A B + bias`, or `C + A B` when `accumulating`, on this thread, with `scratchCount(m, k, a)` numbers of scratch.
@@ -57,12 +93,8 @@ extension Kernel {
   ) {
     guard m > 0, n > 0 else { return }
     if ck_current_variant() == ck_baseline {
-      _ = OpenBLAS.ready
       if let bias { for row in 0..<m { (c + row * step).update(from: bias, count: n) } }
-      cblas_sgemm(
-        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans, Int32(m),
-        Int32(n), Int32(k), 1, a.pointer, Int32(a.step), b.pointer, Int32(b.step), accumulating || bias != nil ? 1 : 0,
-        c, Int32(step))
+      OpenBLAS.product(m, n, k, a, b, to: c, step: step, accumulating: accumulating || bias != nil)
     } else {
       ck_product(
         m, n, k, a.pointer, a.step, a.isTransposed ? 1 : 0, b.pointer, b.step, b.isTransposed ? 1 : 0, c, step, bias,
