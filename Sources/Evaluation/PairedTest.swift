@@ -46,3 +46,42 @@ package struct PairedTest: Codable, Sendable, Equatable {
     return min(1, 2 * total)
   }
 }
+
+/// Two recipes trained with the same seeds: whether what one is better by is more than what another seed makes of it.
+///
+/// Student's paired t-test of the differences of their means, a seed each, two-sided (Student 1908). Scenes cannot tell that: they
+/// tell two trained policies apart, and a policy of the same recipe and another seed may be as different.
+package struct SeedTest: Codable, Sendable, Equatable {
+  package var seeds: Int
+  /// The mean of the differences, first minus second, and their standard deviation.
+  package var difference: Double
+  package var deviation: Double
+  package var p: Double
+
+  /// - Parameter differences: a seed each, first minus second; nil with fewer than two.
+  package init?(_ differences: [Double]) {
+    guard differences.count > 1 else { return nil }
+    let count = Double(differences.count)
+    let mean = differences.reduce(0, +) / count
+    seeds = differences.count
+    difference = mean
+    deviation = (differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)).squareRoot()
+    p =
+      deviation > 0
+      ? SeedTest.twoSided(mean / (deviation / count.squareRoot()), freedom: seeds - 1) : mean == 0 ? 1 : 0
+  }
+
+  /// How likely a t at least as far from 0 is, for whole degrees of freedom (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
+  package static func twoSided(_ t: Double, freedom: Int) -> Double {
+    let angle = atan(abs(t) / Double(freedom).squareRoot())
+    let (sine, square) = (sin(angle), cos(angle) * cos(angle))
+    let isOdd = freedom % 2 == 1
+    // The factors of the series' terms: 2/3, 4/5, ... with cos before them, or 1/2, 3/4, ...
+    var (term, sum) = (isOdd ? cos(angle) : 1, 0.0)
+    for k in stride(from: isOdd ? 1 : 0, to: freedom - 1, by: 2) {
+      sum += term
+      term *= square * Double(k + 1) / Double(k + 2)
+    }
+    return max(0, 1 - (isOdd ? 2 / .pi * (angle + sine * sum) : sine * sum))
+  }
+}

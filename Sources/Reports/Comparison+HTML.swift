@@ -125,8 +125,9 @@ extension Comparison {
     }
     return """
       <section><h2>Differences on the same scenes</h2>\(table.html("sortable"))\(details ?? "")
-      <p class="note">Percentage points, first minus second; p of McNemar's exact test, two-sided, not corrected for how many there
-      are; with several training seeds a scene is in it once for each, and those are not independent.</p></section>
+      <p class="note">Percentage points, first minus second. p over scenes: McNemar's exact test, two-sided, not corrected for how many there
+      are; it tells trained policies apart, not recipes, as another training seed may move one by tens of points. p over seeds: Student's paired test
+      of the means of training seeds; with one seed there is none.</p></section>
       """
   }
 

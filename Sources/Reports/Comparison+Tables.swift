@@ -68,20 +68,21 @@ extension Comparison {
 
   /// Differences of columns over all tasks, or task by task; nil where there are none.
   func differenceTable(byTask: Bool) -> ReportTable? {
+    func number(_ p: Double) -> ReportTable.Cell { .number(p, p < 0.001 ? "< 0.001" : String(format: "%.3f", p)) }
     let lines = differences.filter { ($0.task != nil) == byTask }.map { difference -> [ReportTable.Cell] in
       let test = difference.test
       return [
         .init(difference.task ?? "all tasks", value: difference.task ?? ""), label(difference.first),
         label(difference.second), .number(test.count), .number(test.onlyFirst), .number(test.onlySecond),
         .number(test.difference, String(format: "%+.1f", test.difference * 100)),
-        .number(test.p, test.p < 0.001 ? "< 0.001" : String(format: "%.3f", test.p)),
+        number(test.p), difference.bySeed.map { number($0.p) } ?? .init("–"),
       ]
     }
     guard !lines.isEmpty else { return nil }
     return ReportTable(
       [
         "tasks": "", "first": "label", "second": "label", "pairs": "n", "only first": "n", "only second": "n",
-        "difference": "n", "p": "n",
+        "difference": "n", "p over scenes": "n", "p over seeds": "n",
       ], lines)
   }
 

@@ -6,8 +6,9 @@ extension Comparison {
   var notes: [String] {
     var notes = [
       "Closed-loop success on \(simulator): successes of episodes, Wilson 95 % intervals. Means are means of the tasks' rates.",
-      "Differences are between columns on the scenes that both met, with McNemar's exact test, two-sided, not corrected for how "
-        + "many there are.",
+      "Differences are between columns on the scenes that both met, with McNemar's exact test over scenes, two-sided, not corrected for "
+        + "how many there are. It tells trained policies apart, not recipes: the same recipe trained with another seed may solve tens "
+        + "of points more or fewer. p over seeds is Student's paired test of the means of training seeds; with one seed there is none.",
     ]
     if !shared.isEmpty { notes.insert("All columns: \(shared.joined(separator: ", ")).", at: 0) }
     let broken = rows.filter { $0.kind == .task }.flatMap(\.cells).reduce(0) { $0 + ($1?.errors ?? 0) }
@@ -24,8 +25,8 @@ extension Comparison {
     }
     if columns.contains(where: { $0.seeds.count > 1 }) {
       notes.append(
-        "Training seeds of a column are counted together, as if their episodes were independent, though they meet the same scenes: "
-          + "intervals and p are a little too small. The table of seeds has their means apart.")
+        "Training seeds of a column are counted together, as if their episodes were independent, though policies of one seed succeed and "
+          + "fail together: intervals and p over scenes are too small. The table of seeds has their means apart.")
     }
     if !published.isEmpty {
       notes.append(

@@ -118,6 +118,22 @@ package struct Comparison: Codable, Sendable {
     /// Nil for all tasks.
     package var task: String?
     package var test: PairedTest
+    /// Over training seeds; nil with one.
+    package var bySeed: SeedTest?
+
+    enum CodingKeys: String, CodingKey {
+      case first, second, task, test
+      case bySeed = "by_seed"
+    }
+
+    fileprivate init(
+      _ first: Int, _ second: Int, task: String? = nil, _ pairs: [(trainingSeed: UInt64, first: Bool, second: Bool)]
+    ) {
+      (self.first, self.second, self.task) = (first, second, task)
+      test = PairedTest(pairs.map { ($0.first, $0.second) })
+      let seeds = Dictionary(grouping: pairs, by: \.trainingSeed).sorted { $0.key < $1.key }
+      bySeed = SeedTest(seeds.map { PairedTest($0.value.map { ($0.first, $0.second) }).difference })
+    }
   }
 
   package var title: String
@@ -267,17 +283,15 @@ package struct Comparison: Codable, Sendable {
     for first in columns.indices {
       for second in columns.indices where second > first {
         let common = results[first].compactMap { scene, success in
-          results[second][scene].map { (task: scene.task, first: success, second: $0) }
+          results[second][scene].map {
+            (task: scene.task, pair: (trainingSeed: scene.trainingSeed, first: success, second: $0))
+          }
         }
         guard !common.isEmpty else { continue }
-        differences.append(
-          Difference(
-            first: first, second: second, task: nil, test: PairedTest(common.map { ($0.first, $0.second) })))
+        differences.append(Difference(first, second, common.map(\.pair)))
         for task in tasks where tasks.count > 1 {
-          let some = common.filter { $0.task == task }.map { (first: $0.first, second: $0.second) }
-          if !some.isEmpty {
-            differences.append(Difference(first: first, second: second, task: task, test: PairedTest(some)))
-          }
+          let some = common.filter { $0.task == task }.map(\.pair)
+          if !some.isEmpty { differences.append(Difference(first, second, task: task, some)) }
         }
       }
     }

@@ -113,7 +113,37 @@ import Testing
       #expect([test.both, test.onlyFirst, test.onlySecond, test.neither] == counts)
       #expect(test.p == PairedTest.twoSided(counts[1], counts[2]))
       #expect(abs(test.difference - Double(counts[1] - counts[2]) / Double(counts.reduce(0, +))) < 1e-12)
+      // Two seeds: t has one degree of freedom, which is Cauchy's distribution.
+      let bySeed = try #require(difference.bySeed)
+      let apart = [1, 2].map { seed -> Double in
+        func mine(_ column: Comparison.Column) -> Double {
+          rate(episodes(column, UInt64(seed)).filter { difference.task == nil || $0.task == difference.task })
+        }
+        return mine(first) - mine(second)
+      }
+      #expect(bySeed.seeds == 2 && abs(bySeed.difference - (apart[0] + apart[1]) / 2) < 1e-12)
+      let t = (apart[0] + apart[1]) / abs(apart[0] - apart[1])
+      if t.isFinite { #expect(abs(bySeed.p - (1 - 2 / .pi * atan(abs(t)))) < 1e-9) }
     }
+  }
+
+  /// The values of every table of Student's t: 5 and 1 % beyond them.
+  @Test(arguments: [
+    (1, 12.7062, 0.05), (2, 4.30265, 0.05), (3, 3.18245, 0.05), (4, 2.77645, 0.05), (5, 2.57058, 0.05),
+    (9, 2.26216, 0.05),
+    (29, 2.04523, 0.05), (2, 9.92484, 0.01), (4, 4.60409, 0.01), (9, 3.24984, 0.01),
+  ])
+  func studentsT(_ freedom: Int, _ t: Double, _ p: Double) {
+    #expect(abs(SeedTest.twoSided(t, freedom: freedom) - p) < 2e-6)
+    #expect(SeedTest.twoSided(-t, freedom: freedom) == SeedTest.twoSided(t, freedom: freedom))
+  }
+
+  @Test func seeds() throws {
+    let test = try #require(SeedTest([0.21, -0.4, 0.43]))
+    #expect(test.seeds == 3 && abs(test.difference - 0.08) < 1e-12 && abs(test.deviation - 0.4301163) < 1e-6)
+    #expect(abs(test.p - 0.7776) < 1e-3)
+    #expect(SeedTest([0.2]) == nil)
+    #expect(SeedTest([0, 0])?.p == 1 && SeedTest([0.1, 0.1])?.p == 0)
   }
 
   @Test func pagesStandAlone() throws {
