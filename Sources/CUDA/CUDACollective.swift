@@ -18,10 +18,10 @@ package final class CUDACollective: Collective, @unchecked Sendable {  // Writte
   /// - Parameter share: hands bytes of rank 0 to all.
   /// - Throws: `CUDAError`, or what `share` threw.
   package init(
-    _ device: CUDADevice, _ group: any Collective, share: (() throws -> [UInt8]) throws -> [UInt8]
+    _ device: CUDADevice, _ library: CUDANetwork, _ group: any Collective,
+    share: (() throws -> [UInt8]) throws -> [UInt8]
   ) throws {
     (rank, count, self.device, self.group) = (group.rank, group.count, device, group)
-    let library = try CUDANetwork(environment: device.environment)
     self.library = library
     var id = ccuda_nccl_id()
     let bytes = try share {
@@ -36,7 +36,8 @@ package final class CUDACollective: Collective, @unchecked Sendable {  // Writte
     communicator = found!
   }
 
-  deinit { if !isAborted.load(ordering: .relaxed) { _ = library.table.ncclCommDestroy(communicator) } }
+  // Not its end in good order, which waits for the others.
+  deinit { if !isAborted.load(ordering: .relaxed) { _ = library.table.ncclCommAbort(communicator) } }
 
   package func rows(of batch: Int) -> Range<Int> { group.rows(of: batch) }
 
@@ -57,17 +58,19 @@ package final class CUDACollective: Collective, @unchecked Sendable {  // Writte
   /// Ends what waits for a rank that has gone. From any thread.
   package func abort() {
     guard !isAborted.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    _ = library.table.ncclCommAbort(communicator)
+    // First: what is released may have added up parts only, and nothing may come of it.
     device.fail(.failed(call: "ncclAllGather", reason: "another rank has ended"))
+    _ = library.table.ncclCommAbort(communicator)
   }
 }
 
 /// `libnccl.so.2`.
-final class CUDANetwork: @unchecked Sendable {  // Written in `init` only.
+package final class CUDANetwork: @unchecked Sendable {  // Written in `init` only.
   private(set) var table = ccuda_nccl()
 
-  init(environment: [String: String]) throws(CUDAError) {
-    try CUDALibraries.openNetwork(environment, &table)
+  /// Looks for it where the libraries of `device` were looked for.
+  package init(of device: CUDADevice) throws(CUDAError) {
+    try CUDALibraries.openNetwork(device.environment, &table)
   }
 
   func problem(_ call: String, _ status: Int32) -> CUDAError? {

@@ -151,6 +151,7 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
       if found == nil {
         // What lies free in pieces of other sizes.
         synchronize()
+        graphs.forget(self)
         pool.returnFree { did("cuMemFree", driver.cuMemFree_v2($0)) }
         found = pool.take(bytes: bytes, kind, more: more)
       }
@@ -195,16 +196,16 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
     counts.withLock {
       $0.downloads += 1; $0.downloadedBytes += bytes
     }
-    graphs.leave(self)
-    did("cuMemcpyDtoHAsync", libraries.driver.cuMemcpyDtoHAsync_v2(host, address, bytes, stream))
-    wait()
+    graphs.apart(self) {
+      did("cuMemcpyDtoHAsync", libraries.driver.cuMemcpyDtoHAsync_v2(host, address, bytes, stream))
+      wait()
+    }
   }
 
   /// Waits until all that was launched has run.
   package func synchronize() {
     guard isReady() else { return }
-    graphs.leave(self)
-    wait()
+    graphs.apart(self) { wait() }
   }
 
   private func wait() { did("cuStreamSynchronize", libraries.driver.cuStreamSynchronize(stream)) }

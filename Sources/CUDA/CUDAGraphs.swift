@@ -78,9 +78,17 @@ final class CUDAGraphs: @unchecked Sendable {  // `turn` guards everything else.
     }
   }
 
-  /// Issues what has been held back: someone wants to see numbers.
-  func leave(_ device: CUDADevice) {
-    turn.withLock { present?.interrupt(device) }
+  /// Issues what has been held back, and runs `body`, which wants to see numbers.
+  func apart(_ device: CUDADevice, _ body: () -> Void) {
+    turn.withLock {
+      present?.interrupt(device)
+      body()
+    }
+  }
+
+  /// Forgets the graphs, whose copies may name memory that is given back.
+  func forget(_ device: CUDADevice) {
+    turn.withLock { for step in steps.values { step.reset(device) } }
   }
 
   func repeated<Result>(_ name: String, _ device: CUDADevice, _ body: () throws -> Result) rethrows -> Result {
@@ -89,7 +97,7 @@ final class CUDAGraphs: @unchecked Sendable {  // `turn` guards everything else.
     let step = steps[name] ?? Step()
     steps[name] = step
     // Not one in another, and not where it has not worked.
-    guard isOn, present == nil, !step.isOff else { return try body() }
+    guard isOn, present == nil, !step.isOff, device.isReady() else { return try body() }
     present = step
     step.begin(device)
     var hasEnded = false
@@ -149,6 +157,11 @@ extension CUDAGraphs {
     }
 
     func take(_ work: CUDAWork, _ source: UnsafeRawPointer?, _ device: CUDADevice) {
+      // Ranks decide for themselves whether a step is a graph, and NCCL wants all or none of them to record what they do together.
+      if case .gather = work {
+        interrupt(device)
+        return device.issueNow(work)
+      }
       switch mode {
       case .issuing:
         notes.append(work)
@@ -250,6 +263,13 @@ extension CUDAGraphs {
     private func forget(_ device: CUDADevice) {
       if let graph { device.did("cuGraphExecDestroy", device.libraries.driver.cuGraphExecDestroy(graph)) }
       graph = nil
+    }
+
+    /// Begins anew with the next step. The present one has been interrupted before.
+    func reset(_ device: CUDADevice) {
+      guard mode == .issuing || graph != nil else { return }
+      forget(device)
+      (mode, last, notes) = (.issuing, nil, [])
     }
 
     private func turnOff(_ why: String, _ device: CUDADevice) {

@@ -41,6 +41,7 @@ public struct ImitateCommand: ParsableCommand {
       }
       exit(withError: nil)
     } catch let error where CommandFailure.isOurs(error) {
+      Quiet.end()
       tell("imitate: \(CommandFailure.line(error))")
       Foundation.exit(1)
     } catch {

@@ -152,9 +152,13 @@ public func withGradients(
 public struct Gradients {
   var values: [ObjectIdentifier: Tensor]
   /// The gradient of a parameter; nil when the loss does not depend on it.
-  public subscript(_ parameter: Parameter) -> Tensor? {
-    get { values[ObjectIdentifier(parameter)] }
-    set { values[ObjectIdentifier(parameter)] = newValue }
+  public subscript(_ parameter: Parameter) -> Tensor? { values[ObjectIdentifier(parameter)] }
+
+  init(values: [ObjectIdentifier: Tensor]) { self.values = values }
+
+  /// Those of some parameters.
+  package init(_ pairs: some Sequence<(Parameter, Tensor)>) {
+    values = Dictionary(pairs.map { (ObjectIdentifier($0), $1) }) { $1 }
   }
 }
 

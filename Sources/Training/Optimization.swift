@@ -47,23 +47,34 @@ struct Optimization {
   /// are not finite, which `read` finds.
   mutating func step(_ index: Int, random: Random, loss: () throws -> Tensor) throws {
     for parameter in late { parameter.isTrainable = index >= parameter.firstStep }
-    try Device.repeated("training step") {
-      var (value, gradients) = try withGradients(random: stream(random, index), loss)
-      if let ranks {
-        // Means over rows: each counts by how many it has.
-        let rows = ranks.rows(of: settings.batch).count
-        let mine = [value] + parameters.compactMap { gradients[$0.parameter] }
-        let all = try ranks.sum(mine.map { $0 * (Float(rows) / Float(settings.batch)) })
-        value = all[0]
+    func gradients() throws -> (Tensor, Gradients) { try withGradients(random: stream(random, index), loss) }
+    if let ranks {
+      // Two graphs: the sum is between them, as one rank may have to do without a graph where another one has it.
+      let (mine, present) = try Device.repeated("part of a training step") {
+        let (value, gradients) = try gradients()
         let present = parameters.filter { gradients[$0.parameter] != nil }
-        for (named, sum) in zip(present, all.dropFirst()) { gradients[named.parameter] = sum }
+        // Means over rows: each counts by how many it has.
+        let share = Float(ranks.rows(of: settings.batch).count) / Float(settings.batch)
+        return (([value] + present.map { gradients[$0.parameter]! }).map { $0 * share }, present)
       }
-      let found = parameters.compactMap { gradients[$0.parameter] }
-      let factor = log.clip(found, maximum: Float(settings.clip), loss: value, step: index)
-      optimizer.step(gradients, learningRate: Float(rate(index)), gradientScale: factor, average: &average)
+      let all = try ranks.sum(mine)
+      Device.repeated("update of all parts") {
+        update(index, loss: all[0], Gradients(zip(present.map(\.parameter), all.dropFirst())))
+      }
+    } else {
+      try Device.repeated("training step") {
+        let (value, gradients) = try gradients()
+        update(index, loss: value, gradients)
+      }
     }
     try Device.check()
     unread = (unread?.lowerBound ?? index)..<index + 1
+  }
+
+  private mutating func update(_ index: Int, loss: Tensor, _ gradients: Gradients) {
+    let found = parameters.compactMap { gradients[$0.parameter] }
+    let factor = log.clip(found, maximum: Float(settings.clip), loss: loss, step: index)
+    optimizer.step(gradients, learningRate: Float(rate(index)), gradientScale: factor, average: &average)
   }
 
   /// The random numbers of a step: each rank draws its own.

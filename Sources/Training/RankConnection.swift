@@ -4,7 +4,7 @@ import Foundation
 final class RankConnection {
   let descriptor: Int32
   /// Who is at the other end.
-  let rank: Int
+  var rank: Int
 
   init(_ descriptor: Int32, to rank: Int) {
     (self.descriptor, self.rank) = (descriptor, rank)
@@ -45,13 +45,14 @@ final class RankConnection {
     }
   }
 
+  /// - Parameter most: what is longer is not one of ours; longer than any gradient.
   /// - Throws: `RankError.lost`.
-  func receive() throws -> [UInt8] {
+  func receive(atMost most: Int = 1 << 36) throws -> [UInt8] {
     var length: UInt64 = 0
     try withUnsafeMutableBytes(of: &length) { try receive(into: $0) }
-    let count = Int(UInt64(littleEndian: length))
-    // Longer than any gradient: not one of ours.
-    guard count >= 0, count <= 1 << 36 else { throw RankError.lost(rank: rank) }
+    guard let count = Int(exactly: UInt64(littleEndian: length)), count <= most else {
+      throw RankError.lost(rank: rank)
+    }
     return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       try receive(into: UnsafeMutableRawBufferPointer(buffer))
       initialized = count

@@ -24,11 +24,14 @@ package final class RankGroup: Collective, @unchecked Sendable {  // Written in 
   ///
   /// - Parameters:
   ///   - folder: the run's, the same for all.
-  /// - Throws: `RankError`.
-  package init(_ place: RankPlace, folder: String, patience: Int = RankGroup.patience) throws {
+  ///   - check: asked while it waits: throws when one of them will not come.
+  /// - Throws: `RankError`, or what `check` threw.
+  package init(
+    _ place: RankPlace, folder: String, patience: Int = RankGroup.patience, check: () throws -> Void = {}
+  ) throws {
     self.place = place
     let meeting = RankMeeting(file: "\(folder)/.ranks", place: place, patience: patience)
-    others = place.rank == 0 ? try meeting.received() : [try meeting.joined()]
+    others = place.rank == 0 ? try meeting.received(check) : [try meeting.joined()]
   }
 
   /// Calls `body` on another thread once a connection has ended and this rank has not noticed it by itself for ten seconds: it may be
@@ -72,12 +75,17 @@ package final class RankGroup: Collective, @unchecked Sendable {  // Written in 
     return mine
   }
 
-  /// - Throws: `RankError.differs` when not all have these weights.
-  package func check(weights: [String: Tensor]) throws {
+  /// - Throws: `RankError.differs` when not all have this header (recipe, demonstrations and their statistics) and these weights.
+  package func check(_ header: TensorArchive, weights: [String: Tensor]) throws {
     var hash = SHA256()
-    for (name, tensor) in weights.sorted(by: { $0.key < $1.key }) {
-      hash.update(data: Array(name.utf8))
-      tensor.scalars.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    for (name, text) in header.metadata.sorted(by: { $0.key < $1.key }) {
+      hash.update(data: Array("\(name)=\(text)".utf8))
+    }
+    for (_, tensors) in (header.groups.sorted { $0.key < $1.key }) + [("", weights)] {
+      for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+        hash.update(data: Array(name.utf8))
+        tensor.scalars.withUnsafeBytes { hash.update(bufferPointer: $0) }
+      }
     }
     let mine = [UInt8](hash.finalize())
     let other = try gathered(mine) { all in [UInt8(clamping: all.firstIndex { $0 != mine } ?? 0)] }

@@ -11,18 +11,21 @@ struct RankMeeting {
 
   private var address: in_addr_t { place.isOneMachine ? INADDR_LOOPBACK.bigEndian : INADDR_ANY }
 
-  private func waiting<Result>(missing: Int, _ attempt: () throws -> Result?) throws -> Result {
+  private func waiting<Result>(
+    missing: Int, _ check: () throws -> Void = {}, _ attempt: () throws -> Result?
+  ) throws -> Result {
     let folder = (file as NSString).deletingLastPathComponent
     let end = ContinuousClock.now + .seconds(patience)
     while ContinuousClock.now < end {
       if let result = try attempt() { return result }
+      try check()
       usleep(50_000)
     }
     throw RankError.alone(folder: folder, missing: missing, seconds: patience)
   }
 
   /// The others, in their order.
-  func received() throws -> [RankConnection] {
+  func received(_ check: () throws -> Void) throws -> [RankConnection] {
     let listener = socket(
       AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard listener >= 0 else { throw RankError.system(call: "socket", code: errno) }
@@ -43,24 +46,24 @@ struct RankMeeting {
     defer { unlink(file) }
     var found: [Int: RankConnection] = [:]
     while found.count < place.count - 1 {
-      let (connection, rank) = try waiting(missing: place.count - 1 - found.count) { () -> (RankConnection, Int)? in
+      let connection = try waiting(missing: place.count - 1 - found.count, check) { () -> RankConnection? in
         let descriptor = accept(listener, nil, nil)
         guard descriptor >= 0 else { return nil }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        // Who says nothing, or not the word, is none of them.
-        var said = [UInt8](repeating: 0, count: RankMeeting.wordLength + 8)
         let connection = RankConnection(descriptor, to: 0)
+        // Who says nothing, or not the word, is none of them.
         connection.wait(atMost: 5)
+        var said = [UInt8](repeating: 0, count: RankMeeting.wordLength + 8)
         guard (try? said.withUnsafeMutableBytes({ try connection.receive(into: $0) })) != nil,
           Array(said[..<RankMeeting.wordLength]) == word
         else { return nil }
-        let rank = said[RankMeeting.wordLength...].reversed().reduce(0) { $0 << 8 | Int($1) }
-        guard (1..<place.count).contains(rank), found[rank] == nil else { return nil }
-        let known = RankConnection(dup(descriptor), to: rank)
-        known.wait(atMost: 0)
-        return (try? known.send([])).map { (known, rank) }
+        let rank = said[RankMeeting.wordLength...].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard let rank = Int(exactly: rank), (1..<place.count).contains(rank), found[rank] == nil else { return nil }
+        connection.rank = rank
+        connection.wait(atMost: 0)
+        return (try? connection.send([])).map { connection }
       }
-      found[rank] = connection
+      found[connection.rank] = connection
     }
     return (1..<place.count).map { found[$0]! }
   }
@@ -80,7 +83,7 @@ struct RankMeeting {
       guard said.withUnsafeBytes({ send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }) == said.count
       else { return nil }
       connection.wait(atMost: 10)
-      guard (try? connection.receive()) == [] else { return nil }
+      guard (try? connection.receive(atMost: 0)) == [] else { return nil }
       connection.wait(atMost: 0)
       return connection
     }
@@ -96,7 +99,8 @@ struct RankMeeting {
   /// For its owner's eyes only: who reads the word may send gradients.
   private func write(_ text: String) throws {
     let draft = "\(file)-\(getpid())"
-    let descriptor = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    unlink(draft)
+    let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw RankError.system(call: draft, code: errno) }
     let bytes = Array(text.utf8)
     let written = Foundation.write(descriptor, bytes, bytes.count)

@@ -39,7 +39,7 @@ public struct Trainer<O: Objective> {
   ) throws -> Int {
     var optimization = Optimization(settings, of: objective, with: ranks.map { collective ?? $0 })
     if let state { try optimization.restore(state) }
-    try ranks?.check(weights: objective.module.snapshot())
+    try ranks?.check(header, weights: objective.module.snapshot())
     let isFirst = (ranks?.rank ?? 0) == 0
     let log = isFirst ? try MetricsLog(folder: folder.path, after: state?.step ?? 0) : nil
     var step = state?.step ?? 0
@@ -48,11 +48,19 @@ public struct Trainer<O: Objective> {
     Memory.startCounting()
 
     let loss = random.split("loss")
+    let batches = Loader(from: step, to: settings.steps, workers: workers) { [objective] step in
+      try objective.batch(step, random: loss.split(step))
+    }
+    defer { batches.stop() }
     /// Looks at what the steps computed, and throws if it is no number.
     func read() throws -> TrainingMetrics? {
       try optimization.read(
         random: random, lastCheckpoint: folder.checkpointSteps.last.map(folder.checkpoint),
-        loss: { try objective.loss(on: objective.batch($0, random: loss.split($0))).loss })
+        loss: {
+          // Not beside the loader, which may be the only one to ask for batches.
+          batches.stop()
+          return try objective.loss(on: objective.batch($0, random: loss.split($0))).loss
+        })
     }
     func save() throws {
       guard isFirst else { return }
@@ -66,10 +74,6 @@ public struct Trainer<O: Objective> {
       report(.logged(row))
     }
 
-    let batches = Loader(from: step, to: settings.steps, workers: workers) { [objective] step in
-      try objective.batch(step, random: loss.split(step))
-    }
-    defer { batches.stop() }
     while step < settings.steps {
       let stop = shouldStop()
       if try ranks?.agree(stop: stop) ?? stop { break }
@@ -117,6 +121,8 @@ public struct Trainer<O: Objective> {
       _ = try read()
       try save()
     }
+    // Those who have nothing left to do wait for the one that validates and writes: to leave would be to be missing.
+    _ = try ranks?.agree(stop: false)
     return step
   }
 

@@ -135,9 +135,16 @@ import Testing
       }
       #expect(runner.bytes("killed/\(last)") == runner.bytes("here/\(last)"))
 
+      // A child that fails says why by way of the one that people see.
+      let failed = try runner.run(
+        ["train", "recipe.yaml", "--run", "refused", "--gpus", "2", "--device", "cuda"],
+        environment: two.merging(["FAKE_CUDA_FAIL": "ncclAllGather:2:1", "FAKE_CUDA_QUIET": "1"]) { $1 })
+      #expect(failed.status == 1 && failed.complaint.contains("the GPU failed: ncclAllGather"), "\(failed.errors)")
+
       for (more, complaint) in [
         (["--gpus", "2"], "--gpus: needs --device cuda"),
         (["--gpus", "9", "--device", "cuda"], "training.batch"),
+        (["--gpus", "3", "--device", "cuda"], "there is no GPU 2: the driver found 2"),
       ] {
         let result = try runner.run(["train", "recipe.yaml", "--run", "refused"] + more, environment: two)
         #expect(result.status != 0 && result.errors.contains(complaint), "\(result.errors)")

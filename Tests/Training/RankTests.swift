@@ -110,13 +110,15 @@ private struct NearRows: Objective {
   }
 
   @Test func otherWeightsAreRefused() throws {
-    func found(_ odd: Int?) throws -> [RankError?] {
+    func found(_ odd: Int?, recipe other: Int? = nil) throws -> [RankError?] {
       try ranks(3) { group, _ in
-        try group.check(weights: ["a": Tensor([group.rank == odd ? 2 : 1], shape: [1])])
+        let header = TensorArchive(format: "t", metadata: ["recipe": group.rank == other ? "b" : "a"])
+        try group.check(header, weights: ["a": Tensor([group.rank == odd ? 2 : 1], shape: [1])])
       }.map { if case .failure(let error) = $0 { error as? RankError } else { nil } }
     }
     #expect(try found(nil) == [nil, nil, nil])
     #expect(try found(2) == [.differs(rank: 2), .differs(rank: 2), .differs(rank: 2)])
+    #expect(try found(nil, recipe: 1) == [.differs(rank: 1), .differs(rank: 1), .differs(rank: 1)])
   }
 
   /// Whoever waits for a rank that leaves hears of it.

@@ -34,7 +34,8 @@ struct DeviceChoice: ParsableArguments {
   func run<Result>(_ precision: ProductPrecision, rank: RankPlace? = nil, _ body: () throws -> Result) throws -> Result
   {
     guard var number else { return try body() }
-    if let rank, name == "cuda" { number = rank.local }
+    // Launchers may show each process its own GPU alone.
+    if let rank, name == "cuda" { number = try CUDASurvey().devices.count == 1 ? 0 : rank.local }
     let device = try CUDADevice(number: number, precision: precision)
     tell("computes on \(device.name), products in \(precision.rawValue)")
     device.tell = { line in tell(line) }

@@ -40,6 +40,7 @@ enum Quiet {
   private static let state = Atomic<Bool>(false)
   static var isOn: Bool { state.load(ordering: .relaxed) }
   static func begin() { state.store(true, ordering: .relaxed) }
+  static func end() { state.store(false, ordering: .relaxed) }
 }
 
 /// Columns padded to their widest cell, the first to the left and numbers to the right.

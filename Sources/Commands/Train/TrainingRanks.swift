@@ -26,14 +26,21 @@ final class TrainingRanks {
     if !isFirst { Quiet.begin() }
   }
 
-  deinit { for child in children { child.end(grace: 5) } }
+  deinit {
+    for child in children {
+      child.end(grace: 5)
+      unlink(child.log)
+    }
+  }
 
   /// Starts the others where that is this process's part, and waits until all are there.
-  /// - Throws: `RankError`.
+  /// - Throws: `RankError`, `CUDAError`, or what keeps a child from starting.
   func meet(_ folder: RunFolder, _ training: TrainingSettings) throws {
     guard let place else { return }
     if training.batch < place.count { throw RankError.tooFewRows(batch: training.batch, ranks: place.count) }
     if isLauncher {
+      let found = try CUDASurvey().devices.count
+      guard found >= place.count else { throw CUDAError.noSuchDevice(number: place.count - 1, count: found) }
       tell("\(place.count) ranks: GPUs 0 to \(place.count - 1)")
       children = try (1..<place.count).map { rank in
         let other = RankPlace(rank: rank, count: place.count, local: rank, isOneMachine: true)
@@ -43,7 +50,13 @@ final class TrainingRanks {
       }
     }
     try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
-    group = try explaining { try RankGroup(place, folder: folder.path) }
+    group = try explaining {
+      try RankGroup(place, folder: folder.path) {
+        for (index, child) in children.enumerated() where child.process.ending != nil {
+          throw RankError.lost(rank: index + 1)
+        }
+      }
+    }
   }
 
   /// This process's, without what makes it the launcher.
@@ -61,14 +74,17 @@ final class TrainingRanks {
   /// What adds up gradients: NCCL on GPUs, else the group itself, by way of the processor.
   func collective() throws -> (any Collective)? {
     guard let group, let device = CUDADevice.current else { return nil }
-    do {
-      let collective = try CUDACollective(device, group) { try group.shared($0()) }
-      group.watch { [weak collective] in collective?.abort() }
-      return collective
-    } catch let error as CUDAError where error.isMissingLibrary {
-      tell("note: \(CommandFailure.line(error)): gradients are added up by the processors, which is slow")
+    let library = Result { () throws(CUDAError) in try CUDANetwork(of: device) }
+    // All of them or none; and who has ended meanwhile is not waited for.
+    if try group.agree(stop: (try? library.get()) == nil) {
+      var why = "another rank has no NCCL"
+      if case .failure(let error) = library { why = CommandFailure.line(error) }
+      tell("note: \(why): gradients are added up by the processors, which is slow")
       return nil
     }
+    let collective = try CUDACollective(device, library.get(), group) { try group.shared($0()) }
+    group.watch { [weak collective] in collective?.abort() }
+    return collective
   }
 
   /// Says why a child has ended, where one has.
