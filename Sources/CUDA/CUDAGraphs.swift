@@ -265,7 +265,7 @@ extension CUDAGraphs {
       graph = nil
     }
 
-    /// Begins anew with the next step. The present one has been interrupted before.
+    /// Begins again with the next step. The present one has been interrupted before.
     func reset(_ device: CUDADevice) {
       guard mode == .issuing || graph != nil else { return }
       forget(device)
