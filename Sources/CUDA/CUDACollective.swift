@@ -43,16 +43,16 @@ package final class CUDACollective: Collective, @unchecked Sendable {  // Writte
 
   package func sum(_ x: Tensor) throws -> Tensor {
     let all = device.make([count] + x.shape) { to in
-      device.submit(.gather(.init(from: device.at(x), to: to, count: x.count, collective: self)))
+      let from = device.at(x)
+      // Ranks decide for themselves whether a step is a graph, and NCCL wants all or none of them to record what they do together.
+      device.graphs.apart(device) {
+        guard device.isReady() else { return }
+        let type = Int32(ccuda_nccl_float32)
+        let status = library.table.ncclAllGather(from, to, x.count, type, communicator, device.stream)
+        if let problem = library.problem("ncclAllGather", status) { device.fail(problem) }
+      }
     }
     return all.sum(axes: [0])
-  }
-
-  func issue(_ gather: CUDAWork.Gather) -> CUDAError? {
-    library.problem(
-      "ncclAllGather",
-      library.table.ncclAllGather(
-        gather.from, gather.to, gather.count, Int32(ccuda_nccl_float32), communicator, device.stream))
   }
 
   /// Ends what waits for a rank that has gone. From any thread.

@@ -255,7 +255,6 @@ package final class CUDADevice: @unchecked Sendable {  // `functions` and `stagi
           kernel.shared, stream, $0.baseAddress!)
       }
     case .product(let call): return products.multiply(call, self)
-    case .gather(let gather): return gather.collective.issue(gather)
     case .copy(let from, let to, let bytes): result = libraries.driver.cuMemcpyDtoDAsync_v2(to, from, bytes, stream)
     case .upload(let to, let bytes):
       staging.upload(source!, bytes: bytes, to: to, self)

@@ -23,14 +23,6 @@ public enum CUDAError: Error, Equatable, CustomStringConvertible {
   /// A kernel's file did not compile.
   case compilation(file: String, log: String)
 
-  /// Whether a library is not there, or not as it should be.
-  package var isMissingLibrary: Bool {
-    switch self {
-    case .libraryNotFound, .libraryUnusable: true
-    default: false
-    }
-  }
-
   public var description: String {
     switch self {
     case .libraryNotFound(let name, let looked):

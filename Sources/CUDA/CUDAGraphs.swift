@@ -3,54 +3,6 @@ import Foundation
 import Synchronization
 import Tensors
 
-/// One thing that the stream does.
-enum CUDAWork: Equatable {
-  struct Kernel: Equatable {
-    let function: CUfunction
-    let grid: SIMD3<UInt32>
-    let block, shared: UInt32
-    let arguments: [UInt8]
-    let name: String
-
-    static func == (a: Kernel, b: Kernel) -> Bool {
-      a.function == b.function && a.grid == b.grid && a.block == b.block && a.shared == b.shared
-        && a.arguments == b.arguments
-    }
-  }
-
-  /// Numbers of all ranks.
-  struct Gather: Equatable {
-    let from: UnsafePointer<Float>?
-    let to: UnsafeMutablePointer<Float>?
-    let count: Int
-    let collective: CUDACollective
-
-    static func == (a: Gather, b: Gather) -> Bool {
-      a.from == b.from && a.to == b.to && a.count == b.count && a.collective === b.collective
-    }
-  }
-
-  case kernel(Kernel)
-  case product(CUDAProducts.Call)
-  case copy(from: CUdeviceptr, to: CUdeviceptr, bytes: Int)
-  case gather(Gather)
-  /// Of the processor's numbers.
-  case upload(to: CUdeviceptr, bytes: Int)
-
-  var uploadedBytes: Int { if case .upload(_, let bytes) = self { bytes } else { 0 } }
-
-  /// For messages.
-  var name: String {
-    switch self {
-    case .kernel(let kernel): kernel.name
-    case .product: "cublasLtMatmul"
-    case .copy: "cuMemcpyDtoDAsync"
-    case .gather: "ncclAllGather"
-    case .upload: "cuMemcpyHtoDAsync"
-    }
-  }
-}
-
 /// Steps that do the same each time, launched as one graph: a launch by itself costs the driver four times as much.
 ///
 /// The operations of a step run as always, only what they ask of the stream is compared with what the step before asked for. After
@@ -78,7 +30,7 @@ final class CUDAGraphs: @unchecked Sendable {  // `turn` guards everything else.
     }
   }
 
-  /// Issues what has been held back, and runs `body`, which wants to see numbers.
+  /// Issues what has been held back, and runs `body`, which wants to see numbers or must not be part of a graph.
   func apart(_ device: CUDADevice, _ body: () -> Void) {
     turn.withLock {
       present?.interrupt(device)
@@ -157,11 +109,6 @@ extension CUDAGraphs {
     }
 
     func take(_ work: CUDAWork, _ source: UnsafeRawPointer?, _ device: CUDADevice) {
-      // Ranks decide for themselves whether a step is a graph, and NCCL wants all or none of them to record what they do together.
-      if case .gather = work {
-        interrupt(device)
-        return device.issueNow(work)
-      }
       switch mode {
       case .issuing:
         notes.append(work)
@@ -276,68 +223,5 @@ extension CUDAGraphs {
       forget(device)
       (reason, last, notes, inputs) = (why, nil, [], nil)
     }
-  }
-}
-
-/// The processor's numbers of one step, for a graph: gathered in pinned memory, sent as one block.
-private final class CUDAInputs {
-  /// Three in turn, so that one step may gather while those before it are on their way.
-  private static let count = 3
-  let bytes: Int
-  private let memory: CUDAMemory
-  private var blocks: [(memory: UnsafeMutableRawPointer, event: CUevent, isBusy: Bool)] = []
-  private var current = 0
-  private var used = 0
-  private let driver: ccuda_driver
-
-  /// Nil when there is no memory for it.
-  init?(bytes: Int, _ device: CUDADevice) {
-    driver = device.libraries.driver
-    self.bytes = max(bytes, 4096)
-    memory = device.allocate(bytes: self.bytes, .scratch)
-    for _ in 0..<CUDAInputs.count {
-      var (block, event): (UnsafeMutableRawPointer?, CUevent?)
-      guard driver.cuMemHostAlloc(&block, self.bytes, UInt32(CCUDA_HOST_PORTABLE)) == CCUDA_SUCCESS,
-        driver.cuEventCreate(&event, UInt32(CCUDA_EVENT_DISABLE_TIMING)) == CCUDA_SUCCESS
-      else { return nil }
-      blocks.append((block!, event!, false))
-    }
-  }
-
-  deinit {
-    for block in blocks {
-      if block.isBusy { _ = driver.cuEventSynchronize(block.event) }
-      _ = driver.cuEventDestroy_v2(block.event)
-      _ = driver.cuMemFreeHost(block.memory)
-    }
-  }
-
-  /// What an upload takes of a block.
-  static func room(_ bytes: Int) -> Int { (bytes + 255) / 256 * 256 }
-
-  func begin(_ device: CUDADevice) {
-    (current, used) = ((current + 1) % CUDAInputs.count, 0)
-    guard blocks[current].isBusy else { return }
-    device.did("cuEventSynchronize", driver.cuEventSynchronize(blocks[current].event))
-    blocks[current].isBusy = false
-  }
-
-  /// An upload as a copy from its place in the block, into which its numbers are gathered; nil when the block is full.
-  func staged(_ work: CUDAWork, _ source: UnsafeRawPointer?) -> CUDAWork? {
-    guard case .upload(let to, let bytes) = work else { return work }
-    guard used + bytes <= self.bytes else { return nil }
-    defer { used += CUDAInputs.room(bytes) }
-    (blocks[current].memory + used).copyMemory(from: source!, byteCount: bytes)
-    return .copy(from: memory.address + CUdeviceptr(used), to: to, bytes: bytes)
-  }
-
-  /// Sends what was gathered ahead of what is launched next.
-  func send(_ device: CUDADevice) {
-    guard used > 0 else { return }
-    device.did(
-      "cuMemcpyHtoDAsync",
-      driver.cuMemcpyHtoDAsync_v2(memory.address, blocks[current].memory, min(used, bytes), device.stream))
-    device.did("cuEventRecord", driver.cuEventRecord(blocks[current].event, device.stream))
-    blocks[current].isBusy = true
   }
 }

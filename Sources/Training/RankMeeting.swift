@@ -105,7 +105,11 @@ struct RankMeeting {
     let bytes = Array(text.utf8)
     let written = Foundation.write(descriptor, bytes, bytes.count)
     close(descriptor)
-    guard written == bytes.count, rename(draft, file) == 0 else { throw RankError.system(call: file, code: errno) }
+    guard written == bytes.count, rename(draft, file) == 0 else {
+      let code = written >= 0 && written < bytes.count ? ENOSPC : errno
+      unlink(draft)
+      throw RankError.system(call: file, code: code)
+    }
   }
 
   private func connected(host: String, port: String) -> Int32? {

@@ -60,17 +60,19 @@ struct Benchmark: ParsableCommand {
         }
         return found
       }
-    for one in chosen {
-      let result = try device.run(precision) { try one.measure(serial: serial, seconds: seconds) }
-      switch format {
-      case .json:
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        print(String(decoding: try encoder.encode(result), as: UTF8.self))
-      case .text: print(line(result, about: one.about))
-      }
-      fflush(nil)
+    try device.run(precision) { for one in chosen { try time(one) } }
+  }
+
+  private func time(_ one: BenchmarkCase) throws {
+    let result = try one.measure(serial: serial, seconds: seconds)
+    switch format {
+    case .json:
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      print(String(decoding: try encoder.encode(result), as: UTF8.self))
+    case .text: print(line(result, about: one.about))
     }
+    fflush(nil)
   }
 
   private func line(_ result: BenchmarkResult, about: String) -> String {
