@@ -64,7 +64,7 @@ struct ComparisonReport {
       let alike = recipes.filter { place($0.recipe) == place(recipe) }.map(\.recipe.leaves)
       let own = recipe.leaves
       let differing = Set(alike.flatMap(\.keys)).filter { key in alike.contains { $0[key] != own[key] } }.sorted()
-      let settings = differing.map { "\($0.split(separator: ".").last!): \(own[$0] ?? "none")" }
+      let settings = differing.map { "\($0.split(separator: ".").last!): \(own[$0] ?? "default")" }
       let tries =
         (settings.isEmpty ? [kind] : settings.count <= 3 ? ["\(kind) (\(settings.joined(separator: ", ")))"] : []) + [
           "\(kind) (\(recipe.name))", "\(kind) (\(folder.path))", "\(kind) (\(folder.path), \(taken.count))",

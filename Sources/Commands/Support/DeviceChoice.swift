@@ -41,7 +41,7 @@ struct DeviceChoice: ParsableArguments {
     device.tell = { line in tell(line) }
     defer {
       if device.graphLaunches > 0 {
-        tell("\(device.graphLaunches) steps or predictions were launched as one graph each")
+        tell("\(device.graphLaunches) steps, parts of steps or predictions were launched as one graph each")
       }
     }
     return try Device.with(device, body)
