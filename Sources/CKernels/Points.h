@@ -30,6 +30,15 @@ size_t VARIANT(ck_farthest)(const float *restrict x, const float *restrict y, co
   return 0;
 }
 
+// The squared distances of n points to p, each axis counted by its weight.
+void VARIANT(ck_distances)(const float *restrict p, const float *restrict weights, const float *restrict x, const float *restrict y, const float *restrict z, size_t n, float *restrict to) {
+  float px = p[0], py = p[1], pz = p[2], wx = weights[0], wy = weights[1], wz = weights[2];
+  for (size_t i = 0; i < n; i++) {
+    float dx = x[i] - px, dy = y[i] - py, dz = z[i] - pz;
+    to[i] = wx * dx * dx + wy * dy * dy + wz * dz * dz;
+  }
+}
+
 // For each of n points a the squared distance to the nearest of m points b, and its place, the first of equals.
 void VARIANT(ck_nearest)(const float *ax, const float *ay, const float *az, size_t n, const float *bx, const float *by, const float *bz, size_t m, float *distance, int32_t *place) {
   size_t i = 0;

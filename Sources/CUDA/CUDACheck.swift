@@ -126,6 +126,11 @@ package struct CUDACheck {
       Case(name: "points", shapes: [[n, 40, 3], [n, 30, 3]], waits: 3) { x in
         x[0].chamferDistance(to: x[1]) + x[0].gathered(perItem: x[0].detached.farthestPoints(9)).sum(axes: [1, 2])
       },
+      Case(name: "weighted distances", shapes: [[n, 40, 3], [n, 300, 3], [40, 3]]) { x in
+        // No gradient goes through the distances.
+        x[0].squaredDistances(to: x[1], weights: x[2]) + x[0].sum(axes: [2]).unsqueezed(2)
+          + x[1].sum(axes: [2]).unsqueezed(1) + x[2].sum(axes: [1]).unsqueezed(1)
+      },
       Case(name: "Gaussians", shapes: [[40, 3], [40, 3], [40, 4], [40, 3], [40]], bar: 1e-3, waits: 1) { x in
         .splatted(
           means: x[0] * 0.4 + Tensor([0, 0, 2], shape: [3]), scales: x[1].sigmoid() * 0.2, rotations: x[2],

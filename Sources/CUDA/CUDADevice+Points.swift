@@ -40,6 +40,17 @@ extension CUDADevice {
     return places(found, batch: batch, count: count)
   }
 
+  package func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor {
+    let (batch, rows, count) = (x.shape[0], x.shape[1], points.shape[1])
+    return make([batch, rows, count]) { result in
+      launch(
+        "Points", "cuda_distances",
+        cuda_distances_arguments(
+          places: at(x), points: at(points), weights: at(weights), to: result, batch: Int64(batch), rows: Int32(rows),
+          n: Int32(count)), grid: (batch * ((rows + 15) / 16) * ((count + 255) / 256), 1, 1), block: 256)
+    }
+  }
+
   // MARK: Spherical harmonics
 
   package func sphericalHarmonicColors(_ means: Tensor, _ coefficients: Tensor, from camera: SIMD3<Float>) -> Tensor {

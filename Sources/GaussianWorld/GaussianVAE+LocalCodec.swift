@@ -84,15 +84,9 @@ extension GaussianVAE {
     let around =
       toView(anchors - middle).unsqueezed(1) + Tensor(places, shape: [1, heads, 1, 3]) * own.unsqueezed(0)
     let keys = toView(points.means.detached - middle)
-    // 1 + d^2 / 4 in one product: of (-2 s q, s, 1 + s q q) and (k, k k, 1).
-    let scales = scale.broadcast(to: [batch, heads, tokens, 3])
-    let constant = (around.square() * scales).sum(axes: [3], keepingDimensions: true) + 1
-    let queries = Tensor.concatenated([around * scales * -2, scales, constant], axis: 3)
-      .reshaped([batch, heads * tokens, 7])
-    let distances = queries.matmul(
-      Tensor.concatenated([keys, keys.square(), .filled([batch, points.count, 1], with: 1)], axis: 2),
-      transposingOther: true, precisely: true)
-    let nearness = distances.maximum(Tensor(1)).square().reciprocal().reshaped([batch, heads, tokens, points.count])
+    let distances = around.reshaped([batch, heads * tokens, 3]).squaredDistances(
+      to: keys, weights: scale.broadcast(to: [heads, tokens, 3]).reshaped([heads * tokens, 3]))
+    let nearness = (distances + 1).square().reciprocal().reshaped([batch, heads, tokens, points.count])
     guard let visibility = visibility(of: points) else { return nearness }
     return nearness * visibility.unsqueezed(1)
   }

@@ -88,6 +88,7 @@ package protocol Backend: Sendable {
   // Points and Gaussians.
   func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]]
   func nearest(_ x: Tensor, in others: Tensor) -> [[Int]]
+  func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor
   /// The image `[height, width, 5]`, and what the backward pass needs.
   func splat(_ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>) -> (
     image: Tensor, state: SplattingState
@@ -269,6 +270,9 @@ extension Backend {
   }
   package func nearest(_ x: Tensor, in others: Tensor) -> [[Int]] {
     Kernel.nearest(x, in: others)
+  }
+  package func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor {
+    Kernel.squaredDistances(x, to: points, weights: weights)
   }
   package func splat(_ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>) -> (
     image: Tensor, state: SplattingState

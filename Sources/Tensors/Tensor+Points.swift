@@ -24,6 +24,23 @@ extension Tensor {
     }
   }
 
+  /// `Σ_axis w (x - p)^2`, the squared distances of places to points with a weight for each axis: `[batch, places, points]`; no
+  /// gradient goes through. From differences: expanded into a product, what is near loses its digits.
+  ///
+  /// - Parameters:
+  ///   - points: `[batch, points, 3]`.
+  ///   - weights: `[places, 3]`.
+  public func squaredDistances(to points: Tensor, weights: Tensor) -> Tensor {
+    checkPoints("squaredDistances")
+    points.checkPoints("squaredDistances")
+    precondition(
+      shape[0] == points.shape[0] && weights.shape == [shape[1], 3],
+      "squaredDistances: shapes \(shape), \(points.shape) and \(weights.shape)")
+    return GraphTrace.operation("squaredDistances", [self, points, weights]) {
+      Device.backend.squaredDistances(self, to: points, weights: weights)
+    }
+  }
+
   /// Of each item the rows at its own places: `[batch, rows, width]` to `[batch, places, width]`.
   public func gathered(perItem places: [[Int]]) -> Tensor {
     precondition(rank == 3 && places.count == shape[0], "gathered(perItem:): \(places.count) lists for shape \(shape)")

@@ -82,6 +82,7 @@ import Testing
     var places = [Int32](repeating: 0, count: n)
     let near = filled(n) { kernels.ck_nearest(x, y, z, n, y, z, positive, n - 5, $0, &places) }
     results.keep("ck_nearest", near + places.map { Float($0) })
+    results.keep("ck_distances", filled(n) { kernels.ck_distances([0.1, 0.2, 0.3], [2, 0.5, 1], x, y, z, n, $0) })
     let splats = (0..<9).map { i in
       let k = Float(i)
       return ck_splat(

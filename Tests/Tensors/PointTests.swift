@@ -51,6 +51,25 @@ import Testing
     }
   }
 
+  /// Of points some centimeters apart and many widths of `weights` away from the origin, where a product of sums and squares has no
+  /// digits left.
+  @Test(arguments: [(1, 1), (5, 3), (70, 333)])
+  func squaredDistancesKeepTheirDigits(_ n: Int, _ m: Int) {
+    let (places, others) = (points(2, n, seed: 1) * 0.02 + 1, points(2, m, seed: 2) * 0.02 + 1)
+    let weights = Tensor((0..<3 * n).map { 1000 + Float($0 % 7) * 500 }, shape: [n, 3])
+    let found = places.squaredDistances(to: others, weights: weights)
+    #expect(found.shape == [2, n, m])
+    var worst = 0.0
+    for (index, value) in found.scalars.enumerated() {
+      let (item, place, other) = (index / (n * m), index / m % n, index % m)
+      let (a, b) = (Array(row(places, item, place)), Array(row(others, item, other)))
+      let w = Array(row(weights.unsqueezed(0), 0, place))
+      let wanted = (0..<3).reduce(0.0) { $0 + Double(w[$1]) * pow(Double(a[$1]) - Double(b[$1]), 2) }
+      worst = max(worst, abs(Double(value) - wanted) / wanted)
+    }
+    #expect(worst < 1e-6)
+  }
+
   @Test func chamferDistanceAndItsGradients() throws {
     let (a, b) = (Parameter(points(2, 40, seed: 3)), Parameter(points(2, 25, seed: 4)))
     let weights = Tensor([1, -0.5], shape: [2])

@@ -90,6 +90,8 @@
   KERNEL(void, ck_scatter, (const ck_window *w, const float *rows, size_t first, size_t last, float *image), (w, rows, first, last, image)) \
   /* Points, x, y and z apart: d becomes the smaller of itself and the squared distance to p; returns the place of the largest. */ \
   KERNEL(size_t, ck_farthest, (const float *x, const float *y, const float *z, float px, float py, float pz, float *d, size_t n), (x, y, z, px, py, pz, d, n)) \
+  /* Squared distances of n points to p, x, y and z apart, each axis counted by its weight. */ \
+  KERNEL(void, ck_distances, (const float *p, const float *weights, const float *x, const float *y, const float *z, size_t n, float *to), (p, weights, x, y, z, n, to)) \
   /* For each of n points the squared distance to the nearest of m others, and its place. */ \
   KERNEL(void, ck_nearest, (const float *ax, const float *ay, const float *az, size_t n, const float *bx, const float *by, const float *bz, size_t m, float *distance, int32_t *place), (ax, ay, az, n, bx, by, bz, m, distance, place)) \
   /* Blends the splats of `list`, nearest first, into the tile whose first pixel is (left, top): the light that is left \

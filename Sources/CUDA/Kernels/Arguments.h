@@ -543,6 +543,15 @@ typedef struct {
   int n, m;
 } cuda_nearest_arguments;
 
+// to [batch, rows, n] = the squared distances of places [batch, rows, 3] to points [batch, n, 3], each axis counted by its weight,
+// weights [rows, 3]. Launch: grid batch * ceil(rows / 16) * ceil(n / 256), block 256.
+typedef struct {
+  const float *places, *points, *weights;
+  float *to;
+  long long batch;
+  int rows, n;
+} cuda_distances_arguments;
+
 // ---------------------------------------------------------------- Harmonics.cu
 // means, colors, dcolors [count, 3]; coefficients [count, terms, 3]; terms 1, 4, 9 or 16. Launch of all: grid ceil(count / 256),
 // block 256.

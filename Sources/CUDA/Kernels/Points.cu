@@ -100,3 +100,19 @@ KERNEL_BOUNDS(cuda_nearest, cuda_nearest_arguments, 256, 4) {
   if (a.places) a.places[item * a.n + point] = place;
   if (a.distances) a.distances[item * a.n + point] = best;
 }
+
+// A thread keeps its point and goes through 16 rows.
+KERNEL_PLAIN(cuda_distances, cuda_distances_arguments) {
+  int chunks = (a.n + 255) / 256, strips = (a.rows + 15) / 16;
+  int point = (int)(blockIdx.x % chunks) * 256 + threadIdx.x;
+  long long strip = blockIdx.x / chunks, item = strip / strips;
+  int first = (int)(strip - item * strips) * 16, last = smaller_of(first + 16, a.rows);
+  if (point >= a.n) return;
+  const float *own = a.points + (item * a.n + point) * 3;
+  float x = own[0], y = own[1], z = own[2];
+  for (int row = first; row < last; row++) {
+    const float *place = a.places + (item * a.rows + row) * 3, *weight = a.weights + row * 3;
+    float dx = x - place[0], dy = y - place[1], dz = z - place[2];
+    a.to[(item * a.rows + row) * a.n + point] = weight[0] * dx * dx + weight[1] * dy * dy + weight[2] * dz * dz;
+  }
+}

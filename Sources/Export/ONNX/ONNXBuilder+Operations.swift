@@ -90,6 +90,12 @@ extension ONNXBuilder {
     case "shift between cameras" where !inputs.contains(nil), "shift to the base" where optional(0) != nil:
       result = shift(name(input(0)), to: optional(1).map { name($0) })
     case "farthestPoints": result = farthestPoints(input(0), count: settings.int("count"))
+    case "squaredDistances":
+      let rows = node("Unsqueeze", [name(input(0)), integers([2])])
+      let difference = node("Sub", [rows, node("Unsqueeze", [name(input(1)), integers([1])])])
+      let weights = node("Unsqueeze", [name(input(2)), integers([1])])
+      let weighted = node("Mul", [node("Mul", [difference, difference]), weights])
+      result = node("ReduceSum", [weighted, integers([-1])], [.int("keepdims", 0)])
     case "gathered per item":
       let places = node("Unsqueeze", [name(input(1)), integers([-1])])
       result = node("GatherND", [name(input(0)), places], [.int("batch_dims", 1)])

@@ -17,6 +17,27 @@ extension Kernel {
     }
   }
 
+  static func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor {
+    let (rows, count) = (x.shape[1], points.shape[1])
+    return Tensor(shape: [x.shape[0], rows, count]) { result in
+      nonisolated(unsafe) let (from, weights) = (x.storage.pointer, weights.storage.pointer)
+      nonisolated(unsafe) let result = result.baseAddress!
+      for item in 0..<x.shape[0] {
+        withScratch(3 * count) { scratch in
+          nonisolated(unsafe) let axes = scratch
+          separate(points.storage.pointer + item * 3 * count, 0..<count, to: axes)
+          parallel(count: rows, grain: max(1, 50_000 / count)) { range in
+            for row in range {
+              ck_distances(
+                from + 3 * (item * rows + row), weights + 3 * row, axes, axes + count, axes + 2 * count, count,
+                result + (item * rows + row) * count)
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// Writes the three coordinates of `[points, 3]` rows apart, the points in an order.
   private static func separate(
     _ rows: UnsafePointer<Float>, _ order: some RandomAccessCollection<Int>, to axes: UnsafeMutablePointer<Float>
