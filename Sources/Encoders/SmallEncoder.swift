@@ -11,6 +11,8 @@ public struct SmallEncoder: InstructedEncoder {
     @Key("Side of the square cut out of each frame, in pixels; the whole frame when left out.", 1...8192)
     public var crop: Int?
     @Key("Channels after the stem; twice as many later.", .multiple(of: 16, upTo: 512)) public var channels = 32
+    @Key("Pixels from one place of the map to the next; 4 takes nearly four times as long.", .multiple(of: 4, upTo: 8))
+    public var downsample = 8
     @Key("Keypoints of the spatial softmax.", 1...8192) public var keypoints = 32
     @Key("Features of a camera.", 1...8192) public var features = 64
     @Key("How instructions, which modulate the trunk, are encoded.", PluginKind.textEncoder)
@@ -60,7 +62,7 @@ public struct SmallEncoder: InstructedEncoder {
         random: &random)
       stemNorm = GroupNorm(groups: narrow / 16, channels: narrow)
       stages = [
-        Stage(inputs: narrow, outputs: wide, stride: 2, condition: condition, random: &random),
+        Stage(inputs: narrow, outputs: wide, stride: options.downsample / 4, condition: condition, random: &random),
         Stage(inputs: wide, outputs: wide, stride: 1, condition: condition, random: &random),
         Stage(inputs: wide, outputs: wide, stride: 1, condition: condition, random: &random),
       ]

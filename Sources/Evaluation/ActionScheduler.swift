@@ -4,9 +4,9 @@ import Tensors
 
 /// Predicts for many episodes at once: those that need a prediction at about the same time get theirs from one batched forward pass.
 ///
-/// No episode waits for one that does not ask: whoever finds no forward pass under way computes one for all that wait, and those who
-/// come meanwhile share the next. A row of a batch does not depend on the others, so an episode's actions are the same with any
-/// number of slots.
+/// No episode waits for one that does not ask: whoever finds a core free computes a forward pass for all that wait, and those who
+/// find none share the next. A row of a batch does not depend on the others, so an episode's actions are the same with any number
+/// of slots.
 package final class ActionScheduler: Sendable {
   /// What an agent was given, or why nothing.
   private struct Answer {
@@ -26,7 +26,10 @@ package final class ActionScheduler: Sendable {
     var answers: [Int: Answer] = [:]
     /// Episodes under way that act by this policy.
     var acting = 0
-    var isPredicting = false
+    /// Those of them that wait for a prediction.
+    var asking = 0
+    /// Cores that forward passes under way compute on.
+    var predicting = 0
     var batches: [Int: Int] = [:]
   }
 
@@ -37,9 +40,14 @@ package final class ActionScheduler: Sendable {
   private let condition = NSCondition()
   /// What the policy computes on: of whoever made this.
   private let device = Device.current
+  private let cores: Int
 
-  /// - Parameter agent: makes agents of one policy.
-  package init(agent: @escaping () throws -> Agent) { make = agent }
+  /// - Parameters:
+  ///   - cores: how many there are for simulators and predictions together.
+  ///   - agent: makes agents of one policy.
+  package init(cores: Int = ProcessorCores.count, agent: @escaping () throws -> Agent) {
+    (self.cores, make) = (cores, agent)
+  }
 
   /// Another agent of the policy.
   func agent() throws -> Agent { try condition.withLock { try make() } }
@@ -53,7 +61,7 @@ package final class ActionScheduler: Sendable {
     condition.withLock { state.acting -= 1 }
   }
 
-  /// An agent's action, from a batch with others. Whoever finds none under way computes it.
+  /// An agent's action, from a batch with others. Whoever finds a core free computes it.
   ///
   /// - Parameter slot: whose agent it is; one request of it at a time.
   /// - Returns: the action, and how many seconds the forward pass took.
@@ -63,11 +71,12 @@ package final class ActionScheduler: Sendable {
     condition.lock()
     defer { condition.unlock() }
     state.waiting.append(Waiting(agent: agent, observation: observation, slot: slot))
+    state.asking += 1
     while true {
       if let answer = state.answers.removeValue(forKey: slot) {
         return (try answer.outcome.get(), answer.seconds)
       }
-      guard !state.isPredicting, !state.waiting.isEmpty else {
+      guard mayPredict, !state.waiting.isEmpty else {
         condition.wait()
         continue
       }
@@ -75,12 +84,19 @@ package final class ActionScheduler: Sendable {
     }
   }
 
+  /// Whether a core is free: the others simulate or predict. On a device there is one pass at a time.
+  private var mayPredict: Bool {
+    state.predicting == 0 || device == nil && state.acting - state.asking + state.predicting < cores
+  }
+
   /// Answers all that wait. The lock is held when it is called and when it returns, and not in between.
   private func predict() {
     let batch = state.waiting
-    (state.waiting, state.isPredicting) = ([], true)
-    // Simulators that keep the other cores busy meanwhile.
-    let isAlone = state.acting - batch.count < ProcessorCores.count - 1
+    state.waiting = []
+    // Simulators and other passes may keep the other cores busy meanwhile.
+    let isAlone = state.predicting == 0 && state.acting - batch.count < cores - 1
+    let taken = isAlone ? cores : 1
+    state.predicting += taken
     condition.unlock()
     let start = ContinuousClock.now
     // A device's libraries choose by the number of rows how to add, and that follows from who asks when: row by row there.
@@ -93,7 +109,8 @@ package final class ActionScheduler: Sendable {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     condition.lock()
     for (row, outcome) in zip(batch, outcomes) { state.answers[row.slot] = Answer(outcome: outcome, seconds: seconds) }
-    state.isPredicting = false
+    state.predicting -= taken
+    state.asking -= batch.count
     for rows in passes { state.batches[rows.count, default: 0] += 1 }
     condition.broadcast()
   }

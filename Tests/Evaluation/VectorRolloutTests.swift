@@ -46,7 +46,7 @@ private final class Wire: Behavior {
   private let trials = (0..<24).map { Trial(task: "t", policy: "echo", episode: $0, seed: UInt64($0)) }
 
   private func scheduler(noise: Float = 0.3, thinking: UInt32 = 0) -> ActionScheduler {
-    ActionScheduler {
+    ActionScheduler(cores: 2) {
       var policy = Echo()
       (policy.noise, policy.thinking) = (noise, thinking)
       return policy.agent(execute: 2)
@@ -78,6 +78,28 @@ private final class Wire: Behavior {
     #expect(eight.batches.keys.contains { $0 > 1 })
     // Every prediction was made for someone: six looks of two actions in each whole episode.
     #expect(eight.batches.reduce(0) { $0 + $1.key * $1.value } == together.reduce(0) { $0 + $1.latencies!.count })
+  }
+
+  /// With a core for each of two slots one need not wait for the other's forward pass; with one core it does.
+  @Test(arguments: [1, 2]) func freeCoresPredictAtTheSameTime(_ cores: Int) {
+    let under = Mutex(0)
+    let most = Mutex(0)
+    let scheduler = ActionScheduler(cores: cores) {
+      var policy = Echo()
+      policy.whenAsked = {
+        let now = under.withLock { passes in
+          passes += 1
+          return passes
+        }
+        most.withLock { $0 = max($0, now) }
+        // Long enough for the other slot to ask, until once both have been here.
+        for _ in 0..<30 where most.withLock({ $0 }) < 2 { usleep(1000) }
+        under.withLock { $0 -= 1 }
+      }
+      return policy.agent(execute: 2)
+    }
+    _ = run(Array(trials[..<4]), slots: 2, scheduler)
+    #expect(most.withLock { $0 } == cores)
   }
 
   /// A slow environment does not hold up the others.

@@ -27,6 +27,8 @@ public struct Echo: Policy {
   public var noise: Float = 0
   /// How long it thinks, whatever the batch, in microseconds.
   public var thinking: UInt32 = 0
+  /// Called by each forward pass.
+  public var whenAsked: (@Sendable () -> Void)?
 
   public init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
     self.encoder = encoder
@@ -42,6 +44,7 @@ public struct Echo: Policy {
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
     usleep(thinking)
+    whenAsked?()
     let rows = encoder(observations).pooled
     let first = rows.sliced(axis: 1, 0..<1)
     let last = rows.sliced(axis: 1, 2..<3)

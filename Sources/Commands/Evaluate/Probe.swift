@@ -23,6 +23,7 @@ struct Probe: Verb {
   @Option(help: "Frames to regress on, spread evenly; half as many are held out.") var frames = 2000
   @Option(help: "Where the page goes; probe.html in the first run folder when left out.") var output: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var place: DatasetPlace
 
   func validate() throws {
@@ -35,8 +36,8 @@ struct Probe: Verb {
 
   func run(in session: Session) throws {
     let names = targets?.split(separator: ",").map(String.init)
-    let results = try runs.map {
-      try ProbedRun($0, targets: names, place, session.catalog).probe(frames: frames)
+    let results = try device.run(.float32) {
+      try runs.map { try ProbedRun($0, targets: names, place, session.catalog).probe(frames: frames) }
     }
     let page = output ?? "\(runs[0])/probe.html"
     try AtomicFile.write(Data(ProbeReport(results).html.utf8), to: page)

@@ -22,6 +22,7 @@ struct WorldEvaluate: Verb {
   @Option(help: "Weights of LPIPS, safetensors.") var lpips: String?
   @Option(help: "Weights of the I3D network for FVD, safetensors.") var i3d: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var place: DatasetPlace
 
   func validate() throws {
@@ -30,6 +31,12 @@ struct WorldEvaluate: Verb {
   }
 
   func run(in session: Session) throws {
+    let result = try device.run(.float32) { try measure(session) }
+    try result.write(to: RunFolder(runFolder))
+    print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
+  }
+
+  private func measure(_ session: Session) throws -> WorldEvaluation {
     let perceptual = try lpips.map { try LPIPS(contentsOf: $0) }
     let video = try i3d.map { try VideoDistance(contentsOf: $0) }
     var result = WorldEvaluation(
@@ -75,8 +82,7 @@ struct WorldEvaluate: Verb {
       result.worlds += sum.scores(
         world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
     }
-    try result.write(to: RunFolder(runFolder))
-    print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
+    return result
   }
 }
 

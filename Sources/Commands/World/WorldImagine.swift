@@ -20,6 +20,7 @@ struct WorldImagine: Verb {
   @Option(help: "The moment to begin at.") var start = 0
   @Option(help: "How many steps to predict; to the demonstration's end when left out.") var steps: Int?
   @Option(help: "By how many degrees the free camera stands beside the recorded one.") var angle = 25.0
+  @OptionGroup var device: DeviceChoice
   @OptionGroup var place: DatasetPlace
 
   func validate() throws {
@@ -28,6 +29,10 @@ struct WorldImagine: Verb {
   }
 
   func run(in session: Session) throws {
+    try device.run(.float32) { try imagine(session) }
+  }
+
+  private func imagine(_ session: Session) throws {
     let folder = RunFolder(runFolder)
     let world = try TrainedWorld(runFolder, place, session.catalog)
     let episodes = world.data.reader.episodes
