@@ -20,6 +20,20 @@
       return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
+    /// Of twelve actions one moves: that is told once, when training begins, and not where the others are left out.
+    @Test func actionsThatNeverChangeAreTold() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      let told = "never change in these demonstrations; actions.active_dimensions: [0] leaves them out"
+      let trained = try train(runner)
+      #expect(trained.status == 0 && trained.errors.contains("note: actions 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 " + told))
+      let continued = try train(runner, "training.steps=3")
+      #expect(continued.status == 0 && !continued.errors.contains(told), "\(continued.errors)")
+      let left = try train(runner, "actions.active_dimensions=[0]", run: "left")
+      #expect(left.status == 0 && !left.errors.contains(told), "\(left.errors)")
+    }
+
     /// A real robot's file, absolute meters, and no simulator: no unit, no range, no rate in the package.
     @Test func unknownActionsAreExportedAsUnknown() throws {
       let runner = try CommandRunner()

@@ -123,6 +123,7 @@ struct PolicyRun {
   func objective(_ data: TrainingData, acceptChanges: Bool, caching: Bool) throws -> PolicyObjective {
     let blueprint = try blueprint(data, acceptChanges: acceptChanges)
     if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
+    if checkpoint == nil, let note = try data.constantActionsNote() { tell(note: note) }
     let objective = try PolicyObjective(
       recipe, data, blueprint: blueprint, from: checkpoint, rank: ranks.place, catalog: catalog)
     let frozenSteps = objective.policy.encoder.frozenSteps
