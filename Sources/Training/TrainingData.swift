@@ -158,8 +158,8 @@ package final class TrainingData {
 
   /// What to know of actions that are learned although they never change; nil when there are none.
   ///
-  /// They are easy, so a mixture's deviations shrink to their floor there, and from then on they are most of the likelihood and of its
-  /// gradients: in docs/gaussian-world-model.md that costs a policy more than half of its successes.
+  /// They are easy, so a mixture's deviations shrink to their floor there, and from then on they are most of the likelihood
+  /// (docs/gaussian-world-model.md, what the seed decided).
   package func constantActionsNote() throws -> String? {
     guard recipe.actions.activeDimensions == nil, reader.actionLayout.rotations.isEmpty else { return nil }
     let statistics = try reader.statistics(of: Normalizer.actions, episodes: training)
@@ -168,7 +168,7 @@ package final class TrainingData {
     guard moving.count < columns.count, !moving.isEmpty else { return nil }
     func list(_ columns: [Int]) -> String { columns.map(String.init).joined(separator: ", ") }
     return "actions \(list(columns.filter { !moving.contains($0) })) never change in these demonstrations; "
-      + "actions.active_dimensions: [\(list(moving))] leaves them out, and the others are often learned better"
+      + "actions.active_dimensions: [\(list(moving))] leaves them out of the loss, of which they may become most"
   }
 
   /// What moves windows while training, if the recipe says so.
