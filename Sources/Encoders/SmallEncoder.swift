@@ -11,7 +11,7 @@ public struct SmallEncoder: InstructedEncoder {
     @Key("Side of the square cut out of each frame, in pixels; the whole frame when left out.", 1...8192)
     public var crop: Int?
     @Key("Channels after the stem; twice as many later.", .multiple(of: 16, upTo: 512)) public var channels = 32
-    @Key("Pixels from one place of the map to the next; 4 takes nearly four times as long.", .multiple(of: 4, upTo: 8))
+    @Key("Pixels from one place of the map to the next; 4 takes 3.4 times the operations.", .multiple(of: 4, upTo: 8))
     public var downsample = 8
     @Key("Keypoints of the spatial softmax.", 1...8192) public var keypoints = 32
     @Key("Features of a camera.", 1...8192) public var features = 64

@@ -168,7 +168,7 @@ package final class TrainingData {
     guard moving.count < columns.count, !moving.isEmpty else { return nil }
     func list(_ columns: [Int]) -> String { columns.map(String.init).joined(separator: ", ") }
     return "actions \(list(columns.filter { !moving.contains($0) })) never change in these demonstrations; "
-      + "actions.active_dimensions: [\(list(moving))] leaves them out of the loss, of which they may become most"
+      + "actions.active_dimensions: [\(list(moving))] leaves them out of the loss (docs/recipes.md)"
   }
 
   /// What moves windows while training, if the recipe says so.

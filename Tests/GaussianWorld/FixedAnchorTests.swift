@@ -56,15 +56,26 @@ import Testing
   }
 
   /// At first a latent is what lies around its anchor; of a wide head that is how much, its mean color and its offset, every point
-  /// counting by `(1 + d^2 / 4)^-2` with the distance in units of `wide_reach`.
-  @Test func wideHeadsSeeAWideNeighborhood() throws {
+  /// counting by `(1 + d^2 / 4)^-2` with the distance in units of `wide_reach`. Also of a reach of millimeters and points as near,
+  /// where the difference of squares of positions has no digits left.
+  @Test(arguments: [0.4, 0.003]) func wideHeadsSeeAWideNeighborhood(_ reach: Double) throws {
     let vae = try Small.vae(
-      FixedAnchorTests.json.replacing("\"latent\": 20", with: "\"latent\": 14, \"wide_heads\": 1, \"wide_reach\": 0.4"))
+      FixedAnchorTests.json.replacing(
+        "\"latent\": 20", with: "\"latent\": 14, \"wide_heads\": 1, \"wide_reach\": \(reach)"))
     try vae.prepare(
       CodecSample(
         encodings: FixedAnchorTests.room(16, seed: 1).values, gripper: [SIMD3(0, 0, 0.1), SIMD3(0.2, 0.1, 0.1)])
     )
-    let room = FixedAnchorTests.room(2, seed: 3)
+    var room = FixedAnchorTests.room(2, seed: 3)
+    if reach < 0.1 {
+      // One point beside each anchor.
+      var rows = room.values.scalars
+      for (place, anchor) in vae.positions(reference: room.values).scalars.enumerated() {
+        let (item, token, axis) = (place / 30, place / 3 % 10, place % 3)
+        rows[14 * (64 * item + token) + axis] = anchor + (axis == 0 ? Float(reach) : 0)
+      }
+      room = Gaussians(Tensor(rows, shape: [2, 64, 14]))
+    }
     let found = vae.encode(room.values, reference: room.values)
     #expect(found.shape == [2, 10, 14])
     let anchors: [Double] = vae.positions(reference: room.values).scalars.map { Double($0) }
@@ -80,7 +91,7 @@ import Testing
         // The last two tokens stand for what lies outside of the box.
         guard isInside == (token < 8) else { continue }
         var distance = 0.0
-        for axis in 0..<3 { distance += (row[axis] - anchor[axis]) * (row[axis] - anchor[axis]) / 0.16 }
+        for axis in 0..<3 { distance += (row[axis] - anchor[axis]) * (row[axis] - anchor[axis]) / (reach * reach) }
         let weight = 1 / ((1 + distance / 4) * (1 + distance / 4))
         total += weight
         for axis in 0..<3 {
@@ -90,7 +101,7 @@ import Testing
       }
       var expected = [0.3 * Foundation.log(total + 1e-3)]
       for axis in 0..<3 { expected.append(color[axis] / total) }
-      for axis in 0..<3 { expected.append(place[axis] / total / 0.4) }
+      for axis in 0..<3 { expected.append(min(max(place[axis] / total / reach, -4), 4)) }
       let start = 14 * (10 * item + token) + 5
       for (got, want) in zip(found.scalars[start..<start + 7], expected) {
         #expect(abs(Double(got) - want) < 1e-4, "\(token): \(got) \(want)")

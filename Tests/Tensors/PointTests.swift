@@ -51,8 +51,8 @@ import Testing
     }
   }
 
-  /// Of points some centimeters apart and many widths of `weights` away from the origin, where a product of sums and squares has no
-  /// digits left.
+  /// Of points some centimeters apart, many widths away from the origin: expanded into squares, terms of thousands would have to
+  /// cancel to numbers near 1.
   @Test(arguments: [(1, 1), (5, 3), (70, 333)])
   func squaredDistancesKeepTheirDigits(_ n: Int, _ m: Int) {
     let (places, others) = (points(2, n, seed: 1) * 0.02 + 1, points(2, m, seed: 2) * 0.02 + 1)
