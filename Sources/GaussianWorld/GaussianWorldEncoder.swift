@@ -17,6 +17,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       "After which block of the dynamics tokens are taken, 0 being before the first; the last when left out.", 0...200)
     public var block: Int?
     @Key("Whether tokens carry the latents of the present state, too.") public var latents = false
+    @Key(
+      "Whether tokens carry hidden tokens of the dynamics; without them the present frame's latents are all that they carry, and no past frame is looked at."
+    )
+    public var hidden = true
     @Key("The key of the gripper's position in the base's frame: tokens then say where they are from it, too.")
     public var gripper: String?
     @Key("Whether where tokens are is part of what is pooled.") public var places = false
@@ -45,7 +49,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   let world: any WorldModel
   let joined: (any ObservationEncoder)?
-  let norm: RMSNorm
+  /// Of hidden tokens; nil where tokens carry latents alone.
+  let norm: RMSNorm?
   /// Of the pooling; nil where the tokens are given as they are.
   let attention, values, projection: Linear?
   private let options: Options
@@ -89,16 +94,19 @@ public struct GaussianWorldEncoder: FrozenEncoder {
         throw CameraError.noGripper(gripper, reason: "is not what the world model was trained with, '\(trained)'")
       }
     }
+    guard options.hidden || options.latents && options.block == nil else {
+      throw GaussianWorldError.noHidden(options.latents ? "block" : "latents")
+    }
     block = options.block ?? world.hiddenLayers
     guard block <= world.hiddenLayers else { throw GaussianWorldError.noBlock(block, of: world.hiddenLayers) }
     switch options.fineTune {
     case .never: world.freeze()
     case .after(let steps, let rate): world.freeze(until: steps, rate: rate)
     }
-    norm = RMSNorm(world.hiddenWidth)
+    norm = options.hidden ? RMSNorm(world.hiddenWidth) : nil
     let pools = !context.wantsTokens
     let dimensions = options.gripper == nil ? 3 : 6
-    let width = world.hiddenWidth + (options.latents ? world.tokenWidth : 0)
+    let width = (options.hidden ? world.hiddenWidth : 0) + (options.latents ? world.tokenWidth : 0)
     let pooledWidth = width + (options.places ? dimensions : 0)
     attention = pools ? Linear(inputs: pooledWidth, outputs: options.pools, random: &random) : nil
     values = pools ? Linear(inputs: pooledWidth, outputs: GaussianWorldEncoder.poolWidth, random: &random) : nil
@@ -133,18 +141,19 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   public func check(instruction: String) throws { try joined?.check(instruction: instruction) }
 
-  public var history: Int { world.context - 1 }
+  public var history: Int { options.hidden ? world.context - 1 : 0 }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     let (batch, time) = (observations.count, observations.time - history)
     let present = observations.dropping(first: history)
     let others = joined.map { [$0(present).pooled] } ?? schema.lowDimensional.map { present.vectors[$0.key]! }
     let rows = (observations.frozen ?? frozen(observations)).reshaped([batch * time, world.tokenCount, -1])
-    let (hidden, latents) = (world.hiddenWidth, options.latents ? world.tokenWidth : 0)
+    let (hidden, latents) = (options.hidden ? world.hiddenWidth : 0, options.latents ? world.tokenWidth : 0)
     func part(_ columns: Range<Int>) -> Tensor { rows.sliced(axis: 2, columns) }
-    var tokens = norm(part(0..<hidden))
+    var said = norm.map { [$0(part(0..<hidden))] } ?? []
     // Standardized by the world model, to a deviation of a half.
-    if latents > 0 { tokens = .concatenated([tokens, part(hidden..<hidden + latents) * 2], axis: 2) }
+    if latents > 0 { said.append(part(hidden..<hidden + latents) * 2) }
+    var tokens = Tensor.concatenated(said, axis: 2)
     let positions =
       keepsPositions
       ? places(part(hidden + latents..<hidden + latents + 3), present) : nil
@@ -178,8 +187,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   public var frozenCount: Int? {
     if case .after(0, _) = options.fineTune { return nil }
-    let width = world.hiddenWidth + (options.latents ? world.tokenWidth : 0) + (keepsPositions ? 3 : 0)
-    return world.tokenCount * width
+    let width = (options.hidden ? world.hiddenWidth : 0) + (options.latents ? world.tokenWidth : 0)
+    return world.tokenCount * (width + (keepsPositions ? 3 : 0))
   }
 
   public var frozenVariants: Int { options.variants }
@@ -194,7 +203,8 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     let name =
       GaussianWorldEncoder.name + (keepsPositions ? " positions" : "") + (options.latents ? " latents" : "")
       + (options.variants > 1 ? options.jitter.identity : "")
-    return "\(name) \(block) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
+    let source = options.hidden ? "\(block)" : "present"
+    return "\(name) \(source) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
   }
 
   public var frozenLimit: Int { Int(options.cacheGigabytes * 1e9) }
@@ -211,12 +221,16 @@ public struct GaussianWorldEncoder: FrozenEncoder {
 
   public func frozen(_ observations: ObservationBatch) -> Tensor {
     let (batch, time) = (observations.count, observations.time)
-    // Each moment with the ones before it.
+    // Each moment with the ones before it, or as if nothing had moved before.
     let windows = (0..<batch).flatMap { item in
-      (history..<time).map { moment in (0...history).map { item * time + moment - history + $0 } }
+      (history..<time).map { moment in
+        (1..<world.context).map { item * time + moment - (options.hidden ? world.context - $0 : 0) } + [
+          item * time + moment
+        ]
+      }
     }
     let state = world.observe(views(observations), windows: windows)
-    var parts = [world.hidden(state)[block]]
+    var parts = options.hidden ? [world.hidden(state)[block]] : []
     if options.latents { parts.append(state.tokens) }
     // Where a token is stands behind what it says.
     if keepsPositions { parts.append(state.positions) }

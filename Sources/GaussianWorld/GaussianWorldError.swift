@@ -18,6 +18,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case fewPoints(Int, tokens: Int)
   /// A layer that the dynamics does not have.
   case noBlock(Int, of: Int)
+  /// Tokens without hidden tokens, and a setting that does not go with that.
+  case noHidden(String)
   /// A number of points that no grid has.
   case gridOfPoints(Int, possible: [Int])
   /// Less than one batch to learn from.
@@ -39,6 +41,9 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
         + "of the Gaussians; look at world.codec.workspace, world.gripper and the cameras' calibrations"
     case .fewPoints(let points, let tokens): "\(tokens) tokens are more than the \(points) points of these images"
     case .noBlock(let block, let count): "block \(block): the world model's dynamics has blocks 0 to \(count)"
+    case .noHidden("block"):
+      "block: says where hidden tokens are taken, and hidden: false leaves them out; remove one of the two"
+    case .noHidden: "hidden: false leaves nothing of a token; add latents: true"
     case .tooFewClips(0, _):
       "no demonstration of the split is long enough to train the dynamics on: a clip has context and horizon together"
     case .tooFewClips(let clips, let batch):

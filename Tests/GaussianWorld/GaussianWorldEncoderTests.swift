@@ -103,6 +103,38 @@ import Testing
     }
   }
 
+  /// Latents alone say what the present frame shows, whatever came before it.
+  @Test func withoutHiddenTokensOnlyThePresentCounts() throws {
+    try written {
+      var context = withCatalog(context())
+      context.wantsTokens = true
+      let batch = observations(time: 2)
+      var changed = batch
+      let pixels = batch.images["left_image"]!.pixels
+      // Black before, as recorded now.
+      let black = [UInt8](repeating: 0, count: 768)
+      let replaced = black + pixels[768..<1536] + black + pixels[2304..<3072]
+      changed.images["left_image"] = ImageBatch(batch: 2, time: 2, size: Small.size, pixels: replaced)
+      let both = try encoder(", \"latents\": true", context: context)
+      let alone = try encoder(", \"latents\": true, \"hidden\": false", context: context)
+      let hidden = try encoder(context: context).layout.tokens!.width
+      #expect(alone.history == 0 && alone.layout.tokens!.width + hidden == both.layout.tokens!.width)
+      let (tokens, others) = (alone(batch).tokens!, alone(changed).tokens!)
+      let (now, nowChanged) = (tokens.sliced(axis: 1, 1..<2), others.sliced(axis: 1, 1..<2))
+      #expect(now.scalars == nowChanged.scalars && tokens.scalars != others.scalars)
+      #expect(both(batch).tokens!.scalars != both(changed).tokens!.scalars, "hidden tokens see the past")
+      // The kept rows are these, and no others' rows are taken for them.
+      var kept = batch
+      kept.frozen = alone.frozen(batch)
+      #expect(kept.frozen!.shape == [2, 2, alone.frozenCount!] && alone(kept).tokens!.scalars == tokens.scalars)
+      #expect(alone.frozenIdentity != both.frozenIdentity)
+      #expect(throws: GaussianWorldError.noHidden("latents")) { try encoder(", \"hidden\": false") }
+      #expect(throws: GaussianWorldError.noHidden("block")) {
+        try encoder(", \"latents\": true, \"hidden\": false, \"block\": 1")
+      }
+    }
+  }
+
   /// A row has the same bits alone and among others.
   @Test(.enabled(if: hasVectorKernels)) func rowsDoNotDependOnEachOther() throws {
     try written {
