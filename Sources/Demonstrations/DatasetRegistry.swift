@@ -19,7 +19,10 @@ package struct DatasetRegistry: PluginOptions {
   package struct Entry: PluginOptions {
     @Key("The task.") package var name: String
     @Key("A word that groups tasks.") package var group: String
-    @Key("Steps after which an attempt counts as failed.") package var horizon: Int
+    @Key(
+      "Steps after which an attempt to record or generate one has failed; in evaluation the simulator's own horizon counts."
+    )
+    package var horizon: Int
     @Key("Stands in paths.") package var folder: String?
     @Key("Stands in paths.") package var date: String?
     @Key("Stands in paths.") package var run: String?

@@ -22,6 +22,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   case allHeldOut(key: String)
   /// Trained on and held out.
   case inBoth(file: String, demo: String, key: String, heldOut: String)
+  /// One file that is to be the demonstrations of two tasks.
+  case sharedFile(file: String, tasks: [String])
 
   package var description: String {
     switch self {
@@ -57,6 +59,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
     case .noEpisodes: "no demonstrations were chosen"
     case .inBoth(let file, let demo, let key, let heldOut):
       "\(file): \(demo) is in filter key '\(key)', to be trained on, and in '\(heldOut)', to be held out; choose others"
+    case .sharedFile(let file, let tasks):
+      "\(file): the file of \(tasks.joined(separator: " and of ")), by the registry; each task needs a file of its own"
     case .allHeldOut(let key): "data.validation: filter key '\(key)' holds out every demonstration of the split"
     }
   }

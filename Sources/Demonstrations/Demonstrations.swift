@@ -59,6 +59,11 @@ package final class Demonstrations: EpisodeReader {
       if let task = selection.task, !file.mayHold(task: task) {
         throw DemonstrationError.otherTask(file: selection.path, expected: task, found: file.task)
       }
+      let others = file.otherEntries
+      if !others.isEmpty {
+        let some = others.prefix(3).joined(separator: ", ") + (others.count > 3 ? ", ..." : "")
+        notes.append("\(file.path): \(others.count) entries of data are passed over, not being named demo_N: \(some)")
+      }
       let chosen = try Demonstrations.demos(of: file, key: selection.key, notes: &notes)
       var held: Set<String> = []
       if let key = selection.heldOutKey {
@@ -74,6 +79,7 @@ package final class Demonstrations: EpisodeReader {
       files.append(file)
     }
     guard !places.isEmpty else { throw DemonstrationError.noEpisodes }
+    try Demonstrations.refuseTwice(selections)
     if heldOut.count == places.count, let key = selections.first?.heldOutKey {
       throw DemonstrationError.allHeldOut(key: key)
     }
@@ -113,6 +119,17 @@ package final class Demonstrations: EpisodeReader {
     let kept =
       values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } } + recordedActions.reduce(0) { $0 + $1.count }
     cache = Mutex(Cache(room: request.memory - kept * MemoryLayout<Float>.size))
+  }
+
+  /// Of one file for two tasks, what one holds out the other would learn.
+  private static func refuseTwice(_ selections: [Selection]) throws {
+    var tasks: [String: String?] = [:]
+    for selection in selections {
+      let path = URL(fileURLWithPath: selection.path).resolvingSymlinksInPath().path
+      if let other = tasks.updateValue(selection.task, forKey: path), let first = other, let second = selection.task {
+        throw DemonstrationError.sharedFile(file: selection.path, tasks: [first, second])
+      }
+    }
   }
 
   package func fingerprints() throws -> [DatasetFingerprint] {

@@ -87,15 +87,15 @@ struct EpisodeCheck {
       + "\(settings.map(\.flag).joined(separator: " ")) for inspect, play and repack"
   }
 
-  /// The width of a vector observation. Every value is read, a part at a time, and must be finite; those of narrow ones are
-  /// kept.
+  /// The width of a vector observation, and its shape without rows and lengths of 1. Every value is read, a part at a time, and
+  /// must be finite; those of narrow ones are kept.
   ///
   /// - Parameter keep: the widest vector whose values are returned.
-  func vector(_ key: String, rows: Int, keep: Int) throws -> (width: Int, values: [Float]?) {
+  func vector(_ key: String, rows: Int, keep: Int) throws -> (width: Int, shape: [Int], values: [Float]?) {
     let path = file.observation(key, of: demo)
     let shape = try shape(key, rows: rows)
     let kind = try hdf5.valueKind(path)
-    let isDepth = CameraKeys.isDepth(key)
+    let isDepth = CameraKeys.isDepth(key, width: shape.dropFirst().reduce(1, *))
     // Depth images, and matrices (a pose a row, say) as their values row by row; a gray image is neither.
     let isImage = shape.count == 4 && shape[3] == 1 && (isDepth || kind == .floats)
     let isVector = shape.count <= 2 || shape.count == 3 && (isDepth || kind != .bytes) || isImage
@@ -109,17 +109,17 @@ struct EpisodeCheck {
     for block in (0..<rows).blocks(of: (1 << 22) / width) {
       let values = try hdf5.floats(path, rows: block)
       try check(values, key, width: width, first: block.lowerBound)
-      for row in 0..<values.count / width where CameraKeys.isGeometry(key) {
+      for row in 0..<values.count / width where CameraKeys.isGeometry(key, width: width) {
         try check(geometry: values[row * width..<(row + 1) * width], key, row: block.lowerBound + row)
       }
       if width <= keep { kept += values }
     }
-    return (width, width <= keep ? kept : nil)
+    return (width, shape.dropFirst().filter { $0 != 1 }, width <= keep ? kept : nil)
   }
 
   /// Depths are meters along the view, a calibration is a camera: whatever else it is, geometry from it would be wrong.
   private func check(geometry values: ArraySlice<Float>, _ key: String, row: Int) throws {
-    guard !CameraKeys.isDepth(key) else {
+    guard !CameraKeys.isDepth(key, width: values.count) else {
       // Behind a table there may be sky, but not nearly everywhere; in millimeters or centimeters everything is far away.
       let far = values.count { $0 > 25 }
       guard far * 10 <= values.count * 9, values.contains(where: { $0 > 0 }) else {

@@ -4,6 +4,8 @@ import Imitation
 struct Findings {
   var sizes: [String: ObservationSchema.ImageSize] = [:]
   var widths: [String: Int] = [:]
+  /// Of vectors: a matrix and its transpose are as wide.
+  private var shapes: [String: [Int]] = [:]
   let columns: ActionColumns
   /// Of every action read so far.
   private(set) var ranges: ActionRanges?
@@ -24,8 +26,10 @@ struct Findings {
     }
     var values: [String: [Float]] = [:]
     for key in request.vectors {
-      let (width, narrow) = try check.vector(key, rows: length, keep: keep)
+      let (width, shape, narrow) = try check.vector(key, rows: length, keep: keep)
       try agree(check, key, widths[key], width) { "\($0) wide" }
+      try agree(check, key, shapes[key], shape) { "\($0.map(String.init).joined(separator: "x")) a row" }
+      shapes[key] = shape
       widths[key] = width
       values[key] = narrow
     }

@@ -40,6 +40,9 @@ package struct RecordedEpisode: Sendable {
   /// The demonstrations that it was generated from, one for each subtask.
   package var sources: [String] = []
 
+  /// Whether its actions begin with an arm's position, its rotation and a gripper, which `action_dict` then holds apart.
+  package var isOfArm = true
+
   package init(actionWidth: Int, description: EpisodeDescription) {
     self.actionWidth = actionWidth
     self.description = description
@@ -56,6 +59,7 @@ package struct RecordedEpisode: Sendable {
       generation.append(info)
       targets.append(environment.target(of: action))
     }
+    isOfArm = environment.spec.actions.control?.hasPrefix("operational space") ?? false
     let step = try environment.step(action)
     // What a robot gets is decided when it is sent.
     let sent = (environment as? any RealTimeEnvironment)?.sent
@@ -102,7 +106,7 @@ extension HDF5File {
     if !episode.absoluteActions.isEmpty {
       try write(episode.absoluteActions.map(Double.init), shape: [rows, width], to: "\(name)/actions_abs")
     }
-    if width >= 7 { try writeActionDictionary(episode, name) }
+    if episode.isOfArm, width >= 7 { try writeActionDictionary(episode, name) }
     if let seed = episode.seed { try setInteger(Int(seed), of: name, "seed") }
     if !episode.sources.isEmpty { try write(episode.sources, to: "\(name)/src_demos") }
     if !episode.generation.isEmpty { try writeGenerationInfo(episode, name) }
@@ -119,7 +123,9 @@ extension HDF5File {
     }
     for (key, vector) in episode.vectors.sorted(by: { $0.key < $1.key }) {
       // Depths belong to a camera and keep the form of its images.
-      if CameraKeys.isDepth(key), let size = episode.cameras[CameraKeys(String(key.dropLast(6))).image]?.size {
+      if CameraKeys.isDepth(key, width: vector.width),
+        let size = episode.cameras[CameraKeys(String(key.dropLast(6))).image]?.size
+      {
         let shape = [rows, size.height, size.width, 1]
         try write(vector.values, shape: shape, to: "\(name)/obs/\(key)", chunk: [1] + shape.dropFirst())
         continue

@@ -11,4 +11,5 @@ extension InstructedEncoder {
   public var attachments: [String: String] { instruction.attachments }
   public var attachedTensors: [String: Tensor] { instruction.attachedTensors }
   public func check(instruction text: String) throws { try instruction.check(text) }
+  public var exampleInstruction: String { instruction.example }
 }

@@ -102,6 +102,8 @@ public struct TableEncoder: TextEncoder {
     SHA256.hash(data: data).hexadecimal
   }
 
+  public var example: String { table.keys.min() ?? "" }
+
   public func check(_ instruction: String) throws {
     guard table[instruction] != nil else { throw InstructionError.notInTable(instruction, file: file) }
   }

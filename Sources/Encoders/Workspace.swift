@@ -78,7 +78,7 @@ extension ObservationSchema {
   func camerasWithGeometry(for encoder: String) throws -> [CameraKeys] {
     guard !images.isEmpty else { throw EncoderError.noCamera(encoder: encoder) }
     let cameras = imageKeys.map { CameraKeys($0) }
-    for key in vectorKeys where CameraKeys.isGeometry(key) {
+    for key in vectorKeys where CameraKeys.isGeometry(key, width: vectors[key]!) {
       let image = CameraKeys.image(ofGeometry: key)
       guard images[image] != nil else { throw EncoderError.missingImage(image, of: key, encoder: encoder) }
     }

@@ -80,14 +80,15 @@ struct EnvironmentFacts: Equatable {
     for (key, size) in spec.schema.images {
       let array = try array(key)
       guard array.shape == [size.height, size.width, 3], let image = array.image else {
-        throw Refusal("has 'obs/\(key)' of shape \(array.shape), not uint8 [\(size.height), \(size.width), 3]")
+        throw Refusal(
+          "has 'obs/\(key)' as \(array.values.type) \(array.shape), not uint8 [\(size.height), \(size.width), 3]")
       }
       observation.images[key] = image
     }
     for (key, width) in spec.schema.vectors {
       let array = try array(key)
       guard array.shape == [width], let values = array.floats else {
-        throw Refusal("has 'obs/\(key)' of shape \(array.shape), not float32 [\(width)]")
+        throw Refusal("has 'obs/\(key)' as \(array.values.type) \(array.shape), not float32 [\(width)]")
       }
       guard values.allSatisfy(\.isFinite) else { throw Refusal("has a value in 'obs/\(key)' that is not a number") }
       observation.vectors[key] = values

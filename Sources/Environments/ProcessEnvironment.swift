@@ -197,12 +197,15 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
     isRunning && facts.capabilities.contains("expert") ? ProcessExpert(self, seed: seed, noise: noise) : nil
   }
 
-  /// The expert's action for the present state.
+  /// The expert's action for the present state, within the range that the environment declares: what is recorded is what the
+  /// environment can carry out.
   func expertAction(seed: UInt64, noise: Double) throws -> [Float] {
     guard isRunning else { throw ProcessEnvironmentError.notReset(environment: name) }
     var request = WireRequest(.expert)
     (request.seed, request.noise) = (seed, noise)
-    return try action(in: ask(request), .expert)
+    return try zip(action(in: ask(request), .expert), spec.actions.dimensions).map { value, dimension in
+      max(dimension.low ?? value, min(dimension.high ?? value, value))
+    }
   }
 
   /// The action that a person asks for now, and whether the person says that the episode ends with it.

@@ -9,6 +9,16 @@ package struct WireArray: Sendable, Equatable {
     case float32([Float])
     case float64([Double])
 
+    /// The type's name.
+    var type: String {
+      switch self {
+      case .uint8: "uint8"
+      case .int64: "int64"
+      case .float32: "float32"
+      case .float64: "float64"
+      }
+    }
+
     package var count: Int {
       switch self {
       case .uint8(let values): values.count

@@ -110,6 +110,25 @@ public struct EvaluationResult: Codable, Sendable {
     }
   }
 
+  /// The tasks that every policy was tried on.
+  public var commonTasks: [String] {
+    rows.map(\.task).unique.filter { task in
+      policies.allSatisfy { policy in rows.contains { $0.task == task && $0.policy == policy } }
+    }
+  }
+
+  /// The mean of the rates of the common tasks for `policy`, to stand beside that of others; nil without any.
+  public func commonMean(of policy: String) -> Double? {
+    let common = commonTasks
+    return rows.filter { $0.policy == policy && common.contains($0.task) }.map(\.rate).mean
+  }
+
+  /// What `commonMean` is the mean of: all tasks, or so many that all policies have.
+  public var meanLabel: String {
+    let (common, all) = (commonTasks.count, rows.map(\.task).unique.count)
+    return common == all ? "mean" : "mean of \(common) common tasks"
+  }
+
   /// The mean of the tasks' rates for `policy`.
   public func mean(of policy: String) -> Double? {
     rows.filter { $0.policy == policy }.map(\.rate).mean
@@ -160,7 +179,7 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case .damaged(let path): "\(path): damaged, or not an evaluation; run `imitate evaluate` to write it again"
     case .otherConditions(let path):
       "\(path): tried with another simulator, other options of it, another seed or pool than the recipe has now; "
-        + "run `imitate evaluate` again"
+        + "run `imitate evaluate` again, without --environment and --set, or change `evaluation` in recipe.yaml"
     case .otherStep(let path, let tried, let trained):
       "\(path): tried after \(tried) steps of training, and now there are \(trained); run `imitate evaluate` again"
     }

@@ -19,6 +19,8 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   public var success: Bool
   /// Steps taken.
   public var steps: Int
+  /// After how many steps the attempt had failed; nil in results of before this was kept.
+  public var horizon: Int?
   /// The sum of the environment's rewards; nil before it began, and in results of before they were summed.
   public var reward: Double?
   /// Why it crashed, if it did: then it counts as failed.
@@ -33,7 +35,8 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   public var trace: String?
 
   enum CodingKeys: String, CodingKey {
-    case task, split, policy, episode, seed, instruction, success, steps, reward, error, layout, style, object, trace
+    case task, split, policy, episode, seed, instruction, success, steps, horizon, reward, error, layout, style, object,
+      trace
     case latencies = "latencies_ms"
   }
 
@@ -97,6 +100,7 @@ public struct Rollout {
     _ trial: Trial, in environment: any Environment, begin: () throws -> any Behavior, watch: (Observation) -> Void
   ) -> (result: EpisodeResult, cause: Cause?) {
     var result = EpisodeResult(trial)
+    result.horizon = horizon
     var latencies: [Double] = []
     var trace = StableHash()
     var reward = 0.0

@@ -2,12 +2,17 @@
 package struct TriedEpisodes {
   private var order: [String] = []
   private var known: [String: EpisodeResult] = [:]
+  private let horizons: [String: Int]
 
   /// - Parameters:
   ///   - folder: a run's; its journal and its `evaluation.json` are read.
   ///   - step: the checkpoint's; episodes of others do not count.
   ///   - conditions: episodes under others do not count either.
-  package init(folder: String, evaluation: String, step: Int, conditions: EvaluationConditions) {
+  ///   - horizons: by task; episodes that had fewer or more steps do not count.
+  package init(
+    folder: String, evaluation: String, step: Int, conditions: EvaluationConditions, horizons: [String: Int] = [:]
+  ) {
+    self.horizons = horizons
     for episode in EpisodeJournal.read(folder: folder, step: step, conditions: conditions) { add(episode) }
     if let old = try? EvaluationResult.read(evaluation), old.step == step, old.isUnder(conditions) {
       old.episodes.forEach { add($0) }
@@ -18,6 +23,7 @@ package struct TriedEpisodes {
 
   /// The first result of an episode stays, unless it crashed then.
   package mutating func add(_ episode: EpisodeResult) {
+    if let had = episode.horizon, let has = horizons[episode.task], had != has { return }
     let key = TriedEpisodes.key(episode.trial)
     guard let old = known[key] else {
       order.append(key)

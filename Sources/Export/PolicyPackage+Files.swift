@@ -17,9 +17,7 @@ extension PolicyPackage {
     let manager = FileManager.default
     // "policy/": what is written beside must not be inside.
     let folder = path.count > 1 && path.hasSuffix("/") ? String(path.reversed().drop { $0 == "/" }.reversed()) : path
-    if manager.fileExists(atPath: folder), !manager.fileExists(atPath: folder + "/" + PolicyPackage.sums) {
-      throw PackageError.exists(folder: folder)
-    }
+    if manager.fileExists(atPath: folder) { try PolicyPackage.refuseOthers(in: folder) }
     let temporary = AtomicFile.temporary(folder)
     try? manager.removeItem(atPath: temporary)
     PolicyPackage.removeLeftovers(of: folder)
@@ -49,6 +47,17 @@ extension PolicyPackage {
       try? manager.removeItem(atPath: temporary)
       throw error
     }
+  }
+
+  /// Only a package and nothing else is replaced: what somebody has put beside it would be gone.
+  private static func refuseOthers(in folder: String) throws {
+    let known = Set(files + graphFiles + [runner, sums])
+    guard let text = try? String(contentsOfFile: folder + "/" + sums, encoding: .utf8),
+      let listed = try? checksums(text), listed["policy.json"] != nil, Set(listed.keys).isSubset(of: known)
+    else { throw PackageError.exists(folder: folder) }
+    let others = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+      .filter { !known.contains($0) && $0 != "__pycache__" }
+    if let file = others.first { throw PackageError.holds(folder: folder, file: file) }
   }
 
   /// Puts a folder in another's place at once, so that a kill leaves one of the two there.

@@ -281,6 +281,8 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
   case version(found: Int)
   /// Something else is where a package is to be written.
   case exists(folder: String)
+  /// A package with something beside it is where one is to be written.
+  case holds(folder: String, file: String)
   /// An answer other than the golden one: which number differs, and by how much.
   case differs(largest: Float, at: Int)
 
@@ -298,6 +300,8 @@ public enum PackageError: Error, Equatable, CustomStringConvertible {
     case .foreign(let format): "policy.json: format '\(format)' is not '\(PolicyPackage.format)'"
     case .version(let found): "policy.json: version \(found), this program reads versions 1 to \(PolicyPackage.version)"
     case .exists(let folder): "\(folder): exists and is not a policy package; choose another --output"
+    case .holds(let folder, let file):
+      "\(folder): a policy package that also holds '\(file)', which would be lost; move that, or choose another --output"
     case .differs(let largest, let at):
       "the golden output is not reproduced: number \(at) differs by \(largest); other weights or another program made it"
     }

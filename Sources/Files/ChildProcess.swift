@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A child in a process group of its own, so that it can be ended with everything it has started.
 ///
@@ -28,6 +29,8 @@ package final class ChildProcess {
 
   package let identifier: pid_t
   private let mark = UUID().uuidString
+  /// Of all that this process has started.
+  private static let marks = Mutex<[String]>([])
   private var known: Ending?
 
   /// The variables with the marks of a process and of those above it, and with the number of who started it.
@@ -77,6 +80,12 @@ package final class ChildProcess {
     let code = posix_spawnp(&child, executable, &actions, &attributes, &words, &variables)
     guard code == 0 else { throw StartFailure(executable: executable, code: code) }
     identifier = child
+    ChildProcess.marks.withLock { $0.append(mark) }
+  }
+
+  /// Ends all that this process has started and what that has started, for one that leaves at once.
+  package static func killEverything() {
+    for mark in marks.withLock({ $0 }) { killAll(marked: mark) }
   }
 
   /// How it ended; nil while it runs. What it has left behind ends with it.

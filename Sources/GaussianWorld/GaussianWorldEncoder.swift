@@ -140,6 +140,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   }
 
   public func check(instruction: String) throws { try joined?.check(instruction: instruction) }
+  public var exampleInstruction: String { joined?.exampleInstruction ?? "" }
 
   public var history: Int { options.hidden ? world.context - 1 : 0 }
 

@@ -16,12 +16,20 @@ public struct CameraKeys: Sendable, Hashable {
   public var calibration: String { name + "_calibration" }
 
   /// Whether `key` holds depths or a calibration: numbers with a meaning of their own, never normalized.
-  public static func isGeometry(_ key: String) -> Bool { isDepth(key) || key.hasSuffix(calibrationEnding) }
+  ///
+  /// - Parameter width: how many numbers it has.
+  public static func isGeometry(_ key: String, width: Int) -> Bool {
+    isDepth(key, width: width) || key.hasSuffix(calibrationEnding)
+  }
   /// The key of the images that depths or a calibration belong to.
   package static func image(ofGeometry key: String) -> String {
     CameraKeys(key.lastIndex(of: "_").map { String(key[..<$0]) } ?? key).image
   }
   package static let calibrationEnding = "_calibration"
-  /// Whether a key is of depths.
-  public static func isDepth(_ key: String) -> Bool { key.hasSuffix("_depth") }
+  /// Whether a key is of a camera's depths. The depth of a peg in its hole, one number, is a vector like others.
+  ///
+  /// - Parameter width: how many numbers it has.
+  public static func isDepth(_ key: String, width: Int) -> Bool { key.hasSuffix("_depth") && width >= fewestPixels }
+  /// Fewer numbers are no image.
+  private static let fewestPixels = 16
 }

@@ -85,6 +85,6 @@ public struct FeatureLayout: Sendable, Equatable {
 extension ObservationSchema {
   /// The low-dimensional keys as parts of a layout, in their order; depths and calibrations are none.
   public var lowDimensional: [(source: FeatureLayout.Source, key: String, width: Int)] {
-    vectorKeys.filter { !CameraKeys.isGeometry($0) }.map { (.vector, $0, vectors[$0]!) }
+    vectorKeys.filter { !CameraKeys.isGeometry($0, width: vectors[$0]!) }.map { (.vector, $0, vectors[$0]!) }
   }
 }

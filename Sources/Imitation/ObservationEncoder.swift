@@ -90,6 +90,8 @@ public protocol ObservationEncoder: Module, Plugin {
   func check(_ observations: ObservationBatch) throws
   /// Refuses an instruction that the encoder cannot embed; asked before training and at the start of each episode.
   func check(instruction: String) throws
+  /// An instruction that the encoder can embed, for a first prediction that nobody asked for.
+  var exampleInstruction: String { get }
 }
 
 extension ObservationEncoder {
@@ -100,6 +102,7 @@ extension ObservationEncoder {
   /// The width of a row of pooled features.
   public var featureCount: Int { layout.width }
   public func check(instruction: String) throws {}
+  public var exampleInstruction: String { "" }
   public func check(_ observations: ObservationBatch) throws {}
 }
 

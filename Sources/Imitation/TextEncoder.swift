@@ -16,6 +16,8 @@ public protocol TextEncoder: Module, Plugin {
   func callAsFunction(_ instructions: [String]) -> Tensor?
   /// Refuses an instruction that it has no row for; asked before training and at the start of each episode.
   func check(_ instruction: String) throws
+  /// An instruction that it has a row for.
+  var example: String { get }
 }
 
 extension TextEncoder {
@@ -23,4 +25,5 @@ extension TextEncoder {
   public var attachments: [String: String] { [:] }
   public var attachedTensors: [String: Tensor] { [:] }
   public func check(_ instruction: String) throws {}
+  public var example: String { "" }
 }

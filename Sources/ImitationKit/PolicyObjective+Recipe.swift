@@ -32,7 +32,7 @@ extension PolicyObjective {
     let batches = try data.batches(
       window: policy.view, history: history, variants: (policy.encoder as? any FrozenEncoder)?.frozenVariants ?? 1,
       frozenSteps: policy.encoder.frozenSteps, rank: rank)
-    if data.reader.schema.vectorKeys.contains(where: CameraKeys.isGeometry) {
+    if data.reader.schema.vectors.contains(where: CameraKeys.isGeometry) {
       let sample = try built.normalizer.normalized(batches(0, Random(seed: 0)).observations)
       try data.reader.schema.checkCalibrations { sample.unnormalized[$0]!.scalars }
       try policy.encoder.check(sample)

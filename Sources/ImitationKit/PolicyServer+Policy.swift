@@ -8,6 +8,7 @@ extension PolicyServer {
     let settings = [policy.recipe.policy, policy.recipe.encoder].map { "\($0.kind) \($0.options.json)" }
     try self.init(
       agent: policy.agent(), name: policy.recipe.name, actions: policy.actionSchema,
-      software: "ImitationKit \(Toolkit.version)", settings: settings.joined(separator: "\n"), options: options)
+      vectors: policy.blueprint.vectorSchemas ?? [:], software: "ImitationKit \(Toolkit.version)",
+      settings: settings.joined(separator: "\n"), warmingUp: policy.policy.encoder.exampleInstruction, options: options)
   }
 }

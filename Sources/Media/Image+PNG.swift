@@ -46,7 +46,8 @@ extension Image {
 /// An animated PNG file written a few frames at a time.
 public struct AnimatedPNG {
   private let count: Int
-  private let framesPerSecond: Int
+  /// Seconds a frame, as a fraction.
+  private let delay: (above: Int, below: Int)
   private let level: Int32
   private var size: (width: Int, height: Int)?
   /// Of control and data chunks together.
@@ -54,11 +55,13 @@ public struct AnimatedPNG {
 
   /// - Parameters:
   ///   - count: how many frames there will be; the file says so at its start.
+  ///   - every: for how many frames of that rate each of them stands.
   ///   - level: zlib's, 1 (fast) to 9 (small).
-  public init(count: Int, framesPerSecond: Int, level: Int32 = 6) {
-    precondition(count > 0 && framesPerSecond > 0, "AnimatedPNG: \(count) frames")
+  public init(count: Int, framesPerSecond: Int, every: Int = 1, level: Int32 = 6) {
+    precondition(count > 0 && framesPerSecond > 0 && every > 0, "AnimatedPNG: \(count) frames")
     self.count = count
-    self.framesPerSecond = framesPerSecond
+    // Two bytes each.
+    delay = (min(every, 65535), min(framesPerSecond, 65535))
     self.level = level
   }
 
@@ -76,7 +79,7 @@ public struct AnimatedPNG {
       frames.allSatisfy { $0.width == size!.width && $0.height == size!.height }, "AnimatedPNG: sizes differ")
     let level = level
     for (place, data) in parallelMap(frames.count, { frames[$0].deflated(level: level) }).enumerated() {
-      let delay = Array(Image.bigEndian(1).suffix(2) + Image.bigEndian(framesPerSecond).suffix(2))
+      let delay = Array(Image.bigEndian(self.delay.above).suffix(2) + Image.bigEndian(self.delay.below).suffix(2))
       let area = Image.bigEndian(first.width) + Image.bigEndian(first.height) + Image.bigEndian(0) + Image.bigEndian(0)
       bytes += Image.chunk("fcTL", next() + area + delay + [0, 0])
       // The first frame is what a viewer without animation shows.

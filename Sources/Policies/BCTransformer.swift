@@ -99,6 +99,9 @@ public struct BCTransformer: Policy {
 
   public static func wantsTokens(_ options: Options) -> Bool { options.observe == .tokens }
 
+  /// Means go through a tanh.
+  public var reach: ClosedRange<Float>? { -1...1 }
+
   /// Whether a token attends to none after it.
   package var isCausal: Bool { options.causal }
 

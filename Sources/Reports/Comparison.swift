@@ -257,11 +257,13 @@ package struct Comparison: Codable, Sendable {
     return rows
   }
 
-  /// Every two columns, on every task and on all: scenes are the same where simulator, pool, task and seed are; training seeds
+  /// Every two columns, on every task and on all: scenes are the same where simulator, program, pool, task and seed are; training seeds
   /// must be the same too.
   private static func differences(_ columns: [[Run]], _ tasks: [String]) -> [Difference] {
     struct Scene: Hashable {
       var simulator: String
+      /// What of its options says which program runs; cameras and the like may differ.
+      var program: [String]
       var pool: String
       var trainingSeed: UInt64
       var task: String
@@ -272,7 +274,8 @@ package struct Comparison: Codable, Sendable {
       for run in runs {
         for episode in run.episodes {
           let scene = Scene(
-            simulator: run.result.simulator, pool: run.result.pool, trainingSeed: run.trainingSeed, task: episode.task,
+            simulator: run.result.simulator, program: run.result.program, pool: run.result.pool,
+            trainingSeed: run.trainingSeed, task: episode.task,
             seed: episode.seed)
           results[scene] = episode.success
         }
@@ -296,5 +299,13 @@ package struct Comparison: Codable, Sendable {
       }
     }
     return differences
+  }
+}
+
+extension EvaluationResult {
+  /// The options that name the program or the environment in it, each as JSON.
+  fileprivate var program: [String] {
+    let all = options.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] } ?? [:]
+    return ["command", "id", "suite", "make"].map { key in all[key].map { "\($0)" } ?? "" }
   }
 }

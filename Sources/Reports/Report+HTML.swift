@@ -38,7 +38,7 @@ extension Report {
           row.errors == 0 ? "" : "\(row.errors)",
         ].map { ReportTable.Cell($0) }
       }
-      let mean = [policy, "mean", "", "", percent(result.mean(of: policy) ?? 0), "", "", ""]
+      let mean = [policy, result.meanLabel, "", "", result.commonMean(of: policy).map(percent) ?? "", "", "", ""]
       return rows.map { ($0, "") } + [(mean.map { .init($0) }, "mean")]
     }
     let heads: KeyValuePairs = [

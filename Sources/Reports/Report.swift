@@ -59,10 +59,12 @@ package struct Report: Sendable {
       let cells = result.policies.map { policy -> String in
         guard let row = row(task, policy) else { return "" }
         return "\(row.successes)/\(row.episodes) = \(percent(row.rate)) (\(percent(row.low)) to \(percent(row.high)))"
+          + (row.errors > 0 ? ", \(row.errors) crashed" : "")
       }
       return [task] + cells
     }
-    let means = ["**mean**"] + result.policies.map { "**\(percent(result.mean(of: $0) ?? 0))**" }
+    let means =
+      ["**\(result.meanLabel)**"] + result.policies.map { result.commonMean(of: $0).map { "**\(percent($0))**" } ?? "" }
     let table = ReportTable(
       (["task"] + result.policies).map { (.init($0), "") }, (rows + [means]).map { ($0.map { .init($0) }, "") })
     var lines = ["# \(title)", ""] + table.markdown()

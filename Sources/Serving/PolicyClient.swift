@@ -44,6 +44,9 @@ public final class PolicyClient: Behavior {
   private let client: WebSocketClient
   private let execute: Int
   private let isEnsembling: Bool
+  /// Turns rotations into the first two rows of their matrices before they are averaged, and back: the mean of axes times angles is
+  /// no rotation between them. Nil where nothing is averaged, or nothing turns.
+  private let averaging: ActionLayout?
   private var plan: ActionPlan
   private var pending: Pending?
   /// What the server has not seen yet.
@@ -70,6 +73,12 @@ public final class PolicyClient: Behavior {
     metadata = try PolicyMetadata(PolicyClient.value(client.receive()))
     self.execute = max(1, execute ?? metadata.nActionSteps)
     isEnsembling = ensemble != nil
+    averaging =
+      ensemble == nil || metadata.rotations.isEmpty
+      ? nil
+      : ActionLayout(
+        learned: Array(0..<metadata.actions.count), template: [Float](repeating: 0, count: metadata.actions.count),
+        rotations: metadata.rotations)
     plan = ActionPlan(execute: self.execute, ensemble: ensemble)
   }
 
@@ -99,7 +108,8 @@ public final class PolicyClient: Behavior {
       if plan.isDone { try take(client.receive()) }
     }
     pending?.passed += 1
-    return plan.next()
+    let action = plan.next()
+    return averaging?.whole(action) ?? action
   }
 
   /// `realTime`, or 0, after a look at whether it can be.
@@ -141,7 +151,8 @@ public final class PolicyClient: Behavior {
     guard let request = pending else { return }
     pending = nil
     do {
-      let actions = try PolicyClient.actions(PolicyClient.value(message), width: metadata.actions.count)
+      var actions = try PolicyClient.actions(PolicyClient.value(message), width: metadata.actions.count)
+      if let averaging { actions = actions.map(averaging.learned(from:)) }
       guard skipsPassedSteps else {
         guard request.passed < min(execute, actions.count) else {
           throw PolicyClientError.answer("\(actions.count) actions, and \(request.passed) steps have passed since")

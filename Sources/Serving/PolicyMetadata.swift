@@ -22,6 +22,10 @@ public struct PolicyMetadata: Sendable, Equatable {
   public let nActionSteps: Int
   /// What the numbers of an action mean, as far as the server knows.
   public let actions: ActionSchema
+  /// Where three numbers of an action are an axis times an angle, as far as the server says.
+  public let rotations: [Int]
+  /// What the numbers of vectors mean, as far as the server knows, by key.
+  public let vectorSchemas: [String: VectorSchema]
 
   /// The widest image, the most numbers, the longest chunk that are believed.
   private static let most = 1 << 16
@@ -69,6 +73,14 @@ public struct PolicyMetadata: Sendable, Equatable {
     if let part = schema.vectors.keys.sorted().first(where: { $0.wholeMatch(of: /.*\[\d+:\d+\]/) != nil }) {
       throw PolicyClientError.part(key: part)
     }
+    vectorSchemas =
+      message["vector_schemas"] == nil
+      ? [:]
+      : try group("vector_schemas") { value in
+        VectorSchema(
+          unit: value["unit"]?.name?.plainLine, frame: value["frame"]?.name?.plainLine,
+          quaternion: value["quaternion"]?.name?.plainLine)
+      }
     prompt = try found("prompt", message["prompt"]?.name)
     history = try found("history", integer(message["history"]))
     switch message["real_time"]?.plain {
@@ -80,6 +92,18 @@ public struct PolicyMetadata: Sendable, Equatable {
     let shape = try found("actions/shape", integers(actions["shape"], 2))
     chunk = shape[0]
     nActionSteps = min(try found("actions/n_action_steps", integer(actions["n_action_steps"])), chunk)
+    switch actions["rotations"] {
+    case nil, .null: rotations = []
+    case .list(let values):
+      let places = values.compactMap { value in
+        if case .integer(let place) = value.plain, place >= 0, place + 3 <= Int64(shape[1]) { Int(place) } else { nil }
+      }
+      guard places.count == values.count, zip(places, places.dropFirst()).allSatisfy({ $1 - $0 >= 3 }) else {
+        throw PolicyClientError.metadata(key: "actions/rotations")
+      }
+      rotations = places
+    default: throw PolicyClientError.metadata(key: "actions/rotations")
+    }
     /// A fact of each number; none of any when the server says nothing.
     func each<Value>(_ key: String, _ body: (MessagePack) -> Value?) throws -> [Value?] {
       guard let value = actions[key], value != .null else { return Array(repeating: nil, count: shape[1]) }

@@ -42,12 +42,14 @@ public final class PolicyServer: Sendable {
   ///   - agent: acts with the policy; used from the server's thread from now on.
   ///   - name: the name of the policy in the metadata.
   ///   - actions: what the numbers of an action mean.
+  ///   - vectors: what the numbers of observations mean, by key.
   ///   - software: the name and version of the program in the metadata.
   ///   - settings: what beside its weights decides what the policy does, as text.
+  ///   - instruction: of the prediction before the first client's: one that the policy knows.
   /// - Throws: `ServingError`.
   package init(
-    agent: Agent, name: String, actions: ActionSchema, software: String, settings: String = "",
-    options: ServingOptions = .init()
+    agent: Agent, name: String, actions: ActionSchema, vectors: [String: VectorSchema] = [:], software: String,
+    settings: String = "", warmingUp instruction: String = "", options: ServingOptions = .init()
   ) throws {
     self.options = options
     if let token = options.token {
@@ -59,7 +61,9 @@ public final class PolicyServer: Sendable {
     inference = BatchedInference(mostRows: options.mostRows, metrics: metrics) { agent.another }
     let first: [[Float]]
     do {
-      first = try Agent.chunks(of: [agent.another], seeing: [[agent.schema.blank]])[0].get()
+      var blank = agent.schema.blank
+      blank.instruction = instruction
+      first = try Agent.chunks(of: [agent.another], seeing: [[blank]])[0].get()
     } catch {
       inference.end()
       throw ServingError.policy(reason: "\(error)")
@@ -71,7 +75,8 @@ public final class PolicyServer: Sendable {
       schema: agent.schema, steps: agent.policy.view.observations.count, names: options.names, prefix: prefix)
     greeting =
       PolicyServer.greeting(
-        agent, name: name, actions: actions, software: software, settings: settings, chunk: first.count,
+        agent, name: name, actions: actions, vectors: vectors, software: software, settings: settings,
+        chunk: first.count,
         names: options.names, isRealTime: prefix.most > 0
       ).encoded
   }
@@ -252,7 +257,8 @@ public final class PolicyServer: Sendable {
 
   /// The metadata, which a client gets first: what to send, and what comes back.
   private static func greeting(
-    _ agent: Agent, name: String, actions: ActionSchema, software: String, settings: String, chunk: Int,
+    _ agent: Agent, name: String, actions: ActionSchema, vectors: [String: VectorSchema], software: String,
+    settings: String, chunk: Int,
     names: ObservationNames, isRealTime: Bool
   ) -> MessagePack {
     func integers(_ values: [Int]) -> MessagePack { .list(values.map { .integer(Int64($0)) }) }
@@ -265,6 +271,7 @@ public final class PolicyServer: Sendable {
     func each(_ value: (ActionSchema.Dimension) -> MessagePack?) -> MessagePack {
       .list(actions.dimensions.map { value($0) ?? .null })
     }
+    func text(_ value: String?) -> MessagePack { value.map { .text($0) } ?? .null }
     func number(_ value: Float?) -> MessagePack? { value.map { .number(Double($0)) } }
     return .map([
       "policy": .text(name),
@@ -272,6 +279,11 @@ public final class PolicyServer: Sendable {
       "server": .text(software),
       "images": map(agent.schema.images) { integers([$0.height, $0.width, 3]) },
       "vectors": map(agent.schema.vectors) { integers([$0]) },
+      "vector_schemas": map(vectors.filter { agent.schema.vectors[$0.key] != nil }) { schema in
+        .map([
+          "unit": text(schema.unit), "frame": text(schema.frame), "quaternion": text(schema.quaternion),
+        ])
+      },
       "prompt": .text(names[ObservationNames.prompt].key),
       "history": .integer(Int64(agent.policy.view.observations.count)),
       "real_time": .bool(isRealTime),
@@ -283,7 +295,8 @@ public final class PolicyServer: Sendable {
         "low": each { number($0.low) },
         "high": each { number($0.high) },
         "control_hertz": actions.controlHertz.map { .number($0) } ?? .null,
-        "control": actions.control.map { .text($0) } ?? .null,
+        "control": text(actions.control),
+        "rotations": integers((agent.actions?.rotations ?? []).sorted()),
       ]),
     ])
   }

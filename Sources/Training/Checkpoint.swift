@@ -92,6 +92,13 @@ package struct Checkpoint {
     try text("recipe", in: path, format: format)
   }
 
+  /// The demonstrations that a checkpoint was trained on, without loading its weights; none where it does not say.
+  /// - Throws: `CheckpointError`, `SafetensorsError`.
+  package static func datasets(in path: String) throws -> [DatasetFingerprint] {
+    let blueprint = try text("blueprint", in: path, format: format)
+    return (try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(blueprint.utf8)))?.datasets ?? []
+  }
+
   /// An entry of an archive's metadata, without loading its tensors.
   static func text(_ key: String, in path: String, format: String) throws -> String {
     try naming {

@@ -46,8 +46,9 @@ package struct ObservationSettings: PluginOptions {
     FrameFormat(isChannelsFirst: imageOrder == .channelsFirst, isUnitRange: imageRange == .unit)
   }
 
-  package func normalization(of key: String) -> Normalization {
-    CameraKeys.isGeometry(key) ? .none : normalization.byKey[key] ?? normalization.others
+  /// - Parameter width: how many numbers it has.
+  package func normalization(of key: String, width: Int) -> Normalization {
+    CameraKeys.isGeometry(key, width: width) ? .none : normalization.byKey[key] ?? normalization.others
   }
 
   package func validate() throws {
@@ -55,7 +56,9 @@ package struct ObservationSettings: PluginOptions {
       throw $normalization.refused("'\(unknown)' is not one of observations.vectors, nor 'others'")
     }
     try $images.refuse(unless: !(images + vectors).isEmpty, "the policy would see nothing")
-    try $images.refuse(unless: Set(images + vectors).count == images.count + vectors.count, "names a key twice")
+    try $images.refuse(unless: Set(images).count == images.count, "names a key twice")
+    try $vectors.refuse(
+      unless: Set(images + vectors).count == images.count + vectors.count, "names a key twice, or one of the images")
   }
 }
 
@@ -79,6 +82,12 @@ package struct ActionSettings: PluginOptions {
     try $rotations.refuse(
       unless: Set(rotations).count == rotations.count && rotations.allSatisfy { $0 >= 0 },
       "must list where rotations begin, from 0, each once")
+    // Of two that share a column neither would be one.
+    let starts = rotations.sorted()
+    if let (first, second) = zip(starts, starts.dropFirst()).first(where: { $1 - $0 < 3 }) {
+      throw $rotations.refused(
+        "lists where rotations begin, three columns each: \(first) and \(second) overlap")
+    }
     try $ensemble.refuse(unless: (ensemble ?? 0).isFinite, "must be a number, 0.01 for example")
     try $from.refuse(unless: !from.isEmpty && Set(from).count == from.count, "names no array, or one twice")
     if let activeDimensions {

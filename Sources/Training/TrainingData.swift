@@ -86,7 +86,7 @@ package final class TrainingData {
     return (reader.episodes.indices.filter { !held.contains($0) }, held.sorted())
   }
 
-  /// Holds out a share of each task's episodes, at least one if the share is above 0, chosen by the seed.
+  /// Holds out a share of each task's episodes, at least one if the share is above 0 and never all, chosen by the seed.
   package static func divide(_ episodes: [Episode], share: Double, seed: UInt64) -> (training: [Int], heldOut: [Int]) {
     guard share > 0 else { return (Array(episodes.indices), []) }
     var heldOut: Set<Int> = []
@@ -94,7 +94,8 @@ package final class TrainingData {
       let mine = episodes.indices.filter { episodes[$0].task == task }
       guard mine.count > 1 else { continue }
       var random = Random(seed: seed).split("held out").split(task)
-      let count = max(1, Int((Double(mine.count) * share).rounded()))
+      // At least one to learn from, too.
+      let count = min(mine.count - 1, max(1, Int((Double(mine.count) * share).rounded())))
       heldOut.formUnion(random.permutation(mine.count).prefix(count).map { mine[$0] })
     }
     return (episodes.indices.filter { !heldOut.contains($0) }, heldOut.sorted())
@@ -131,8 +132,8 @@ package final class TrainingData {
     func affine(_ key: String, _ rule: Normalization) throws -> Normalizer.Affine {
       .init(rule, statistics: try reader.statistics(of: key, episodes: training))
     }
-    for key in reader.schema.vectorKeys {
-      normalizer.set(key, try affine(key, recipe.observations.normalization(of: key)))
+    for (key, width) in reader.schema.vectors.sorted(by: { $0.key < $1.key }) {
+      normalizer.set(key, try affine(key, recipe.observations.normalization(of: key, width: width)))
     }
     let statistics = try reader.statistics(of: Normalizer.actions, episodes: training)
     var actions = Normalizer.Affine(
@@ -169,6 +170,33 @@ package final class TrainingData {
     func list(_ columns: [Int]) -> String { columns.map(String.init).joined(separator: ", ") }
     return "actions \(list(columns.filter { !moving.contains($0) })) never change in these demonstrations; "
       + "actions.active_dimensions: [\(list(moving))] leaves them out of the loss (docs/recipes.md)"
+  }
+
+  /// What to know of demonstrations that are shorter than a window without padding, of which nothing is learned; nil for none.
+  package func shortNote(_ window: Window) -> String? {
+    let short = training.filter { indices(of: [$0], window).isEmpty }.map { reader.episodes[$0] }
+    guard let first = short.first else { return nil }
+    return
+      "\(short.count) of \(training.count) demonstrations are too short for a window without padding, and nothing is learned of "
+      + "them: \(first.name) of \(first.task)\(short.count > 1 ? " and others" : "") (data.padding)"
+  }
+
+  /// What to know of vectors that 32-bit floats hold too coarsely for how little they change; nil for none.
+  package func precisionNote() throws -> String? {
+    for key in reader.schema.vectorKeys {
+      let statistics = try reader.statistics(of: key, episodes: training)
+      for (column, variance) in statistics.variance.enumerated() {
+        let deviation = variance.squareRoot()
+        let size = max(abs(statistics.minimum[column]), abs(statistics.maximum[column]))
+        let step = Double(Float(size).ulp)
+        guard deviation > 0, deviation < 100 * step else { continue }
+        return String(
+          format:
+            "'%@': value %d is around %.6g and changes by %.2g, of which 32-bit floats keep steps of %.2g; record it from another origin",
+          key, column, statistics.maximum[column], deviation, step)
+      }
+    }
+    return nil
   }
 
   /// What moves windows while training, if the recipe says so.

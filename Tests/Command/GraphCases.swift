@@ -17,8 +17,8 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
   static let widths = ["object": 14, "robot0_gripper_qpos": 2, "robot0_gripper_opening": 1]
 
   private func width(_ key: String, side: Int) -> Int {
-    if CameraKeys.isDepth(key) { return side * side }
-    if CameraKeys.isGeometry(key) { return CameraCalibration.width }
+    if CameraKeys.isDepth(key, width: side * side) { return side * side }
+    if CameraKeys.isGeometry(key, width: CameraCalibration.width) { return CameraCalibration.width }
     return GraphCases.widths[key] ?? (key.hasSuffix("quat") ? 4 : 3)
   }
 
@@ -44,7 +44,7 @@ private let chosenRecipes = FileManager.default.enumerator(atPath: CommandRunner
     keys[Normalizer.actions] = layout.width
     var normalizer = Normalizer()
     for (key, width) in keys.sorted(by: { $0.key < $1.key }) {
-      let isPlain = CameraKeys.isGeometry(key)
+      let isPlain = CameraKeys.isGeometry(key, width: width)
       normalizer.set(
         key,
         .init(

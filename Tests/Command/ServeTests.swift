@@ -1,5 +1,6 @@
 import Foundation
 import ImitationKit
+import Tensors
 import Testing
 
 /// `imitate serve`, the real executable, and clients over loopback.
@@ -47,6 +48,25 @@ import Testing
   private func actions(_ message: WebSocketClient.Message) throws -> [Float] {
     guard case .binary(let bytes) = message else { throw WebSocketProblem.closed(reason: "\(message)") }
     return try #require(try MessagePack(bytes[...])["actions"]?.array?.floats)
+  }
+
+  /// A table has no row for no instruction: the first prediction, which nobody asked for, is for one that it knows.
+  @Test func servesAPolicyWithATableOfInstructions() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try runner.writeSmallProject()
+    let rows = [
+      "open the left drawer": Tensor([1, 0], shape: [2]), "open the right drawer": Tensor([0, 1], shape: [2]),
+    ]
+    try Safetensors.write(rows, to: runner.folder + "/table.safetensors")
+    let trained = try runner.run(
+      "train", "recipe.yaml", "--run", "run", "--set", "training.steps=2", "--set",
+      "encoder.instruction={kind: table, file: table.safetensors}")
+    #expect(trained.status == 0, "\(trained.errors)")
+    let (process, _) = try serve(runner, ["run"], log: "table")
+    process.terminate()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
   }
 
   /// What a package's policy does through the server is what it does in this process; SIGTERM ends it well.

@@ -66,6 +66,38 @@ import Testing
       inflate([2, 97], 9).0 == .damaged && inflate([0x20, 0], 9).0 == .damaged && inflate([0xe0], 9).0 == .damaged)
   }
 
+  /// A matrix and its transpose are as wide; a file that two tasks share would be learned for one and held out for the other;
+  /// groups of other names are told.
+  @Test func whatWouldBeMixedUpIsRefusedOrTold() throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try python(
+      Self.frames + """
+        def poses(name, shapes, extra=()):
+            with h5py.File(name, 'w') as f:
+                for i, shape in enumerate(shapes):
+                    group = demo(f, f"demo_{i}", ramp)
+                    group["obs/pose"] = np.zeros((6,) + shape)
+                    group["obs/peg_depth"] = np.linspace(0, 900, 6)
+                for other in extra: f.create_group("data/" + other)
+        poses('mixed.hdf5', [(3, 4), (4, 3)])
+        poses('same.hdf5', [(3, 4), (3, 4, 1)], ["demo_3a", "Demo_4"])
+        """, in: folder)
+    func open(_ file: String, tasks: [String] = ["A"]) throws -> Demonstrations {
+      try Demonstrations(
+        EpisodeRequest(
+          tasks.map { .init(path: "\(folder)/\(file)", task: $0, key: nil) }, images: ["cam"],
+          vectors: ["pose", "peg_depth"], actions: ActionColumns(), memory: 1 << 20))
+    }
+    #expect { try open("mixed.hdf5") } throws: {
+      "\($0)".contains("'pose' is 4x3 a row, in the other demos 3x4 a row")
+    }
+    let same = try open("same.hdf5")
+    #expect(same.schema.vectors == ["pose": 12, "peg_depth": 1], "the depth of a peg is no camera's")
+    #expect(same.notes.contains { $0.contains("2 entries of data are passed over") && $0.contains("demo_3a") })
+    #expect { try open("same.hdf5", tasks: ["A", "B"]) } throws: { "\($0)".contains("the file of A and of B") }
+  }
+
   @Test func chunksNeverWrittenHoldTheFillValue() throws {
     let folder = try folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -128,8 +128,8 @@ import Testing
 
   /// Answers that are messages and wrong: the episode has failed, the process is the same.
   @Test(arguments: [
-    ("shape", "has 'obs/front_image' of shape [4, 3, 3], not uint8 [4, 4, 3]"),
-    ("dtype", "has 'obs/arm' of shape [2], not float32 [2]"), ("lacking", "lacks 'obs/front_image'"),
+    ("shape", "has 'obs/front_image' as uint8 [4, 3, 3], not uint8 [4, 4, 3]"),
+    ("dtype", "has 'obs/arm' as int64 [2], not float32 [2]"), ("lacking", "lacks 'obs/front_image'"),
     ("nan reward", "has a 'reward' that is not a number"), ("no reward", "lacks 'reward'"),
     ("no success", "lacks 'success'"), ("null", "lacks 'success'"),
     ("nan", "has a value in 'obs/arm' that is not a number"),

@@ -41,6 +41,23 @@ private final class Counting: Environment {
     #expect(abs(interval.lowerBound - low) < 5e-5 && abs(interval.upperBound - high) < 5e-5)
   }
 
+  /// What had more or fewer steps to succeed is no episode of this evaluation; results of before do not say how many they had.
+  @Test func episodesUnderAnotherHorizonDoNotCount() {
+    let result = run(Counting(), horizon: 10)
+    #expect(result.horizon == 10)
+    func tried(_ horizons: [String: Int], _ episode: EpisodeResult) -> EpisodeResult? {
+      var tried = TriedEpisodes(
+        folder: "/nowhere", evaluation: "/nowhere", step: 1,
+        conditions: .init(simulator: "s", options: "{}", seed: 1, pool: "evaluation"), horizons: horizons)
+      tried.add(episode)
+      return tried[blank]
+    }
+    #expect(tried(["t": 10], result) == result && tried([:], result) == result && tried(["t": 5], result) == nil)
+    var old = result
+    old.horizon = nil
+    #expect(tried(["t": 5], old) == old)
+  }
+
   @Test func stopsAtTheFirstSuccess() {
     let environment = Counting()
     let result = Rollout(horizon: 10, pool: .evaluation).run(blank, in: environment) {

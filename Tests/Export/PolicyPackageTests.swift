@@ -151,6 +151,23 @@ import Testing
     #expect(throws: PackageError.notAPackage(folder: folder)) { try PolicyPackage(folder: folder) }
   }
 
+  /// Sums of something else, or something beside a package: replacing the folder would delete it.
+  @Test func deletesNothingOfOthers() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.createDirectory(atPath: folder + "/sub", withIntermediateDirectories: true)
+    try "abc  thesis.txt".write(toFile: folder + "/SHA256SUMS", atomically: true, encoding: .utf8)
+    try "x".write(toFile: folder + "/thesis.txt", atomically: true, encoding: .utf8)
+    #expect(throws: PackageError.exists(folder: folder)) { try package().write(to: folder) }
+    #expect(FileManager.default.fileExists(atPath: folder + "/thesis.txt"))
+    try FileManager.default.removeItem(atPath: folder)
+    try package().write(to: folder)
+    try package().write(to: folder)
+    try "x".write(toFile: folder + "/notes.txt", atomically: true, encoding: .utf8)
+    #expect(throws: PackageError.holds(folder: folder, file: "notes.txt")) { try package().write(to: folder) }
+    #expect(FileManager.default.fileExists(atPath: folder + "/notes.txt"))
+  }
+
   @Test func comparesTheGoldenOutput() throws {
     let golden = package().golden
     // Of a number's scale: what is a thousand times as large may be off by a thousand times as much.

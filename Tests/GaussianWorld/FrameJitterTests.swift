@@ -59,7 +59,7 @@ import Testing
         [CameraKeys("left")], size: Small.size, count: 1, withDepths: true, withCalibrations: true,
         pixels: { _ in jitter?.pixels(bytes, Small.size, camera: 0) ?? bytes },
         rows: {
-          CameraKeys.isDepth($0)
+          $0.hasSuffix("_depth")
             ? jitter?.shifted(depths, Small.size, channels: 1, camera: 0) ?? depths
             : jitter?.calibrations(camera.numbers, camera: 0) ?? camera.numbers
         })

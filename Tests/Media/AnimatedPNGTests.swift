@@ -34,6 +34,9 @@ import Testing
     for (image, data) in zip(images, data) {
       #expect(chunks(image.png()).first { $0.name == "IDAT" }?.data == data)
     }
+    // Every third frame of 20 a second stands for 3/20 s.
+    var third = AnimatedPNG(count: 1, framesPerSecond: 20, every: 3)
+    #expect(Array(chunks(third.chunks([images[0]]))[2].data[20..<24]) == [0, 3, 0, 20])
     // Width, height, no offset, 1/20 s.
     #expect(Array(found[2].data[4..<24]) == [0, 0, 0, 5, 0, 0, 0, 4] + Array(repeating: 0, count: 8) + [0, 1, 0, 20])
   }

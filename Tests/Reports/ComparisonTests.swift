@@ -56,6 +56,24 @@ import Testing
     return runs
   }
 
+  /// The same seeds in another program are other scenes; another camera in the same one does not make them so.
+  @Test func scenesOfDifferentProgramsAreNoPairs() {
+    func differences(_ options: [String]) -> Int {
+      let runs = zip(["small", "gaussian-world"], options).map { encoder, options in
+        Comparison.Run(
+          path: encoder, name: encoder, registry: "any", split: "s", encoder: encoder, policy: "p", trainingSeed: 1,
+          result: EvaluationResult(
+            toolkit: "test", date: "today", step: 5,
+            conditions: .init(simulator: "process", options: options, seed: 7, pool: "evaluation"),
+            episodes: [EpisodeResult(task: "t", split: "s", policy: "p", episode: 0, seed: 1, success: true)]))
+      }
+      return Comparison(title: "t", runs: runs, toolkit: "", date: "", group: { $0 }).differences.count
+    }
+    #expect(differences([#"{"command":["a.py"]}"#, #"{"command":["b.py"]}"#]) == 0)
+    #expect(differences([#"{"command":["a.py"]}"#, #"{"command":["a.py"],"image_size":64}"#]) == 1)
+    #expect(differences([#"{"id":"x"}"#, #"{"id":"y"}"#]) == 0)
+  }
+
   @Test func whatActedOnTrustIsTold() {
     var runs = grid()
     func page() -> String {

@@ -34,6 +34,29 @@ import Testing
     for link in ["http:", "https:", "src=", "href="] { #expect(!page.contains(link), "\(link)") }
   }
 
+  /// Means stand side by side only over tasks that both have.
+  @Test func meansAreOfCommonTasks() throws {
+    func episodes(_ policy: String, _ task: String, solved: Bool) -> [EpisodeResult] {
+      (0..<4).map {
+        EpisodeResult(task: task, split: "s", policy: policy, episode: $0, seed: UInt64($0), success: solved)
+      }
+    }
+    func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
+      EvaluationResult(
+        toolkit: "0", date: "today", step: 5,
+        conditions: .init(simulator: "fake", options: "{}", seed: 1, pool: "evaluation"), episodes: episodes)
+    }
+    let mine = episodes("mine", "a", solved: false) + episodes("mine", "b", solved: true)
+    let both = result(mine + episodes("expert", "b", solved: true))
+    #expect(both.mean(of: "mine") == 0.5 && both.commonMean(of: "mine") == 1 && both.commonMean(of: "expert") == 1)
+    let report = Report(
+      title: "t", result: both, recipe: "", trainingLoss: [], validationLoss: [], facts: [], videos: [])
+    #expect(report.markdown.contains("| **mean of 1 common tasks** | **100 %** | **100 %** |"))
+    let alone = result(mine)
+    #expect(alone.meanLabel == "mean" && alone.commonMean(of: "mine") == 0.5)
+    #expect(result(mine + episodes("expert", "c", solved: true)).commonMean(of: "mine") == nil)
+  }
+
   /// A report's numbers are those of its episodes.
   @Test func reportsWhatTheEpisodesSay() throws {
     var episodes: [EpisodeResult] = []

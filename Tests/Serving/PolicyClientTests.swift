@@ -46,6 +46,29 @@ private enum WebSocketAnswer {
   }
 }
 
+/// Turns about the first axis by a little less and a little more than half a turn in turn: axes times angles of opposite signs.
+private struct Turning: Policy {
+  struct Options: PluginOptions { init() {} }
+  static let name = "turning"
+  static let help = "For tests."
+  let encoder: any ObservationEncoder
+  let window = Window(observations: 0...0, actions: 0...3)
+
+  init() { encoder = Echo().encoder }
+  init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
+    self.encoder = encoder
+  }
+  func loss(on batch: Batch) -> PolicyLoss { PolicyLoss(batch.actions.sum()) }
+  func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
+    let seen = encoder(observations).pooled.scalars
+    let rows = (0..<observations.count).flatMap { row -> [Float] in
+      let angle = Float.pi + (Int(seen[row]) % 2 == 0 ? -0.1 : 0.1)
+      return (0..<4).flatMap { _ in [1, 0, 0, 0, cos(angle), -sin(angle)] }
+    }
+    return Tensor(rows, shape: [observations.count, 4, 6])
+  }
+}
+
 /// The client against a server over a socket of this machine.
 @Suite(.serialized) struct PolicyClientTests {
   private func client(_ served: Served, execute: Int? = nil, ensemble: Float? = nil) throws -> PolicyClient {
@@ -80,6 +103,38 @@ private enum WebSocketAnswer {
     for (a, b) in try zip(acts(client(served, execute: 1, ensemble: 0.1), 1, seed: 7), acts(here, 1, seed: 7)) {
       #expect(zip(a, b).allSatisfy { abs($0 - $1) < 1e-6 })
     }
+  }
+
+  /// The mean of 3.04 and -3.04 radians is half a turn, not none.
+  @Test func averagesRotationsAsAnAgentDoes() throws {
+    func agent(_ ensemble: Float?) -> Agent {
+      Agent(
+        policy: Turning(),
+        normalizer: Normalizer(keys: [
+          "x": .init(scale: [1], offset: [0]),
+          "actions": .init(scale: Array(repeating: 1, count: 6), offset: Array(repeating: 0, count: 6)),
+        ]), schema: Echo.schema,
+        actions: ActionLayout(learned: [0, 1, 2], template: [0, 0, 0], rotations: [0]), execute: 1, ensemble: ensemble)
+    }
+    var options = ServingOptions()
+    options.port = 0
+    let server = try PolicyServer(
+      agent: agent(nil), name: "turning", actions: .unknown(width: 3),
+      vectors: ["x": .init(unit: "m", frame: "robot base")], software: "test", options: options)
+    defer { server.stop() }
+    let there = try PolicyClient("ws://127.0.0.1:\(server.start())", execute: 1, ensemble: 0.1, seconds: 20)
+    #expect(there.metadata.rotations == [0])
+    #expect(there.metadata.vectorSchemas == ["x": .init(unit: "m", frame: "robot base")])
+    let here = agent(0.1)
+    here.begin(seed: 1)
+    there.begin(seed: 1)
+    for step in 0..<8 {
+      let observation = Observation(vectors: ["x": [Float(step)]], instruction: "go")
+      let (mine, other) = try (here.action(for: observation), there.action(for: observation))
+      #expect(abs(abs(other[0]) - .pi) < 0.11, "\(other)")
+      #expect(abs(cos(mine[0]) - cos(other[0])) < 1e-4 && abs(sin(mine[0]) - sin(other[0])) < 1e-4, "\(mine) \(other)")
+    }
+    there.close()
   }
 
   @Test func metadataIsReadOrRefusedByName() throws {

@@ -62,6 +62,33 @@ import Training
     #expect(try TrainingData(recipe(), episodes).heldOut.count == 2)
   }
 
+  /// A share never holds out all of a task.
+  @Test func somethingIsLeftToLearnFrom() throws {
+    for share in ["0.75", "0.8"] {
+      let data = try TrainingData(recipe(validation: share), try episodes(2))
+      #expect(data.training.count == 1 && data.heldOut.count == 1, "\(share)")
+    }
+  }
+
+  /// Told, not silent: demonstrations that give no window, and numbers that 32-bit floats round away.
+  @Test func whatIsNotLearnedIsTold() throws {
+    var episodes = MemoryEpisodes(schema: ObservationSchema(images: [:], vectors: ["x": 2]), actionWidth: 2)
+    for (number, length) in [3, 9, 12].enumerated() {
+      // 4.5e6 plus centimeters: floats keep half meters there.
+      let seen = (0..<length).map { Observation(vectors: ["x": [Float(number), 4_500_000 + 0.5 * Float($0 % 2)]]) }
+      try episodes.append(task: "T", seen, actions: Array(repeating: [0, 1], count: length))
+    }
+    let window = Window(observations: 0...0, actions: 0...9)
+    let padded = try TrainingData(recipe(validation: "0"), episodes)
+    #expect(padded.shortNote(window) == nil)
+    #expect(try padded.precisionNote()?.contains("'x': value 1 is around 4.5e+06") == true)
+    let text = try recipe(validation: "0").text.replacingOccurrences(
+      of: "validation: 0}", with: "validation: 0, padding: {end: false}}")
+    let whole = try TrainingData(Recipe(text: text, path: "plain.yaml"), episodes)
+    #expect(whole.shortNote(window)?.hasPrefix("2 of 3 demonstrations are too short") == true)
+    #expect(try TrainingData(recipe(), self.episodes()).precisionNote() == nil)
+  }
+
   /// Keys of version 0.1 within what tells stages and world models apart: another order of keys is no other recipe.
   @Test func oldStagesAreKnown() throws {
     let old = #"{"points":512,"steady_weight":1e-05,"tokens":32}"#

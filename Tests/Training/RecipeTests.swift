@@ -48,6 +48,23 @@ let rightRecipe = """
     #expect(recipe.actions.from == ["action_dict/rel_pos"])
   }
 
+  /// Two that share a column would be read past the end; what is one number is no image, whatever it is called.
+  @Test func overlappingRotationsAreRefusedAndNumbersAreNoDepths() throws {
+    for (rotations, holds) in [("[3, 6]", true), ("[6, 3]", true), ("[3, 4, 5]", false), ("[0, 2]", false)] {
+      let changed = { try recipe(rightRecipe, changes: ["actions={rotations: \(rotations)}"]) }
+      if holds {
+        #expect(try changed().actions.rotations.count == 2)
+      } else {
+        #expect { try changed() } throws: { "\($0)".contains("overlap") }
+      }
+    }
+    let depths = try recipe(
+      rightRecipe,
+      changes: ["observations.vectors=[peg_depth, left_depth]", "observations.normalization=gaussian"])
+    #expect(depths.observations.normalization(of: "peg_depth", width: 1) == .gaussian)
+    #expect(depths.observations.normalization(of: "left_depth", width: 64) == .none)
+  }
+
   @Test func readsRulesOfNormalizationAndActions() throws {
     let recipe = try recipe(
       rightRecipe,
@@ -55,8 +72,8 @@ let rightRecipe = """
         "observations.vectors=[a, b]", "observations.normalization={others: limits, b: none}", "data.padding={end: 7}",
         "actions={rotations: [3], ensemble: 0.01, execute: 8}", "training.encoder_weight_decay=1e-6",
       ])
-    #expect(recipe.observations.normalization(of: "a") == .limits)
-    #expect(recipe.observations.normalization(of: "b") == .none)
+    #expect(recipe.observations.normalization(of: "a", width: 3) == .limits)
+    #expect(recipe.observations.normalization(of: "b", width: 3) == .none)
     #expect(recipe.data.padding.endRows == 7 && recipe.data.padding.start)
     #expect(recipe.actions.rotations == [3] && recipe.actions.ensemble == 0.01)
     #expect(recipe.training.encoderWeightDecay == 1e-6 && recipe.training.weightDecay == 0.01)

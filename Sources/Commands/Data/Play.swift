@@ -11,13 +11,13 @@ struct Play: ParsableCommand {
   @Argument(help: "An HDF5 file.") var file: String
   @Argument(help: "The demo, for example demo_0.") var demo: String
   @Option(help: "Where to write; FILE-DEMO.png when left out.") var output: String?
-  @Option(help: "Steps a second.") var speed = 20
+  @Option(help: "Steps a second; as recorded when left out, 20 where the file does not say.") var speed: Int?
   @Option(help: "Take every Nth step only.") var every = 1
   @OptionGroup var frames: FrameOptions
   @Flag(help: "Replace the file that is there.") var replace = false
 
   func validate() throws {
-    guard (1...1000).contains(speed) else { throw ValidationError("--speed must be from 1 to 1000") }
+    guard speed.map((1...1000).contains) ?? true else { throw ValidationError("--speed must be from 1 to 1000") }
     guard every >= 1 else { throw ValidationError("--every must be 1 or more") }
   }
 
@@ -30,9 +30,12 @@ struct Play: ParsableCommand {
       throw CommandFailure("\(file): no '\(demo)'; there is: \(known)")
     }
     let playback = try Playback(source, demo: demo)
+    let width = try source.file(of: demo).shape(source.array("actions", of: demo)).last ?? 0
+    let recorded = try source.actionSchema(of: "actions", width: width).controlHertz
+    let rate = speed ?? recorded.map { min(1000, max(1, Int($0.rounded()))) } ?? 20
     tell(notes: playback.notes)
     let steps = Array(stride(from: 0, to: playback.length, by: every))
-    var animation = AnimatedPNG(count: steps.count, framesPerSecond: max(1, speed / every), level: 1)
+    var animation = AnimatedPNG(count: steps.count, framesPerSecond: rate, every: every, level: 1)
     let interruption = Interruption()
     let bar = ProgressBar("play", total: steps.count, unit: "steps")
     try AtomicFile.write(to: path) { output in

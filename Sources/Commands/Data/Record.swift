@@ -69,17 +69,23 @@ struct Record: Verb {
     return (arguments, simulator.spec.recorded, simulator as? any RealTimeEnvironment)
   }
 
+  private func limit(_ own: Choice?, _ catalog: Catalog) -> [String] {
+    workers.deadline.changes(to: environment.kind(own), catalog)
+  }
+
   private func plan(_ catalog: Catalog) throws -> CollectionPlan {
     guard let recipe else {
       return try CollectionPlan(
-        environment.task, to: output!, episodes: episodes!, changes: environment.changes(to: nil, catalog) + changes,
+        environment.task, to: output!, episodes: episodes!,
+        changes: environment.changes(to: nil, catalog) + limit(nil, catalog) + changes,
         workers: workers, catalog: catalog)
     }
     let simulator = try SettingsFile.read(recipe).setting["evaluation"]?["simulator"]
     let own = try simulator.map { try Choice($0, path: "evaluation.simulator") }
     let task = environment.task.map { ["data.tasks=[\($0.setting.json)]"] } ?? []
     return try CollectionPlan(
-      choice.recipe(recipe, changes: environment.changes(to: own, catalog) + task + changes, place: place),
+      choice.recipe(
+        recipe, changes: environment.changes(to: own, catalog) + limit(own, catalog) + task + changes, place: place),
       episodes: episodes,
       workers: workers, place: place, catalog: catalog)
   }

@@ -34,7 +34,7 @@ struct RecordedFile {
     let isAlike =
       meansTheSame && went == afterSuccess && (try? file.hdf5.text(of: "data", "env_args")) == arguments
     if !isAlike, replace { return false }
-    tell("\(file.demos.count) demonstrations in \(path)")
+    tell("\(path): has its \(file.demos.count) demonstrations already; to record them again, remove it")
     if !isAlike {
       tell(
         went == afterSuccess

@@ -7,6 +7,9 @@ struct ComparisonReport {
   let comparison: Comparison
   let runs: [Comparison.Run]
 
+  /// A run, what its recipe does not say of what was learned, and what tells its column from others.
+  private typealias Evaluated = (folder: RunFolder, recipe: Recipe, learned: [String: String], identity: String)
+
   /// - Parameters:
   ///   - tasks: only these; all when nil.
   ///   - missing: what a half-finished grid lacks.
@@ -15,16 +18,19 @@ struct ComparisonReport {
     _ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [],
     catalog: Catalog
   ) throws {
-    var recipes: [(folder: RunFolder, recipe: Recipe, identity: String)] = []
+    var recipes: [Evaluated] = []
     for folder in folders {
       let recipe = try folder.toldRecipe()
       if let split, recipe.data.split != split { continue }
-      recipes.append((folder, recipe, try recipe.identity))
+      // The same recipe on other demonstrations, or not yet trained to its end, is another column.
+      let learned = try folder.learned(recipe)
+      recipes.append(
+        (folder, recipe, learned, try recipe.identity + learned.map { "\n\($0): \($1)" }.sorted().joined()))
     }
     guard !recipes.isEmpty else { throw CommandFailure("none of the runs is of the split '\(split ?? "")'") }
     // Runs that differ by more than their seed are different columns, whatever their parts are called.
     var seen: [String: String] = [:]
-    for (folder, recipe, identity) in recipes {
+    for (folder, recipe, _, identity) in recipes {
       let key = "\(identity)\n\(recipe.seed)"
       if let other = seen[key] {
         throw CommandFailure("\(folder.path): the same recipe and seed as \(other): its episodes would count twice")
@@ -32,7 +38,7 @@ struct ComparisonReport {
       seen[key] = folder.path
     }
     let labels = ComparisonReport.labels(recipes)
-    runs = try recipes.map { folder, recipe, identity in
+    runs = try recipes.map { folder, recipe, _, identity in
       var result = try folder.result(recipe)
       if let tasks { result.episodes.removeAll { !tasks.contains($0.task) } }
       return Comparison.Run(
@@ -44,7 +50,7 @@ struct ComparisonReport {
         prediction: WorldEvaluation.prediction(recipe.encoder.options["world"]))
     }
     var groups: [String: String] = [:]
-    for (_, recipe, _) in recipes {
+    for (_, recipe, _, _) in recipes {
       for task in (try? catalog.tasks(of: recipe.evaluation.simulator)) ?? [] { groups[task.name] = task.group }
     }
     comparison = Comparison(
@@ -55,14 +61,16 @@ struct ComparisonReport {
 
   /// What the encoder of each recipe is called: by its kind, and where others are called so too, by the settings in which they
   /// differ, or else by the recipe's name or the run's folder.
-  private static func labels(_ recipes: [(folder: RunFolder, recipe: Recipe, identity: String)]) -> [String: String] {
+  private static func labels(_ recipes: [Evaluated]) -> [String: String] {
     var labels: [String: String] = [:]
     var taken = Set<[String]>()
     func place(_ recipe: Recipe) -> [String] { [recipe.data.split, recipe.encoderLabel, recipe.policy.kind] }
-    for (folder, recipe, identity) in recipes where labels[identity] == nil {
+    func leaves(_ run: Evaluated) -> [String: String] { run.recipe.leaves.merging(run.learned) { $1 } }
+    for run in recipes where labels[run.identity] == nil {
+      let (folder, recipe, _, identity) = run
       let kind = recipe.encoderLabel
-      let alike = recipes.filter { place($0.recipe) == place(recipe) }.map(\.recipe.leaves)
-      let own = recipe.leaves
+      let alike = recipes.filter { place($0.recipe) == place(recipe) }.map(leaves)
+      let own = leaves(run)
       let differing = Set(alike.flatMap(\.keys)).filter { key in alike.contains { $0[key] != own[key] } }.sorted()
       let settings = differing.map { "\($0.split(separator: ".").last!): \(own[$0] ?? "default")" }
       let tries =
@@ -94,6 +102,28 @@ struct ComparisonReport {
       try AtomicFile.write(data, to: "\(folder)/report.\(ending)")
       return "\(folder)/report.\(ending)"
     }
+  }
+}
+
+extension RunFolder {
+  /// What the recipe does not say of what was learned: the demonstrations' digest, and the steps trained where those are not all.
+  fileprivate func learned(_ recipe: Recipe) throws -> [String: String] {
+    guard let step = checkpointSteps.last else { return [:] }
+    var found: [String: String] = [:]
+    let datasets = try Checkpoint.datasets(in: checkpoint(step: step))
+    if !datasets.isEmpty {
+      var hash = StableHash()
+      for dataset in datasets {
+        let parts = [dataset.task, dataset.sha256, dataset.key] + (dataset.linked ?? [])
+        hash.add((parts.joined(separator: "\n") + "\n").utf8)
+      }
+      found["demonstrations"] = String(hash.value, radix: 16)
+    }
+    if step < recipe.training.steps {
+      tell(note: "\(path): trained for \(step) of \(recipe.training.steps) steps; a column of its own")
+      found["trained steps"] = "\(step)"
+    }
+    return found
   }
 }
 

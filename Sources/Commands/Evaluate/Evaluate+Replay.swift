@@ -4,10 +4,16 @@ import ImitationKit
 import Reports
 
 extension Evaluate {
+  /// The recipe that is judged by: the run's, with the environment and the changes that are asked for.
+  func changed(_ trained: Recipe, _ catalog: Catalog) throws -> Recipe {
+    let limit = workers.deadline.changes(to: environment.kind(trained.evaluation.simulator), catalog)
+    return try environment.changed(trained, catalog, others: limit + trialProtocol.changes)
+  }
+
   /// Tries one episode of `evaluation.json` again and tells whether it went the same way.
   /// - Throws: `ExitCode` 2 when it did not.
   func repeated(_ text: String, _ folder: RunFolder, _ catalog: Catalog) throws {
-    let recipe = try environment.changed(folder.toldRecipe(), catalog)
+    let recipe = try changed(folder.toldRecipe(), catalog)
     let checkpoint = try folder.lastCheckpoint()
     let old = try folder.result(recipe)
     _ = try checkpoint.blueprint.check(acting: recipe.environmentSpec(catalog), trusting: trustActions)

@@ -41,7 +41,7 @@ struct Evaluate: Verb {
     let lock = try folder.locked(shard: parts.shard?.description)
     defer { lock.release() }
     let trained = try served.address != nil ? written ?? folder.toldRecipe() : folder.toldRecipe()
-    let recipe = try environment.changed(trained, session.catalog, others: trialProtocol.changes)
+    let recipe = try changed(trained, session.catalog)
     let policy = try served.policy(recipe, seconds: workers.deadline.seconds)
     let acting = try policy.map { .served($0) } ?? ActingPolicy.own(folder.lastCheckpoint())
     try recipe.check(session.catalog)
@@ -57,8 +57,8 @@ struct Evaluate: Verb {
     let result = try device.run(recipe.training.precision ?? .tf32) {
       try trials.run(asked, trusting: trustActions)
     }
-    if let crashes = result.crashes { tell(crashes) }
     if policy != nil { tell("results of the server's policy are kept in \(acting.folder(folder).path)") }
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
+    try result.tellCrashes()
   }
 }

@@ -10,6 +10,13 @@ extension EvaluationResult {
     }
   }
 
+  /// - Throws: `CommandFailure` when every episode crashed: 0 of 50 would read as a bad policy.
+  func tellCrashes() throws {
+    if let crashes { tell(crashes) }
+    guard !episodes.isEmpty, episodes.allSatisfy({ $0.error != nil }) else { return }
+    throw CommandFailure("every episode crashed: nothing was measured")
+  }
+
   /// The table as `imitate evaluate` prints it.
   var consoleTable: String {
     var lines = rows.map { row in
@@ -22,7 +29,8 @@ extension EvaluationResult {
     }
     for policy in policies {
       lines.append([
-        "mean", rows.first { $0.policy == policy }!.split, policy, "", SuccessRate.percent(mean(of: policy)!), "", "",
+        meanLabel, rows.first { $0.policy == policy }!.split, policy, "",
+        commonMean(of: policy).map(SuccessRate.percent) ?? "-", "", "",
         "",
       ])
     }

@@ -26,14 +26,23 @@ struct EvaluationTrials {
     try catalog.refuseRobot(recipe.evaluation.simulator)
     let mine = shard?.part(of: trials) ?? trials
     let conditions = recipe.conditions
+    let spec = try recipe.environmentSpec(catalog)
+    let horizons = Dictionary(spec.tasks.map { ($0.name, $0.horizon) }) { first, _ in first }
     func tried() -> TriedEpisodes {
-      TriedEpisodes(folder: place.path, evaluation: place.evaluation, step: acting.step, conditions: conditions)
+      TriedEpisodes(
+        folder: place.path, evaluation: place.evaluation, step: acting.step, conditions: conditions, horizons: horizons)
     }
     let open = mine.filter(tried().isOpen)
-    let spec = try recipe.environmentSpec(catalog)
+    if let note = versionsNote(spec, conditions, keeping: mine.count - open.count) { tell(note: note) }
+    if acting.step > 0, acting.step < recipe.training.steps {
+      tell(note: "the policy is one of \(acting.step) of \(recipe.training.steps) training steps")
+    }
     // What has been evaluated is reported, whoever was trusted then.
     let unknown = try acting.check(
       acting: spec, trusting: trusting || !open.contains { $0.policy == learned })
+    if unknown == nil, !open.isEmpty, let silence = acting.silence(beside: spec) {
+      tell(note: "cannot be compared, since the policy or \(spec.name) does not say it: \(silence)")
+    }
     try play(open, of: mine.count, spec, conditions)
     func result(_ episodes: [EpisodeResult]) -> EvaluationResult {
       EvaluationResult(
@@ -49,6 +58,18 @@ struct EvaluationTrials {
     return result(mine.compactMap { known[$0] })
   }
 
+  /// What to know where episodes of before are kept that another version of the simulator gave; nil when there are none.
+  private func versionsNote(_ spec: EnvironmentSpec, _ conditions: EvaluationConditions, keeping count: Int) -> String?
+  {
+    guard count > 0, let old = try? EvaluationResult.read(place.evaluation), old.step == acting.step,
+      old.isUnder(conditions), let versions = old.versions
+    else { return nil }
+    let changed = versions.keys.sorted().filter { spec.versions[$0] != nil && spec.versions[$0] != versions[$0] }
+    guard !changed.isEmpty else { return nil }
+    return "\(count) episodes of before are kept, though there was "
+      + changed.map { "\($0) \(versions[$0]!), not \(spec.versions[$0]!)" }.joined(separator: ", ") + ", then"
+  }
+
   /// - Parameter all: how many episodes the progress counts.
   private func play(
     _ open: [Trial], of all: Int, _ spec: EnvironmentSpec, _ conditions: EvaluationConditions
@@ -60,7 +81,7 @@ struct EvaluationTrials {
     let bar = ProgressBar("evaluate", total: all, unit: "episodes", first: all - open.count)
     let progress = Mutex((done: all - open.count, learned: 0, solved: 0, lost: nil as String?))
     try play(
-      open, spec, videos: place.path + "/videos",
+      open, spec, videos: videos(conditions),
       shouldStop: { interruption.isAsked || progress.withLock { $0.lost != nil } },
       lost: { error in progress.withLock { $0.lost = $0.lost ?? CommandFailure.line(error) } }
     ) {
@@ -78,6 +99,15 @@ struct EvaluationTrials {
     bar.finish()
     if let lost = progress.withLock({ $0.lost }) { throw CommandFailure(lost) }
     try interruption.check()
+  }
+
+  /// Where videos are kept: of other conditions than the run's own apart, so that each shows the scene that its name says.
+  private func videos(_ conditions: EvaluationConditions) -> String {
+    let own = try? folder.trainedRecipe().recipe.conditions
+    guard let own, own != conditions else { return place.path + "/videos" }
+    var hash = StableHash()
+    hash.add("\(conditions.simulator)\n\(conditions.options)\n\(conditions.seed)\n\(conditions.pool)".utf8)
+    return place.path + "/videos-\(String(hash.value, radix: 16))"
   }
 
   /// Tries an episode once more, made into a video in the run's `replays`; `evaluation.json` stays as it is.

@@ -81,6 +81,9 @@ struct ServedPolicy: Sendable {
   /// - Throws: `ActingError`.
   func check(acting spec: EnvironmentSpec, trusting: Bool) throws -> String? {
     try metadata.schema.check(in: spec, of: .server(address))
+    if let difference = metadata.vectorSchemas.difference(from: spec) {
+      throw ActingError.differs(difference, of: .server(address), environment: spec.name)
+    }
     return try metadata.actions.check(acting: spec, of: .server(address), trusting: trusting)
   }
 }
@@ -114,6 +117,24 @@ enum ActingPolicy {
     case .own(let checkpoint): try checkpoint.blueprint.check(acting: spec, trusting: trusting)
     case .served(let policy): try policy.check(acting: spec, trusting: trusting)
     }
+  }
+
+  /// What cannot be compared, because the policy or the environment does not say it; nil when both say all.
+  func silence(beside spec: EnvironmentSpec) -> String? {
+    let (actions, vectors, schema) =
+      switch self {
+      case .own(let checkpoint):
+        (
+          checkpoint.blueprint.wholeAction, checkpoint.blueprint.vectorSchemas ?? [:],
+          checkpoint.blueprint.encoder.schema
+        )
+      case .served(let policy): (policy.metadata.actions, policy.metadata.vectorSchemas, policy.metadata.schema)
+      }
+    let parts = [
+      actions.unknown(), spec.actions.unknown(comparedTo: actions),
+      vectors.unknown(beside: spec, keys: schema.vectorKeys),
+    ].compactMap(\.self)
+    return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
 
   /// Who predicts for the slots.

@@ -23,6 +23,12 @@ struct EnvironmentChoice: ParsableArguments {
     if task?.isEmpty == true { throw ValidationError("--environment names no task behind ':'") }
   }
 
+  /// The simulator's kind: the one that is named, or else a recipe's.
+  func kind(_ simulator: Choice?) -> String? {
+    guard let name else { return simulator?.kind }
+    return name.contains("/") || name.hasSuffix(".py") ? "process" : name
+  }
+
   /// The changes to a recipe, of which this is the simulator now; its options stay when it has the same kind.
   func changes(to simulator: Choice?, _ catalog: Catalog) -> [String] {
     let place = "evaluation.simulator"

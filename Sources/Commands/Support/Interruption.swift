@@ -1,4 +1,5 @@
 import Dispatch
+import Files
 import Foundation
 import Synchronization
 
@@ -15,7 +16,11 @@ final class Interruption: Sendable {
       source.setEventHandler { [self] in
         withExtendedLifetime(source) {
           // The second time means it.
-          if asked.exchange(true, ordering: .relaxed) { _exit(130) }
+          if asked.exchange(true, ordering: .relaxed) {
+            // A simulator that hangs would not notice that nobody asks it any more.
+            ChildProcess.killEverything()
+            _exit(130)
+          }
           tell("\nstopping; once more to stop at once")
         }
       }

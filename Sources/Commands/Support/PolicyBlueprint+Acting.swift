@@ -86,12 +86,28 @@ extension PolicyBlueprint {
   }
 
   private func difference(from spec: EnvironmentSpec) -> SchemaDifference? {
-    if let difference = wholeAction.difference(from: spec.actions) { return difference }
-    for (key, schema) in (vectorSchemas ?? [:]).sorted(by: { $0.key < $1.key }) {
+    wholeAction.difference(from: spec.actions) ?? (vectorSchemas ?? [:]).difference(from: spec)
+  }
+}
+
+extension [String: VectorSchema] {
+  /// What the numbers of vectors mean otherwise in an environment; nil when nothing does.
+  func difference(from spec: EnvironmentSpec) -> SchemaDifference? {
+    for (key, schema) in sorted(by: { $0.key < $1.key }) {
       guard let other = spec.recorded.observations[key] else { continue }
       if let difference = schema.difference(from: other, key: key) { return difference }
     }
     return nil
+  }
+
+  /// What either side says of vectors that the other does not, or neither: "the unit of 'dot_pos'"; nil when all is known to both.
+  ///
+  /// - Parameter keys: of the vectors that count.
+  func unknown(beside spec: EnvironmentSpec, keys: [String]) -> String? {
+    let silent = keys.filter { !CameraKeys.isGeometry($0, width: spec.schema.vectors[$0] ?? 0) }.filter {
+      (self[$0]?.unit == nil) || (spec.recorded.observations[$0]?.unit == nil)
+    }
+    return silent.isEmpty ? nil : "the unit of " + silent.map { "'\($0)'" }.joined(separator: ", ")
   }
 }
 

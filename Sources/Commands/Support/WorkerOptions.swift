@@ -1,4 +1,5 @@
 import ArgumentParser
+import ImitationKit
 import Tensors
 
 /// How long a worker process may be silent, for the verbs that have some.
@@ -8,13 +9,21 @@ struct WorkerDeadline: ParsableArguments {
   @Option(
     name: .customLong("deadline"),
     help: ArgumentHelp(
-      "Seconds without a sign of life after which a worker process is ended.",
+      "Seconds without a sign of life after which a worker process is ended; 300, or the simulator's own, when left out.",
       discussion:
         "A worker gives one after each step; its episode is tried again, as when it crashes, and fails the third time.",
       valueName: "seconds"))
-  var seconds = WorkerDeadline.standard
+  private var asked: Int?
 
-  func validate() throws { try requirePositive(("deadline", seconds)) }
+  var seconds: Int { asked ?? WorkerDeadline.standard }
+
+  /// What says the same to a simulator that runs in a process of its own: the change to a recipe, none where nothing is asked.
+  func changes(to kind: String?, _ catalog: Catalog) -> [String] {
+    guard let asked, let kind, catalog.processEnvironment(kind) != nil else { return [] }
+    return ["evaluation.simulator.deadline=\(asked)"]
+  }
+
+  func validate() throws { try requirePositive(("deadline", asked)) }
 }
 
 /// How many worker processes a verb has, and how long one may be silent.

@@ -37,6 +37,10 @@ struct Ablate: Verb {
 
   func validate() throws {
     try requirePositive(("jobs", atOnce), ("cores", cores))
+    // An empty variable of a shell would make a grid of nothing.
+    for (name, list) in [("encoder", encoder), ("policy", policy), ("split", split), ("seed", seed)] {
+      if let list, Ablation.list(list).isEmpty { throw ValidationError("--\(name) names nothing") }
+    }
   }
 
   func run(in session: Session) throws {

@@ -76,7 +76,8 @@ struct Ablation {
               })
             let recipe = try Recipe(
               path: path,
-              changes: changes + ["data.split=\(split)"] + parts.flatMap(\.changes) + ["seed=\(seed)", "name=\(name)"])
+              // What is to be the same in every cell goes over what parts bring along.
+              changes: parts.flatMap(\.changes) + changes + ["data.split=\(split)", "seed=\(seed)", "name=\(name)"])
             // What is the same under another name is not run twice.
             guard identities.insert("\(try recipe.identity)\n\(seed)").inserted else { continue }
             guard !cells.contains(where: { $0.name == name }) else {
@@ -100,7 +101,8 @@ struct Ablation {
       let setting = try SettingsFile.read(value).setting
       guard setting[part] != nil else { throw CommandFailure("\(value): has no '\(part)' to take") }
       let name = ((value as NSString).lastPathComponent as NSString).deletingPathExtension
-      return (name, keys.compactMap { key in setting[key].map { "\(key)=\($0.json)" } })
+      // What its file leaves out is as by default there, not as in the base recipe.
+      return (name, keys.map { key in "\(key)=\(setting[key]?.json ?? "{}")" })
     }
     if value.hasPrefix("{") {
       let setting: Setting

@@ -123,9 +123,12 @@ struct PolicyRun {
   func objective(_ data: TrainingData, acceptChanges: Bool, caching: Bool) throws -> PolicyObjective {
     let blueprint = try blueprint(data, acceptChanges: acceptChanges)
     if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
-    if checkpoint == nil, let note = try data.constantActionsNote() { tell(note: note) }
+    if checkpoint == nil {
+      for note in try [data.constantActionsNote(), data.precisionNote()] { if let note { tell(note: note) } }
+    }
     let objective = try PolicyObjective(
       recipe, data, blueprint: blueprint, from: checkpoint, rank: ranks.place, catalog: catalog)
+    if let note = data.shortNote(objective.policy.view) { tell(note: note) }
     let frozenSteps = objective.policy.encoder.frozenSteps
     if frozenSteps != .max, frozenSteps >= recipe.training.steps {
       tell(note: "what is frozen for \(frozenSteps) steps does not learn: training.steps is \(recipe.training.steps)")

@@ -1,6 +1,6 @@
 """An environment for ImitationKit in one file, with numpy alone: a dot that is pushed onto a square.
 
-Copy it, replace the class by your simulator, and run:  imitate evaluate RUN --environment process --python PATH
+Copy it, replace the class by your simulator, and run:  imitate evaluate RUN --environment ./FILE.py --python PATH
 The bytes are described in docs/environments.md. Robots begin with robot_template.py.
 """
 import json, os, struct, sys
@@ -36,7 +36,7 @@ class PushTheDot:
         return {"reward": max(0, 1 - distance), "success": distance < 0.05, "terminated": False, "truncated": False}
 
     def expert(self, seed, noise):
-        return np.clip((self.goal - self.dot) / 0.05, -1, 1) + 0.1 * noise * self.random.standard_normal(2)
+        return np.clip((self.goal - self.dot) / 0.05 + 0.1 * noise * self.random.standard_normal(2), -1, 1)
 
     def observation(self):
         image = np.full((64, 64, 3), 255, np.uint8)  # RGB, row 0 at the top

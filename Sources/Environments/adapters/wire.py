@@ -125,7 +125,10 @@ def write_message(stream, header, arrays=None, encoding="raw", quality=95):
     for name, array in (arrays or {}).items():
         array = np.asarray(array)
         kind = encoding if array.ndim == 3 and array.dtype == np.uint8 else "raw"
-        data = _encoded(array, kind, quality)
+        try:
+            data = _encoded(array, kind, quality)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
         entries.append({"name": name, "dtype": array.dtype.name, "shape": list(array.shape), "encoding": kind,
                         "bytes": len(data)})
         parts.append(data)
@@ -210,7 +213,7 @@ class _Server:
             options = dict(header.get("options") or {})
             # How images travel is no business of the adapter's.
             self.encoding = {key: options.pop(key) for key in ("encoding", "quality") if key in options}
-            return ({"protocol": PROTOCOL, **self.adapter.hello(options)},)
+            return (plain({"protocol": PROTOCOL, **self.adapter.hello(options)}),)
         if call == "reset":
             return self.observed(BEGUN, *self.adapter.reset(header["task"], header["seed"], header.get("pool", "training")))
         if call == "step":

@@ -118,10 +118,10 @@ package struct PolicyExamples {
   /// Around what was recorded, so that the network sees what it knows; depths and cameras as there may be.
   private func values(_ key: String, _ width: Int, _ random: inout Random) -> [Float] {
     // Where a sensor had no answer there is a 0.
-    if CameraKeys.isDepth(key) {
+    if CameraKeys.isDepth(key, width: width) {
       return (0..<width).map { _ in random.below(10) == 0 ? 0 : Float(random.uniform(0.3...2)) }
     }
-    if CameraKeys.isGeometry(key), let size = schema.images[CameraKeys.image(ofGeometry: key)] {
+    if CameraKeys.isGeometry(key, width: width), let size = schema.images[CameraKeys.image(ofGeometry: key)] {
       return CameraCalibration.example(size, random: &random)
     }
     let affine = normalizer.keys[key]
