@@ -185,12 +185,21 @@ extension DemonstrationFile {
   }
 }
 
+extension ActionSchema {
+  /// Whether actions begin with an arm's position, its rotation and a gripper, as far as is known: joints in radians do not.
+  package var isOfArm: Bool {
+    guard count >= 7, control?.localizedCaseInsensitiveContains("joint") != true else { return false }
+    return dimensions[0..<3].allSatisfy { $0.unit?.hasSuffix("rad") != true }
+      && dimensions[3..<6].allSatisfy { $0.unit?.hasSuffix("rad") != false }
+  }
+}
+
 extension DemonstrationSchema {
   /// With what follows of `actions` and `actions_abs` for the parts that are written beside them.
   package var withParts: DemonstrationSchema {
     var whole = self
     for (array, form) in [("actions", "rel"), ("actions_abs", "abs")] {
-      guard let schema = actions[array], schema.count >= 7 else { continue }
+      guard let schema = actions[array], schema.isOfArm else { continue }
       func part(_ range: Range<Int>) -> ActionSchema {
         ActionSchema(
           dimensions: Array(schema.dimensions[range]), controlHertz: schema.controlHertz, control: schema.control)

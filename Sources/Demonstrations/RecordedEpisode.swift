@@ -59,7 +59,7 @@ package struct RecordedEpisode: Sendable {
       generation.append(info)
       targets.append(environment.target(of: action))
     }
-    isOfArm = environment.spec.actions.control?.hasPrefix("operational space") ?? false
+    isOfArm = environment.spec.actions.isOfArm
     let step = try environment.step(action)
     // What a robot gets is decided when it is sent.
     let sent = (environment as? any RealTimeEnvironment)?.sent

@@ -107,6 +107,8 @@ package struct ProtocolResult: Codable, Sendable, Equatable {
   package var task: String
   package var conditions: EvaluationConditions
   package var versions: [String: String]
+  /// What nobody knows of the policy's actions, when it acted all the same because that was asked for; nil when all is known.
+  package var trustedActions: String?
   /// Of each group, and of all.
   package var groups: [Row]
   package var all: Row
@@ -117,10 +119,10 @@ package struct ProtocolResult: Codable, Sendable, Equatable {
   /// - Parameter attempts: in any order, each item once.
   package init(
     _ definition: TrialProtocol, _ attempts: [ProtocolAttempt], toolkit: String, step: Int, task: String,
-    conditions: EvaluationConditions, versions: [String: String]
+    conditions: EvaluationConditions, versions: [String: String], trustedActions: String? = nil
   ) {
     (self.toolkit, `protocol`, self.step, self.task) = (toolkit, definition.name, step, task)
-    (self.conditions, self.versions) = (conditions, versions)
+    (self.conditions, self.versions, self.trustedActions) = (conditions, versions, trustedActions)
     let items = definition.items
     let found = Dictionary(attempts.map { (Place($0), $0) }) { $1 }
     self.attempts = items.compactMap { found[Place($0)] }

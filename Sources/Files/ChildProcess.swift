@@ -83,9 +83,20 @@ package final class ChildProcess {
     ChildProcess.marks.withLock { $0.append(mark) }
   }
 
-  /// Ends all that this process has started and what that has started, for one that leaves at once.
-  package static func killEverything() {
-    for mark in marks.withLock({ $0 }) { killAll(marked: mark) }
+  /// Ends all that this process has started and what that has started, for one that leaves at once: after a second to end well,
+  /// since a robot then has to hold.
+  package static func endEverything() {
+    let marks = marks.withLock { $0 }
+    for process in marks.flatMap(found(marked:)) { Foundation.kill(process, SIGTERM) }
+    for _ in 0..<10 where !marks.allSatisfy({ found(marked: $0).isEmpty }) { usleep(100_000) }
+    for mark in marks { killAll(marked: mark) }
+  }
+
+  private static func found(marked mark: String) -> [pid_t] {
+    processes.filter { process in
+      process != getpid()
+        && (FileManager.default.contents(atPath: "/proc/\(process)/environ")?.range(of: Data(mark.utf8))) != nil
+    }
   }
 
   /// How it ended; nil while it runs. What it has left behind ends with it.
@@ -158,10 +169,7 @@ package final class ChildProcess {
   private static func killAll(marked mark: String) {
     // One that is being started meanwhile is found the second time.
     for _ in 0..<3 {
-      let found = processes.filter { process in
-        process != getpid()
-          && (FileManager.default.contents(atPath: "/proc/\(process)/environ")?.range(of: Data(mark.utf8))) != nil
-      }
+      let found = found(marked: mark)
       if found.isEmpty { return }
       for process in found { Foundation.kill(process, SIGKILL) }
     }

@@ -27,7 +27,8 @@ extension PolicyObjective {
       recipe: recipe, blueprint: blueprint, normalizer: checkpoint?.normalizer ?? data.normalizer(), catalog: catalog)
     let (policy, history) = (built.policy, built.policy.encoder.history)
     for text in Set(data.reader.episodes.map(\.instruction)).sorted() { try policy.encoder.check(instruction: text) }
-    try data.check(policy.reach, built.normalizer)
+    // A run that goes on cannot choose another normalization.
+    if checkpoint == nil { try data.check(policy.reach, built.normalizer) }
     if let checkpoint { try policy.load(checkpoint.state.weights) }
     let batches = try data.batches(
       window: policy.view, history: history, variants: (policy.encoder as? any FrozenEncoder)?.frozenVariants ?? 1,

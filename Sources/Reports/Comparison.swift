@@ -306,6 +306,11 @@ extension EvaluationResult {
   /// The options that name the program or the environment in it, each as JSON.
   fileprivate var program: [String] {
     let all = options.flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] } ?? [:]
-    return ["command", "id", "suite", "make"].map { key in all[key].map { "\($0)" } ?? "" }
+    return ["command", "id", "suite", "make"].map { key in
+      let json = all[key].flatMap {
+        try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed])
+      }
+      return json.map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
   }
 }

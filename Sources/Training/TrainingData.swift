@@ -183,13 +183,14 @@ package final class TrainingData {
 
   /// What to know of vectors that 32-bit floats hold too coarsely for how little they change; nil for none.
   package func precisionNote() throws -> String? {
-    for key in reader.schema.vectorKeys {
+    for (key, width) in reader.schema.vectors.sorted(by: { $0.key < $1.key }) where width <= 64 {
       let statistics = try reader.statistics(of: key, episodes: training)
       for (column, variance) in statistics.variance.enumerated() {
         let deviation = variance.squareRoot()
         let size = max(abs(statistics.minimum[column]), abs(statistics.maximum[column]))
         let step = Double(Float(size).ulp)
-        guard deviation > 0, deviation < 100 * step else { continue }
+        // Steps of smaller numbers are finer than what any sensor tells.
+        guard size >= 1000, deviation > 0, deviation < 100 * step else { continue }
         return String(
           format:
             "'%@': value %d is around %.6g and changes by %.2g, of which 32-bit floats keep steps of %.2g; record it from another origin",

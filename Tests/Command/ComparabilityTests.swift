@@ -18,6 +18,8 @@
       let grid = ["ablate", "recipe.yaml", "--policy", "bc-transformer,other.yaml", "--run", "grid"]
       let refused = try runner.run(grid + ["--encoder", "small,resnet18", "--set", "encoder.channels=16", "--dry-run"])
       #expect(refused.status == 1 && refused.complaint.contains("channels"), "\(refused.errors)")
+      let varied = try runner.run(grid + ["--set", "policy={kind: diffusion-unet}", "--dry-run"])
+      #expect(varied.status == 1 && varied.complaint.contains("the grid varies 'policy'"), "\(varied.errors)")
       for cell in ["0", "1"] {
         let run = try runner.run(
           grid + ["--set", "training.steps=2", "--set", "evaluation.pool=training", "--cell", cell])

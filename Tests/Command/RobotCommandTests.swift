@@ -120,7 +120,7 @@ import Testing
     let result = try JSONDecoder().decode(
       ProtocolResult.self, from: #require(runner.bytes("other/protocols/small.json")))
     #expect(
-      result.attempts.map(\.repeated) == [0, 1, 0, 0] && result.attempts.map(\.success) == [true, false, true, false])
+      result.attempts.map(\.repeated) == [0, 1, 1, 0] && result.attempts.map(\.success) == [true, false, true, false])
     #expect(result.pace.steps == 20 && result.pace.clippedByRobot == 4 && result.pace.rate != nil)
     #expect(result.attempts[1].seed != result.attempts[0].seed)
     // Another file is another protocol: nothing of before counts.

@@ -72,6 +72,10 @@ import Testing
     #expect(differences([#"{"command":["a.py"]}"#, #"{"command":["b.py"]}"#]) == 0)
     #expect(differences([#"{"command":["a.py"]}"#, #"{"command":["a.py"],"image_size":64}"#]) == 1)
     #expect(differences([#"{"id":"x"}"#, #"{"id":"y"}"#]) == 0)
+    // The order of keys means nothing.
+    let make = (0..<9).map { "\"k\($0)\":\($0)" }
+    let orders = [make, make.reversed()].map { "{\"make\":{\($0.joined(separator: ","))}}" }
+    #expect(differences(orders) == 1)
   }
 
   @Test func whatActedOnTrustIsTold() {

@@ -30,8 +30,9 @@ struct Play: ParsableCommand {
       throw CommandFailure("\(file): no '\(demo)'; there is: \(known)")
     }
     let playback = try Playback(source, demo: demo)
-    let width = try source.file(of: demo).shape(source.array("actions", of: demo)).last ?? 0
-    let recorded = try source.actionSchema(of: "actions", width: width).controlHertz
+    let shape = try source.file(of: demo).shape(source.array("actions", of: demo))
+    let width = shape.count > 1 ? shape[1] : 1
+    let recorded = (try? source.actionSchema(of: "actions", width: width))?.controlHertz
     let rate = speed ?? recorded.map { min(1000, max(1, Int($0.rounded()))) } ?? 20
     tell(notes: playback.notes)
     let steps = Array(stride(from: 0, to: playback.length, by: every))

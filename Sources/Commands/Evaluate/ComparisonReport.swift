@@ -121,8 +121,8 @@ extension RunFolder {
     }
     if step < recipe.training.steps {
       tell(note: "\(path): trained for \(step) of \(recipe.training.steps) steps; a column of its own")
-      found["trained steps"] = "\(step)"
     }
+    found["trained steps"] = "\(step)"
     return found
   }
 }

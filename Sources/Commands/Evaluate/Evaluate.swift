@@ -59,6 +59,6 @@ struct Evaluate: Verb {
     }
     if policy != nil { tell("results of the server's policy are kept in \(acting.folder(folder).path)") }
     print(format == .json ? try OutputFormat.json(result) : result.consoleTable)
-    try result.tellCrashes()
+    try result.tellCrashes(ofPart: parts.shard != nil)
   }
 }

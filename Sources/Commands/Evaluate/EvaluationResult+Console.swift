@@ -11,9 +11,11 @@ extension EvaluationResult {
   }
 
   /// - Throws: `CommandFailure` when every episode crashed: 0 of 50 would read as a bad policy.
-  func tellCrashes() throws {
+  ///
+  /// - Parameter isPart: whether others try more episodes.
+  func tellCrashes(ofPart isPart: Bool) throws {
     if let crashes { tell(crashes) }
-    guard !episodes.isEmpty, episodes.allSatisfy({ $0.error != nil }) else { return }
+    guard !isPart, !episodes.isEmpty, episodes.allSatisfy({ $0.error != nil }) else { return }
     throw CommandFailure("every episode crashed: nothing was measured")
   }
 

@@ -40,8 +40,8 @@ struct EvaluationTrials {
     // What has been evaluated is reported, whoever was trusted then.
     let unknown = try acting.check(
       acting: spec, trusting: trusting || !open.contains { $0.policy == learned })
-    if unknown == nil, !open.isEmpty, let silence = acting.silence(beside: spec) {
-      tell(note: "cannot be compared, since the policy or \(spec.name) does not say it: \(silence)")
+    if unknown == nil, open.contains(where: { $0.policy == learned }), let silence = acting.silence(beside: spec) {
+      tell(note: silence)
     }
     try play(open, of: mine.count, spec, conditions)
     func result(_ episodes: [EpisodeResult]) -> EvaluationResult {

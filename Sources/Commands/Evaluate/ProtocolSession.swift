@@ -63,7 +63,7 @@ struct ProtocolSession {
       throw CommandFailure("--protocol is for robots; \(recipe.evaluation.simulator.kind) is evaluated without one")
     }
     let task = try robot.spec.task(task ?? definition.task ?? robot.spec.onlyTask)
-    _ = try checkpoint.blueprint.check(acting: robot.spec, trusting: trusting)
+    let unknown = try checkpoint.blueprint.check(acting: robot.spec, trusting: trusting)
     let horizon = definition.horizon ?? task.horizon
     let policy = try TrainedPolicy(run: folder.path, step: checkpoint.step, catalog: catalog)
     let journal = try ProtocolJournal(
@@ -76,7 +76,7 @@ struct ProtocolSession {
     try attempts(definition, journal, agent, acting)
     let result = ProtocolResult(
       definition, journal.attempts, toolkit: Toolkit.version, step: checkpoint.step, task: task.name,
-      conditions: recipe.conditions, versions: robot.spec.versions)
+      conditions: recipe.conditions, versions: robot.spec.versions, trustedActions: unknown)
     return (result, interruption.isAsked)
   }
 
@@ -106,7 +106,11 @@ struct ProtocolSession {
           played.error == nil
           ? "Did it succeed? s success, f failure, r repeat, q stop:" : "It broke. f count as failed, r repeat, q stop:"
         let answer = acting.console.ask(question, keys: (played.error == nil ? ["s"] : []) + ["f", "r", "q"])
-        guard let answer, answer != "q" else { return }
+        guard let answer, answer != "q" else {
+          // It was played: an attempt that nobody judged is no secret.
+          try journal.appendRepeat(of: item)
+          return
+        }
         if answer == "r" {
           try journal.appendRepeat(of: item)
           continue

@@ -130,11 +130,15 @@ enum ActingPolicy {
         )
       case .served(let policy): (policy.metadata.actions, policy.metadata.vectorSchemas, policy.metadata.schema)
       }
-    let parts = [
-      actions.unknown(), spec.actions.unknown(comparedTo: actions),
-      vectors.unknown(beside: spec, keys: schema.vectorKeys),
-    ].compactMap(\.self)
-    return parts.isEmpty ? nil : parts.joined(separator: "; ")
+    let theirs = spec.recorded.observations
+    // What the environment says of actions and the policy does not has been refused, or trusted.
+    let policy = [actions.unknown(), theirs.unknown(to: vectors, keys: schema.vectorKeys)].compactMap(\.self)
+    let environment = [spec.actions.unknown(comparedTo: actions), vectors.unknown(to: theirs, keys: schema.vectorKeys)]
+      .compactMap(\.self)
+    let parts = [("the policy", policy), (spec.name, environment)].filter { !$1.isEmpty }.map {
+      "\($0) does not say \($1.joined(separator: "; "))"
+    }
+    return parts.isEmpty ? nil : parts.joined(separator: ", and ") + ": that cannot be compared"
   }
 
   /// Who predicts for the slots.

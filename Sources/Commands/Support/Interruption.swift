@@ -18,7 +18,7 @@ final class Interruption: Sendable {
           // The second time means it.
           if asked.exchange(true, ordering: .relaxed) {
             // A simulator that hangs would not notice that nobody asks it any more.
-            ChildProcess.killEverything()
+            ChildProcess.endEverything()
             _exit(130)
           }
           tell("\nstopping; once more to stop at once")

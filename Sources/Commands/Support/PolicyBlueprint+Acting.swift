@@ -100,13 +100,11 @@ extension [String: VectorSchema] {
     return nil
   }
 
-  /// What either side says of vectors that the other does not, or neither: "the unit of 'dot_pos'"; nil when all is known to both.
+  /// Units of vectors that these say and others do not: "the unit of 'dot_pos'"; nil for none.
   ///
   /// - Parameter keys: of the vectors that count.
-  func unknown(beside spec: EnvironmentSpec, keys: [String]) -> String? {
-    let silent = keys.filter { !CameraKeys.isGeometry($0, width: spec.schema.vectors[$0] ?? 0) }.filter {
-      (self[$0]?.unit == nil) || (spec.recorded.observations[$0]?.unit == nil)
-    }
+  func unknown(to others: [String: VectorSchema], keys: [String]) -> String? {
+    let silent = keys.filter { self[$0]?.unit != nil && others[$0]?.unit == nil }
     return silent.isEmpty ? nil : "the unit of " + silent.map { "'\($0)'" }.joined(separator: ", ")
   }
 }

@@ -9,13 +9,16 @@ struct WorkerDeadline: ParsableArguments {
   @Option(
     name: .customLong("deadline"),
     help: ArgumentHelp(
-      "Seconds without a sign of life after which a worker process is ended; 300, or the simulator's own, when left out.",
+      "Seconds without a sign of life after which a worker process is ended; 300 when left out.",
       discussion:
         "A worker gives one after each step; its episode is tried again, as when it crashes, and fails the third time.",
       valueName: "seconds"))
   private var asked: Int?
 
   var seconds: Int { asked ?? WorkerDeadline.standard }
+
+  /// What passes it on to another verb: nothing where nothing is asked.
+  var arguments: [String] { asked.map { ["--deadline", "\($0)"] } ?? [] }
 
   /// What says the same to a simulator that runs in a process of its own: the change to a recipe, none where nothing is asked.
   func changes(to kind: String?, _ catalog: Catalog) -> [String] {

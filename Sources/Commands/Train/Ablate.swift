@@ -97,8 +97,7 @@ struct Ablate: Verb {
       if let value { arguments += ["--\(name)", value] }
     }
     for change in changes { arguments += ["--set", change] }
-    arguments += device.arguments
-    if deadline.seconds != WorkerDeadline.standard { arguments += ["--deadline", "\(deadline.seconds)"] }
+    arguments += device.arguments + deadline.arguments
     return arguments + ["--run", grid.folder] + places + (trustActions ? ["--trust-actions"] : [])
   }
 

@@ -55,6 +55,14 @@ struct Ablation {
     seeds: [UInt64]?, folder: String, catalog: Catalog
   ) throws {
     self.folder = folder
+    for (key, isVaried) in [
+      ("encoder", encoders != nil), ("policy", policies != nil), ("data.split", splits != nil), ("seed", seeds != nil),
+    ] where isVaried {
+      guard let change = changes.first(where: { $0.hasPrefix(key + "=") || $0.hasPrefix(key + ".kind=") }) else {
+        continue
+      }
+      throw CommandFailure("--set \(change): the grid varies '\(key)'; name it in its list alone")
+    }
     let base = try Recipe(path: path, changes: changes)
     var cells: [Cell] = []
     var identities = Set<String>()
@@ -101,8 +109,13 @@ struct Ablation {
       let setting = try SettingsFile.read(value).setting
       guard setting[part] != nil else { throw CommandFailure("\(value): has no '\(part)' to take") }
       let name = ((value as NSString).lastPathComponent as NSString).deletingPathExtension
-      // What its file leaves out is as by default there, not as in the base recipe.
-      return (name, keys.map { key in "\(key)=\(setting[key]?.json ?? "{}")" })
+      return (
+        name,
+        keys.compactMap { key in
+          // Actions that its file leaves out are as by default there, not as in the base recipe.
+          setting[key].map { "\(key)=\($0.json)" } ?? (key == "actions" ? "actions={}" : nil)
+        }
+      )
     }
     if value.hasPrefix("{") {
       let setting: Setting

@@ -67,7 +67,7 @@ struct AblationJobs {
     try write(cell)
     let log = quiet ? cell.folder.path + ".log" : nil
     let train = ["train", cell.recipeFile, "--run", cell.folder.path] + device.arguments + places
-    let evaluate = ["evaluate", cell.folder.path, "--deadline", "\(deadline.seconds)"] + device.arguments + places
+    let evaluate = ["evaluate", cell.folder.path] + deadline.arguments + device.arguments + places
     for arguments in [train, evaluate + (trustActions ? ["--trust-actions"] : [])] {
       // Both verbs go on where they stopped: a child that was killed, or ended because it hung, costs little.
       var status: Int32 = 0
@@ -75,7 +75,8 @@ struct AblationJobs {
         status = try child(arguments, log: log, cores: cores, interruption)
         if status == 0 || status > 0 || interruption.isAsked { break }
       }
-      guard status == 0 else {
+      // Why episodes crashed says more than that the verb failed.
+      guard status == 0 || arguments[0] == "evaluate" && !cell.errors.isEmpty else {
         throw CommandFailure("`imitate \(arguments[0])` failed\(log.map { ", see \($0)" } ?? "")")
       }
     }

@@ -128,6 +128,11 @@ struct PolicyRun {
     }
     let objective = try PolicyObjective(
       recipe, data, blueprint: blueprint, from: checkpoint, rank: ranks.place, catalog: catalog)
+    if checkpoint != nil {
+      do { try data.check(objective.policy.reach, objective.normalizer) } catch let error as TrainingError {
+        tell(note: "\(error)")
+      }
+    }
     if let note = data.shortNote(objective.policy.view) { tell(note: note) }
     let frozenSteps = objective.policy.encoder.frozenSteps
     if frozenSteps != .max, frozenSteps >= recipe.training.steps {
