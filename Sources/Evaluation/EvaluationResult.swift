@@ -125,8 +125,12 @@ public struct EvaluationResult: Codable, Sendable {
 
   /// What `commonMean` is the mean of: all tasks, or so many that all policies have.
   public var meanLabel: String {
-    let (common, all) = (commonTasks.count, rows.map(\.task).unique.count)
-    return common == all ? "mean" : "mean of \(common) common tasks"
+    EvaluationResult.meanLabel(common: commonTasks.count, of: rows.map(\.task).unique.count)
+  }
+
+  /// What a mean of so many common tasks, of all that there are, is called.
+  package static func meanLabel(common: Int, of all: Int) -> String {
+    common == all ? "mean" : "mean of \(common) common task\(common == 1 ? "" : "s")"
   }
 
   /// The mean of the tasks' rates for `policy`.

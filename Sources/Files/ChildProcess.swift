@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// A child in a process group of its own, so that it can be ended with everything it has started.
 ///
@@ -29,8 +28,8 @@ package final class ChildProcess {
 
   package let identifier: pid_t
   private let mark = UUID().uuidString
-  /// Of all that this process has started.
-  private static let marks = Mutex<[String]>([])
+  /// Of this process: all that it starts carries it, too.
+  private static let familyMark = UUID().uuidString
   private var known: Ending?
 
   /// The variables with the marks of a process and of those above it, and with the number of who started it.
@@ -71,8 +70,8 @@ package final class ChildProcess {
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     var words = ([executable] + arguments).map { strdup($0) } + [nil]
     var whole = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    whole[ChildProcess.markVariable] = [whole[ChildProcess.markVariable], mark].compactMap(\.self).joined(
-      separator: " ")
+    whole[ChildProcess.markVariable] = [whole[ChildProcess.markVariable], ChildProcess.familyMark, mark]
+      .compactMap(\.self).joined(separator: " ")
     whole[ChildProcess.parentVariable] = "\(getpid())"
     var variables = whole.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in words + variables { free(text) } }
@@ -80,16 +79,14 @@ package final class ChildProcess {
     let code = posix_spawnp(&child, executable, &actions, &attributes, &words, &variables)
     guard code == 0 else { throw StartFailure(executable: executable, code: code) }
     identifier = child
-    ChildProcess.marks.withLock { $0.append(mark) }
   }
 
   /// Ends all that this process has started and what that has started, for one that leaves at once: after a second to end well,
   /// since a robot then has to hold.
   package static func endEverything() {
-    let marks = marks.withLock { $0 }
-    for process in marks.flatMap(found(marked:)) { Foundation.kill(process, SIGTERM) }
-    for _ in 0..<10 where !marks.allSatisfy({ found(marked: $0).isEmpty }) { usleep(100_000) }
-    for mark in marks { killAll(marked: mark) }
+    for process in found(marked: familyMark) { Foundation.kill(process, SIGTERM) }
+    for _ in 0..<10 where !found(marked: familyMark).isEmpty { usleep(100_000) }
+    killAll(marked: familyMark)
   }
 
   private static func found(marked mark: String) -> [pid_t] {

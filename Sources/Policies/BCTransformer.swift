@@ -32,8 +32,6 @@ public struct BCTransformer: Policy {
     public var observe = Observe.pooled
     @Key("Queries that attend to the tokens, each on its own.", 1...1024) public var observeQueries = 4
     @Key("Blocks of attention to the tokens.", 1...64) public var observeLayers = 2
-    @Key("Expected places of as many softmaxes over the tokens, read beside what queries find; 0 for none.", 0...1024)
-    public var observeKeypoints = 0
 
     public enum Observe: String, CaseIterable, SettingValue { case pooled, tokens }
     public enum Head: String, CaseIterable, SettingValue { case gmm, deterministic }
@@ -74,8 +72,7 @@ public struct BCTransformer: Policy {
     if options.observe == .tokens {
       guard encoder.layout.tokens != nil else { throw PolicyError.noTokens(encoder: type(of: encoder).name) }
       reader = TokenReader(
-        encoder.layout, queries: options.observeQueries, keypoints: options.observeKeypoints,
-        width: options.width, heads: options.heads,
+        encoder.layout, queries: options.observeQueries, width: options.width, heads: options.heads,
         layers: options.observeLayers, dropout: options.dropout, random: &random)
     } else {
       reader = nil

@@ -18,7 +18,7 @@ extension Comparison {
     switch row.kind {
     case .task: row.name
     case .group: "mean of \(row.name)"
-    case .mean: row.tasks.count == taskCount ? "mean" : "mean of \(row.tasks.count) common tasks"
+    case .mean: EvaluationResult.meanLabel(common: row.tasks.count, of: taskCount)
     }
   }
 

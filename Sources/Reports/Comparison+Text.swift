@@ -41,6 +41,10 @@ extension Comparison {
         "Taken on trust, since the demonstrations do not say all of what actions mean: \(trusted.joined(separator: ", "))."
       )
     }
+    if !versions.isEmpty {
+      notes.append(
+        "Simulators differ in their versions, and scenes may with them: \(versions.joined(separator: ", ")).")
+    }
     if !missing.isEmpty { notes.append("Not there yet: \(missing.joined(separator: ", ")).") }
     return notes
   }

@@ -151,6 +151,8 @@ package struct Comparison: Codable, Sendable {
   package var missing: [String]
   /// The runs whose actions were taken on trust: nobody knows of all of them what they mean.
   package var trusted: [String]
+  /// Versions in which simulators of one name differ between runs: "mujoco 3.1.6 and 3.3.0".
+  package var versions: [String]
   /// The split, encoder and policy that all columns share, where there are several: their labels do not repeat it.
   package var shared: [String]
 
@@ -165,6 +167,7 @@ package struct Comparison: Codable, Sendable {
     self.date = date
     self.missing = missing
     trusted = runs.filter { $0.result.trustedActions != nil }.map(\.path)
+    versions = Comparison.differingVersions(runs.map(\.result))
     registry = runs.map(\.registry).unique.joined(separator: ", ")
     simulator = runs.map(\.result.simulator).unique.joined(separator: ", ")
     published = Set(runs.map(\.result.simulator)) == ["robocasa"] ? PublishedResults.roboCasa : []
@@ -299,6 +302,18 @@ package struct Comparison: Codable, Sendable {
       }
     }
     return differences
+  }
+}
+
+extension Comparison {
+  private static func differingVersions(_ results: [EvaluationResult]) -> [String] {
+    let known = Dictionary(grouping: results.filter { $0.versions != nil }, by: \.simulator).sorted { $0.key < $1.key }
+    return known.flatMap { simulator, results in
+      results.flatMap { $0.versions!.keys }.unique.sorted().compactMap { name in
+        let all = results.compactMap { $0.versions![name] }.unique
+        return all.count > 1 ? "\(name) \(all.sorted().joined(separator: " and "))" : nil
+      }
+    }.unique
   }
 }
 

@@ -137,15 +137,13 @@ struct FiveTokens: ObservationEncoder {
     #expect(Double(near) >= 0.9 * Double(actions.count))
   }
 
-  func observer(
-    _ width: Int, masks: Bool = true, layers: Int = 2, queries: Int = 4, keypoints: Int = 0
-  ) throws -> BCTransformer {
+  func observer(_ width: Int, masks: Bool = true, layers: Int = 2, queries: Int = 4) throws -> BCTransformer {
     var random = Random(seed: 1)
     var encoder = FiveTokens(width: width)
     encoder.masks = masks
     return try BCTransformer(
       options: options(
-        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers), \"observe_queries\": \(queries), \"observe_keypoints\": \(keypoints)}"
+        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers), \"observe_queries\": \(queries)}"
       ), encoder: encoder, actionWidth: 2, random: &random)
   }
 
@@ -157,8 +155,8 @@ struct FiveTokens: ObservationEncoder {
   }
 
   /// Everything gets a gradient and one batch is learned, with proprioception and without.
-  @Test(arguments: [(4, 0), (0, 0), (4, 6)]) func learnsFromTokens(_ width: Int, _ keypoints: Int) throws {
-    let policy = try observer(width, keypoints: keypoints)
+  @Test(arguments: [4, 0]) func learnsFromTokens(_ width: Int) throws {
+    let policy = try observer(width)
     var random = Random(seed: 5)
     let batch = Batch(
       observations: tokens(8, &random), actions: .uniform([8, 3, 2], -0.8...0.8, random: &random), mask: .ones([8, 3]))
@@ -180,43 +178,14 @@ struct FiveTokens: ObservationEncoder {
       changed.vectors["t"] = Tensor(values, shape: [2, 2, 15])
       return policy.actions(for: changed, randoms: &randoms).scalars
     }
-    for keypoints in [0, 6] {
-      let (masked, open) = (try observer(4, keypoints: keypoints), try observer(4, masks: false, keypoints: keypoints))
-      #expect(actions(masked) == actions(masked) { $0[14] += 1 }, "there is no fifth token")
-      #expect(actions(open) != actions(open) { $0[14] += 1 })
-      #expect(actions(masked) != actions(masked) { $0[11] += 1 })
-      // The same tokens at each other's places.
-      let swapped = actions(masked) { values in for i in 0..<3 { values.swapAt(i, 3 + i) } }
-      #expect(actions(masked) != swapped)
-      #expect(try observer(4, layers: 3, keypoints: keypoints).parameterCount > masked.parameterCount)
-    }
-  }
-
-  /// Without scores that differ, a keypoint is the middle of the tokens that are there, and with one token far ahead it is that
-  /// token's place.
-  @Test func keypointsAreExpectedPlaces() throws {
-    var random = Random(seed: 1)
-    let layout = FeatureLayout([], tokens: .init(width: 4, dimensions: 3))
-    let reader = TokenReader(
-      layout, queries: 1, keypoints: 2, width: 8, heads: 2, layers: 1, dropout: 0, random: &random)
-    let places = Tensor.normal([1, 1, 5, 3], random: &random)
-    let mask = Tensor([1, 1, 1, 1, 0], shape: [1, 1, 5])
-    let features = Features(
-      pooled: .zeros([1, 1, 0]), tokens: .normal([1, 1, 5, 4], random: &random), positions: places, mask: mask)
-    let memory = Tensor.normal([1, 5, 8], random: &random)
-    reader.scores!.weight.value = .zeros([8, 2])
-    reader.scores!.bias!.value = .zeros([2])
-    let (rows, even) = (places.scalars, reader.keypoints(features, memory: memory)!)
-    #expect(even.shape == [1, 2, 7])
-    for axis in 0..<3 {
-      let mean = (0..<4).reduce(Float(0)) { $0 + rows[3 * $1 + axis] }
-      #expect(abs(even.scalars[axis] - mean) < 1e-5, "4 times the mean of 4")
-    }
-    // Scores of a hundred times the memory's first number.
-    reader.scores!.weight.value = Tensor([100, 0] + Array(repeating: 0, count: 14), shape: [8, 2])
-    let first = (0..<4).max { memory.scalars[8 * $0] < memory.scalars[8 * $1] }!
-    let sharp = reader.keypoints(features, memory: memory)!.scalars
-    for axis in 0..<3 { #expect(abs(sharp[axis] - 4 * rows[3 * first + axis]) < 1e-2) }
+    let (masked, open) = (try observer(4), try observer(4, masks: false))
+    #expect(actions(masked) == actions(masked) { $0[14] += 1 }, "there is no fifth token")
+    #expect(actions(open) != actions(open) { $0[14] += 1 })
+    #expect(actions(masked) != actions(masked) { $0[11] += 1 })
+    // The same tokens at each other's places.
+    let swapped = actions(masked) { values in for i in 0..<3 { values.swapAt(i, 3 + i) } }
+    #expect(actions(masked) != swapped)
+    #expect(try observer(4, layers: 3).parameterCount > masked.parameterCount)
   }
 
   /// A query has its own start (32 numbers), its own columns of the layer of pooled features, and its own of the joining layer.

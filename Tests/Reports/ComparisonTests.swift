@@ -56,6 +56,17 @@ import Testing
     return runs
   }
 
+  @Test func otherVersionsAreTold() {
+    var runs = Array(grid().prefix(2))
+    runs[0].result.versions = ["mujoco": "3.1.6", "numpy": "2.0"]
+    func page() -> String {
+      Comparison(title: "t", runs: runs, toolkit: "", date: "", group: ComparisonTests.group).markdown
+    }
+    #expect(!page().contains("differ in their versions"), "one says nothing")
+    runs[1].result.versions = ["mujoco": "3.3.0", "numpy": "2.0"]
+    #expect(page().contains("Simulators differ in their versions, and scenes may with them: mujoco 3.1.6 and 3.3.0."))
+  }
+
   /// The same seeds in another program are other scenes; another camera in the same one does not make them so.
   @Test func scenesOfDifferentProgramsAreNoPairs() {
     func differences(_ options: [String]) -> Int {

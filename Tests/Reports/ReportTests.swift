@@ -51,7 +51,7 @@ import Testing
     #expect(both.mean(of: "mine") == 0.5 && both.commonMean(of: "mine") == 1 && both.commonMean(of: "expert") == 1)
     let report = Report(
       title: "t", result: both, recipe: "", trainingLoss: [], validationLoss: [], facts: [], videos: [])
-    #expect(report.markdown.contains("| **mean of 1 common tasks** | **100 %** | **100 %** |"))
+    #expect(report.markdown.contains("| **mean of 1 common task** | **100 %** | **100 %** |"))
     let alone = result(mine)
     #expect(alone.meanLabel == "mean" && alone.commonMean(of: "mine") == 0.5)
     #expect(result(mine + episodes("expert", "c", solved: true)).commonMean(of: "mine") == nil)

@@ -48,6 +48,17 @@ let rightRecipe = """
     #expect(recipe.actions.from == ["action_dict/rel_pos"])
   }
 
+  /// 010 is 8 in YAML 1.1, and 1:10 is 70.
+  @Test func numbersThatNobodyMeansAreRefused() throws {
+    for text in ["010", "1:10", "-007"] {
+      #expect { try recipe(rightRecipe, changes: ["training.steps=\(text)"]) } throws: {
+        "\($0)".contains("'\(text)' would be")
+      }
+    }
+    #expect(try recipe(rightRecipe, changes: ["training.steps=10"]).training.steps == 10)
+    #expect(try SettingsFile.parse("a: 0\nb: '010'\nc: 0.5").json == #"{"a":0,"b":"010","c":0.5}"#)
+  }
+
   /// Two that share a column would be read past the end; what is one number is no image, whatever it is called.
   @Test func overlappingRotationsAreRefusedAndNumbersAreNoDepths() throws {
     for (rotations, holds) in [("[3, 6]", true), ("[6, 3]", true), ("[3, 4, 5]", false), ("[0, 2]", false)] {

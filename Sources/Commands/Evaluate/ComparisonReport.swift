@@ -106,7 +106,7 @@ struct ComparisonReport {
 }
 
 extension RunFolder {
-  /// What the recipe does not say of what was learned: the demonstrations' digest, and the steps trained where those are not all.
+  /// What the recipe does not say of what was learned: the demonstrations' digest, and how long it was trained.
   fileprivate func learned(_ recipe: Recipe) throws -> [String: String] {
     guard let step = checkpointSteps.last else { return [:] }
     var found: [String: String] = [:]
@@ -117,7 +117,7 @@ extension RunFolder {
         let parts = [dataset.task, dataset.sha256, dataset.key] + (dataset.linked ?? [])
         hash.add((parts.joined(separator: "\n") + "\n").utf8)
       }
-      found["demonstrations"] = String(hash.value, radix: 16)
+      found["demonstrations"] = String(String(hash.value, radix: 16).prefix(8))
     }
     if step < recipe.training.steps {
       tell(note: "\(path): trained for \(step) of \(recipe.training.steps) steps; a column of its own")

@@ -33,9 +33,15 @@ struct EvaluationTrials {
         folder: place.path, evaluation: place.evaluation, step: acting.step, conditions: conditions, horizons: horizons)
     }
     let open = mine.filter(tried().isOpen)
+    if !spec.tellsSuccess {
+      tell(
+        note:
+          "\(spec.name) does not say when a task is solved, so every episode will count as failed; for kind gymnasium see solved_reward"
+      )
+    }
     if let note = versionsNote(spec, conditions, keeping: mine.count - open.count) { tell(note: note) }
     if acting.step > 0, acting.step < recipe.training.steps {
-      tell(note: "the policy is one of \(acting.step) of \(recipe.training.steps) training steps")
+      tell(note: "the policy was trained for \(acting.step) of \(recipe.training.steps) steps")
     }
     // What has been evaluated is reported, whoever was trusted then.
     let unknown = try acting.check(

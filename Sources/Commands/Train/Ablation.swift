@@ -30,6 +30,12 @@ struct Ablation {
       asked.count { $0.error == nil } == recipe.data.tasks.count * recipe.evaluation.episodes
     }
 
+    /// Why it will never be finished; nil for a cell that will.
+    var longer: String? {
+      guard let last = folder.checkpointSteps.last, last > recipe.training.steps else { return nil }
+      return "\(folder.path): trained for \(last) steps, more than \(recipe.training.steps); give --run another folder"
+    }
+
     /// How far it is, in words.
     var state: String {
       if isFinished { return "finished" }

@@ -85,7 +85,7 @@ struct AblationJobs {
       throw CommandFailure(
         errors.first.map {
           "\(errors.count) episodes crashed; the same command tries them again. The first: \($0)"
-        } ?? "episodes are missing; the same command tries them")
+        } ?? cell.longer ?? "episodes are missing; the same command tries them")
     }
   }
 

@@ -124,7 +124,7 @@ struct PolicyRun {
     let blueprint = try blueprint(data, acceptChanges: acceptChanges)
     if let note = blueprint.actingNote(recipe, catalog) { tell("note: \(note)") }
     if checkpoint == nil {
-      for note in try [data.constantActionsNote(), data.precisionNote()] { if let note { tell(note: note) } }
+      tell(notes: try [data.constantActionsNote(), data.precisionNote()].compactMap(\.self))
     }
     let objective = try PolicyObjective(
       recipe, data, blueprint: blueprint, from: checkpoint, rank: ranks.place, catalog: catalog)

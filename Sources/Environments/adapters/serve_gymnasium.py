@@ -54,6 +54,7 @@ class Gymnasium(wire.Adapter):
             self.world = self.made(arguments)
             # What the spaces say of shapes is not always what comes.
             observation, _ = self.world.reset(seed=0)
+            info = self.world.step(self.world.action_space.sample())[4]
         has_image = any(array.ndim == 3 for array in self.parts(observation).values())
         self.renders = not has_image and self.world.render_mode == "rgb_array"
         seen = self.observation(observation)
@@ -80,6 +81,8 @@ class Gymnasium(wire.Adapter):
             },
             "arguments": {"id": self.id, "module": module, "make": wire.plain(dict(spec.kwargs)), "image_size": self.size},
             "capabilities": [],
+            # Whether a step says what success is: rewards alone solve nothing.
+            "success": self.solved_reward > 0 or "is_success" in info or "success" in info,
         }
 
     def made(self, arguments):

@@ -59,7 +59,8 @@ class Policy:
         if self.table and text not in self.table: raise ValueError(f"no embedding of the instruction '{text}'; there are: {[*self.table]}")
         if self.table: return self.table[text]
         text, *known = [unicodedata.normalize("NFC", word) for word in (text.lower(), "", *self.about["vocabulary"])]
-        found = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split() or [""]
+        # Letters and numbers, and the marks behind them: an emoji is no word, nor is the mark that makes it colored.
+        found = "".join(c if unicodedata.category(c)[0] in "LN" + "M" * (unicodedata.category(a)[0] in "LMN") else " " for a, c in zip(" " + text, text)).split() or [""]
         return np.mean([np.arange(len(known)) == (known.index(word) if word in known else 0) for word in found], 0)
 
     def predict(self):  # [steps, numbers], recorded units, the present action first
