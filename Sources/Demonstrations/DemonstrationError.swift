@@ -13,7 +13,7 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
   /// An array that does not hold what it is asked for.
   case unusable(file: String, demo: String, key: String, reason: String)
   case rows(file: String, demo: String, key: String, expected: Int, found: Int)
-  case notANumber(file: String, demo: String, key: String, row: Int)
+  case notANumber(file: String, demo: String, key: String, row: Int, column: Int)
   case noSuchColumn(Int, width: Int)
   case constants(given: Int, leftOut: [Int])
   case columnMoves(Int, low: Float, high: Float)
@@ -45,8 +45,8 @@ package enum DemonstrationError: Error, Equatable, CustomStringConvertible {
       "\(file): \(demo) has no steps; leave it out of the filter key, or delete it"
     case .rows(let file, let demo, let key, let expected, let found):
       "\(file): \(demo): '\(key)' has \(found) rows, the actions have \(expected)"
-    case .notANumber(let file, let demo, let key, let row):
-      "\(file): \(demo): '\(key)' holds NaN or infinity in row \(row); leave this demo out of the filter key"
+    case .notANumber(let file, let demo, let key, let row, let column):
+      "\(file): \(demo): '\(key)' holds NaN or infinity in row \(row), column \(column); leave this demo out of the filter key"
     case .noSuchColumn(let column, let width):
       "the recipe learns action \(column); the recorded ones are 0 to \(width - 1)"
     case .constants(let given, let leftOut):

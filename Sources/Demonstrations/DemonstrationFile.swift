@@ -168,7 +168,8 @@ extension DemonstrationFile {
     let values = try file.doubles(path, rows: rows)
     if let wrong = values.firstIndex(where: { !$0.isFinite }) {
       throw DemonstrationError.notANumber(
-        file: self.path, demo: demo, key: "states", row: rows.lowerBound + wrong / shape[1])
+        file: self.path, demo: demo, key: "states", row: rows.lowerBound + wrong / shape[1],
+        column: wrong % shape[1])
     }
     return stride(from: 0, to: values.count, by: shape[1]).map { Array(values[$0..<$0 + shape[1]]) }
   }

@@ -245,7 +245,7 @@ package final class Demonstrations: EpisodeReader {
         file: file.path, demo: place.demo, key: "rewards", expected: length, found: rewards.count)
     }
     if let bad = rewards.firstIndex(where: { !$0.isFinite }) {
-      throw DemonstrationError.notANumber(file: file.path, demo: place.demo, key: "rewards", row: bad)
+      throw DemonstrationError.notANumber(file: file.path, demo: place.demo, key: "rewards", row: bad, column: 0)
     }
     return rewards
   }

@@ -159,7 +159,9 @@ struct EpisodeCheck {
 
   private func check(_ values: [Float], _ key: String, width: Int, first: Int) throws {
     if let bad = values.firstIndex(where: { !$0.isFinite }) {
-      throw DemonstrationError.notANumber(file: file.path, demo: demo, key: key, row: first + bad / max(width, 1))
+      let width = max(width, 1)
+      throw DemonstrationError.notANumber(
+        file: file.path, demo: demo, key: key, row: first + bad / width, column: bad % width)
     }
   }
 

@@ -110,6 +110,15 @@ public struct EvaluationResult: Codable, Sendable {
     }
   }
 
+  /// The tasks of which every episode began with the same observation though seeds differ, as far as was kept: those tell no
+  /// more than one.
+  public var tasksOfOneScene: [String] {
+    episodes.map(\.task).unique.filter { task in
+      let scenes = Dictionary(grouping: episodes.filter { $0.task == task && $0.start != nil }, by: \.seed)
+      return scenes.count > 1 && Set(scenes.values.joined().map(\.start)).count == 1
+    }
+  }
+
   /// The tasks that every policy was tried on.
   public var commonTasks: [String] {
     rows.map(\.task).unique.filter { task in

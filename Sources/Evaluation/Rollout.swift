@@ -33,10 +33,12 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   package var object: String?
   /// A digest of every action taken: an exact repetition has the same.
   public var trace: String?
+  /// A digest of the first observation: the same scene, drawn by the same program, has the same.
+  public var start: String?
 
   enum CodingKeys: String, CodingKey {
     case task, split, policy, episode, seed, instruction, success, steps, horizon, reward, error, layout, style, object,
-      trace
+      trace, start
     case latencies = "latencies_ms"
   }
 
@@ -108,6 +110,7 @@ public struct Rollout {
     do {
       var observation = try environment.reset(EpisodeSpec(task: trial.task, seed: trial.seed, pool: pool))
       result.instruction = observation.instruction
+      result.start = observation.digest
       watch(observation)
       isEnvironments = false
       let behavior = try begin()
@@ -141,6 +144,16 @@ public struct Rollout {
     result.reward = reward.isFinite ? reward : nil
     result.trace = String(trace.value, radix: 16)
     return (result, cause)
+  }
+}
+
+extension Observation {
+  /// Of its images and numbers, whatever it asks for.
+  fileprivate var digest: String {
+    var hash = StableHash()
+    for (_, image) in images.sorted(by: { $0.key < $1.key }) { hash.add(image.pixels) }
+    for (_, vector) in vectors.sorted(by: { $0.key < $1.key }) { hash.add(vector) }
+    return String(hash.value, radix: 16)
   }
 }
 

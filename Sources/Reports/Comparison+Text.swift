@@ -41,6 +41,11 @@ extension Comparison {
         "Taken on trust, since the demonstrations do not say all of what actions mean: \(trusted.joined(separator: ", "))."
       )
     }
+    if !ofOneScene.isEmpty {
+      notes.append(
+        "Every episode began with the same observation, whatever its seed, so that many tell little more than one: \(ofOneScene.joined(separator: ", "))."
+      )
+    }
     if !versions.isEmpty {
       notes.append(
         "Simulators differ in their versions, and scenes may with them: \(versions.joined(separator: ", ")).")

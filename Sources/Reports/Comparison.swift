@@ -153,6 +153,8 @@ package struct Comparison: Codable, Sendable {
   package var trusted: [String]
   /// Versions in which simulators of one name differ between runs: "mujoco 3.1.6 and 3.3.0".
   package var versions: [String]
+  /// The tasks that a run was tried on in a single scene, whatever the seeds.
+  package var ofOneScene: [String]
   /// The split, encoder and policy that all columns share, where there are several: their labels do not repeat it.
   package var shared: [String]
 
@@ -168,6 +170,7 @@ package struct Comparison: Codable, Sendable {
     self.missing = missing
     trusted = runs.filter { $0.result.trustedActions != nil }.map(\.path)
     versions = Comparison.differingVersions(runs.map(\.result))
+    ofOneScene = runs.flatMap(\.result.tasksOfOneScene).unique
     registry = runs.map(\.registry).unique.joined(separator: ", ")
     simulator = runs.map(\.result.simulator).unique.joined(separator: ", ")
     published = Set(runs.map(\.result.simulator)) == ["robocasa"] ? PublishedResults.roboCasa : []

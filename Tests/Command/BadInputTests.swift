@@ -83,7 +83,7 @@ import Testing
     let line = try complaint { runner in
       try runner.writeSmallProject { episode, demo in if demo == 2 { episode.actions[5 * 12 + 3] = .nan } }
     }
-    #expect(line.contains("demo_2") && line.contains("row 5"))
+    #expect(line.contains("demo_2") && line.contains("row 5, column 3"))
   }
 
   @Test func wrongWidth() throws {

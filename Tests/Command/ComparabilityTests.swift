@@ -53,6 +53,20 @@
       try trained(runner, "one", seed: 1)
       try trained(runner, "two", seed: 2)
       try trained(another, "three", seed: 3)
+      // A finished run is told that there are other demonstrations now.
+      func again() throws -> String {
+        let result = try runner.run(
+          "train", "recipe.yaml", "--set", "seed=1", "--set", "training.steps=2", "--run", "one")
+        #expect(result.status == 0, "\(result.errors)")
+        return result.errors
+      }
+      #expect(try !again().contains("has changed"))
+      let file = "/Datasets/small/files/OpenDrawer.hdf5"
+      let old = try #require(runner.bytes(String(file.dropFirst())))
+      try Data(contentsOf: URL(fileURLWithPath: another.folder + file)).write(
+        to: URL(fileURLWithPath: runner.folder + file))
+      #expect(try again().contains("OpenDrawer.hdf5 has changed since; train with --restart"))
+      try old.write(to: URL(fileURLWithPath: runner.folder + file))
       func columns(_ runs: [String]) throws -> [Comparison.Column] {
         let result = try runner.run(["report"] + runs + ["--output", "report"])
         #expect(result.status == 0, "\(result.errors)")

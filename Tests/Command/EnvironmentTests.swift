@@ -118,6 +118,48 @@
       #expect(try EvaluationResult.read(path).episodes.map(\.trace) == undisturbed.episodes.map(\.trace))
     }
 
+    /// Simulators that ignore seeds, or give another scene each time, are told before and after policies are judged in them.
+    @Test func seedsThatChooseNothingAreTold() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      try serve(runner)
+      #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
+      func doctor(_ name: String, seed: String) throws -> String {
+        try runner.write(
+          """
+          #!/usr/bin/env python3
+          import json, os, struct, subprocess, sys
+          child = subprocess.Popen([os.path.dirname(os.path.abspath(__file__)) + "/serve.sh"], stdin=subprocess.PIPE)
+          resets = 0
+          while len(start := sys.stdin.buffer.read(16)) == 16:
+              sizes = struct.unpack("<IQ", start[4:])
+              header, body = json.loads(sys.stdin.buffer.read(sizes[0])), sys.stdin.buffer.read(sizes[1])
+              if header["call"] == "reset":
+                  resets += 1
+                  header["seed"] = \(seed)
+              text = json.dumps(header).encode()
+              child.stdin.write(start[:4] + struct.pack("<IQ", len(text), len(body)) + text + body)
+              child.stdin.flush()
+
+          """, to: name)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/\(name)")
+        let result = try runner.run("doctor", "--environment", "./\(name):OpenDrawer")
+        #expect(result.status == 0, "\(result.output) \(result.errors)")
+        return result.output
+      }
+      #expect(try doctor("fixed", seed: "7").contains("seeds 1 and 2 give the same scene"))
+      #expect(try doctor("restless", seed: "resets").contains("the same seed gives another scene"))
+      #expect(try !doctor("right", seed: "header['seed']").contains("scene"))
+      func note(_ name: String, episodes: Int) throws -> Bool {
+        let result = try runner.run(
+          "evaluate", "run", "--environment", "./\(name):OpenDrawer", "--episodes", "\(episodes)")
+        #expect(result.status == 0, "\(result.errors)")
+        return result.errors.contains("OpenDrawer: every episode began with the same observation")
+      }
+      #expect(try note("fixed", episodes: 2) && !note("fixed", episodes: 1) && !note("right", episodes: 2))
+    }
+
     @Test func recordsWithoutARecipe() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }

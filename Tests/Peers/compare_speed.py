@@ -14,6 +14,9 @@ GOALS = {
     "gemm-1024": 0.95, "resnet18-forward": 1.3, "resnet18-train": 1.3, "transformer-train": 1.2, "dit-train": 1.1,
     "dit-forward": 1.2, "unet1d-train": 1.2, "ddim-10": 3.0, "adamw-19m": 0.95, "bc-transformer-step": 1.4,
 }
+# What holds PyTorch and its libraries to the instructions that IMITATE_KERNELS holds us to.
+LIMITS = {"avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+                   "OPENBLAS_CORETYPE": "Haswell"}}
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch_benchmark.py")
 
 
@@ -32,7 +35,9 @@ def main():
     parser.add_argument("--seconds", default="2")
     arguments = parser.parse_args()
     threads = str(len(os.sched_getaffinity(0)))
-    print(f"{threads} threads; best of {arguments.rounds} runs of each, in turn; OPENBLAS_CORETYPE="
+    kernels = os.environ.get("IMITATE_KERNELS", "")
+    os.environ.update(LIMITS.get(kernels, {}))
+    print(f"{kernels or 'all'} instructions; {threads} threads; best of {arguments.rounds} runs of each, in turn; OPENBLAS_CORETYPE="
           f"{os.environ.get('OPENBLAS_CORETYPE', '(unset)')}\n")
     print("| case | ours | PyTorch | times faster | goal | memory | PyTorch | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)

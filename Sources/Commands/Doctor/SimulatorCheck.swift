@@ -19,6 +19,8 @@ struct SimulatorCheck {
     var startSeconds, resetSeconds: Double
     /// What is wrong with what it drew.
     var problem: String?
+    /// What its seeds do not do; nil when they choose the scene.
+    var seeds: String?
 
     var text: String {
       let sizes = Set(cameras.values.map { "\($0[0])x\($0[1])" }).sorted().joined(separator: ", ")
@@ -27,6 +29,7 @@ struct SimulatorCheck {
         ? "without cameras" : "drawn by \(cameras.count) camera\(cameras.count == 1 ? "" : "s") of \(sizes)"
       let times = String(format: "start %.1f s, reset %.1f s", startSeconds, resetSeconds)
       return "\(versions.listed); \(task) \(drawn); \(tasks) task\(tasks == 1 ? "" : "s"); \(times)"
+        + (seeds.map { "; \($0)" } ?? "")
     }
   }
 
@@ -46,7 +49,7 @@ struct SimulatorCheck {
       + (task.map { ["--task", $0] } ?? [])
     do {
       // A simulator in a process of its own is ended by its own deadlines, which say more.
-      return .success(try DoctorCheck.answer(Report.self, to: arguments, seconds: 3 * deadline + 30))
+      return .success(try DoctorCheck.answer(Report.self, to: arguments, seconds: 5 * deadline + 30))
     } catch {
       // What the child says of it, as this command says things.
       let (text, ours) = ("\(error)", "ended (exit code 1): imitate: ")
@@ -92,16 +95,34 @@ struct DoctorCheck: Verb {
     let started = ContinuousClock.now
     let spec = environment.spec
     let task = try spec.task(task ?? spec.tasks[0].name).name
-    let first = try environment.reset(EpisodeSpec(task: task, seed: 1, pool: .training))
+    func scene(_ seed: UInt64) throws -> Observation {
+      try environment.reset(EpisodeSpec(task: task, seed: seed, pool: .training))
+    }
+    let first = try scene(1)
     let reset = ContinuousClock.now
     let action = spec.actions.dimensions.map { (($0.low ?? 0) + ($0.high ?? 0)) / 2 }
     let second = try environment.step(action).observation
+    let seeds: String? =
+      if try !first.begins(like: scene(1)) {
+        "the same seed gives another scene: episodes cannot be repeated, nor policies compared scene by scene"
+      } else if try first.begins(like: scene(2)) {
+        "seeds 1 and 2 give the same scene: with more of them alike, many episodes tell no more than one"
+      } else {
+        nil
+      }
     let blank = [first, second].flatMap(\.images).filter(\.value.isBlank).map(\.key).min()
     return SimulatorCheck.Report(
       name: spec.name, versions: spec.versions, tasks: spec.tasks.count, task: task,
       cameras: spec.schema.images.mapValues { [$0.width, $0.height] },
       startSeconds: (started - start) / .seconds(1), resetSeconds: (reset - started) / .seconds(1),
-      problem: blank.map { "camera '\($0)' shows one color only: its renderer does not work" })
+      problem: blank.map { "camera '\($0)' shows one color only: its renderer does not work" }, seeds: seeds)
+  }
+}
+
+extension Observation {
+  /// Whether what can be measured is the same; images, which renderers may draw otherwise, only where there is nothing else.
+  fileprivate func begins(like other: Observation) -> Bool {
+    vectors.isEmpty ? images == other.images : vectors == other.vectors
   }
 }
 

@@ -61,7 +61,14 @@ struct EvaluationTrials {
     if shard == nil {
       try result(known.all(learned: learned, tasks: recipe.data.tasks)).write(to: place.evaluation)
     }
-    return result(mine.compactMap { known[$0] })
+    let all = result(mine.compactMap { known[$0] })
+    for task in all.tasksOfOneScene {
+      tell(
+        note:
+          "\(task): every episode began with the same observation, so \(spec.name) seems to ignore seeds; many tell little more than one"
+      )
+    }
+    return all
   }
 
   /// What to know where episodes of before are kept that another version of the simulator gave; nil when there are none.

@@ -29,6 +29,17 @@ struct PolicyRun {
   /// Whether nothing is left to train.
   var isFinished: Bool { checkpoint.map { $0.step >= recipe.training.steps } ?? false }
 
+  /// The files of demonstrations that are not those a finished run was trained on, of those that are there.
+  func changedFiles(_ registry: DatasetRegistry) -> [String] {
+    let digests = DigestCache()
+    return (checkpoint?.blueprint.datasets ?? []).compactMap { dataset in
+      guard let path = try? registry.path(task: dataset.task, split: recipe.data.split),
+        let now = try? digests.digest(path).sha256, now != dataset.sha256
+      else { return nil }
+      return path
+    }
+  }
+
   /// Brings a run's recipe up to what may change in it: how it is judged, and for how many steps it is trained.
   /// - Throws: `CommandFailure` when it cannot go on.
   func update() throws {

@@ -63,7 +63,12 @@ struct Train: Verb {
     let run = try PolicyRun(recipe, folder, replacing: restart, catalog: catalog, ranks)
     if !dryRun {
       try run.update()
-      if run.isFinished { return tell("\(folder.path): trained, \(run.checkpoint!.step) steps") }
+      if run.isFinished {
+        for path in run.changedFiles(try place.registry(recipe.data)) {
+          tell(note: "\(path) has changed since; train with --restart to learn from what is there now")
+        }
+        return tell("\(folder.path): trained, \(run.checkpoint!.step) steps")
+      }
     }
 
     let registry = try place.registry(recipe.data)
