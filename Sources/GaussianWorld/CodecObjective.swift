@@ -23,9 +23,13 @@ package struct CodecObjective: Objective {
   /// Lets the codec find out from the training frames where scenes are, too.
   ///
   /// - Parameter batch: frames a step, two for each pair.
-  /// - Throws: what the reader threw.
+  /// - Throws: `GaussianWorldError.unevenPairs`, or what the reader threw.
   package init(_ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int) throws {
     (self.model, self.data, self.lifted, self.batch) = (model, data, lifted, batch)
+    let pairs = max(1, batch / 2)
+    guard data.rows(pairs).count * batch == data.rows(batch).count * pairs else {
+      throw GaussianWorldError.unevenPairs(batch: batch)
+    }
     frames = data.frames(of: data.training)
     heldOut = data.frames(of: data.heldOut).spread(32)
     let some = frames.spread(64)
@@ -41,7 +45,8 @@ package struct CodecObjective: Objective {
   package func batch(_ step: Int, random: Random) throws -> Pairs {
     var random = random
     let firsts = (0..<max(1, batch / 2)).map { _ in random.choice(frames) }
-    return try pairs(firsts, random: random, noisy: true)
+    let mine = data.rows(firsts.count)
+    return try pairs(Array(firsts[mine]), random: random.part(mine, of: firsts.count), noisy: true)
   }
 
   private func pairs(_ firsts: [EpisodeStep], random: Random, noisy: Bool) throws -> Pairs {

@@ -82,7 +82,8 @@ package struct DynamicsObjective: Objective {
   package func batch(_ step: Int, random: Random) throws -> Clips {
     var random = random
     let chosen = (0..<batch).map { _ in random.below(training.present.count) }
-    return try clips(chosen, of: training, heldOut: false, random: random)
+    let mine = data.rows(batch)
+    return try clips(Array(chosen[mine]), of: training, heldOut: false, random: random.part(mine, of: batch))
   }
 
   package func loss(on clips: Clips) throws -> PolicyLoss {
@@ -96,5 +97,12 @@ package struct DynamicsObjective: Objective {
     guard !heldOut.present.isEmpty else { return nil }
     let some = Array(heldOut.present.indices).spread(64)
     return ValidationLoss(try loss(on: clips(some, of: heldOut, heldOut: true, random: Random(seed: 0))))
+  }
+}
+
+extension Random {
+  /// For a part of a batch: a stream of its own, so that no noise comes twice; the same where the part is the whole.
+  func part(_ rows: Range<Int>, of batch: Int) -> Random {
+    rows.count == batch ? self : split("rows").split(rows.lowerBound)
   }
 }

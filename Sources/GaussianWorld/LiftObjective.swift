@@ -27,7 +27,8 @@ package struct LiftObjective: Objective {
 
   package func batch(_ step: Int, random: Random) throws -> CameraViews {
     var random = random
-    return try data.views((0..<batch).map { _ in random.choice(frames) })
+    let chosen = (0..<batch).map { _ in random.choice(frames) }
+    return try data.views(Array(chosen[data.rows(batch)]))
   }
 
   package func loss(on views: CameraViews) -> PolicyLoss { lift.loss(on: views)! }

@@ -41,6 +41,8 @@ public final class WorldFrames {
   public let heldOut: [Int]
   /// What a model of them is built for.
   public let blueprint: WorldBlueprint
+  /// Which rows of a batch of so many this process learns from: its part where several train together, else all.
+  package var rows: @Sendable (_ batch: Int) -> Range<Int> = { 0..<$0 }
   private let inputs: WorldInputs
   private let cameras: [CameraKeys]
 

@@ -52,10 +52,14 @@ struct Optimization {
       // Two graphs: the sum is between them, as one rank may have to do without a graph where another one has it.
       let (mine, present) = try Device.repeated("part of a training step") {
         let (value, gradients) = try gradients()
-        let present = parameters.filter { gradients[$0.parameter] != nil }
+        // All that learn, since what a rank's rows did not use (an embedding of a dropped action, say) another one's may have.
+        let present = parameters.filter(\.parameter.isTrainable)
         // Means over rows: each counts by how many it has.
         let share = Float(ranks.rows(of: settings.batch).count) / Float(settings.batch)
-        return (([value] + present.map { gradients[$0.parameter]! }).map { $0 * share }, present)
+        return (
+          ([value] + present.map { gradients[$0.parameter] ?? .zeros($0.parameter.value.shape) })
+            .map { $0 * share }, present
+        )
       }
       let all = try ranks.sum(mine)
       Device.repeated("update of all parts") {

@@ -22,7 +22,8 @@ package enum RankError: Error, Equatable, CustomStringConvertible {
       "rank \(rank) has ended; the same command goes on from the last checkpoint"
     case .differs(let rank):
       "rank \(rank) begins with other weights than rank 0: all need the same recipe, demonstrations, program and kind of processor"
-    case .tooFewRows(let batch, let ranks): "training.batch is \(batch): \(ranks) ranks need at least a row each"
+    case .tooFewRows(let batch, let ranks):
+      "training: a batch has \(batch) rows, and each of \(ranks) ranks needs at least one"
     case .system(let call, let code): "\(call): \(String(cString: strerror(code)))"
     }
   }

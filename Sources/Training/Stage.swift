@@ -60,20 +60,25 @@ package struct Stage {
 
   /// Trains `objective` to the last step, from the newest checkpoint if any, and leaves the acting weights in its module.
   ///
-  /// - Parameter workers: threads that make batches, see `Trainer`.
+  /// - Parameters:
+  ///   - workers: threads that make batches, see `Trainer`.
+  ///   - ranks: the processes that train it together, and how they add up gradients; see `Trainer`.
   /// - Returns: whether it got to the end; not when `shouldStop` asked for it.
   package func train(
     _ objective: some Objective, _ settings: TrainingSettings, seed: UInt64, workers: Int = 1,
-    shouldStop: () -> Bool = { false },
+    ranks: (group: RankGroup, collective: (any Collective)?)? = nil, shouldStop: () -> Bool = { false },
     report: (TrainingEvent) -> Void = { _ in }
   ) throws -> Bool {
     let state = try state()
-    if state == nil { try folder.createCheckpoints() }
-    folder.removeLeftovers()
+    if ranks?.group.rank ?? 0 == 0 {
+      if state == nil { try folder.createCheckpoints() }
+      folder.removeLeftovers()
+    }
     var trainer = Trainer(
       objective, settings: settings, random: Random(seed: seed).split("stage"),
       header: TensorArchive(format: Stage.format, metadata: ["identity": identity]))
     trainer.workers = workers
+    (trainer.ranks, trainer.collective) = (ranks?.group, ranks?.collective)
     guard try trainer.run(in: folder, from: state, shouldStop: shouldStop, report: report) >= settings.steps else {
       return false
     }

@@ -33,6 +33,10 @@ package struct WorldTraining {
   package var adopting: RunFolder?
   /// Threads that make batches, see `Trainer`.
   package var workers = 1
+  /// The processes that train it together, and how they add up gradients; nil alone.
+  package var ranks: (group: RankGroup, collective: (any Collective)?)? {
+    didSet { if let place = ranks?.group.place { data.rows = { place.rows(of: $0) } } }
+  }
 
   /// What a training tells of.
   package enum Event {
@@ -124,7 +128,7 @@ package struct WorldTraining {
       }
       module.freeze()
     }
-    try model.write(to: WorldTraining.file(folder))
+    if ranks?.group.rank ?? 0 == 0 { try model.write(to: WorldTraining.file(folder)) }
     return true
   }
 
@@ -134,15 +138,7 @@ package struct WorldTraining {
     _ shouldStop: () -> Bool, _ report: (Event) -> Void
   ) throws -> Bool {
     let stage = try stage(name)
-    if let adopting, stage.folder.checkpointSteps.isEmpty {
-      let isTaken = try stage.adopt(from: RunFolder("\(adopting.path)/\(name)"), steps: settings.steps)
-      report(
-        .note(
-          "\(name): "
-            + (isTaken
-              ? "taken over from \(adopting.path)"
-              : "not taken over: \(adopting.path) has none that is finished and of the same settings and data")))
-    }
+    if let adopting { try adopt(name, stage, from: adopting, settings, report) }
     let first = try stage.step() ?? 0
     if first >= settings.steps {
       try stage.load(into: module)
@@ -163,10 +159,29 @@ package struct WorldTraining {
     else { return true }
     report(.begins(stage: name, at: first, of: settings.steps))
     let finished = try stage.train(
-      objective, settings, seed: Random(seed: recipe.seed).split(name).key, workers: workers, shouldStop: shouldStop
+      objective, settings, seed: Random(seed: recipe.seed).split(name).key, workers: workers, ranks: ranks,
+      shouldStop: shouldStop
     ) { report(.training($0)) }
     report(.ended)
     return finished
+  }
+
+  /// Takes over a stage that has not begun here, where another run has finished the same.
+  private func adopt(
+    _ name: String, _ stage: Stage, from other: RunFolder, _ settings: TrainingSettings, _ report: (Event) -> Void
+  ) throws {
+    func body() throws {
+      guard stage.folder.checkpointSteps.isEmpty else { return }
+      let isTaken = try stage.adopt(from: RunFolder("\(other.path)/\(name)"), steps: settings.steps)
+      report(
+        .note(
+          "\(name): "
+            + (isTaken
+              ? "taken over from \(other.path)"
+              : "not taken over: \(other.path) has none that is finished and of the same settings and data")))
+    }
+    // Others find it taken over.
+    try ranks?.group.firstHere(body) ?? body()
   }
 }
 

@@ -137,17 +137,30 @@ import Testing
 
       // A child that fails says why by way of the one that people see.
       let failed = try runner.run(
-        ["train", "recipe.yaml", "--run", "refused", "--gpus", "2", "--device", "cuda"],
+        ["train", "recipe.yaml", "--run", "refused-train", "--gpus", "2", "--device", "cuda"],
         environment: two.merging(["FAKE_CUDA_FAIL": "ncclAllGather:2:1", "FAKE_CUDA_QUIET": "1"]) { $1 })
       #expect(failed.status == 1 && failed.complaint.contains("the GPU failed: ncclAllGather"), "\(failed.errors)")
 
+      // A world model, stage after stage.
+      try runner.writeSmallProject(size: 24)
+      try runner.write(WorldTests.recipe.replacing("steps: 6, batch: 2", with: "steps: 2, batch: 4"), to: "world.yaml")
+      for run in ["world-one", "world-two"] {
+        let world = try runner.run(
+          ["world", "train", "world.yaml", "--run", run, "--gpus", "2", "--device", "cuda"], environment: two)
+        #expect(world.status == 0 && world.errors.contains("2 ranks: GPUs 0 to 1"), "\(world.errors)")
+      }
+      let world = runner.bytes("world-one/world.safetensors")
+      #expect(world != nil && runner.bytes("world-two/world.safetensors") == world)
+
       for (more, complaint) in [
         (["--gpus", "2"], "--gpus: needs --device cuda"),
-        (["--gpus", "9", "--device", "cuda"], "training.batch"),
+        (["--gpus", "9", "--device", "cuda"], "and each of 9 ranks needs at least one"),
         (["--gpus", "3", "--device", "cuda"], "there is no GPU 2: the driver found 2"),
       ] {
-        let result = try runner.run(["train", "recipe.yaml", "--run", "refused"] + more, environment: two)
-        #expect(result.status != 0 && result.errors.contains(complaint), "\(result.errors)")
+        for verb in [["train", "recipe.yaml"], ["world", "train", "world.yaml"]] {
+          let result = try runner.run(verb + ["--run", "refused-\(verb[0])"] + more, environment: two)
+          #expect(result.status != 0 && result.errors.contains(complaint), "\(result.errors)")
+        }
       }
     }
 

@@ -90,6 +90,74 @@ import Testing
     #expect(nowhere.status == 0 && nowhere.errors.contains("lift: not taken over: nowhere has none"))
   }
 
+  /// Ranks on processors learn from parts of each batch. The lift, which draws no noise, has the losses of one process; a rank that is
+  /// killed ends the other one, and the same command goes on to the bits of a run that was never disturbed.
+  @Test func ranksTrainIt() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    try runner.write(WorldTests.recipe.replacing("batch: 2", with: "batch: 4"), to: "world.yaml")
+    func losses(_ run: String, _ stage: String) throws -> [Double] {
+      let text = String(decoding: runner.bytes("\(run)/\(stage)/metrics.jsonl") ?? Data(), as: UTF8.self)
+      return text.matches(of: /"loss":([-0-9.e]+)/).compactMap { Double($0.output.1) }
+    }
+    func start(_ run: String, of count: Int = 2) throws -> [Process] {
+      try (0..<count).map { rank in
+        let place = [
+          "RANK": "\(rank)", "WORLD_SIZE": "\(count)", "LOCAL_RANK": "\(rank)", "LOCAL_WORLD_SIZE": "\(count)",
+        ]
+        return try runner.start(
+          ["world", "train", "world.yaml", "--run", run], log: "\(run)-\(rank)", environment: place)
+      }
+    }
+    func said(_ run: String, _ rank: Int) throws -> String {
+      try String(contentsOfFile: runner.folder + "/\(run)-\(rank).err", encoding: .utf8)
+    }
+    let alone = try runner.run("world", "train", "world.yaml", "--run", "alone")
+    #expect(alone.status == 0, "\(alone.errors)")
+    for run in ["one", "two"] {
+      for (rank, process) in try start(run).enumerated() {
+        process.waitUntilExit()
+        let words = try said(run, rank)
+        #expect(process.terminationStatus == 0, "\(words)")
+      }
+      #expect(try said(run, 1) == "", "one reports")
+    }
+    let expected = try #require(runner.bytes("one/world.safetensors"))
+    #expect(runner.bytes("two/world.safetensors") == expected)
+    let (mine, parts) = (try losses("alone", "lift"), try losses("one", "lift"))
+    #expect(mine.count == 3 && parts.count == 3)
+    // AdamW's first steps take the sign of gradients that are rounding alone.
+    for (step, (a, b)) in zip(mine, parts).enumerated() {
+      #expect(abs(a - b) < (step == 0 ? 1e-4 : 1e-2) * abs(a), "\(a) \(b)")
+    }
+    for stage in ["codec", "dynamics"] {
+      // Noise is each rank's own.
+      let (a, b) = (try #require(losses("alone", stage).first), try #require(losses("one", stage).first))
+      #expect(a != b && abs(a - b) < 0.5 * abs(a), "\(stage): \(a) \(b)")
+    }
+
+    for attempt in 0..<3 {
+      let processes = try start("killed")
+      Thread.sleep(forTimeInterval: 0.3 + 0.3 * Double(attempt))
+      kill(processes[1].processIdentifier, SIGKILL)
+      processes.forEach { $0.waitUntilExit() }
+      let line = try said("killed", 0)
+      #expect(processes[0].terminationStatus == 0 || line.contains("imitate: rank 1 has ended"), "\(line)")
+    }
+    for process in try start("killed") {
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0)
+    }
+    #expect(runner.bytes("killed/world.safetensors") == expected)
+
+    // Two pairs are not three equal parts.
+    let processes = try start("uneven", of: 3)
+    processes.forEach { $0.waitUntilExit() }
+    #expect(processes.allSatisfy { $0.terminationStatus != 0 })
+    let all = try (0..<3).map { try said("uneven", $0) }.joined()
+    #expect(all.contains("training.codec.batch: the 2 pairs of 4 frames"), "\(all)")
+  }
+
   /// The shipped world recipes are read whole before their registry is looked for.
   @Test func shippedRecipesAreUnderstood() throws {
     let runner = try CommandRunner()

@@ -47,3 +47,18 @@ struct DeviceChoice: ParsableArguments {
     return try Device.with(device, body)
   }
 }
+
+/// What a verb trains on.
+struct TrainingDevices: ParsableArguments {
+  @OptionGroup var each: DeviceChoice
+  @Option(
+    help: ArgumentHelp(
+      "Train on that many GPUs of this machine: each learns from its part of every batch.",
+      discussion: "Under torchrun or srun leave it out: their variables say which rank this is.", valueName: "count"))
+  var gpus: Int?
+
+  func validate() throws {
+    try requirePositive(("gpus", gpus))
+    guard gpus ?? 1 == 1 || each.name == "cuda" else { throw ValidationError("--gpus: needs --device cuda") }
+  }
+}

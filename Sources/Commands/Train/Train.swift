@@ -15,30 +15,18 @@ struct Train: Verb {
   @Flag(help: "Check the recipe, the data and the shapes, and train nothing.") var dryRun = false
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
   @Flag(help: "Go on with a run although its demonstrations have changed since it began.") var acceptChanges = false
-  @Option(
-    help: ArgumentHelp(
-      "Train on that many GPUs of this machine: each learns from its part of every batch.",
-      discussion: "Under torchrun or srun leave it out: their variables say which rank this is.", valueName: "count"))
-  var gpus: Int?
-  @OptionGroup var device: DeviceChoice
+  @OptionGroup var devices: TrainingDevices
   @OptionGroup var loader: LoaderOptions
   @OptionGroup var place: DatasetPlace
 
-  func validate() throws {
-    try requirePositive(("gpus", gpus))
-    guard gpus ?? 1 == 1 || device.name == "cuda" else {
-      throw ValidationError("--gpus: needs --device cuda")
-    }
-  }
-
   func run(in session: Session) throws {
     if try Recipe.Trained(path: recipe) == .world {
-      guard choice.tasks == nil, choice.split == nil, !acceptChanges, gpus ?? 1 == 1 else {
+      guard choice.tasks == nil, choice.split == nil, !acceptChanges else {
         throw CommandFailure(
-          "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead, and one GPU")
+          "\(recipe): a world model's recipe takes --set data.tasks=[...] and data.split=... instead")
       }
       return try WorldTrain.train(
-        recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, device, loader, place, session)
+        recipe, changes: changes, runFolder, dryRun: dryRun, restart: restart, devices, loader, place, session)
     }
     let recipe = try choice.recipe(recipe, changes: changes, place: place)
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
@@ -51,7 +39,7 @@ struct Train: Verb {
         "this build has no simulator '\(recipe.evaluation.simulator.kind)': the policy can be trained, not evaluated")
     }
     try folder.refuseKind(isWorld: true)
-    let ranks = try TrainingRanks(gpus: dryRun ? nil : gpus)
+    let ranks = try TrainingRanks(gpus: dryRun ? nil : devices.gpus)
     let lock = try dryRun || !ranks.isFirst ? nil : folder.locked(creating: true)
     defer { lock?.release() }
     if restart, !dryRun, ranks.isFirst {
@@ -59,7 +47,7 @@ struct Train: Verb {
         try? FileManager.default.removeItem(atPath: path)
       }
     }
-    if !dryRun { try ranks.meet(folder, recipe.training) }
+    if !dryRun { try ranks.meet(folder, batch: recipe.training.batch) }
     let run = try PolicyRun(recipe, folder, replacing: restart, catalog: catalog, ranks)
     if !dryRun {
       try run.update()
@@ -77,7 +65,7 @@ struct Train: Verb {
     let objective = try ranks.inTurn { try run.objective(data, acceptChanges: acceptChanges, caching: !dryRun) }
     tell("\(recipe.encoder.kind) + \(recipe.policy.kind): \(objective.policy.parameterCount) parameters")
     if !dryRun {
-      try device.run(recipe.training.precision ?? .tf32, rank: ranks.place) {
+      try devices.each.run(recipe.training.precision ?? .tf32, rank: ranks.place) {
         try ranks.explaining { try run.train(objective, workers: loader.count) }
       }
     }

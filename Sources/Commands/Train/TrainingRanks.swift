@@ -3,7 +3,7 @@ import Files
 import Foundation
 import ImitationKit
 
-/// The processes that train one policy together, as seen by one of them: those of a launcher, or this one and its children.
+/// The processes that train together, as seen by one of them: those of a launcher, or this one and its children.
 final class TrainingRanks {
   /// Nil alone.
   let place: RankPlace?
@@ -34,10 +34,12 @@ final class TrainingRanks {
   }
 
   /// Starts the others where that is this process's part, and waits until all are there.
+  ///
+  /// - Parameter batch: the smallest one that they are to share.
   /// - Throws: `RankError`, `CUDAError`, or what keeps a child from starting.
-  func meet(_ folder: RunFolder, _ training: TrainingSettings) throws {
+  func meet(_ folder: RunFolder, batch: Int) throws {
     guard let place else { return }
-    if training.batch < place.count { throw RankError.tooFewRows(batch: training.batch, ranks: place.count) }
+    if batch < place.count { throw RankError.tooFewRows(batch: batch, ranks: place.count) }
     if isLauncher {
       let found = try CUDASurvey().devices.count
       guard found >= place.count else { throw CUDAError.noSuchDevice(number: place.count - 1, count: found) }

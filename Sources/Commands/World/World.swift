@@ -26,26 +26,27 @@ struct WorldTrain: Verb {
   var other: String?
   @Flag(help: "Check the recipe and the data, and train nothing.") var dryRun = false
   @Flag(help: "Start over even when the run folder has checkpoints.") var restart = false
-  @OptionGroup var device: DeviceChoice
+  @OptionGroup var devices: TrainingDevices
   @OptionGroup var loader: LoaderOptions
   @OptionGroup var place: DatasetPlace
 
   func run(in session: Session) throws {
     try WorldTrain.train(
-      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, device, loader, place, session
-    )
+      recipe, changes: changes, runFolder, from: other, dryRun: dryRun, restart: restart, devices, loader, place,
+      session)
   }
 
   /// Trains a world model; `imitate train` does it too where a recipe says `trains: world`.
   static func train(
     _ path: String, changes: [String], _ runFolder: String?, from other: String? = nil, dryRun: Bool, restart: Bool,
-    _ device: DeviceChoice, _ loader: LoaderOptions, _ place: DatasetPlace, _ session: Session
+    _ devices: TrainingDevices, _ loader: LoaderOptions, _ place: DatasetPlace, _ session: Session
   ) throws {
     for note in SettingsFile.oldKeys(path, changes: changes) { tell("note: \(note)") }
     let recipe = try WorldRecipe(path: path, changes: changes)
     if let note = recipe.note { tell("note: \(note)") }
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     try folder.refuseKind(isWorld: false)
+    let ranks = try TrainingRanks(gpus: dryRun ? nil : devices.gpus)
     let interruption = Interruption()
     var run = try WorldTraining(recipe, folder, place, session.catalog)
     run.workers = loader.count
@@ -53,22 +54,22 @@ struct WorldTrain: Verb {
     let parts = run.stages.map { "\($0) \(run.model.module(of: $0)?.parameterCount ?? 0)" }
     tell("parameters: \(parts.joined(separator: ", "))")
     if dryRun { return }
-    let lock = try folder.locked(creating: true)
-    defer { lock.release() }
-    if restart { run.removeStages() }
+    let lock = try ranks.isFirst ? folder.locked(creating: true) : nil
+    defer { lock?.release() }
+    if restart, ranks.isFirst { run.removeStages() }
+    try ranks.meet(folder, batch: recipe.training.values.map(\.batch).min() ?? .max)
     if try run.isFinished {
       tell("\(folder.path): trained")
     } else {
-      // What was measured before more steps says nothing of what comes of them.
-      for file in [WorldEvaluation.file(folder), ProbeResult.file(folder)] {
-        try? FileManager.default.removeItem(atPath: file)
-      }
-      try folder.create(recipe: recipe.text, replace: restart || run.hasBegun)
+      try ranks.inTurn { if ranks.isFirst { try run.begin(restart: restart) } }
       // One device for all stages, so the strictest of their wishes.
       let wishes = recipe.training.values.map { $0.precision ?? .tf32 }
       let strictest = ProductPrecision.allCases.first(where: wishes.contains) ?? .tf32
-      try device.run(strictest) { try run.train(interruption) }
+      try devices.each.run(strictest, rank: ranks.place) {
+        run.ranks = try ranks.group.map { ($0, try ranks.collective()) }
+        try ranks.explaining { try run.train(interruption) }
+      }
     }
-    print(WorldTraining.file(folder))
+    if ranks.isFirst { print(WorldTraining.file(folder)) }
   }
 }

@@ -16,6 +16,15 @@ extension WorldTraining {
     for note in data.reader.notes { tell("note: \(note)") }
   }
 
+  /// Makes the run's folder ready to train in.
+  func begin(restart: Bool) throws {
+    // What was measured before more steps says nothing of what comes of them.
+    for file in [WorldEvaluation.file(folder), ProbeResult.file(folder)] {
+      try? FileManager.default.removeItem(atPath: file)
+    }
+    try folder.create(recipe: recipe.text, replace: restart || hasBegun)
+  }
+
   /// Trains what is not trained yet, showing how far it is.
   /// - Throws: `CommandFailure` when `interruption` asked to stop.
   func train(_ interruption: Interruption) throws {
