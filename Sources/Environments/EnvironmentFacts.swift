@@ -59,7 +59,6 @@ struct EnvironmentFacts: Equatable {
       recorded: DemonstrationSchema(actions: ["actions": action], observations: meanings),
       tasks: tasks.map { SimulatedTask(name: $0.name, group: $0.group ?? name, horizon: $0.horizon) },
       versions: answer.versions ?? [:])
-    spec.tellsSuccess = answer.success ?? true
     arguments = answer.arguments ?? FreeOptions()
     capabilities = Set(answer.capabilities ?? [])
   }

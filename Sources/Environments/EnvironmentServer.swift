@@ -102,6 +102,7 @@ public final class EnvironmentServer {
       (answer.success, answer.terminated, answer.truncated) = (
         transition.success, transition.terminated, transition.truncated
       )
+      if !environment.spec.tellsSuccess { answer.judged = false }
       observation = transition.observation
       return WireMessage(answer, arrays(of: transition.observation))
     case .expert:

@@ -22,6 +22,8 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
   /// The demonstration whose states the process is asked for.
   private var observedDemonstration: (episode: EpisodeSpec, description: EpisodeDescription)?
   private var hasFailed = false
+  /// Whether any step was one whose success the process knew; nil before the first.
+  private var hasJudged: Bool?
   /// Seconds for the answer to a step, where that is not the deadline of other calls.
   var stepDeadline: Double?
   /// Whether a process that has to be ended is asked to leave first: a robot's stops it then.
@@ -54,7 +56,11 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
 
   deinit { leave() }
 
-  public var spec: EnvironmentSpec { facts.spec }
+  public var spec: EnvironmentSpec {
+    var spec = facts.spec
+    spec.tellsSuccess = hasJudged ?? true
+    return spec
+  }
   private var name: String { facts?.spec.name ?? kind }
 
   /// Whether its process has failed, so that what went wrong may have been the machine's fault: another try starts another.
@@ -91,6 +97,7 @@ public class ProcessEnvironment: StateRestoring, ExpertProviding {
       guard Float(reward).isFinite else { throw EnvironmentFacts.Refusal("has a 'reward' that is not a number") }
       guard let success = answer.success else { throw EnvironmentFacts.Refusal("lacks 'success'") }
       if answer.clipped == true { clippedSteps += 1 }
+      hasJudged = hasJudged == true || answer.judged ?? true
       return Transition(
         observation: try observed(message), reward: Float(reward), success: success,
         terminated: answer.terminated ?? false, truncated: answer.truncated ?? false)

@@ -94,6 +94,8 @@ package struct WireAnswer: Codable, Sendable {
   package var success: Bool?
   package var terminated: Bool?
   package var truncated: Bool?
+  /// Whether the environment knows what success is; it does when nil.
+  package var judged: Bool?
   /// Whether it did something else than it was asked.
   package var clipped: Bool?
 

@@ -33,7 +33,7 @@ public struct EpisodeResult: Codable, Sendable, Equatable {
   package var object: String?
   /// A digest of every action taken: an exact repetition has the same.
   public var trace: String?
-  /// A digest of the first observation: the same scene, drawn by the same program, has the same.
+  /// A digest of the first observation: the same scene, drawn by the same program, has the same. Nil where nothing was drawn.
   public var start: String?
 
   enum CodingKeys: String, CodingKey {
@@ -110,7 +110,7 @@ public struct Rollout {
     do {
       var observation = try environment.reset(EpisodeSpec(task: trial.task, seed: trial.seed, pool: pool))
       result.instruction = observation.instruction
-      result.start = observation.digest
+      result.start = observation.images.isEmpty ? nil : observation.digest
       watch(observation)
       isEnvironments = false
       let behavior = try begin()

@@ -23,13 +23,9 @@ package struct CodecObjective: Objective {
   /// Lets the codec find out from the training frames where scenes are, too.
   ///
   /// - Parameter batch: frames a step, two for each pair.
-  /// - Throws: `GaussianWorldError.unevenPairs`, or what the reader threw.
+  /// - Throws: what the reader threw.
   package init(_ model: GaussianWorldModel, _ data: WorldFrames, _ lifted: LiftedFrames, batch: Int) throws {
     (self.model, self.data, self.lifted, self.batch) = (model, data, lifted, batch)
-    let pairs = max(1, batch / 2)
-    guard data.rows(pairs).count * batch == data.rows(batch).count * pairs else {
-      throw GaussianWorldError.unevenPairs(batch: batch)
-    }
     frames = data.frames(of: data.training)
     heldOut = data.frames(of: data.heldOut).spread(32)
     let some = frames.spread(64)
@@ -42,9 +38,12 @@ package struct CodecObjective: Objective {
 
   package var module: any Module { model.codec }
 
+  /// Pairs of frames.
+  package func parts(of batch: Int) -> Int { max(1, batch / 2) }
+
   package func batch(_ step: Int, random: Random) throws -> Pairs {
     var random = random
-    let firsts = (0..<max(1, batch / 2)).map { _ in random.choice(frames) }
+    let firsts = (0..<parts(of: batch)).map { _ in random.choice(frames) }
     let mine = data.rows(firsts.count)
     return try pairs(Array(firsts[mine]), random: random.part(mine, of: firsts.count), noisy: true)
   }

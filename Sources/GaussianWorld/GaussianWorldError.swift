@@ -24,8 +24,6 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case gridOfPoints(Int, possible: [Int])
   /// Less than one batch to learn from.
   case tooFewClips(Int, batch: Int)
-  /// Pairs of frames of a codec's batch that several processes cannot share in equal parts.
-  case unevenPairs(batch: Int)
 
   public var description: String {
     switch self {
@@ -46,9 +44,6 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
     case .noHidden("block"):
       "block: says where hidden tokens are taken, and hidden: false leaves them out; remove one of the two"
     case .noHidden: "hidden: false leaves nothing of a token; add latents: true"
-    case .unevenPairs(let batch):
-      "training.codec.batch: the \(batch / 2) pairs of \(batch) frames are not the same number for every rank; make it a multiple of "
-        + "twice as many as there are"
     case .tooFewClips(0, _):
       "no demonstration of the split is long enough to train the dynamics on: a clip has context and horizon together"
     case .tooFewClips(let clips, let batch):

@@ -54,7 +54,7 @@ public struct EnvironmentSpec: Sendable, Equatable {
   public var tasks: [SimulatedTask]
   /// The versions of the simulator and of what it runs on, by name.
   public var versions: [String: String]
-  /// Whether it ever says that a task is solved: some environments give rewards alone.
+  /// Whether it says, as far as is known, when a task is solved: some environments give rewards alone.
   public var tellsSuccess = true
 
   /// - Parameter recorded: `actions` as the array `actions`, and nothing of observations, when nil.

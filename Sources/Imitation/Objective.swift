@@ -20,11 +20,16 @@ public protocol Objective {
   func batch(_ step: Int, random: Random) throws -> Batch
   /// The loss of a batch and its parts.
   func loss(on batch: Batch) throws -> PolicyLoss
+  /// Of how many parts of equal weight the loss of a batch is the mean; as many as the batch has rows, unless an objective says
+  /// otherwise.
+  func parts(of batch: Int) -> Int
   /// The mean loss over what is held out, with the module's present weights; nil when nothing is held out.
   func validate() throws -> ValidationLoss?
 }
 
 extension Objective {
+  public func parts(of batch: Int) -> Int { batch }
+
   public func parameterGroups(weightDecay: Float) -> [AdamW.Group] {
     [.init(module.parameters().filter { $0.parameter.isEverTrained }, weightDecay: weightDecay)]
   }

@@ -1,19 +1,17 @@
 /// The words of instructions.
 public enum Vocabulary {
-  /// Lower-cased runs of letters and digits, each with the marks that follow it: by general categories, which other languages
-  /// know as well. An emoji is no word, nor is the mark that makes it colored.
+  /// Lower-cased runs of letters and digits, each with the marks and joiners that follow it: by general categories, which other
+  /// languages know as well. An emoji is no word, nor is the mark that makes it colored.
   public static func words(of text: String) -> [String] {
     var (words, word) = ([String](), String.UnicodeScalarView())
-    var last = Unicode.GeneralCategory.spaceSeparator
     for scalar in text.lowercased().unicodeScalars {
       let category = scalar.properties.generalCategory
-      if category.isOfWords || category.isMark && (last.isOfWords || last.isMark) {
+      if category.isOfWords || category.isMark && !word.isEmpty {
         word.append(scalar)
       } else if !word.isEmpty {
         words.append(String(word))
         word = .init()
       }
-      last = category
     }
     return words + (word.isEmpty ? [] : [String(word)])
   }
@@ -34,5 +32,5 @@ extension Unicode.GeneralCategory {
     }
   }
 
-  fileprivate var isMark: Bool { self == .nonspacingMark || self == .spacingMark || self == .enclosingMark }
+  fileprivate var isMark: Bool { [.nonspacingMark, .spacingMark, .enclosingMark, .format].contains(self) }
 }

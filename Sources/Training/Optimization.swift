@@ -14,12 +14,15 @@ struct Optimization {
   private var log: GradientLog
   /// Those that learn from the other rows of a batch.
   private let ranks: (any Collective)?
+  /// Of how many parts a batch's loss is the mean.
+  private let parts: Int
   /// Steps whose losses nobody has looked at: a device may not have computed them yet.
   private var unread: Range<Int>?
 
   init(_ settings: TrainingSettings, of objective: some Objective, with ranks: (any Collective)? = nil) {
     self.ranks = ranks
     self.settings = settings
+    parts = objective.parts(of: settings.batch)
     module = objective.module
     parameters = module.parameters().filter { $0.parameter.isEverTrained }
     late = parameters.map(\.parameter).filter { $0.firstStep > 0 }
@@ -55,7 +58,7 @@ struct Optimization {
         // All that learn, since what a rank's rows did not use (an embedding of a dropped action, say) another one's may have.
         let present = parameters.filter(\.parameter.isTrainable)
         // Means over rows: each counts by how many it has.
-        let share = Float(ranks.rows(of: settings.batch).count) / Float(settings.batch)
+        let share = Float(ranks.rows(of: parts).count) / Float(parts)
         return (
           ([value] + present.map { gradients[$0.parameter] ?? .zeros($0.parameter.value.shape) })
             .map { $0 * share }, present

@@ -10,7 +10,7 @@ package enum RankError: Error, Equatable, CustomStringConvertible {
   case lost(rank: Int)
   /// A rank began with other weights, another recipe or other demonstrations.
   case differs(rank: Int)
-  case tooFewRows(batch: Int, ranks: Int)
+  case tooFewRows(batch: Int, ranks: Int, each: Int)
   case system(call: String, code: Int32)
 
   package var description: String {
@@ -22,8 +22,8 @@ package enum RankError: Error, Equatable, CustomStringConvertible {
       "rank \(rank) has ended; the same command goes on from the last checkpoint"
     case .differs(let rank):
       "rank \(rank) begins with other weights than rank 0: all need the same recipe, demonstrations, program and kind of processor"
-    case .tooFewRows(let batch, let ranks):
-      "training: a batch has \(batch) rows, and each of \(ranks) ranks needs at least one"
+    case .tooFewRows(let batch, let ranks, let each):
+      "training: a batch has \(batch) rows, and each of \(ranks) ranks needs at least \(each)"
     case .system(let call, let code): "\(call): \(String(cString: strerror(code)))"
     }
   }

@@ -38,6 +38,9 @@ package struct RankPlace: Equatable, Sendable {
     guard rank < count else { throw RankError.place("rank \(rank) of \(count)") }
   }
 
+  /// How many share this machine, as far as is known.
+  package var beside: Int { isOneMachine ? count : 1 }
+
   /// The rows of a batch that are this one's.
   package func rows(of batch: Int) -> Range<Int> { rank * batch / count..<(rank + 1) * batch / count }
 

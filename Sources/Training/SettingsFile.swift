@@ -148,15 +148,15 @@ package enum SettingsFile {
       if let value = node.bool { return Setting(.bool(value), line: line) }
       // Yams takes long to see that a word is no number.
       if let first = node.scalar?.string.utf8.first, first < UInt8(ascii: "A") {
-        if let value = node.int {
+        if let value = node.float {
           // YAML 1.1 has numbers of base 8 and 60, which nobody means.
-          let text = node.scalar?.string ?? ""
+          let (text, number) = (node.scalar?.string ?? "", node.int.map { "\($0)" } ?? "\(value)")
           guard text.firstMatch(of: /^[-+]?0[0-9_]|:/) == nil else {
             throw SettingError.syntax(
-              line: line, reason: "'\(text)' would be \(value); write \(value), or '\(text)' in quotes for text")
+              line: line, reason: "'\(text)' would be \(number); write \(number), or '\(text)' in quotes for text")
           }
-          return Setting(.integer(value), line: line)
         }
+        if let value = node.int { return Setting(.integer(value), line: line) }
         if let value = node.float { return Setting(.number(value), line: line) }
       }
       return Setting(.text(node.string ?? ""), line: line)

@@ -129,6 +129,8 @@ package struct WorldTraining {
       module.freeze()
     }
     if ranks?.group.rank ?? 0 == 0 { try model.write(to: WorldTraining.file(folder)) }
+    // Who leaves first looks like one that is lost to whoever still writes.
+    _ = try ranks?.group.agree(stop: false)
     return true
   }
 

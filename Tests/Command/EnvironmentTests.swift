@@ -160,6 +160,39 @@
       #expect(try note("fixed", episodes: 2) && !note("fixed", episodes: 1) && !note("right", episodes: 2))
     }
 
+    /// Steps that nobody judged count as failed, and that is told; one that was judged is enough.
+    @Test func whatNobodyJudgesIsTold() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      try runner.writeSmallProject()
+      try serve(runner)
+      #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
+      for (name, condition, isTold) in [("never", "True", true), ("once", "steps != 3", false)] {
+        try runner.write(
+          """
+          #!/usr/bin/env python3
+          import json, os, struct, subprocess, sys
+          child = subprocess.Popen([os.path.dirname(os.path.abspath(__file__)) + "/serve.sh"], stdout=subprocess.PIPE)
+          steps = 0
+          while len(start := child.stdout.read(16)) == 16:
+              sizes = struct.unpack("<IQ", start[4:])
+              header, body = json.loads(child.stdout.read(sizes[0])), child.stdout.read(sizes[1])
+              if "success" in header:
+                  steps += 1
+                  header["judged"] = not (\(condition))
+              text = json.dumps(header).encode()
+              sys.stdout.buffer.write(start[:4] + struct.pack("<IQ", len(text), len(body)) + text + body)
+              sys.stdout.buffer.flush()
+
+          """, to: name)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/\(name)")
+        let result = try runner.run(
+          "evaluate", "run", "--environment", "./\(name):OpenDrawer", "--episodes", "1", "--workers", "1")
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("never said whether a task is solved") == isTold, "\(result.errors)")
+      }
+    }
+
     @Test func recordsWithoutARecipe() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }

@@ -2,10 +2,14 @@ import Demonstrations
 import Evaluation
 import Files
 import Foundation
+import GaussianWorld
 import ImageMetrics
 import Imitation
+import ImitationKit
 import Layers
+import Tensors
 import Testing
+import Training
 
 /// World models from the command line: stages, resuming, measuring, showing, and policies on their features.
 @Suite(.serialized) struct WorldTests {
@@ -95,7 +99,7 @@ import Testing
   @Test func ranksTrainIt() throws {
     let runner = try project()
     defer { runner.remove() }
-    try runner.write(WorldTests.recipe.replacing("batch: 2", with: "batch: 4"), to: "world.yaml")
+    try runner.write(WorldTests.recipe.replacing("batch: 2", with: "batch: 6"), to: "world.yaml")
     func losses(_ run: String, _ stage: String) throws -> [Double] {
       let text = String(decoding: runner.bytes("\(run)/\(stage)/metrics.jsonl") ?? Data(), as: UTF8.self)
       return text.matches(of: /"loss":([-0-9.e]+)/).compactMap { Double($0.output.1) }
@@ -136,9 +140,14 @@ import Testing
       #expect(a != b && abs(a - b) < 0.5 * abs(a), "\(stage): \(a) \(b)")
     }
 
-    for attempt in 0..<3 {
+    // In every stage.
+    for stage in ["lift", "codec", "dynamics"] {
       let processes = try start("killed")
-      Thread.sleep(forTimeInterval: 0.3 + 0.3 * Double(attempt))
+      let checkpoints = "\(runner.folder)/killed/\(stage)/checkpoints"
+      while processes[1].isRunning, (try? FileManager.default.contentsOfDirectory(atPath: checkpoints))?.isEmpty ?? true
+      {
+        usleep(5000)
+      }
       kill(processes[1].processIdentifier, SIGKILL)
       processes.forEach { $0.waitUntilExit() }
       let line = try said("killed", 0)
@@ -150,12 +159,66 @@ import Testing
     }
     #expect(runner.bytes("killed/world.safetensors") == expected)
 
-    // Two pairs are not three equal parts.
-    let processes = try start("uneven", of: 3)
-    processes.forEach { $0.waitUntilExit() }
-    #expect(processes.allSatisfy { $0.terminationStatus != 0 })
-    let all = try (0..<3).map { try said("uneven", $0) }.joined()
-    #expect(all.contains("training.codec.batch: the 2 pairs of 4 frames"), "\(all)")
+    // Every rank needs a pair of frames, and nothing of a run goes before that is clear.
+    let file = "one/world.safetensors"
+    let place = ["RANK": "0", "WORLD_SIZE": "4", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "4"]
+    let few = try runner.run(["world", "train", "world.yaml", "--run", "one", "--restart"], environment: place)
+    #expect(few.status == 1 && few.complaint.contains("a batch has 6 rows, and each of 4 ranks needs at least 2"))
+    #expect(runner.bytes(file) == expected)
+  }
+
+  /// The parts of two ranks are the batch of one process, and no noise comes twice.
+  @Test func ranksShareBatches() throws {
+    var random = Random(seed: 1)
+    var episodes = MemoryEpisodes(
+      schema: ObservationSchema(images: ["left_image": .init(height: 16, width: 16)], vectors: [:]), actionWidth: 2)
+    for _ in 0..<3 {
+      let seen = (0..<8).map { _ in
+        Observation(images: [
+          "left_image": Image(width: 16, height: 16, pixels: (0..<768).map { _ in UInt8(random.below(256)) })
+        ])
+      }
+      try episodes.append(task: "A", seen, actions: seen.map { _ in [Float(random.uniform()), 0] })
+    }
+    let data = try WorldFrames(
+      episodes, WorldInputs(cameras: ["left"], fieldsOfView: [50]), training: [0, 1, 2], heldOut: [])
+    let options = try GaussianWorldModel.Options(
+      Setting(
+        json: """
+          {"cameras": ["left"], "field_of_view": 50, "lift": {"kind": "splatter", "channels": 8},
+           "codec": {"kind": "vae", "points": 64, "tokens": 8, "latent": 6, "width": 16, "heads": 4, "decoder_layers": 1, "per_token": 4},
+           "dynamics": {"width": 16, "layers": 1, "heads": 2, "horizon": 2}}
+          """))
+    let model = try GaussianWorldModel(
+      options: options, blueprint: data.blueprint, parts: Catalog.standard, random: &random)
+    func batch(_ stage: String, _ rank: Int?) throws -> [String: Any] {
+      data.rows = { batch in
+        rank.map { RankPlace(rank: $0, count: 2, local: $0, isOneMachine: true).rows(of: batch) } ?? 0..<batch
+      }
+      func made<O: Objective>(_ objective: O) throws -> [String: Any] {
+        let found = Mirror(reflecting: try objective.batch(3, random: Random(seed: 4)))
+        return Dictionary(uniqueKeysWithValues: found.children.map { ($0.label!, $0.value) })
+      }
+      let kept = Precomputation(keeps: { _, _, _ in true }, progress: { _, _, _ in })
+      let objective = try #require(try model.objective(of: stage, data, batch: 6, seed: 1, kept))
+      return try made(objective)
+    }
+    func values<Value>(_ stage: String, _ name: String, _: Value.Type) throws -> (whole: Value, parts: [Value]) {
+      let found = try [nil, 0, 1].map { try #require(batch(stage, $0)[name] as? Value) }
+      return (found[0], Array(found[1...]))
+    }
+    let images = try values("lift", "images", [Tensor].self)
+    #expect(images.whole[0].scalars == images.parts.flatMap { $0[0].scalars } && images.whole[0].shape[0] == 6)
+    // Three pairs: of one rank one, of the other two.
+    let frames = try values("codec", "frames", [EpisodeStep].self)
+    #expect(frames.whole.count == 6 && frames.parts.map(\.count) == [2, 4])
+    #expect(Array(frames.whole.prefix(3)) == frames.parts.flatMap { $0.prefix($0.count / 2) })
+    let clips = try values("dynamics", "chosen", [Int].self)
+    #expect(clips.whole == clips.parts.flatMap(\.self) && clips.parts.map(\.count) == [3, 3])
+    for stage in ["codec", "dynamics"] {
+      let streams = try values(stage, "random", Random.self)
+      #expect(streams.parts[0] != streams.parts[1])
+    }
   }
 
   /// The shipped world recipes are read whole before their registry is looked for.

@@ -50,7 +50,7 @@ let rightRecipe = """
 
   /// 010 is 8 in YAML 1.1, and 1:10 is 70.
   @Test func numbersThatNobodyMeansAreRefused() throws {
-    for text in ["010", "1:10", "-007"] {
+    for text in ["010", "1:10", "-007", "08", "1:10.5"] {
       #expect { try recipe(rightRecipe, changes: ["training.steps=\(text)"]) } throws: {
         "\($0)".contains("'\(text)' would be")
       }

@@ -103,9 +103,9 @@ struct DoctorCheck: Verb {
     let action = spec.actions.dimensions.map { (($0.low ?? 0) + ($0.high ?? 0)) / 2 }
     let second = try environment.step(action).observation
     let seeds: String? =
-      if try !first.begins(like: scene(1)) {
+      if try !first.isMeasured(like: scene(1)) {
         "the same seed gives another scene: episodes cannot be repeated, nor policies compared scene by scene"
-      } else if try first.begins(like: scene(2)) {
+      } else if try first == scene(2) {
         "seeds 1 and 2 give the same scene: with more of them alike, many episodes tell no more than one"
       } else {
         nil
@@ -121,7 +121,7 @@ struct DoctorCheck: Verb {
 
 extension Observation {
   /// Whether what can be measured is the same; images, which renderers may draw otherwise, only where there is nothing else.
-  fileprivate func begins(like other: Observation) -> Bool {
+  fileprivate func isMeasured(like other: Observation) -> Bool {
     vectors.isEmpty ? images == other.images : vectors == other.vectors
   }
 }

@@ -33,12 +33,6 @@ struct EvaluationTrials {
         folder: place.path, evaluation: place.evaluation, step: acting.step, conditions: conditions, horizons: horizons)
     }
     let open = mine.filter(tried().isOpen)
-    if !spec.tellsSuccess {
-      tell(
-        note:
-          "\(spec.name) does not say when a task is solved, so every episode will count as failed; for kind gymnasium see solved_reward"
-      )
-    }
     if let note = versionsNote(spec, conditions, keeping: mine.count - open.count) { tell(note: note) }
     if acting.step > 0, acting.step < recipe.training.steps {
       tell(note: "the policy was trained for \(acting.step) of \(recipe.training.steps) steps")
@@ -146,6 +140,7 @@ struct EvaluationTrials {
     let environments = try EvaluationEnvironments(recipe.evaluation.simulator, catalog, workers)
     defer { environments.finish() }
     let strips = EpisodeVideos(of: learned, folder: videos)
+    let judged = Atomic<Bool>(false)
     rollout.run(
       trials,
       with: .init(
@@ -156,9 +151,15 @@ struct EvaluationTrials {
           {
             (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
           }
+          if environment.spec.tellsSuccess { judged.store(true, ordering: .relaxed) }
           strips.finish(result, hertz: environment.spec.actions.controlHertz)
         }, lost: lost),
       acting: acting.acting(folder, catalog), shouldStop: shouldStop, finished: finished)
+    guard !judged.load(ordering: .relaxed), !shouldStop() else { return }
+    tell(
+      note:
+        "\(spec.name) never said whether a task is solved, so that these episodes count as failed; for kind gymnasium see solved_reward"
+    )
   }
 }
 

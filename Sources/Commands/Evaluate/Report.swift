@@ -69,6 +69,9 @@ extension Report {
     if let unknown = result.trustedActions {
       facts.append(("actions", "taken on trust: the demonstrations do not say \(unknown)"))
     }
+    for task in result.tasksOfOneScene {
+      facts.append(("scenes", "\(task): every episode began with the same observation, whatever its seed"))
+    }
     facts.append(("to repeat", "imitate train \(folder.recipe) --run NEW && imitate evaluate NEW"))
     self.init(
       title: "\(recipe.name): \(recipe.data.registry), \(recipe.data.split)", result: result, recipe: recipe.text,

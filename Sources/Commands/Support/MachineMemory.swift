@@ -18,9 +18,11 @@ enum MachineMemory {
   }
 
   /// Whether a recipe allows `bytes` of what `name` says in memory; if not, a note says that they are computed again and again.
+  ///
+  /// - Parameter processes: how many on this machine are about to keep as much.
   /// - Throws: `CommandFailure` when it does and the machine has not as much.
-  static func holds(_ bytes: Int, _ name: String, _ data: DataSettings) throws -> Bool {
-    let (bytes, allowed, free) = (Double(bytes), data.memoryGigabytes * 1e9, Double(free))
+  static func holds(_ bytes: Int, _ name: String, _ data: DataSettings, processes: Int = 1) throws -> Bool {
+    let (bytes, allowed, free) = (Double(bytes), data.memoryGigabytes * 1e9, Double(free) / Double(processes))
     func gigabytes(_ bytes: Double) -> String { String(format: "%.1f GB", bytes / 1e9) }
     guard bytes > allowed else {
       // By the recipe alone, not by what happens to be free: a stage that goes on has to go on in the same way.

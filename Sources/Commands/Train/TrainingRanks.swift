@@ -35,11 +35,13 @@ final class TrainingRanks {
 
   /// Starts the others where that is this process's part, and waits until all are there.
   ///
-  /// - Parameter batch: the smallest one that they are to share.
+  /// - Parameters:
+  ///   - batch: the smallest one that they are to share.
+  ///   - each: the least rows of it for a rank.
   /// - Throws: `RankError`, `CUDAError`, or what keeps a child from starting.
-  func meet(_ folder: RunFolder, batch: Int) throws {
+  func meet(_ folder: RunFolder, batch: Int, each: Int = 1) throws {
     guard let place else { return }
-    if batch < place.count { throw RankError.tooFewRows(batch: batch, ranks: place.count) }
+    if batch < each * place.count { throw RankError.tooFewRows(batch: batch, ranks: place.count, each: each) }
     if isLauncher {
       let found = try CUDASurvey().devices.count
       guard found >= place.count else { throw CUDAError.noSuchDevice(number: place.count - 1, count: found) }

@@ -47,17 +47,18 @@ struct WorldTrain: Verb {
     let folder = RunFolder(runFolder ?? "runs/\(recipe.name)")
     try folder.refuseKind(isWorld: false)
     let ranks = try TrainingRanks(gpus: dryRun ? nil : devices.gpus)
+    let lock = try dryRun || !ranks.isFirst ? nil : folder.locked(creating: true)
+    defer { lock?.release() }
+    // A codec's rows are pairs of frames.
+    if !dryRun { try ranks.meet(folder, batch: recipe.training.values.map(\.batch).min() ?? .max, each: 2) }
     let interruption = Interruption()
-    var run = try WorldTraining(recipe, folder, place, session.catalog)
+    var run = try ranks.explaining { try WorldTraining(recipe, folder, place, session.catalog) }
     run.workers = loader.count
     run.adopting = other.map { RunFolder($0) }
     let parts = run.stages.map { "\($0) \(run.model.module(of: $0)?.parameterCount ?? 0)" }
     tell("parameters: \(parts.joined(separator: ", "))")
     if dryRun { return }
-    let lock = try ranks.isFirst ? folder.locked(creating: true) : nil
-    defer { lock?.release() }
-    if restart, ranks.isFirst { run.removeStages() }
-    try ranks.meet(folder, batch: recipe.training.values.map(\.batch).min() ?? .max)
+    try ranks.inTurn { if restart, ranks.isFirst { run.removeStages() } }
     if try run.isFinished {
       tell("\(folder.path): trained")
     } else {
@@ -66,8 +67,10 @@ struct WorldTrain: Verb {
       let wishes = recipe.training.values.map { $0.precision ?? .tf32 }
       let strictest = ProductPrecision.allCases.first(where: wishes.contains) ?? .tf32
       try devices.each.run(strictest, rank: ranks.place) {
-        run.ranks = try ranks.group.map { ($0, try ranks.collective()) }
-        try ranks.explaining { try run.train(interruption) }
+        try ranks.explaining {
+          run.ranks = try ranks.group.map { ($0, try ranks.collective()) }
+          try run.train(interruption)
+        }
       }
     }
     if ranks.isFirst { print(WorldTraining.file(folder)) }

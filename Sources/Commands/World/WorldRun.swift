@@ -55,7 +55,9 @@ extension WorldTraining {
     var bars: [String: ProgressBar] = [:]
     return Precomputation(
       keeps: { name, count, shape in
-        try MachineMemory.holds(count * shape.reduce(1, *) * MemoryLayout<Float>.size, name, recipe.data)
+        try MachineMemory.holds(
+          count * shape.reduce(1, *) * MemoryLayout<Float>.size, name, recipe.data,
+          processes: ranks?.group.place.beside ?? 1)
       },
       progress: { name, done, total in
         try interruption.check()

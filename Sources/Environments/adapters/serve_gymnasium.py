@@ -54,7 +54,6 @@ class Gymnasium(wire.Adapter):
             self.world = self.made(arguments)
             # What the spaces say of shapes is not always what comes.
             observation, _ = self.world.reset(seed=0)
-            info = self.world.step(self.world.action_space.sample())[4]
         has_image = any(array.ndim == 3 for array in self.parts(observation).values())
         self.renders = not has_image and self.world.render_mode == "rgb_array"
         seen = self.observation(observation)
@@ -81,8 +80,6 @@ class Gymnasium(wire.Adapter):
             },
             "arguments": {"id": self.id, "module": module, "make": wire.plain(dict(spec.kwargs)), "image_size": self.size},
             "capabilities": [],
-            # Whether a step says what success is: rewards alone solve nothing.
-            "success": self.solved_reward > 0 or "is_success" in info or "success" in info,
         }
 
     def made(self, arguments):
@@ -114,10 +111,11 @@ class Gymnasium(wire.Adapter):
         space = self.world.action_space
         action = np.clip(action, space.low, space.high).astype(space.dtype)
         observation, reward, terminated, truncated, info = self.world.step(action)
-        success = info.get("is_success", info.get("success", False))
+        success = info.get("is_success", info.get("success"))
         if self.solved_reward > 0:
             success = success or reward >= self.solved_reward
-        return self.observation(observation), {"reward": float(reward), "success": bool(success),
+        # Rewards alone solve nothing, and nobody has judged the step then.
+        return self.observation(observation), {"reward": float(reward), "success": bool(success), "judged": success is not None,
                                                "terminated": bool(terminated), "truncated": bool(truncated)}
 
     def observation(self, observation):

@@ -5,7 +5,7 @@
     action = policy.act({"CAMERA": image, "VECTOR": numbers}, "open the drawer")
 
 Images are uint8 [height, width, 3], RGB, row 0 at the top. policy.json has the keys, sizes, units and the rate to act at."""
-import collections, hashlib, json, pathlib, sys, types, unicodedata
+import collections, hashlib, json, pathlib, re, sys, types, unicodedata
 import numpy as np, onnxruntime
 
 def safetensors(path):
@@ -58,10 +58,10 @@ class Policy:
     def words(self, text):  # a table's row, or the share of each word of the vocabulary, behind that of all others
         if self.table and text not in self.table: raise ValueError(f"no embedding of the instruction '{text}'; there are: {[*self.table]}")
         if self.table: return self.table[text]
-        text, *known = [unicodedata.normalize("NFC", word) for word in (text.lower(), "", *self.about["vocabulary"])]
-        # Letters and numbers, and the marks behind them: an emoji is no word, nor is the mark that makes it colored.
-        found = "".join(c if unicodedata.category(c)[0] in "LN" + "M" * (unicodedata.category(a)[0] in "LMN") else " " for a, c in zip(" " + text, text)).split() or [""]
-        return np.mean([np.arange(len(known)) == (known.index(word) if word in known else 0) for word in found], 0)
+        text, *known = [unicodedata.normalize("NFC", word) for word in ("".join(c.lower() for c in text), "", *self.about["vocabulary"])]
+        # Letters and numbers, and the marks and joiners behind them: an emoji is no word, nor is the mark that makes it colored.
+        found = re.finditer("[LN][LNMc]*", "".join("c" if kind == "Cf" else kind[0] for kind in map(unicodedata.category, text)))
+        return np.mean([np.arange(len(known)) == (known.index(word) if word in known else 0) for word in [text[slice(*word.span())] for word in found] or [""]], 0)
 
     def predict(self):  # [steps, numbers], recorded units, the present action first
         seen = {k: v[None] if k == "instruction" else np.stack([f[k] for f in self.frames])[None] for k, v in self.frames[-1].items()}
