@@ -126,12 +126,26 @@ struct CommandRunner {
     return Result(status: process.terminationStatus, output: text("out"), errors: text("err"))
   }
 
+  /// What begins with `#!` can be run.
   func write(_ text: String, to name: String) throws {
     let path = folder + "/" + name
     try FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
     try text.write(toFile: path, atomically: true, encoding: .utf8)
+    guard text.hasPrefix("#!") else { return }
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
   }
+
+  #if Kitchenette
+    /// A recipe whose simulator is served, and a script `serve.sh` that serves it.
+    func serveKitchenette(cameras: String = "[robot0_agentview_left]") throws {
+      try write(
+        "evaluation: {simulator: {kind: kitchenette, image_size: 20, cameras: \(cameras)}}\n", to: "served.yaml")
+      try write(
+        "#!/bin/bash\nexec '\(CommandRunner.executable)' serve-environment \"$(dirname \"$0\")/served.yaml\"\n",
+        to: "serve.sh")
+    }
+  #endif
 
   func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: folder + "/" + name) }
 

@@ -28,9 +28,7 @@ import Testing
       \(adapter)
 
       """, to: "python")
-    let path = runner.folder + "/python"
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-    return path
+    return runner.folder + "/python"
   }
 
   private func findings(_ result: CommandRunner.Result) throws -> [String: Finding] {
@@ -115,7 +113,6 @@ import Testing
     let runner = try CommandRunner()
     defer { runner.remove() }
     try runner.write("#!/bin/sh\n\(program)\n", to: "python")
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/python")
     let result = try runner.run("doctor", "--python", "./python", "--deadline", "2")
     #expect(result.status == 1 && result.output.contains(complaint), "\(result.output)")
     #expect(result.complaint == "imitate: not usable: python")

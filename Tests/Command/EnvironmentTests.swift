@@ -6,17 +6,6 @@
 
   /// Environments in processes of their own: the kitchen behind the wire is the kitchen, whatever happens to its process.
   @Suite(.serialized) struct EnvironmentTests {
-    /// A recipe whose simulator is served, and a script that serves it.
-    private func serve(_ runner: CommandRunner, cameras: String = "[robot0_agentview_left]") throws {
-      try runner.write(
-        "evaluation: {simulator: {kind: kitchenette, image_size: 20, cameras: \(cameras)}}\n", to: "served.yaml")
-      try runner.write(
-        "#!/bin/bash\nexec '\(CommandRunner.executable)' serve-environment \"$(dirname \"$0\")/served.yaml\"\n",
-        to: "serve.sh")
-      try FileManager.default.setAttributes(
-        [.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/serve.sh")
-    }
-
     private struct Episode: Equatable {
       var observations: [Observation] = []
       var rewards: [Float] = []
@@ -40,7 +29,7 @@
     @Test func aServedEpisodeHasTheSameBits() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }
-      try serve(runner)
+      try runner.serveKitchenette()
       let recipe =
         "evaluation: {simulator: {kind: kitchenette, image_size: 20, cameras: [robot0_agentview_left, robot0_eye_in_hand], depth: true}}"
       try runner.write(recipe, to: "served.yaml")
@@ -73,7 +62,7 @@
       let runner = try CommandRunner()
       defer { runner.remove() }
       try runner.writeSmallProject()
-      try serve(runner)
+      try runner.serveKitchenette()
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=4").status == 0)
       let number = ["--episodes", "4", "--with", "expert,random", "--workers", "2"]
       let own = try runner.run(["evaluate", "run"] + number)
@@ -118,86 +107,11 @@
       #expect(try EvaluationResult.read(path).episodes.map(\.trace) == undisturbed.episodes.map(\.trace))
     }
 
-    /// Simulators that ignore seeds, or give another scene each time, are told before and after policies are judged in them.
-    @Test func seedsThatChooseNothingAreTold() throws {
-      let runner = try CommandRunner()
-      defer { runner.remove() }
-      try runner.writeSmallProject()
-      try serve(runner)
-      #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
-      func doctor(_ name: String, seed: String) throws -> String {
-        try runner.write(
-          """
-          #!/usr/bin/env python3
-          import json, os, struct, subprocess, sys
-          child = subprocess.Popen([os.path.dirname(os.path.abspath(__file__)) + "/serve.sh"], stdin=subprocess.PIPE)
-          resets = 0
-          while len(start := sys.stdin.buffer.read(16)) == 16:
-              sizes = struct.unpack("<IQ", start[4:])
-              header, body = json.loads(sys.stdin.buffer.read(sizes[0])), sys.stdin.buffer.read(sizes[1])
-              if header["call"] == "reset":
-                  resets += 1
-                  header["seed"] = \(seed)
-              text = json.dumps(header).encode()
-              child.stdin.write(start[:4] + struct.pack("<IQ", len(text), len(body)) + text + body)
-              child.stdin.flush()
-
-          """, to: name)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/\(name)")
-        let result = try runner.run("doctor", "--environment", "./\(name):OpenDrawer")
-        #expect(result.status == 0, "\(result.output) \(result.errors)")
-        return result.output
-      }
-      #expect(try doctor("fixed", seed: "7").contains("seeds 1 and 2 give the same scene"))
-      #expect(try doctor("restless", seed: "resets").contains("the same seed gives another scene"))
-      #expect(try !doctor("right", seed: "header['seed']").contains("scene"))
-      func note(_ name: String, episodes: Int) throws -> Bool {
-        let result = try runner.run(
-          "evaluate", "run", "--environment", "./\(name):OpenDrawer", "--episodes", "\(episodes)")
-        #expect(result.status == 0, "\(result.errors)")
-        return result.errors.contains("OpenDrawer: every episode began with the same observation")
-      }
-      #expect(try note("fixed", episodes: 2) && !note("fixed", episodes: 1) && !note("right", episodes: 2))
-    }
-
-    /// Steps that nobody judged count as failed, and that is told; one that was judged is enough.
-    @Test func whatNobodyJudgesIsTold() throws {
-      let runner = try CommandRunner()
-      defer { runner.remove() }
-      try runner.writeSmallProject()
-      try serve(runner)
-      #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
-      for (name, condition, isTold) in [("never", "True", true), ("once", "steps != 3", false)] {
-        try runner.write(
-          """
-          #!/usr/bin/env python3
-          import json, os, struct, subprocess, sys
-          child = subprocess.Popen([os.path.dirname(os.path.abspath(__file__)) + "/serve.sh"], stdout=subprocess.PIPE)
-          steps = 0
-          while len(start := child.stdout.read(16)) == 16:
-              sizes = struct.unpack("<IQ", start[4:])
-              header, body = json.loads(child.stdout.read(sizes[0])), child.stdout.read(sizes[1])
-              if "success" in header:
-                  steps += 1
-                  header["judged"] = not (\(condition))
-              text = json.dumps(header).encode()
-              sys.stdout.buffer.write(start[:4] + struct.pack("<IQ", len(text), len(body)) + text + body)
-              sys.stdout.buffer.flush()
-
-          """, to: name)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/\(name)")
-        let result = try runner.run(
-          "evaluate", "run", "--environment", "./\(name):OpenDrawer", "--episodes", "1", "--workers", "1")
-        #expect(result.status == 0, "\(result.errors)")
-        #expect(result.errors.contains("never said whether a task is solved") == isTold, "\(result.errors)")
-      }
-    }
-
     @Test func recordsWithoutARecipe() throws {
       let runner = try CommandRunner()
       defer { runner.remove() }
       try runner.writeSmallProject(demos: 2)
-      try serve(runner)
+      try runner.serveKitchenette()
       try FileManager.default.removeItem(atPath: runner.folder + "/Datasets/small/files/OpenDrawer.hdf5")
       let own = try runner.run(
         "record", "recipe.yaml", "--set", "evaluation.simulator.cameras=[robot0_agentview_left]")
@@ -263,7 +177,7 @@
       let runner = try CommandRunner()
       defer { runner.remove() }
       try runner.writeSmallProject()
-      try serve(runner)
+      try runner.serveKitchenette()
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
       try runner.write("evaluation: {simulator: {kind: kitchenette, \(options)}}\n", to: "served.yaml")
       let refused = try runner.run("evaluate", "run", "--environment", "./serve.sh")
@@ -276,7 +190,7 @@
       let runner = try CommandRunner()
       defer { runner.remove() }
       try runner.writeSmallProject()
-      try serve(runner)
+      try runner.serveKitchenette()
       #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
       // What is served is cut off in the middle of an answer.
       try runner.write(
@@ -294,8 +208,6 @@
         os._exit(0)
 
         """, to: "serve.sh")
-      try FileManager.default.setAttributes(
-        [.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/serve.sh")
       let result = try runner.run("evaluate", "run", "--environment", "./serve.sh", "--episodes", "3")
       #expect(result.status == 1 && result.errors.contains("3 of 3 episodes crashed"), "\(result.errors)")
       let episodes = try EvaluationResult.read(runner.folder + "/run/evaluation.json").episodes

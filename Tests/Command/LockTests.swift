@@ -72,6 +72,13 @@ import Training
     #expect(refused.status == 1 && refused.complaint.contains("run/recipe.yaml: is there already"), "\(refused.errors)")
     #expect(runner.bytes("run/recipe.yaml") == Data("flour: 500 g\n".utf8))
     #expect(try runner.run(arguments + ["--restart"]).status == 0)
+    // What is trained stays until it is clear that something new can be.
+    let trained = try #require(runner.bytes("run/checkpoints/step-0000002.safetensors"))
+    let file = runner.folder + "/Datasets/small/files/OpenDrawer.hdf5"
+    try FileManager.default.moveItem(atPath: file, toPath: file + ".away")
+    #expect(try runner.run(arguments + ["--restart"]).status == 1)
+    #expect(runner.bytes("run/checkpoints/step-0000002.safetensors") == trained)
+    try FileManager.default.moveItem(atPath: file + ".away", toPath: file)
     // Its own is there already when a run goes on.
     #expect(try runner.run(arguments).status == 0)
   }

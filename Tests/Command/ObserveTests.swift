@@ -110,7 +110,6 @@
         Array(states.indices), to: runner.folder + "/demos.hdf5", environmentArguments: "{\"env_name\": \"six\"}",
         seed: 1)
       try runner.write(ObserveTests.program, to: "small.py")
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/small.py")
     }
 
     private func arms(_ runner: CommandRunner, _ path: String) throws -> [[Float]] {
@@ -140,7 +139,6 @@
       try runner.write("evaluation: {simulator: {kind: process, command: [./small.py]}}\n", to: "served.yaml")
       try runner.write(
         "#!/bin/bash\nexec '\(CommandRunner.executable)' serve-environment served.yaml\n", to: "serve.sh")
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: runner.folder + "/serve.sh")
       let served = try runner.run(observe + ["--environment", "./serve.sh"])
       #expect(served.status == 0, "\(served.errors)")
       #expect(try arms(runner, "new.hdf5") == expected)

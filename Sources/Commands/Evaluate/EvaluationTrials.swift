@@ -140,7 +140,8 @@ struct EvaluationTrials {
     let environments = try EvaluationEnvironments(recipe.evaluation.simulator, catalog, workers)
     defer { environments.finish() }
     let strips = EpisodeVideos(of: learned, folder: videos)
-    let judged = Atomic<Bool>(false)
+    // Of the episodes that came to an end: whether any was judged.
+    let judged = Mutex<Bool?>(nil)
     rollout.run(
       trials,
       with: .init(
@@ -151,11 +152,12 @@ struct EvaluationTrials {
           {
             (result.layout, result.style, result.object) = (scene.layout, scene.style, scene.category)
           }
-          if environment.spec.tellsSuccess { judged.store(true, ordering: .relaxed) }
+          let isJudged = environment.spec.tellsSuccess
+          judged.withLock { $0 = $0 == true || isJudged }
           strips.finish(result, hertz: environment.spec.actions.controlHertz)
         }, lost: lost),
       acting: acting.acting(folder, catalog), shouldStop: shouldStop, finished: finished)
-    guard !judged.load(ordering: .relaxed), !shouldStop() else { return }
+    guard judged.withLock({ $0 }) == false else { return }
     tell(
       note:
         "\(spec.name) never said whether a task is solved, so that these episodes count as failed; for kind gymnasium see solved_reward"

@@ -13,12 +13,12 @@ struct PolicyRun {
   private let ranks: TrainingRanks
   private let interruption = Interruption()
 
-  /// - Parameter replacing: whether a new run replaces a recipe that is in the way.
+  /// - Parameter replacing: whether a new run replaces what is in the way, once it is clear that it can be trained.
   /// - Throws: `RunError` or `CheckpointError` when the folder belongs to another recipe.
   init(_ recipe: Recipe, _ folder: RunFolder, replacing: Bool, catalog: Catalog, _ ranks: TrainingRanks) throws {
     (self.recipe, self.folder, self.replacing, self.catalog) = (recipe, folder, replacing, catalog)
     self.ranks = ranks
-    checkpoint = folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
+    checkpoint = replacing || folder.checkpointSteps.isEmpty ? nil : try folder.lastCheckpoint()
     if let checkpoint {
       try folder.refuseOther(recipe, than: checkpoint)
     } else if !replacing {
@@ -167,6 +167,11 @@ struct PolicyRun {
   /// - Throws: `CommandFailure` when stopping was asked for before.
   func train(_ objective: PolicyObjective, workers: Int) throws {
     if ranks.isFirst {
+      if replacing {
+        for path in [folder.path + "/checkpoints", ProbeResult.file(folder)] {
+          try? FileManager.default.removeItem(atPath: path)
+        }
+      }
       folder.removeLeftovers()
       if checkpoint == nil { try folder.begin(recipe: recipe.text, replace: replacing) }
     }

@@ -42,10 +42,7 @@ struct Train: Verb {
     let ranks = try TrainingRanks(gpus: dryRun ? nil : devices.gpus)
     let lock = try dryRun || !ranks.isFirst ? nil : folder.locked(creating: true)
     defer { lock?.release() }
-    if !dryRun {
-      try ranks.meet(folder, batch: recipe.training.batch)
-      try ranks.inTurn { if restart, ranks.isFirst { removeResults(folder) } }
-    }
+    if !dryRun { try ranks.meet(folder, batch: recipe.training.batch) }
     let run = try PolicyRun(recipe, folder, replacing: restart, catalog: catalog, ranks)
     if !dryRun {
       try run.update()
@@ -68,13 +65,6 @@ struct Train: Verb {
       try devices.each.run(recipe.training.precision ?? .tf32, rank: ranks.place) {
         try ranks.explaining { try run.train(objective, workers: loader.count) }
       }
-    }
-  }
-
-  /// What a run learned before, and what was measured of it.
-  private func removeResults(_ folder: RunFolder) {
-    for path in [folder.path + "/checkpoints", ProbeResult.file(folder)] {
-      try? FileManager.default.removeItem(atPath: path)
     }
   }
 }

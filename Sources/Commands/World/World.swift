@@ -52,7 +52,7 @@ struct WorldTrain: Verb {
     // A codec's rows are pairs of frames.
     if !dryRun { try ranks.meet(folder, batch: recipe.training.values.map(\.batch).min() ?? .max, each: 2) }
     let interruption = Interruption()
-    var run = try ranks.explaining { try WorldTraining(recipe, folder, place, session.catalog) }
+    var run = try WorldTraining(recipe, folder, place, session.catalog)
     run.workers = loader.count
     run.adopting = other.map { RunFolder($0) }
     let parts = run.stages.map { "\($0) \(run.model.module(of: $0)?.parameterCount ?? 0)" }
