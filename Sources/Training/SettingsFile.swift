@@ -152,8 +152,9 @@ package enum SettingsFile {
           // YAML 1.1 has numbers of base 8 and 60, which nobody means.
           let (text, number) = (node.scalar?.string ?? "", node.int.map { "\($0)" } ?? "\(value)")
           guard text.firstMatch(of: /^[-+]?0[0-9_]|:/) == nil else {
-            throw SettingError.syntax(
-              line: line, reason: "'\(text)' would be \(number); write \(number), or '\(text)' in quotes for text")
+            throw SettingError.invalid(
+              path: "", line: line,
+              reason: "'\(text)' would be \(number); write \(number), or '\(text)' in quotes for text")
           }
         }
         if let value = node.int { return Setting(.integer(value), line: line) }
@@ -196,7 +197,9 @@ package enum SettingsFile {
     let value: Node
     do {
       value = try compose(String(change[change.index(after: equals)...]))
-    } catch SettingError.syntax(_, let reason) {
+      var room = mostValues
+      _ = try setting(from: value, depth: 0, room: &room)
+    } catch SettingError.syntax(_, let reason), SettingError.invalid(_, _, let reason) {
       throw SettingError.invalid(path: "", line: 0, reason: "--set '\(change)': \(reason)")
     }
     func replace(_ path: ArraySlice<String>, in node: inout Node) {

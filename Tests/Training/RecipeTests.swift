@@ -52,7 +52,10 @@ let rightRecipe = """
   @Test func numbersThatNobodyMeansAreRefused() throws {
     for text in ["010", "1:10", "-007", "08", "1:10.5"] {
       #expect { try recipe(rightRecipe, changes: ["training.steps=\(text)"]) } throws: {
-        "\($0)".contains("'\(text)' would be")
+        "\($0)".contains("--set 'training.steps=\(text)': '\(text)' would be")
+      }
+      #expect { try SettingsFile.parse("a: 1\nb: \(text)") } throws: {
+        "\($0)".hasPrefix("line 2: '\(text)' would be")
       }
     }
     #expect(try recipe(rightRecipe, changes: ["training.steps=10"]).training.steps == 10)
