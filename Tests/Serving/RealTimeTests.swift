@@ -3,8 +3,40 @@ import Imitation
 import Policies
 import Serving
 import Support
+import Synchronization
 import Tensors
 import Testing
+
+/// Where predictions wait while it is closed.
+private final class Gate: Sendable {
+  private let condition = NSCondition()
+  private let state = Mutex(true)
+  private let waiting = Mutex(0)
+
+  var isOpen: Bool {
+    get { state.withLock { $0 } }
+    set {
+      condition.lock()
+      state.withLock { $0 = newValue }
+      condition.broadcast()
+      condition.unlock()
+    }
+  }
+
+  func pass() {
+    condition.lock()
+    waiting.withLock { $0 += 1 }
+    while !isOpen { condition.wait() }
+    waiting.withLock { $0 -= 1 }
+    condition.unlock()
+  }
+
+  /// Whether a prediction comes to wait within ten seconds.
+  var isAskedFor: Bool {
+    for _ in 0..<1000 where waiting.withLock({ $0 }) == 0 { usleep(10_000) }
+    return waiting.withLock { $0 } > 0
+  }
+}
 
 /// Says in each action for which step it is, at which step it was predicted, and which step was the oldest that it saw; goes on
 /// with actions that are given. An observation is the number of its step.
@@ -16,8 +48,9 @@ private struct Counting: Policy {
   let window = Window(observations: -2...0, actions: 0...7)
   let continuesChunks = true
   var seconds = 0.0
+  var gate: Gate?
 
-  init(seconds: Double) { (encoder, self.seconds) = (Echo().encoder, seconds) }
+  init(seconds: Double = 0, gate: Gate? = nil) { (encoder, self.seconds, self.gate) = (Echo().encoder, seconds, gate) }
 
   init(options: Options, encoder: any ObservationEncoder, actionWidth: Int, random: inout Random) {
     self.encoder = encoder
@@ -27,6 +60,7 @@ private struct Counting: Policy {
 
   func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
     Thread.sleep(forTimeInterval: seconds)
+    gate?.pass()
     let seen = encoder(observations).pooled.scalars
     var rows: [Float] = []
     for row in 0..<observations.count {
@@ -220,23 +254,34 @@ private struct Counting: Policy {
     client.close()
   }
 
-  /// The policy takes longer than a step: who asks ahead is not kept waiting, who does not is.
+  /// While the policy computes, who asks ahead is given the actions that are left; who does not waits for it.
   @Test func doesNotWaitWhileActionsAreLeft() throws {
-    let served = try Served(Counting(seconds: 0.3).agent())
-    func waits(_ realTime: Int?) throws -> [Int] {
-      let client = try client(served, execute: 6, realTime: realTime)
-      client.begin(seed: 1)
-      return try (0..<13).filter { step in
-        let start = ContinuousClock.now
-        let action = try act(client, step)
-        let time = ContinuousClock.now - start
-        #expect(action[0] == Float(step))
-        Thread.sleep(forTimeInterval: 0.2)
-        return time > .milliseconds(150)
-      }
+    let gate = Gate()
+    let served = try Served(Counting(gate: gate).agent())
+    defer { gate.isOpen = true }
+    let early = try client(served, execute: 6, realTime: 3)
+    early.begin(seed: 1)
+    for step in 0..<13 {
+      // New actions are needed at 6, 9 and 12, and asked for three steps before.
+      if step == 6 { #expect(gate.isAskedFor) }
+      gate.isOpen = step == 0 || step >= 6 && step % 3 == 0
+      #expect(try act(early, step)[0] == Float(step))
     }
-    #expect(try waits(3) == [0])
-    #expect(try waits(nil) == [0, 6, 12])
+    gate.isOpen = true
+    let late = try client(served, execute: 6, realTime: nil)
+    late.begin(seed: 1)
+    for step in 0..<13 {
+      let needsNew = step % 6 == 0
+      gate.isOpen = false
+      if needsNew {
+        Thread {
+          Thread.sleep(forTimeInterval: 0.1)
+          gate.isOpen = true
+        }.start()
+      }
+      #expect(try act(late, step)[0] == Float(step))
+      #expect(gate.isOpen == needsNew, "\(step)")
+    }
   }
 
   /// When nothing is left to hand out it waits, and goes on at the right place.
