@@ -284,10 +284,10 @@ public struct GaussianVAE: StateCodec {
     let x = norm(decoder.reduce(expanded) { $1($0) })
     let (batch, tokens) = (x.shape[0], x.shape[1])
     let raw = (head(x) + headShortcut(latents)).reshaped([batch, tokens, options.perToken, Gaussians.width])
-    func part(_ range: Range<Int>) -> Tensor { raw.sliced(axis: 3, range) }
+    let parts = raw.split(axis: 3, [3, 3, 4, 3, 1])
     let around = GaussianVAE.disc(options.perToken).flatMap { place -> [Float] in [place.x, place.y, 0] }
     let own = own.unsqueezed(1)
-    let offsets = fromView((part(0..<3) + Tensor(around, shape: [1, 1, options.perToken, 3])) * own)
+    let offsets = fromView((parts[0] + Tensor(around, shape: [1, 1, options.perToken, 3])) * own)
     let places =
       anchorPlaces.map { $0.value + anchor(x) * own.squeezed(1) }
       ?? (anchor(x) + anchorShortcut!(latents)) * reach + middle
@@ -295,8 +295,8 @@ public struct GaussianVAE: StateCodec {
       [
         places.unsqueezed(2) + offsets,
         // As wide as its share of the neighborhood at first.
-        part(3..<6).clamped(to: -5...4).exp() * (own * (0.6 / Float(options.perToken).squareRoot())),
-        part(6..<10) + PixelRays.upright.unsqueezed(1), part(10..<13), (part(13..<14) + 1).sigmoid(),
+        parts[1].clamped(to: -5...4).exp() * (own * (0.6 / Float(options.perToken).squareRoot())),
+        parts[2] + PixelRays.upright.unsqueezed(1), parts[3], (parts[4] + 1).sigmoid(),
       ], axis: 3)
     return Gaussians(values.reshaped([batch, tokens * options.perToken, Gaussians.width]))
   }

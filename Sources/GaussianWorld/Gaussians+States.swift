@@ -18,9 +18,9 @@ extension Gaussians {
   }
 
   init(unbounded values: Tensor) {
-    func part(_ range: Range<Int>) -> Tensor { values.sliced(axis: 2, range) }
+    let parts = values.split(axis: 2, [3, 3, 4, 3, 1])
     self.init(
-      means: part(0..<3), scales: part(3..<6).clamped(to: -12...2).exp(), rotations: part(6..<10),
-      colors: part(10..<13), opacities: part(13..<14).sigmoid())
+      means: parts[0], scales: parts[1].clamped(to: -12...2).exp(), rotations: parts[2], colors: parts[3],
+      opacities: parts[4].sigmoid())
   }
 }

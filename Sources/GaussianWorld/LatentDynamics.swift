@@ -136,10 +136,9 @@ public struct LatentDynamics: Module {
       x = block(x, condition: condition, memory: memory)
       layers.append(x)
     }
-    let shifts = modulation(condition)
-    let width = options.width
+    let shifts = modulation(condition).split(axis: 1, [options.width, options.width])
     let last = x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6)
-      .modulated(scale: shifts.sliced(axis: 1, 0..<width) + 1, bias: shifts.sliced(axis: 1, width..<2 * width))
+      .modulated(scale: shifts[0] + 1, bias: shifts[1])
     let raw = head(last)
     return Look(denoised: noisy * column(\.skip) + raw * column(\.out), layers: layers, raw: raw)
   }

@@ -171,20 +171,21 @@ public struct Splatter: GaussianLift {
     let raw = head(Tensor.concatenated([last, blocks], axis: 3)).pixels(of: 2).reshaped([
       images.shape[0], -1, Splatter.outputs,
     ])
-    func part(_ range: Range<Int>) -> Tensor { raw.sliced(axis: 2, range) }
+    // Depth, offset, scales, rotation, opacity, color.
+    let parts = raw.split(axis: 2, [1, 3, 3, 4, 1, 3])
     let pixels = PixelRays(size, calibrations)
     let (low, high) = (log(options.near), log(options.far))
-    let logDepth = part(0..<1).sigmoid() * (high - low) + low
+    let logDepth = parts[0].sigmoid() * (high - low) + low
     let depth = logDepth.exp()
     let unit = depth * pixels.width
     return Local(
       gaussians: Gaussians(
         // Offsets are in pixels, up to ten.
-        means: pixels.rays * depth + part(1..<4).tanh() * unit * 10,
-        scales: unit * 0.3 * part(4..<7).clamped(to: -4...4).exp(),
-        rotations: part(7..<11) + PixelRays.upright,
-        colors: images.reshaped(pixels.shape(3)).colorCoefficients + part(12..<15),
-        opacities: (part(11..<12) + 4).sigmoid()),
+        means: pixels.rays * depth + parts[1].tanh() * unit * 10,
+        scales: unit * 0.3 * parts[2].clamped(to: -4...4).exp(),
+        rotations: parts[3] + PixelRays.upright,
+        colors: images.reshaped(pixels.shape(3)).colorCoefficients + parts[5],
+        opacities: (parts[4] + 4).sigmoid()),
       logDepth: logDepth, deepest: third.mean(axes: [1, 2]))
   }
 

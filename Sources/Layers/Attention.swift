@@ -26,9 +26,8 @@ public struct RotaryPositions: Sendable {
         }
       }
     }
-    let left = input.sliced(axis: 3, 0..<half)
-    let right = input.sliced(axis: 3, half..<width)
-    let turned = Tensor.concatenated([-right, left], axis: 3)
+    let halves = input.split(axis: 3, [half, half])
+    let turned = Tensor.concatenated([-halves[1], halves[0]], axis: 3)
     return input * Tensor(cosines, shape: [tokens, 1, width]) + turned * Tensor(sines, shape: [tokens, 1, width])
   }
 }

@@ -28,20 +28,19 @@ public struct DiffusionTransformerBlock: Module {
   ///   - condition: `[batch, condition]`, after its activation.
   ///   - memory: `[batch, others, memoryWidth]`.
   public func callAsFunction(_ input: Tensor, condition: Tensor, memory: Tensor) -> Tensor {
-    let parts = modulation(condition)
-    func part(_ index: Int) -> Tensor { parts.sliced(axis: 1, index * width..<(index + 1) * width) }
+    let parts = modulation(condition).split(axis: 1, Array(repeating: width, count: 9))
     func normed(_ x: Tensor, _ branch: Int) -> Tensor {
       x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6)
-        .modulated(scale: part(3 * branch + 1) + 1, bias: part(3 * branch))
+        .modulated(scale: parts[3 * branch + 1] + 1, bias: parts[3 * branch])
     }
     var x = input
-    x = attention(normed(x, 0)).modulated(scale: part(2), adding: x)
+    x = attention(normed(x, 0)).modulated(scale: parts[2], adding: x)
     // The queries, and the norm before them, matter only when there is a choice of what to attend to.
     let attended =
       memory.shape[1] == 1
       ? crossAttention.sole(memory, tokens: x.shape[1])
       : crossAttention(normed(x, 1), memory: memory)
-    x = attended.modulated(scale: part(5), adding: x)
-    return contract(expand(normed(x, 2)).geluTanh()).modulated(scale: part(8), adding: x)
+    x = attended.modulated(scale: parts[5], adding: x)
+    return contract(expand(normed(x, 2)).geluTanh()).modulated(scale: parts[8], adding: x)
   }
 }

@@ -14,9 +14,7 @@ public struct FiLM: Module {
 
   /// `[images, height, width, channels]`, modulated by `[images, condition]`.
   public func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
-    let both = projection(condition)
-    let beta = both.sliced(axis: 1, 0..<channels)
-    let gamma = both.sliced(axis: 1, channels..<2 * channels)
-    return input.modulated(scale: gamma + 1, bias: beta, finish: .relu)
+    let both = projection(condition).split(axis: 1, [channels, channels])
+    return input.modulated(scale: both[1] + 1, bias: both[0], finish: .relu)
   }
 }

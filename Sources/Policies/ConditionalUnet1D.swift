@@ -42,10 +42,13 @@ struct ConditionalResidualBlock: Module {
   func callAsFunction(_ input: Tensor, condition: Tensor) -> Tensor {
     let both = film(condition)  // terms: ok, FiLM
     let x = first(input)
-    let changed =
-      scales
-      ? x.modulated(scale: both.sliced(axis: 1, 0..<outputs), bias: both.sliced(axis: 1, outputs..<2 * outputs))
-      : x + both.unsqueezed(1)
+    let changed: Tensor
+    if scales {
+      let parts = both.split(axis: 1, [outputs, outputs])
+      changed = x.modulated(scale: parts[0], bias: parts[1])
+    } else {
+      changed = x + both.unsqueezed(1)
+    }
     return second(changed) + (around.map { $0(input) } ?? input)
   }
 }

@@ -215,6 +215,13 @@ extension Tensor {
   /// Whether a gradient with respect to this tensor is wanted.
   var isRecorded: Bool { slot != nil && slot!.tape == Tape.current?.id }
 
+  /// This tensor, which is recorded, as one more step of the tape that no trace sees.
+  func recordedAlone(_ operation: StaticString, _ pullback: @escaping Tape.Pullback) -> Tensor {
+    Tensor(
+      shape: shape, storage: storage,
+      slot: Tape.current!.record(operation, inputs: [slot!.index], pullback: pullback))
+  }
+
   /// The operation that gave this tensor, for the tape and for a trace.
   ///
   /// - Parameters:

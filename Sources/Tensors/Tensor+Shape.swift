@@ -1,3 +1,5 @@
+import Synchronization
+
 extension Tensor {
   /// The same values in another shape; one size may be -1 and is found.
   public func reshaped(_ shape: [Int]) -> Tensor {
@@ -57,6 +59,27 @@ extension Tensor {
       ["axis": .int(axis), "start": .int(range.lowerBound), "end": .int(range.upperBound)]
     ) {
       [$0.padded(axis: axis, before: range.lowerBound, after: size - range.upperBound)]
+    }
+  }
+
+  /// The parts of `axis` of these sizes, in order. As `sliced` for each, but the gradients of all parts go back in one
+  /// concatenation instead of being padded and added one by one.
+  ///
+  /// - Parameter sizes: add up to the length of `axis`.
+  public func split(axis: Int, _ sizes: [Int]) -> [Tensor] {
+    let axis = self.axis(axis)
+    precondition(
+      sizes.allSatisfy { $0 > 0 } && sizes.reduce(0, +) == shape[axis], "split: \(sizes) of axis \(axis) of \(shape)")
+    let gathered = isRecorded ? PartGradients(shape: shape, axis: axis, sizes: sizes) : nil
+    let whole = gathered.map { gathered in recordedAlone("split") { _ in [gathered.joined()] } } ?? self
+    var start = 0
+    return sizes.indices.map { part in
+      let range = start..<start + sizes[part]
+      start = range.upperBound
+      return Device.backend.sliced(self, axis: axis, range).recorded(
+        "sliced", from: [whole],
+        ["axis": .int(axis), "start": .int(range.lowerBound), "end": .int(range.upperBound)]
+      ) { [gathered!.keep($0, of: part)] }
     }
   }
 
@@ -122,5 +145,40 @@ extension Tensor {
     ) { [shape] outputGradient in
       [Device.backend.scattered(outputGradient, indices, shape: shape, axis: axis)]
     }
+  }
+}
+
+/// The gradients of a tensor's parts, until the tensor's own is asked for.
+private final class PartGradients: Sendable {
+  private let shape: [Int]
+  private let axis: Int
+  private let sizes: [Int]
+  private let parts: Mutex<[Tensor?]>
+
+  init(shape: [Int], axis: Int, sizes: [Int]) {
+    (self.shape, self.axis, self.sizes) = (shape, axis, sizes)
+    parts = Mutex(Array(repeating: nil, count: sizes.count))
+  }
+
+  /// - Returns: what tells the tape that there is a gradient: the first part that arrives, nil for the others.
+  func keep(_ gradient: Tensor, of part: Int) -> Tensor? {
+    parts.withLock { parts in
+      defer { parts[part] = gradient }
+      return parts.allSatisfy { $0 == nil } ? gradient : nil
+    }
+  }
+
+  /// Zeros where no gradient arrived.
+  func joined() -> Tensor {
+    let found = parts.withLock { parts in
+      defer { parts = Array(repeating: nil, count: sizes.count) }
+      return parts
+    }
+    return .concatenated(
+      sizes.indices.map { part in
+        var shape = shape
+        shape[axis] = sizes[part]
+        return found[part] ?? .zeros(shape)
+      }, axis: axis)
   }
 }

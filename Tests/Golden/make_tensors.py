@@ -147,4 +147,11 @@ for degree in range(4):
     else:
         case(name, harmonic_colours, means, coefficients)
 
+
+def split(x):
+    a, b, _ = x.split([1, 2, 1], 1)  # of the last part nothing is used
+    return a * b + b
+
+
+case("split", split, r(3, 4, 2))
 save("tensors.safetensors")

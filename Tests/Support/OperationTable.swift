@@ -68,6 +68,11 @@ extension GoldenOperation {
   private static let shapes = [
     row("reshaped") { $0[0].reshaped([4, -1]) }, row("permuted") { $0[0].permuted([2, 0, 3, 1]) },
     row("permuted runs") { $0[0].permuted([1, 0, 2]) }, row("sliced") { $0[0].sliced(axis: 1, 1..<3) },
+    row("split") { inputs in
+      let parts = inputs[0].split(axis: 1, [1, 2, 1])
+      // The last part is not used: its gradient is zero.
+      return parts[0].broadcast(to: parts[1].shape) * parts[1] + parts[1]
+    },
     row("padded") { $0[0].padded(axis: 1, before: 1, after: 2) }, row("broadcast") { $0[0].broadcast(to: [3, 4, 5]) },
     row("concatenated") { .concatenated($0, axis: 1) }, row("stacked") { .stacked($0, axis: 1) },
     row("gathered") { $0[0].gathered([2, 0, 2, 1]) }, row("gathered columns") { $0[0].gathered([1, 1, 3], axis: 1) },

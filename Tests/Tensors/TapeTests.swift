@@ -33,6 +33,22 @@ import Testing
     #expect(gradients[parameter]!.scalars == [5, 7])
   }
 
+  @Test func partsOfASplitGetTheGradientsOfSlices() {
+    let parameter = Parameter(Tensor((0..<12).map { Float($0) - 5.5 }, shape: [2, 6]))
+    /// The first part is not used, the second twice, the third as the whole is, and the whole once more by itself.
+    func gradient(_ parts: @escaping (Tensor) -> [Tensor]) -> [Float] {
+      let (_, gradients) = withGradients(random: Random(seed: 1)) {
+        let whole = parameter.value
+        let parts = parts(whole)
+        return (parts[1] * parts[1]).sum() + (parts[2] * 3).sum() + whole.square().sum()
+      }
+      return gradients[parameter]!.scalars
+    }
+    let split = gradient { $0.split(axis: 1, [1, 2, 3]) }
+    #expect(split == gradient { x in [0..<1, 1..<3, 3..<6].map { x.sliced(axis: 1, $0) } })
+    #expect(split == (0..<12).map { [2, 4, 4, 2, 2, 2][$0 % 6] * (Float($0) - 5.5) + [0, 0, 0, 3, 3, 3][$0 % 6] })
+  }
+
   @Test func aTensorOfAFinishedTapeIsAConstant() {
     let parameter = Parameter(Tensor(2))
     var kept = Tensor(0)

@@ -93,9 +93,8 @@ extension BenchmarkCase {
       let memory = self.action(action).unsqueezed(1)
       var x = embed(input) + positions.value
       for block in blocks { x = block(x, condition: condition, memory: memory) }
-      let both = modulation(condition)
-      let (shift, scale) = (both.sliced(axis: 1, 0..<384), both.sliced(axis: 1, 384..<768))
-      return head(x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6).modulated(scale: scale + 1, bias: shift))
+      let both = modulation(condition).split(axis: 1, [384, 384])
+      return head(x.layerNorm(scale: nil, bias: nil, epsilon: 1e-6).modulated(scale: both[1] + 1, bias: both[0]))
     }
 
     /// Multiplications and additions of one token that do not fall away: a cross-attention to one token needs no queries.
