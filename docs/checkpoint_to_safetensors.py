@@ -69,7 +69,27 @@ def diffusion_policy(checkpoint):
     target = (config.get("policy") or {}).get("_target_")
     if isinstance(target, str):
         metadata["algorithm"] = target
-    return tensors(weights, "state_dicts"), described(metadata, shapes)
+    return tensors(weights, "state_dicts"), described(metadata, shapes, diffusion_settings(config.get("policy")))
+
+
+def diffusion_settings(policy):
+    """What the weights do not show, by the names of our recipes."""
+    policy = policy if hasattr(policy, "get") else {}
+    scheduler = policy.get("noise_scheduler")
+    scheduler = scheduler if hasattr(scheduler, "get") else {}
+    schedules = {"squaredcos_cap_v2": "squared_cosine", "linear": "linear"}
+    predictions = {"epsilon": "epsilon", "sample": "sample", "v_prediction": "velocity"}
+    model = policy.get("model")
+    heads = policy.get("n_head", model.get("n_head") if hasattr(model, "get") else None)
+    crop = policy.get("crop_shape")
+    return {
+        "policy.heads": heads, "policy.timesteps": scheduler.get("num_train_timesteps"),
+        "policy.schedule": known(scheduler.get("beta_schedule"), schedules, "cfg.policy.noise_scheduler.beta_schedule"),
+        "policy.prediction": known(scheduler.get("prediction_type"), predictions,
+                                   "cfg.policy.noise_scheduler.prediction_type"),
+        "policy.clip_sample": scheduler.get("clip_sample"),
+        "encoder.crop": None if crop is None else square(list(crop), "cfg.policy.crop_shape"),
+    }
 
 
 def robomimic(checkpoint):
@@ -85,6 +105,7 @@ def robomimic(checkpoint):
     shapes = {key: shape(size, f"shape_metadata.all_shapes.{key}") for key, size in seen.items()}
     found = tensors(model, "model")
     config = configuration(checkpoint.get("config"))
+    settings = robomimic_settings(config)
     normalized = statistics(checkpoint, "obs_normalization_stats")
     for key in shapes if normalized else []:
         if key not in normalized:
@@ -100,7 +121,26 @@ def robomimic(checkpoint):
     for name, value in (("algorithm", checkpoint.get("algo_name")), ("version", checkpoint.get("version"))):
         if value is not None:
             metadata[name] = str(value)
-    return found, described(metadata, shapes)
+    return found, described(metadata, shapes, settings)
+
+
+def robomimic_settings(config):
+    """What the weights do not show, by the names of our recipes. Versions that cannot predict the next actions do not say that they
+    do not; without a configuration nothing is known."""
+    algorithm = at(config, "algo")
+    transformer, mixture = at(algorithm, "transformer"), at(algorithm, "gmm")
+    if not transformer:
+        return {}
+    if mixture.get("enabled") and mixture.get("low_noise_eval") is False:
+        raise Refused("config.algo.gmm.low_noise_eval is false: it acts by the deviations it learned: not converted")
+    settings = {"policy.heads": transformer.get("num_heads"),
+                "policy.pred_future_actions": bool(transformer.get("pred_future_acs", False)), "encoder.crop": None}
+    camera = at(config, "observation", "encoder", "rgb")
+    if camera.get("obs_randomizer_class") == "CropRandomizer":
+        sizes = at(camera, "obs_randomizer_kwargs")
+        settings["encoder.crop"] = square([sizes.get("crop_height"), sizes.get("crop_width")],
+                                          "config.observation.encoder.rgb.obs_randomizer_kwargs")
+    return settings
 
 
 def action_statistics(checkpoint, config):
@@ -197,8 +237,34 @@ def shape(sizes, where):
     return sizes
 
 
-def described(metadata, shapes):
-    return {**metadata, "observations": json.dumps([{"key": key, "shape": size} for key, size in shapes.items()])}
+def described(metadata, shapes, settings):
+    """Settings are JSON each. Images that are not cropped are a setting, too."""
+    sees = any(len(size) == 3 for size in shapes.values())
+    settings = {name: json.dumps(value) for name, value in settings.items()
+                if (sees if name == "encoder.crop" else value is not None)}
+    return {**metadata, "observations": json.dumps([{"key": key, "shape": size} for key, size in shapes.items()]),
+            "settings": json.dumps(settings)}
+
+
+def at(group, *names):
+    """A group within groups; empty where there is none."""
+    for name in names:
+        group = group.get(name)
+        if not hasattr(group, "get"):
+            return {}
+    return group
+
+
+def known(word, words, where):
+    if word is not None and word not in words:
+        raise Refused(f"{where} is {word}: not converted")
+    return words.get(word)
+
+
+def square(sizes, where):
+    if len(sizes) != 2 or sizes[0] != sizes[1]:
+        raise Refused(f"{where}: images are cut to {sizes}, not to squares: not converted")
+    return sizes[0]
 
 
 def flat(value, where):

@@ -96,9 +96,23 @@ class Video:
             raise LeftOut(f"1 channel of {components[0].bits} bits")
         return self._try(lambda: frame.to_ndarray(format="rgb24"))
 
-    def frames(self):
-        """All of them."""
-        for frame in self._decoded():
+    def frames(self, fps, times):
+        """All of them. Frames are rows' by their number: one that is neither where its step nor where its row is, is refused,
+        since one before it may be missing. Times count from the first frame; those without a time are taken as they come.
+        """
+        rows = [] if times is None else times - times[0]
+        rate = fps or ((len(rows) - 1) / rows[-1] if len(rows) > 1 else None)
+        first = None
+        for step, frame in enumerate(self._decoded()):
+            if first is None:
+                first, start = frame.time, step
+            expected = [(step - start) / fps] if fps else []
+            if step < len(rows):
+                expected.append(rows[step] - rows[start])
+            if rate and expected and frame.time is not None and (
+                    min(abs(frame.time - first - time) for time in expected) > 0.5 / rate):
+                raise Refused(f"{self.path}: frame {step} is at {frame.time:g} s, {first + expected[0]:g} s expected: one before "
+                              "it is missing, or the video's rate is another; encode it again, a frame for each row")
             yield self._rgb(frame)
 
     def clip(self, start, stop, fps):

@@ -114,6 +114,16 @@ def rate(dataset, file, start, stop):
     return (stop - start - 1) / float(times[stop - 1] - times[start])
 
 
+def gap(file, start, stop, fps):
+    """The row that is furthest from the row before, and the seconds in between; None unless they are more than 1.5 steps."""
+    times = scalars(file, "timestamp")
+    if times is None or stop - start < 2:
+        return None
+    steps = np.diff(times[start:stop])
+    row = int(np.argmax(steps))
+    return (row + 1, float(steps[row])) if steps[row] > 1.5 * (1 / fps if fps else np.median(steps)) else None
+
+
 class Notes:
     """What a user should know of a conversion that went well."""
 

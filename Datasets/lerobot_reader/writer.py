@@ -11,9 +11,9 @@ import numpy as np
 
 from .cameras import LeftOut, Video, image
 from .columns import numbers
-from .contents import contents
+from .contents import BOOKKEEPING, contents
 from .dataset import Dataset
-from .episodes import DataFiles, Notes, instruction, locate, rate
+from .episodes import DataFiles, Notes, gap, instruction, locate, rate, scalars
 from .files import Refused, check, first_line, parse, read_object, short
 from .output import Output
 
@@ -36,7 +36,7 @@ class Writer:
         self.dataset = dataset
         self.notes = Notes()
         self.files = DataFiles()
-        self.sizes, self.widths = {}, {}
+        self.sizes, self.widths, self.gaps = {}, {}, []
         self.fps = dataset.fps
         # RoboCasa's choice of the first N.
         self.order = [episode.index for episode in dataset.episodes]
@@ -48,7 +48,9 @@ class Writer:
             self.notes.add(f"{limit} episodes were asked for; there are {len(self.order)}")
         episodes = [episode for episode in self.dataset.episodes if episode.index in chosen]
         episodes.sort(key=lambda episode: episode.index)
-        self.contents = contents(self.dataset, self.files(episodes[0].data))
+        first = self.files(episodes[0].data)
+        self.contents = contents(self.dataset, first)
+        self.known = {*first.schema.names, *self.dataset.features, *BOOKKEEPING}
         data, total = file.create_group("data"), 0
         for number, episode in enumerate(episodes):
             total += self._episode(data.create_group(f"demo_{episode.index}"), episode)
@@ -65,6 +67,8 @@ class Writer:
         file = self.files(episode.data)
         start, stop = locate(file, episode, self.notes)
         self._check_rate(rate(self.dataset, file, start, stop))
+        self._check_gap(episode, gap(file, start, stop, self.fps))
+        self._check_columns(file)
         count = stop - start
         demo.attrs["num_samples"] = count
         parts = self.contents.actions + list(self.contents.vectors.values())
@@ -120,6 +124,17 @@ class Writer:
                            "no rate is written")
             self.fps = None
 
+    def _check_gap(self, episode, found):
+        if found is not None:
+            self.gaps.append(f"episode {episode.index}: row {found[0]} is {found[1]:.4g} s after the row before")
+
+    def _check_columns(self, file):
+        """The first file's columns stand for all: one that it lacks becomes nothing."""
+        if not self.contents.robocasa:
+            for name in file.schema.names:
+                if name not in self.known:
+                    self.contents.left_out[name] = "not in the first data file"
+
     # cameras
 
     def _camera(self, demo, key, episode, file, start, stop):
@@ -131,8 +146,9 @@ class Writer:
             else:
                 clip = self.dataset.clip(episode, camera.column)
                 with Video(clip.path) as video:
-                    frames = video.frames() if clip.start is None else video.clip(
-                        clip.start, clip.stop, self.dataset.fps)
+                    times = scalars(file, "timestamp")
+                    frames = video.clip(clip.start, clip.stop, self.dataset.fps) if clip.start is not None else (
+                        video.frames(self.dataset.fps, None if times is None else times[start:stop]))
                     self._frames(demo, key, clip.path, frames, count)
         except LeftOut as reason:
             if key in self.sizes:
@@ -277,6 +293,9 @@ class Writer:
             notes.add("left out: " + ", ".join(f"{name} ({why})" for name, why in self.contents.left_out.items()))
         if self.dataset.modality is not None and not self.contents.robocasa:
             notes.add("meta/modality.json names no parts of RoboCasa's: values are in the order in which they are stored")
+        if self.gaps:
+            others = f"; and {len(self.gaps) - 3} more episodes" if len(self.gaps) > 3 else ""
+            notes.add(f"times with a gap: {'; '.join(self.gaps[:3])}{others}")
         if self.dataset.fps is None:
             notes.add("meta/info.json has no fps: no rate is written")
         for what, line in (("several", "with several tasks, which are in ep_meta: no instruction is theirs"),

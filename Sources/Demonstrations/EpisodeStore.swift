@@ -12,6 +12,8 @@ package struct EpisodeStore: Sendable {
   package let folder: String
   /// The attribute of `data` that says how many steps follow the one that solved the task.
   package static let afterSuccess = "after_success"
+  /// The attribute of `data` that says by which seed, a recipe's, the scenes of a recording were chosen.
+  package static let seed = "recording_seed"
 
   /// - Parameters:
   ///   - folder: where the parts are kept until `assemble`.
@@ -145,6 +147,7 @@ package struct EpisodeStore: Sendable {
   ///
   /// - Parameters:
   ///   - schema: what their numbers mean.
+  ///   - seed: what the shuffle follows from; written of those that were recorded.
   ///   - origin: how they were generated, JSON; nil when they were not.
   ///   - afterSuccess: steps that were kept after the one that solved the task.
   package func assemble(
@@ -164,7 +167,11 @@ package struct EpisodeStore: Sendable {
       try file.setInteger(total, of: "data", "total")
       try file.setText(environmentArguments, of: "data", "env_args")
       try file.write(schema)
-      if let origin { try file.setText(origin, of: "data", "generation") }
+      if let origin {
+        try file.setText(origin, of: "data", "generation")
+      } else {
+        try file.setInteger(Int(truncatingIfNeeded: seed), of: "data", EpisodeStore.seed)
+      }
       if afterSuccess > 0 { try file.setInteger(afterSuccess, of: "data", EpisodeStore.afterSuccess) }
       try file.createGroup("mask")
       var random = Random(seed: seed).split("filter keys")

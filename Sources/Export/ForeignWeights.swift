@@ -15,6 +15,7 @@ package enum ForeignWeightsError: Error, Equatable, CustomStringConvertible {
   case statistics(String)
   case twice(String)
   case causal(Bool)
+  case setting(String, theirs: String)
 
   package var description: String {
     switch self {
@@ -34,6 +35,7 @@ package enum ForeignWeightsError: Error, Equatable, CustomStringConvertible {
     case .twice(let name): "'\(name)' is in it twice, with and without a wrapper's prefix"
     case .causal(let causal):
       "its attention is \(causal ? "causal" : "not causal"); the recipe needs 'policy.causal: \(causal)'"
+    case .setting(let path, let theirs): "it was trained with other settings; the recipe needs '\(path): \(theirs)'"
     }
   }
 }
@@ -54,6 +56,8 @@ package struct ForeignWeights {
 
   package let source: Source
   package let keys: [Key]
+  /// What its own recipe says and its tensors do not show, by our names, as JSON; empty where it was not written along.
+  package let settings: [String: String]
   let tensors: [String: Tensor]
 
   /// - Throws: `SafetensorsError` or `ForeignWeightsError`.
@@ -68,6 +72,13 @@ package struct ForeignWeights {
       let plain = ForeignNames.plain(name)
       guard tensors.updateValue(tensor, forKey: plain) == nil else { throw ForeignWeightsError.twice(plain) }
     }
+    // robomimic's head without a mixture.
+    for leaf in ["weight", "bias"] {
+      guard let tensor = tensors.removeValue(forKey: "policy.nets.decoder.nets.action.\(leaf)") else { continue }
+      guard tensors.updateValue(tensor, forKey: "policy.nets.decoder.nets.mean.\(leaf)") == nil else {
+        throw ForeignWeightsError.twice("policy.nets.decoder.nets.mean.\(leaf)")
+      }
+    }
     self.tensors = tensors
     if tensors.keys.contains(where: { $0.hasPrefix("policy.nets.transformer.") }) {
       source = .robomimic
@@ -81,6 +92,18 @@ package struct ForeignWeights {
       keys.allSatisfy({ [1, 3].contains($0.shape.count) && $0.shape.allSatisfy { (1...1 << 20).contains($0) } })
     else { throw ForeignWeightsError.facts("tells the observations in a way that cannot be read") }
     self.keys = keys
+    var settings: [String: String] = [:]
+    if let text = metadata["settings"] {
+      guard let read = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+        throw ForeignWeightsError.facts("tells its settings in a way that cannot be read")
+      }
+      settings = read
+    }
+    if keys.contains(where: { $0.shape.count == 3 }) {
+      settings["encoder.pixels"] = source == .robomimic ? "\"unit\"" : "\"signed\""
+      settings["encoder.relu"] = source == .robomimic ? "false" : "true"
+    }
+    self.settings = settings
   }
 
   /// What the policy sees, cameras and vectors.

@@ -70,6 +70,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       world = try context.parts.world(at: options.world)
     }
     var attachments = [GaussianWorldEncoder.attachment: try world.description]
+    // Of the weights before any fine-tuning; policies of earlier versions do not say it.
+    attachments[EncoderContext.worldWeights] =
+      context.attachments[GaussianWorldEncoder.attachment] == nil
+      ? world.weightsDigest : context.attachments[EncoderContext.worldWeights]
     let model = world.blueprint.context
     let cameras = model.cameras.map { CameraKeys($0) }
     for camera in cameras {
@@ -195,17 +199,11 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   public var frozenVariants: Int { options.variants }
 
   public var frozenIdentity: String {
-    // Over every weight: two models that differ anywhere must not share rows.
-    var hash = StableHash()
-    for (name, tensor) in world.snapshot().sorted(by: { $0.key < $1.key }) {
-      hash.add(name.utf8)
-      tensor.withUnsafeBufferPointer { hash.add(UnsafeRawBufferPointer($0)) }
-    }
     let name =
       GaussianWorldEncoder.name + (keepsPositions ? " positions" : "") + (options.latents ? " latents" : "")
       + (options.variants > 1 ? options.jitter.identity : "")
     let source = options.hidden ? "\(block)" : "present"
-    return "\(name) \(source) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(hash.value)"
+    return "\(name) \(source) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(world.weightsHash.value)"
   }
 
   public var frozenLimit: Int { Int(options.cacheGigabytes * 1e9) }

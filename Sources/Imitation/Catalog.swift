@@ -53,6 +53,13 @@ public struct Catalog: PartFactory {
     }
   }
 
+  /// A choice's options with their defaults.
+  /// - Throws: `SettingError`.
+  package func complete(_ choice: Choice, as kind: PluginKind, path: String) throws -> Setting {
+    func complete<P: Plugin>(_ type: P.Type) throws -> Setting { try P.Options(choice.options, path: path).complete }
+    return try with(choice, kind, path, as: (any Plugin.Type).self) { try complete($0) }
+  }
+
   // MARK: Making
 
   /// - Throws: `SettingError` when the kind is unknown or its options do not fit.

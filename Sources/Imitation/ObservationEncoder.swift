@@ -19,6 +19,9 @@ public struct EncoderContext: Codable, Sendable, Equatable {
   /// How the encoder is called in messages; not saved.
   public var path = "encoder"
 
+  /// The attachment that says which weights a world model had when an encoder was made of it.
+  package static let worldWeights = "world.weights"
+
   private enum CodingKeys: String, CodingKey { case schema, vocabulary, attachments }
 
   public init(from decoder: any Decoder) throws {
@@ -30,6 +33,13 @@ public struct EncoderContext: Codable, Sendable, Equatable {
 
   public static func == (a: EncoderContext, b: EncoderContext) -> Bool {
     a.schema == b.schema && a.vocabulary == b.vocabulary && a.attachments == b.attachments
+  }
+
+  /// Whether it is what `earlier` was, which may not say the weights of its world model.
+  package func isOf(_ earlier: EncoderContext) -> Bool {
+    var same = self
+    if earlier.attachments[EncoderContext.worldWeights] == nil { same.attachments[EncoderContext.worldWeights] = nil }
+    return same == earlier
   }
 
   /// - Parameter vocabulary: sorted.

@@ -103,6 +103,11 @@ extension TrainedPolicy {
     var blueprint = blueprint
     (blueprint.encoder.attachments, blueprint.encoder.tensors) = ([:], [:])
     let built = try? TrainedPolicy(recipe: recipe, blueprint: blueprint, normalizer: normalizer, catalog: catalog)
+    // What it began with is known of policies since version 0.2; of others only while it is frozen.
+    let weights = EncoderContext.worldWeights
+    if let built, let began = policy.encoder.attachments[weights] {
+      return built.policy.encoder.attachments[weights] == began ? built : nil
+    }
     guard let built, let mine = policy.encoder as? any FrozenEncoder, mine.frozenCount != nil,
       mine.frozenSteps == .max
     else { return built }
@@ -116,6 +121,7 @@ extension FeatureStages {
   package enum Problem: Error, Equatable, CustomStringConvertible {
     case nothingHeldOut(String)
     case fewDemonstrations(String)
+    case otherDemonstrations(String, change: String)
     case noFeatures(String)
 
     package var description: String {
@@ -124,6 +130,8 @@ extension FeatureStages {
         "\(run): no demonstration was held out (data.validation; a task keeps at least one to train on)"
       case .fewDemonstrations(let run):
         "\(run): trained on one demonstration; a probe needs two or more, to choose its penalty"
+      case .otherDemonstrations(let run, let change):
+        "\(run): the demonstrations changed since it was trained (\(change)): what is held out now may be what it learned from"
       case .noFeatures(let run): "\(run): its encoder gives no features of images to regress on"
       }
     }

@@ -61,7 +61,7 @@ extension Trainer<PolicyObjective> {
         throw TrainingError.demonstrationsChanged(run: folder.path, change: "they are other ones")
       }
       // Tables and world models that the encoder reads are part of a run as well.
-      guard was.encoder == now.encoder,
+      guard now.encoder.isOf(was.encoder),
         was.encoder.tensors.mapValues(\.scalars) == now.encoder.tensors.mapValues(\.scalars)
       else {
         throw TrainingError.demonstrationsChanged(

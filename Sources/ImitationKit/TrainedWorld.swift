@@ -103,7 +103,9 @@ package struct TrainedWorld {
   /// What clips must have in common to be compared: the files, what is held out of them, and what the first camera sees.
   package var ground: [String] {
     let context = data.blueprint.context
-    return contents + data.heldOut.map(String.init)
+    // Held-out episodes are counted within those that a filter key chooses.
+    let choices = ((try? data.reader.fingerprints()) ?? []).map { "\($0.episodes) of \($0.key)" }
+    return contents + choices + data.heldOut.map(String.init)
       + [context.cameras[0], "\(context.size.width)x\(context.size.height)"]
   }
 

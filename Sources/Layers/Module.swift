@@ -107,6 +107,19 @@ extension Module {
     Dictionary(uniqueKeysWithValues: state().map { ($0.name, $0.tensor.value) })
   }
 
+  /// Over every name and weight: two modules that differ anywhere have different ones.
+  package var weightsHash: StableHash {
+    var hash = StableHash()
+    for (name, tensor) in snapshot().sorted(by: { $0.key < $1.key }) {
+      hash.add(name.utf8)
+      tensor.withUnsafeBufferPointer { hash.add(UnsafeRawBufferPointer($0)) }
+    }
+    return hash
+  }
+
+  /// The same as text.
+  package var weightsDigest: String { String(weightsHash.value, radix: 16) }
+
   /// Fills every parameter and buffer; nothing changes unless all of them fit.
   /// - Throws: `WeightError`.
   public func load(_ tensors: [String: Tensor]) throws {

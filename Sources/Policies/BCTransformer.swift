@@ -5,8 +5,8 @@ import Tensors
 /// RoboCasa's BC-Transformer: a few frames of features through a GPT-style trunk to a mixture of Gaussians over the next
 /// actions (robomimic, `BC_Transformer_GMM` with RoboCasa's constants).
 ///
-/// With `horizon` equal to `context` every frame's token predicts one future action, as the original does with
-/// `pred_future_acs`. With another `horizon`, learned query tokens follow the frames and predict the actions; that is ours,
+/// With `horizon` equal to `context` every frame's token predicts one action: of the present and the next ones, as the original does with
+/// `pred_future_acs`, or each that of its own frame (`pred_future_actions: false`, stock robomimic), of which the last is acted by. With another `horizon`, learned query tokens follow the frames and predict the actions; that is ours,
 /// for machines that cannot afford ten frames of history.
 public struct BCTransformer: Policy {
   public struct Options: PluginOptions {
@@ -17,6 +17,10 @@ public struct BCTransformer: Policy {
     @Key("Attention heads; they divide the width.", 1...256) public var heads = 8
     @Key("Dropout of embeddings, attention and block outputs.", 0..<1) public var dropout: Float = 0.1
     @Key("Whether a frame may not attend to later ones; needs horizon equal to context.") public var causal = false
+    @Key(
+      "Whether tokens predict the present action and the next ones (pred_future_acs). If not, each predicts its own frame's, and the last one is acted by; needs horizon equal to context."
+    )
+    public var predFutureActions = true
     @Key("A mixture of Gaussians learned by its likelihood, or tanh and squared error.") public var head = Head.gmm
     @Key("Components of the mixture.", 1...100) public var modes = 5
     @Key("Added to every predicted standard deviation.", .above(0)) public var minStd: Float = 0.005
@@ -42,6 +46,8 @@ public struct BCTransformer: Policy {
     public func validate() throws {
       try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
       try $causal.refuse(unless: !causal || horizon == context, "needs horizon equal to context")
+      try $predFutureActions.refuse(
+        unless: predFutureActions || horizon == context, "may be false only with horizon equal to context")
     }
   }
 
@@ -106,7 +112,14 @@ public struct BCTransformer: Policy {
   package var isCausal: Bool { options.causal }
 
   public var window: Window {
-    Window(observations: (1 - options.context)...0, actions: 0...(options.horizon - 1))
+    Window(
+      observations: (1 - options.context)...0,
+      actions: options.predFutureActions ? 0...(options.horizon - 1) : (1 - options.context)...0)
+  }
+
+  /// The tokens whose actions are not past: `[batch, actions, width]`.
+  private func acting(_ tokens: Tensor) -> Tensor {
+    options.predFutureActions ? tokens : tokens.sliced(axis: 1, options.horizon - 1..<options.horizon)
   }
 
   /// One token for each predicted action: `[batch, horizon, width]`.
@@ -144,7 +157,7 @@ public struct BCTransformer: Policy {
 
   public func actions(for observations: ObservationBatch, randoms: inout [Random]) -> Tensor {
     let (mixture, actions) = Device.repeated("prediction") {
-      let tokens = tokens(encoder(observations))
+      let tokens = acting(tokens(encoder(observations)))
       let mixture = lowNoise(tokens)
       return (mixture, mixture?.means ?? means(tokens).tanh())
     }
@@ -169,7 +182,7 @@ public struct BCTransformer: Policy {
 
   /// The heaviest component's actions, and all components: means, the standard deviations that training learned and weights.
   public func head(_ features: Features, _ inputs: inout HeadInputs) -> [HeadOutput]? {
-    let tokens = tokens(features)
+    let tokens = acting(tokens(features))
     guard let mixture = lowNoise(tokens), let deviations else {
       return [HeadOutput("actions", means(tokens).tanh(), .action)]
     }

@@ -95,8 +95,14 @@ package struct Checkpoint {
   /// The demonstrations that a checkpoint was trained on, without loading its weights; none where it does not say.
   /// - Throws: `CheckpointError`, `SafetensorsError`.
   package static func datasets(in path: String) throws -> [DatasetFingerprint] {
+    try blueprint(in: path)?.datasets ?? []
+  }
+
+  /// What a checkpoint's policy was built for, without loading its weights; nil where it cannot be read.
+  /// - Throws: `CheckpointError`, `SafetensorsError`.
+  package static func blueprint(in path: String) throws -> PolicyBlueprint? {
     let blueprint = try text("blueprint", in: path, format: format)
-    return (try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(blueprint.utf8)))?.datasets ?? []
+    return try? JSONDecoder().decode(PolicyBlueprint.self, from: Data(blueprint.utf8))
   }
 
   /// An entry of an archive's metadata, without loading its tensors.

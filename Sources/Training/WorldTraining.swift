@@ -159,6 +159,8 @@ package struct WorldTraining {
       let objective = try model.objective(
         of: name, data, batch: settings.batch, seed: recipe.seed, precomputation)
     else { return true }
+    // The model of before says nothing of what these steps make: a stop from here on must not leave it as if it did.
+    if ranks?.group.rank ?? 0 == 0 { try? FileManager.default.removeItem(atPath: WorldTraining.file(folder)) }
     report(.begins(stage: name, at: first, of: settings.steps))
     let finished = try stage.train(
       objective, settings, seed: Random(seed: recipe.seed).split(name).key, workers: workers, ranks: ranks,

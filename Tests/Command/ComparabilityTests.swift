@@ -32,6 +32,32 @@
       }
     }
 
+    /// Policies of two world models that stood in one place after each other are no seeds of one column, and what is measured of the
+    /// later one says nothing of the earlier policy.
+    @Test func columnsAreOfTheSameWorldModel() throws {
+      let runner = try WorldTests.project()
+      defer { runner.remove() }
+      func run(_ arguments: String...) throws {
+        let result = try runner.run(arguments)
+        #expect(result.status == 0, "\(result.errors)")
+      }
+      for (policy, world) in [("one", "1"), ("two", "2"), ("three", "2")] {
+        try run("world", "train", "world.yaml", "--run", "world", "--set", "seed=\(world)", "--restart")
+        try run("world", "evaluate", "world", "--steps", "3", "--clips", "2")
+        let seed = ["one": 1, "two": 2, "three": 3][policy]!
+        try run(
+          "train", "recipe.yaml", "--run", policy, "--set", "training.steps=2", "--set", "seed=\(seed)", "--set",
+          "encoder={kind: gaussian-world, world: world, features: 8, pools: 2}", "--set",
+          "evaluation.simulator={kind: kitchenette, image_size: 24}")
+        try run("evaluate", policy)
+      }
+      let result = try runner.run("report", "one", "two", "three", "--output", "report")
+      #expect(result.status == 0, "\(result.errors)")
+      let found = try JSONDecoder().decode(Comparison.self, from: #require(runner.bytes("report/report.json")))
+      #expect(found.columns.map(\.runs.count) == [1, 2])
+      #expect(found.columns.map { $0.prediction == nil } == [true, false])
+    }
+
     /// One recipe on two sets of demonstrations, or trained in part, is not one column of two seeds.
     @Test func columnsAreOfTheSameDemonstrationsAndSteps() throws {
       let (runner, another) = (try CommandRunner(), try CommandRunner())

@@ -79,13 +79,82 @@
       // What the states came from is not needed for that.
       try FileManager.default.moveItem(
         atPath: runner.folder + "/Datasets/small/files", toPath: runner.folder + "/elsewhere")
+      // How they were made is in them, and has to be what is asked for.
+      let drawn = try #require(runner.bytes("Datasets/small/generated/\(task).hdf5"))
+      for other in [["--noise", "0.1"], ["--selection", "random"], ["--set", "seed=2"]] {
+        let refused = try runner.run(larger + ["--draw-again"] + other)
+        #expect(
+          refused.status == 1 && refused.complaint.contains("generated otherwise (seed ")
+            && refused.complaint.contains(
+              ", horizon \(task == "OpenDrawer" ? 120 : 160), --noise 0.05, --selection nearest); "),
+          "\(other): \(refused.errors)")
+        #expect(runner.bytes("Datasets/small/generated/\(task).hdf5") == drawn)
+      }
       #expect(try runner.run(larger + ["--draw-again"]).status == 0)
       try FileManager.default.moveItem(
         atPath: runner.folder + "/elsewhere", toPath: runner.folder + "/Datasets/small/files")
 
-      let drawn = try DemonstrationFile(path: file.path)
-      #expect(try drawn.hdf5.shape("data/demo_0/obs/robot0_agentview_left_image")[1] == 28)
-      #expect(try drawn.hdf5.floats("data/demo_3/actions") == file.hdf5.floats("data/demo_3/actions"))
+      let again = try DemonstrationFile(path: file.path)
+      #expect(try again.hdf5.shape("data/demo_0/obs/robot0_agentview_left_image")[1] == 28)
+      #expect(try again.hdf5.floats("data/demo_3/actions") == file.hdf5.floats("data/demo_3/actions"))
+      let states = try DemonstrationFile(path: runner.folder + "/Datasets/small/generated/\(task).states.hdf5")
+      for key in states.maskNames {
+        #expect(try again.mask(key) == states.mask(key))
+      }
+    }
+
+    /// Attempts that failed for want of steps are made anew when there are more.
+    @Test func theHorizonDecidesWhatIsKept() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      let recipe = CommandRunner.recipe.replacingOccurrences(of: "split: some", with: "split: some-3")
+      try runner.write(recipe, to: "recipe.yaml")
+      func allow(_ steps: Int) throws {
+        try runner.write(
+          GenerateTests.registry.replacingOccurrences(of: "horizon: 120", with: "horizon: \(steps)"),
+          to: "Datasets/small.yaml")
+      }
+      try allow(4)
+      #expect(try runner.run("record", "recipe.yaml").complaint.contains("giving up"))
+      try allow(120)
+      let mixed = try runner.run("record", "recipe.yaml")
+      #expect(mixed.status == 1 && mixed.complaint.contains("unfinished work of other settings"), "\(mixed.errors)")
+      let recorded = try runner.run("record", "recipe.yaml", "--replace")
+      #expect(recorded.status == 0, "\(recorded.errors)")
+
+      let states = GenerateTests.generate + ["--states-only"]
+      #expect(try runner.run(states).status == 0)
+      try allow(119)
+      let other = try runner.run(states)
+      #expect(other.status == 1 && other.complaint.contains("another seed, horizon or settings"), "\(other.errors)")
+      #expect(try runner.run(states + ["--replace"]).status == 0)
+      let path = runner.folder + "/Datasets/small/generated/OpenDrawer.states.hdf5"
+      let origin = try HDF5File(forReading: path).text(of: "data", "generation")
+      #expect(try object(origin)["horizon"] as? Int == 119)
+
+      // A file from before it was written may have any.
+      try allow(118)
+      try GenerateTests.rewrite(path) { file in
+        var older = try object(origin)
+        older["horizon"] = nil
+        let text = try JSONSerialization.data(withJSONObject: older)
+        try file.setText(String(decoding: text, as: UTF8.self), of: "data", "generation")
+      }
+      #expect(try runner.run(states).status == 0)
+    }
+
+    private func object(_ text: String) throws -> [String: Any] {
+      try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+
+    /// Writes a file's demonstrations and filter keys again, with other attributes.
+    private static func rewrite(_ path: String, _ attributes: (HDF5File) throws -> Void) throws {
+      let old = try HDF5File(forReading: path)
+      try HDF5File.atomically(path) { file in
+        try file.copy("data", from: old, as: "data")
+        try file.copy("mask", from: old, as: "mask")
+        try attributes(file)
+      }
     }
 
     /// Other settings never mix with what is there, finished or not.

@@ -11,7 +11,7 @@ import Testing
     data: {registry: none, split: all, tasks: [Lift]}
     observations: {vectors: [eef_pos, gripper_qpos]}
     encoder: {kind: resnet18, instruction: {kind: none}}
-    policy: {kind: bc-transformer, context: 4, horizon: 4, width: 24, layers: 2, heads: 4, modes: 3, causal: true}
+    policy: {kind: bc-transformer, context: 4, horizon: 4, width: 24, layers: 2, heads: 4, modes: 3, causal: true, pred_future_actions: false}
     training: {steps: 5}
     evaluation: {simulator: {kind: none}}
 
@@ -21,7 +21,11 @@ import Testing
     try runner.write(ImportTests.recipe, to: "recipe.yaml")
     let golden = try Golden("robomimic")
     let weights = golden.tensors.filter { !$0.key.hasPrefix("expected/") }
-    try Safetensors.write(weights, metadata: golden.metadata, to: runner.folder + "/weights.safetensors")
+    let settings = #"{"policy.heads": "4", "policy.pred_future_actions": "false"}"#
+    try Safetensors.write(
+      weights, metadata: golden.metadata.merging(["settings": settings]) { $1 },
+      to: runner.folder + "/weights.safetensors")
+    try Safetensors.write(weights, metadata: golden.metadata, to: runner.folder + "/silent.safetensors")
   }
 
   @Test func robomimicsWeightsBecomeARun() throws {
@@ -43,7 +47,9 @@ import Testing
     ("policy.width=48", "'policy.nets.embed_encoder.weight' has shape"),
     ("policy.layers=3", "is not in it"), ("policy.layers=1", "no place for"),
     ("encoder={kind: resnet18}", "'encoder.instruction"), ("observations.vectors=[eef_pos]", "the recipe sees eef_pos"),
-    ("actions.rotations=[3]", "do not add up"), ("actions.execute=5", "predicts 4 actions"),
+    ("actions.rotations=[3]", "do not add up"), ("actions.execute=5", "predicts 1 action"),
+    ("policy.heads=8", "the recipe needs 'policy.heads: 4'"),
+    ("policy.pred_future_actions=true", "the recipe needs 'policy.pred_future_actions: false'"),
     ("policy.causal=false", "its attention is causal; the recipe needs 'policy.causal: true'"),
   ])
   func saysWhatDoesNotFit(_ change: String, _ complaint: String) throws {
@@ -54,6 +60,17 @@ import Testing
       "import", "weights.safetensors", "--recipe", "recipe.yaml", "--run", "run", "--set", change)
     #expect(refused.status != 0 && refused.complaint.contains(complaint), "\(refused.errors)")
     #expect(!FileManager.default.fileExists(atPath: runner.folder + "/run"))
+  }
+
+  /// Of another head's weights nobody would know which action is the present one.
+  @Test func weightsThatDoNotSayWhatTheyPredictAreRefused() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    try writeProject(runner)
+    let refused = try runner.run("import", "silent.safetensors", "--recipe", "recipe.yaml", "--run", "run")
+    #expect(
+      refused.status == 1 && refused.complaint.contains("does not tell which frames' actions its tokens predict"),
+      "\(refused.errors)")
   }
 
   /// What people really give it: one line that says what it is and what to do, and nothing is written.

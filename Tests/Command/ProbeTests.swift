@@ -134,6 +134,12 @@ import Testing
     // More training makes it another policy.
     #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=6").status == 0)
     #expect(try probe(runner, "run", "--targets", "object").first?.step == 6)
+    // Of other demonstrations it learned from some that would be held out now.
+    try runner.writeSmallProject(demos: 8, size: 24) { _, _ in }
+    let changed = try runner.run("probe", "run")
+    #expect(
+      changed.status == 1 && changed.complaint.contains("the demonstrations changed since it was trained"),
+      "\(changed.errors)")
   }
 
   @Test func aWorldModelIsProbedStageByStage() throws {

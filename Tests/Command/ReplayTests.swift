@@ -93,6 +93,15 @@
       #expect(
         neither.demos.allSatisfy { $0.problem == "no seed is recorded, nor a state that kitchenette can restore" })
 
+      // States alone may be of any scene.
+      try rewrite(folder + "demos.hdf5", to: folder + "states.hdf5", schema: known, keepsSeed: false) { $0 }
+      let states = try report(runner, "states.hdf5", "--environment", "kitchenette")
+      #expect(states.successes == 0)
+      #expect(
+        states.demos.allSatisfy {
+          $0.start == nil && $0.problem == "no 'seed' is recorded, so nothing says what scene its states are of"
+        })
+
       // Goals of the hand are another array, for an environment that takes them.
       let steps = try runner.run(
         "replay", "demos.hdf5", "--environment", "kitchenette", "--actions", "actions_abs")
@@ -100,6 +109,57 @@
       try runner.write("evaluation: {simulator: {kind: kitchenette, control: absolute}}\n", to: "goals.yaml")
       let goals = try report(runner, "demos.hdf5", "--recipe", "goals.yaml", "--actions", "actions_abs")
       #expect(goals.successes >= 2)
+    }
+
+    /// A world of the task's own, which a state says all of.
+    private static let program = #"""
+      #!/usr/bin/env python3
+      import json, struct, sys
+
+      place = 0.0
+      while start := sys.stdin.buffer.read(16):
+          lengths = struct.unpack("<IQ", start[4:])
+          header, body = json.loads(sys.stdin.buffer.read(lengths[0])), sys.stdin.buffer.read(lengths[1])
+          answer, arrays = {}, []
+          if header["call"] == "hello":
+              answer = {"protocol": 1, "name": "small", "tasks": [{"name": "three", "horizon": 9}],
+                        "action": {"dimensions": [{"name": "push"}]},
+                        "capabilities": ["restore", "observe", "models"],
+                        "observations": {"vectors": {"place": {"width": 1, "unit": "m"}}}}
+          elif header["call"] in ("reset", "restore", "step"):
+              given = header["call"] != "reset"
+              value = struct.unpack("<d" if header["call"] == "restore" else "<f", body)[0] if given else 0.0
+              place = place + value if header["call"] == "step" else value
+              answer = {"instruction": "push", "reward": 0, "success": place >= 3}
+              arrays = [struct.pack("<f", place)]
+          answer["arrays"] = [{"name": "obs/place", "dtype": "float32", "shape": [1], "bytes": 4} for _ in arrays]
+          text = json.dumps(answer).encode()
+          sys.stdout.buffer.write(b"IKE1" + struct.pack("<IQ", len(text), sum(map(len, arrays))) + text + b"".join(arrays))
+          sys.stdout.buffer.flush()
+      """#
+
+    /// Other people's files have a model in place of a seed, for simulators that read models.
+    @Test func statesWithAModelNeedNoSeed() throws {
+      let runner = try CommandRunner()
+      defer { runner.remove() }
+      let store = try EpisodeStore(folder: runner.folder + "/parts", identity: "made")
+      for (number, model) in ["<mujoco/>", ""].enumerated() {
+        var episode = RecordedEpisode(actionWidth: 1, description: EpisodeDescription(metadata: "{}", model: model))
+        for row in 0..<2 {
+          let seen = Observation(images: [:], vectors: ["place": [Float(row + 1)]])
+          episode.append(seen, action: [1], state: [Double(row + 1)], success: row == 1)
+        }
+        try store.write(episode, at: number)
+      }
+      try store.assemble(
+        [0, 1], to: runner.folder + "/demos.hdf5", environmentArguments: "{\"env_name\": \"three\"}", seed: 1)
+      try runner.write(ReplayTests.program, to: "small.py")
+      let replayed = try report(runner, "demos.hdf5", "--environment", "./small.py", "--trust-actions")
+      #expect(replayed.successes == 1 && replayed.demos[0].start == "state" && replayed.demos[0].steps == 2)
+      #expect(
+        replayed.demos[1].problem
+          == "no 'model_file' or 'seed' is recorded, so nothing says what scene its states are of",
+        "\(replayed.demos)")
     }
 
     /// A simulator that is ended before it has said hello costs no demonstration.

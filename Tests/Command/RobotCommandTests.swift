@@ -31,11 +31,14 @@ import Testing
       "Datasets/small/files/pick.hdf5",
     ]
     // One kept, one discarded, one kept, one without an answer.
-    let first = try runner.run(arguments, input: "\nk\n\nd\n\nx\nk\n\n")
+    let first = try runner.run(arguments, input: "\nk\n\nd\n\nk\n\n")
     #expect(
       first.status == 1 && first.complaint.contains("3 of 4 recorded, in Datasets/small/files/pick.hdf5.parts"),
       "\(first.errors)")
-    #expect(first.errors.contains("answer with one of: k, d, q"))
+    // An answer that fits no key stops: those after it may belong to other questions.
+    let wrong = try runner.run(arguments, input: "x\nd\n")
+    #expect(
+      wrong.status == 1 && wrong.errors.contains("answer with one of: k, d, q; stopped"), "\(wrong.errors)")
     let second = try runner.run(arguments, input: "d\nq\n")
     #expect(
       second.status == 1 && second.errors.contains("not judged") && second.complaint.contains("2 of 4"),
@@ -47,7 +50,7 @@ import Testing
       last.status == 0 && last.errors.contains("4 demonstrations in Datasets/small/files/pick.hdf5"), "\(last.errors)")
     #expect(runner.bytes("Datasets/small/files/pick.hdf5.parts/identity") == nil)
     // Each command connected to the robot once.
-    #expect(fake.calls.count { $0 == "hello" } == 4)
+    #expect(fake.calls.count { $0 == "hello" } == 5)
     // However an episode ended, the robot was asked to hold.
     #expect(fake.calls.count { $0 == "reset" } == fake.calls.count { $0 == "hold" })
     let file = try DemonstrationFile(path: runner.folder + "/Datasets/small/files/pick.hdf5")
@@ -196,6 +199,49 @@ import Testing
       ], executable: "/usr/bin/env")
     #expect(found.output == "1\n", "\(found.output) \(found.errors)")
     #expect(fake.calls.count { $0 == "reset" } == 1)
+  }
+
+  /// At a terminal: Enter ends an attempt at once, and what was typed before the question judges nothing.
+  @Test func enterEndsAnAttempt() throws {
+    let runner = try project()
+    defer { runner.remove() }
+    try runner.write(
+      Self.definition.replacingOccurrences(of: "horizon: 5", with: "horizon: 400"), to: "small-protocol.yaml")
+    try runner.write(
+      """
+      import os, pty, subprocess, sys, time
+      ours, theirs = pty.openpty()
+      steps = lambda: open("calls").read().split("\\n").count("step")
+      before = steps()
+      program = subprocess.Popen(sys.argv[1:], stdin=theirs, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+      seen = b""
+      def until(words):
+          global seen
+          while words not in seen:
+              part = program.stderr.read1(4096)
+              if not part:
+                  sys.exit("ended: " + seen.decode())
+              seen += part
+      until(b"Enter when it is set up")
+      os.write(ours, b"\\n")
+      while steps() < before + 3:
+          time.sleep(0.01)
+      os.write(ours, b"\\nf\\n")
+      until(b"Did it succeed")
+      time.sleep(1)
+      os.write(ours, b"s\\n")
+      until(b"2 of 4")
+      os.write(ours, b"q\\n")
+      print(program.wait())
+
+      """, to: "operator.py")
+    let found = try runner.run(
+      ["python3", "operator.py", CommandRunner.executable, "evaluate", "run", "--protocol", "small-protocol.yaml"],
+      executable: "/usr/bin/env")
+    #expect(found.output == "0\n", "\(found.output) \(found.errors)")
+    let result = try JSONDecoder().decode(
+      ProtocolResult.self, from: #require(runner.bytes("run/protocols/small.json")))
+    #expect(result.attempts.map(\.success) == [true] && (3..<400).contains(result.attempts[0].pace.steps))
   }
 
   private func refusals(_ runner: CommandRunner) throws {

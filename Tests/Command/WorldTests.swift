@@ -35,6 +35,55 @@ import Testing
     return runner
   }
 
+  /// A model of fewer steps does not stay as if it were the one that was asked for.
+  @Test func whatIsStoppedWhileItGoesOnIsNoFinishedModel() throws {
+    let runner = try WorldTests.project()
+    defer { runner.remove() }
+    let arguments = ["world", "train", "world.yaml", "--run", "run"]
+    #expect(try runner.run(arguments).status == 0)
+    let before = try #require(runner.bytes("run/world.safetensors"))
+    let more = arguments + ["--set", "training.dynamics.steps=100000"]
+    let process = try runner.start(more, log: "more")
+    while process.isRunning, runner.bytes("run/dynamics/checkpoints/step-0000008.safetensors") == nil { usleep(5000) }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let measured = try runner.run("world", "evaluate", "run", "--steps", "3")
+    #expect(measured.status == 1 && measured.complaint.contains("no finished world model yet"), "\(measured.errors)")
+    let end = try runner.run(arguments + ["--set", "training.dynamics.steps=8"])
+    #expect(end.status == 0 && runner.bytes("run/world.safetensors") != before, "\(end.errors)")
+  }
+
+  /// Episodes of two filter keys have the same numbers and are others.
+  @Test func worldsOfOtherFilterKeysAreNotCompared() throws {
+    let runner = try WorldTests.project()
+    defer { runner.remove() }
+    let path = runner.folder + "/Datasets/small/files/OpenDrawer.hdf5"
+    let old = try HDF5File(forReading: path)
+    try HDF5File.atomically(path) { file in
+      try file.copy("data", from: old, as: "data")
+      try file.createGroup("mask")
+      try file.write(["demo_0", "demo_1"], to: "mask/better")
+      try file.write(["demo_2", "demo_3"], to: "mask/worse")
+    }
+    for key in ["better", "worse"] {
+      let trained = try runner.run(
+        "world", "train", "world.yaml", "--run", key, "--set", "data.split=some-\(key)", "--set",
+        "data.validation=0.5")
+      #expect(trained.status == 0, "\(trained.errors)")
+    }
+    let against = try runner.run("world", "evaluate", "better", "--against", "worse", "--steps", "3", "--clips", "2")
+    #expect(against.status == 1 && against.complaint.contains("worse: its demonstrations"), "\(against.errors)")
+    // Two runs of one recipe are told apart.
+    let copied = runner.folder + "/copy"
+    try FileManager.default.copyItem(atPath: runner.folder + "/better", toPath: copied)
+    let rows = try found(
+      runner.run(
+        "world", "evaluate", "better", "--against", "copy", "--steps", "3", "--clips", "2", "--format", "json")
+    ).rows
+    let names = rows.compactMap { $0["name"] as? String }
+    #expect(Set(names).count == names.count && names.contains("copy: predicted"), "\(names)")
+  }
+
   /// What `world evaluate` found, as JSON, and its rows.
   private func found(_ result: CommandRunner.Result) throws -> (all: [String: Any], rows: [[String: Any]]) {
     #expect(result.status == 0, "\(result.errors)")

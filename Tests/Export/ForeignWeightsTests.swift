@@ -46,6 +46,15 @@ import Testing
     ])
     var randoms = (0..<3).map { Random(seed: 1).split($0) }
     #expect(relativeError(policy.actions(for: seen, randoms: &randoms), golden["expected/best"]) < 1e-4)
+    // robomimic itself acts by the last token: that of the present frame.
+    let stock = try self.policy(
+      BCTransformer.self,
+      String(ForeignWeightsTests.options.dropLast())
+        + ", \"mode\": \"best\", \"low_noise_std\": 0, \"pred_future_actions\": false}", foreign, actions: 5)
+    try stock.load(foreign.weights(for: stock))
+    #expect(stock.window.actions == -3...0)
+    let present = golden["expected/best"].sliced(axis: 1, 3..<4)
+    #expect(relativeError(stock.actions(for: seen, randoms: &randoms), present) < 1e-4)
     let batch = Batch(observations: seen, actions: golden["expected/actions"], mask: .ones([3, 4]))
     let (loss, gradients) = withGradients(random: Random(seed: 1)) { policy.loss(on: batch).loss }
     #expect(relativeError(loss.reshaped([1]), golden["expected/loss"]) < 1e-4)

@@ -36,15 +36,19 @@ def write_parquet(path, columns, **options):
     parquet.write_table(table, path, **options)
 
 
-def write_video(path, frames, fps=FPS, codec="libx264", options=None, pix_fmt="yuv420p"):
+def write_video(path, frames, fps=FPS, codec="libx264", options=None, pix_fmt="yuv420p", places=None):
+    """`places` are the steps that frames are at, where that is not one after the other."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with av.open(path, "w") as video:
         stream = video.add_stream(codec, rate=fps)
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pix_fmt
         stream.options = options or {}
         layout = "gray" if frames[0].ndim == 2 else "rgb24"
-        for frame in frames:
-            video.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format=layout)))
+        for step, frame in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(frame, format=layout)
+            if places is not None:
+                frame.pts = places[step]
+            video.mux(stream.encode(frame))
         video.mux(stream.encode())
 
 

@@ -139,6 +139,36 @@ class Conversion(unittest.TestCase):
         self.check(found, weights("model."))
         self.assertEqual(json.loads(metadata["observations"]), [{"key": "obs", "shape": [20]}])
 
+    def test_settings_that_weights_do_not_show(self):
+        rgb = {"obs_randomizer_class": "CropRandomizer", "obs_randomizer_kwargs": {"crop_height": 76, "crop_width": 76}}
+        config = {"algo": {"transformer": {"num_heads": 8}, "gmm": {"enabled": True, "low_noise_eval": True}},
+                  "observation": {"encoder": {"rgb": rgb}}}
+
+        def settings(checkpoint):
+            return {key: json.loads(value) for key, value in json.loads(tool.convert(checkpoint)[1]["settings"]).items()}
+
+        expected = {"policy.heads": 8, "policy.pred_future_actions": False, "encoder.crop": 76}
+        self.assertEqual(settings(robomimic(config=json.dumps(config))), expected)
+        config["algo"]["transformer"]["pred_future_acs"] = True
+        self.assertIs(settings(robomimic(config=json.dumps(config)))["policy.pred_future_actions"], True)
+        blind = robomimic(config=json.dumps(config), shape_metadata={"all_shapes": {"pos": [2]}})
+        self.assertNotIn("encoder.crop", settings(blind))
+        self.assertEqual(settings(robomimic()), {})
+        whole = {**config, "observation": {}}
+        self.assertEqual(settings(robomimic(config=json.dumps(whole)))["encoder.crop"], None)
+        rgb["obs_randomizer_kwargs"]["crop_width"] = 70
+        self.refused(robomimic(config=json.dumps(config)), "obs_randomizer_kwargs", "not to squares")
+        config["algo"]["gmm"]["low_noise_eval"] = False
+        self.refused(robomimic(config=json.dumps(config)), "low_noise_eval")
+        scheduler = {"num_train_timesteps": 50, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "epsilon",
+                     "clip_sample": False}
+        cfg = {**diffusion()["cfg"], "policy": {"noise_scheduler": scheduler, "crop_shape": [84, 84], "n_head": 4}}
+        self.assertEqual(settings(diffusion(cfg=cfg)), {
+            "policy.heads": 4, "policy.timesteps": 50, "policy.schedule": "squared_cosine",
+            "policy.prediction": "epsilon", "policy.clip_sample": False, "encoder.crop": 84})
+        scheduler["beta_schedule"] = "scaled_linear"
+        self.refused(diffusion(cfg=cfg), "beta_schedule is scaled_linear")
+
     def test_what_would_be_lost(self):
         model = {"nets": weights(), "optimizers": {}, "value": weights()}
         for checkpoint, *says in [

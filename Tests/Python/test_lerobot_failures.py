@@ -594,23 +594,35 @@ class LeRobotFailures(ToolTests):
 
     def test_a_frame_that_is_missing_inside_of_a_clip(self):
         """As many frames as rows, one of them late: the count alone would not tell."""
-        import av
         dataset = LeRobotSet("v3.0", lengths=(5,))
         dataset.data_files = {0: (0, 0)}
 
         def damage(source):
-            with av.open(f"{source}/{dataset.video(0)}", "w") as video:
-                stream = video.add_stream("libx264", rate=10)
-                stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
-                for step, at in enumerate([0, 1, 3, 4, 5]):
-                    frame = av.VideoFrame.from_ndarray(dataset.frames[0][step], format="rgb24")
-                    frame.pts = at
-                    video.mux(stream.encode(frame))
-                video.mux(stream.encode())
+            write_video(f"{source}/{dataset.video(0)}", dataset.frames[0], places=[0, 1, 3, 4, 5])
 
         def longer(rows):
             rows[0][f"videos/{CAMERA}/to_timestamp"] = 0.6
         self.refused(dataset, dataset.video(0), "frame 2", "is at 0.3 s, 0.2 s expected", damage=damage, change=longer)
+
+    def test_a_frame_that_is_missing_in_a_video_of_v2(self):
+        """As many frames as rows, since the last one is there twice: the images after the gap would be of the next rows."""
+        for fps in (10, None):
+            with self.subTest(fps=fps):
+                self.setUp()
+                dataset = LeRobotSet()
+                dataset.info["fps"] = fps
+                frames = [*dataset.frames[1][:2], *dataset.frames[1][3:], dataset.frames[1][-1]]
+                self.refused(
+                    dataset, f"{dataset.video(1)}: frame 2 is at 0.3 s, 0.2 s expected", "encode it again",
+                    damage=lambda source: write_video(f"{source}/{dataset.video(1)}", frames, places=[0, 1, *range(3, 8)]))
+
+    def test_a_video_of_another_rate_in_v2(self):
+        for fps, says in {5: "frame 1 is at 0.2 s, 0.1 s expected", 30: "frame 1 is at 0.0333333 s, 0.1 s expected"}.items():
+            with self.subTest(fps=fps):
+                self.setUp()
+                dataset = LeRobotSet()
+                self.refused(dataset, dataset.video(0), says,
+                             damage=lambda source: write_video(f"{source}/{dataset.video(0)}", dataset.frames[0], fps=fps))
 
     def test_images(self):
         good = LeRobotSet().frames[0][1]

@@ -456,6 +456,57 @@ class LeRobotValues(ToolTests):
         self.assertNotIn("fps", file["data"].attrs)
         self.assertIn("10 a second, meta/info.json says 30", said)
 
+    def test_gaps_are_told(self):
+        """Times that stand still for a while; a large gap changes the mean rate as well."""
+        for gap, words in [(0.06, "episode 1: row 3 is 0.16 s after the row before"), (2, "row 3 is 2.1 s after")]:
+            with self.subTest(gap=gap):
+                self.setUp()
+                dataset = LeRobotSet(camera=None)
+                dataset.tables[1]["timestamp"][3:] += np.float32(gap)
+                file, said = self.converted(dataset)
+                self.check(file, dataset, camera=None)
+                self.assertIn("times with a gap: episode 1: ", said)
+                self.assertIn(words, said)
+        self.setUp()
+        dataset = LeRobotSet(camera=None, lengths=(5,) * 5)
+        for table in dataset.tables:
+            table["timestamp"][1:] += np.float32(0.2)
+        _, said = self.converted(dataset)
+        self.assertIn("episode 2: row 1 is 0.3 s after the row before; and 2 more episodes\n", said)
+
+    def test_frames_of_videos_are_where_their_rows_are(self):
+        """Rows and frames that have the same gap, frames that begin later, and times that jitter about an even video's."""
+        dataset = LeRobotSet(lengths=(5, 7))
+        source = f"{self.folder}/set"
+        dataset.tables[0]["timestamp"][2:] += np.float32(0.1)
+        dataset.tables[1]["timestamp"][3:] += np.float32(0.04)
+        dataset.write(source)
+        write_video(f"{source}/{dataset.video(0)}", dataset.frames[0], places=[0, 1, 3, 4, 5])
+        write_video(f"{source}/{dataset.video(1)}", dataset.frames[1], places=range(4, 11))
+        file, _ = self.converted(source)
+        self.check(file, dataset)
+
+    def test_videos_without_times(self):
+        """A bare stream of H.264 has none: its frames are taken one after the other."""
+        dataset = LeRobotSet()
+        dataset.info["video_path"] = "videos/{video_key}/{episode_index}.h264"
+        source = dataset.write(f"{self.folder}/set")
+        for episode, frames in enumerate(dataset.frames):
+            write_video(f"{source}/videos/{CAMERA}/{episode}.h264", frames)
+        file, _ = self.converted(source)
+        self.check(file, dataset)
+
+    def test_a_column_that_only_later_files_have(self):
+        for version in ("v2.1", "v3.0"):
+            with self.subTest(version):
+                self.setUp()
+                dataset = LeRobotSet(version, camera=None, features=False)
+                dataset.tables[2]["observation.force"] = [[1.0]] * dataset.lengths[2]
+                file, said = self.converted(dataset)
+                self.check(file, dataset, camera=None)
+                self.assertEqual(
+                    said, "run lerobot: note: left out: observation.force (not in the first data file)\n")
+
     def test_a_fractional_rate(self):
         dataset = LeRobotSet(camera=None)
         dataset.info["fps"] = 10.1

@@ -46,7 +46,11 @@ import Testing
     }
     let split = gradient { $0.split(axis: 1, [1, 2, 3]) }
     #expect(split == gradient { x in [0..<1, 1..<3, 3..<6].map { x.sliced(axis: 1, $0) } })
-    #expect(split == (0..<12).map { [2, 4, 4, 2, 2, 2][$0 % 6] * (Float($0) - 5.5) + [0, 0, 0, 3, 3, 3][$0 % 6] })
+    let (factors, added): ([Float], [Float]) = ([2, 4, 4, 2, 2, 2], [0, 0, 0, 3, 3, 3])
+    let expected = (0..<12).map { (place: Int) -> Float in
+      factors[place % 6] * (Float(place) - 5.5) + added[place % 6]
+    }
+    #expect(split == expected)
   }
 
   @Test func aTensorOfAFinishedTapeIsAConstant() {

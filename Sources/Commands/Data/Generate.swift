@@ -50,7 +50,7 @@ struct Generate: Verb {
     for task in recipe.data.tasks {
       let job = GenerationJob(task: task, path: try plan.path(task), plan: plan)
       // Images can be drawn again without what the states came from.
-      let known = try drawAgain && !replace ? job.known() : nil
+      let known = try drawAgain && !replace ? job.known(by: settings) : nil
       yields.append(
         try known
           ?? job.generate(

@@ -15,13 +15,32 @@ struct GenerationJob {
     try HDF5File(forReading: path).text(of: "data", "generation")
   }
 
+  private static func decoded(_ origin: String) throws -> GenerationYield {
+    try JSONDecoder().decode(GenerationYield.self, from: Data(origin.utf8))
+  }
+
   /// How the states that are there came about; nil without any.
   /// - Throws: `CommandFailure` when they have no split of this size.
   func known() throws -> GenerationYield? {
     guard FileManager.default.fileExists(atPath: states) else { return nil }
-    let yield = try JSONDecoder().decode(GenerationYield.self, from: Data(GenerationJob.origin(states).utf8))
+    let yield = try GenerationJob.decoded(GenerationJob.origin(states))
     let file = try DemonstrationFile(path: states)
     try plan.requireSplit(of: file)
+    return yield
+  }
+
+  /// As `known`, when nobody may be able to say what the source was.
+  /// - Throws: `CommandFailure` when they came about otherwise than is asked for.
+  func known(by settings: DemonstrationGenerator.Settings) throws -> GenerationYield? {
+    guard let yield = try known() else { return nil }
+    let horizon = try plan.horizon(task)
+    guard yield.isLike(seed: plan.seed, settings: settings, horizon: horizon) else {
+      let settings = yield.settings
+      throw CommandFailure(
+        "\(states): generated otherwise (seed \(yield.seed), horizon \(yield.horizon ?? horizon), --noise \(settings.noise), "
+          + "--selection \(settings.selection.rawValue)); ask for the same to draw it again, or --replace generates again"
+      )
+    }
     return yield
   }
 
@@ -53,20 +72,21 @@ struct GenerationJob {
     from source: String, key: String?, settings: DemonstrationGenerator.Settings, replacing: Bool
   ) throws -> GenerationYield {
     let digest = try DigestCache().digest(source).sha256
+    let horizon = try plan.horizon(task)
     var yield = GenerationYield(
       task: task, demonstrations: plan.count, attempts: 0, seed: plan.seed, sourceDigest: digest,
-      sources: try sources(source, key: key), settings: settings)
+      sources: try sources(source, key: key), settings: settings, horizon: horizon)
     // What is there as it is asked for stays, whatever may be replaced.
     if let old = replacing ? try? known() : try known() {
       if old.isLike(yield) { return old }
       guard replacing else {
         throw CommandFailure(
-          "\(states): generated from other demonstrations, or with another seed or settings; --replace generates again")
+          "\(states): generated from other demonstrations, or with another seed, horizon or settings; --replace generates again"
+        )
       }
     }
     try FileManager.default.createDirectory(
       atPath: path.parentFolder, withIntermediateDirectories: true)
-    let horizon = try plan.horizon(task)
     let store = try EpisodeStore(
       folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))", replacing: replacing)
     let collected = try plan.collect("generate \(task)", count: plan.count, in: store) { failed, kept in
@@ -119,8 +139,9 @@ struct GenerationJob {
       .draw(task: task, demo: "demo_\($0)", number: $0, states: states, bySeed: true, store: store.folder)
     }
     try store.assemble(
-      collected.kept, to: path, environmentArguments: arguments, schema: simulator.spec.recorded, seed: plan.seed,
-      origin: origin)
+      collected.kept, to: path, environmentArguments: arguments, schema: simulator.spec.recorded,
+      // The filter keys of the states: they name the same demonstrations.
+      seed: GenerationJob.decoded(origin).seed, origin: origin)
     collected.bar.finish(note: path)
   }
 }

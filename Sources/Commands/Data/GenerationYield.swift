@@ -11,15 +11,24 @@ struct GenerationYield: Codable {
   var sourceDigest: String
   var sources: [String]
   var settings: DemonstrationGenerator.Settings
+  /// After how many steps an attempt failed; older files do not say.
+  var horizon: Int?
 
   enum CodingKeys: String, CodingKey {
-    case task, demonstrations, attempts, seed, sources, settings
+    case task, demonstrations, attempts, seed, sources, settings, horizon
     case sourceDigest = "source_sha256"
   }
 
   /// Whether another generation would give the same demonstrations, as many as both have.
   func isLike(_ other: GenerationYield) -> Bool {
-    seed == other.seed && sourceDigest == other.sourceDigest && sources == other.sources && settings == other.settings
+    isLike(seed: other.seed, settings: other.settings, horizon: other.horizon)
+      && sourceDigest == other.sourceDigest && sources == other.sources
+  }
+
+  /// Whether it would from the same source.
+  func isLike(seed: UInt64, settings: DemonstrationGenerator.Settings, horizon: Int?) -> Bool {
+    self.seed == seed && self.settings == settings
+      && (self.horizon == nil || horizon == nil || self.horizon == horizon)
   }
 
   static func summary(_ yields: [GenerationYield]) -> String {

@@ -19,6 +19,11 @@ struct OperatorRecording {
     (self.store, self.count, self.seed, self.interruption) = (store, count, seed, interruption)
   }
 
+  /// Of the episode that becomes demonstration `number` when it is kept.
+  static func seed(_ seed: UInt64, task: String, number: Int, attempt: Int) -> UInt64 {
+    EpisodeResult.seed(seed, task: "record/\(task)/\(number)", episode: attempt)
+  }
+
   /// Records until there are enough.
   /// - Returns: whether there are.
   /// - Throws: what the robot throws when it fails; what was kept stays.
@@ -38,7 +43,7 @@ struct OperatorRecording {
       tell("\n\(acting.task.name), episode \(number + 1) of \(count)")
       guard acting.console.ask("Enter to begin, q to stop:", keys: ["enter", "q"]) == "enter" else { return false }
       let episode = try acting.led(
-        seed: EpisodeResult.seed(seed, task: "record/\(acting.task.name)/\(number)", episode: attempt))
+        seed: OperatorRecording.seed(seed, task: acting.task.name, number: number, attempt: attempt))
       attempt += 1
       if interruption.isAsked { return false }
       tell(acting.robot.pace.line)

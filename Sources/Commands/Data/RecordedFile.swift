@@ -16,56 +16,87 @@ struct RecordedFile {
   let replace: Bool
 
   /// Whether a file has a split of `count` demonstrations.
-  /// - Throws: `CommandFailure` when another file would have to be replaced.
+  /// - Throws: `CommandFailure` when another file would have to be replaced, or one of another task.
   func isThere() throws -> Bool {
     guard FileManager.default.fileExists(atPath: path) else { return false }
     let file: DemonstrationFile
     do {
       file = try DemonstrationFile(path: path)
+      try requireTask(of: file)
       try plan.requireSplit(of: file)
     } catch _ where replace {
       return false
     } catch let error as HDF5Error {
       throw CommandFailure("\(error); or --replace records again")
     }
-    let went = (try? file.hdf5.integer(of: "data", EpisodeStore.afterSuccess)) ?? 0
-    let actions = schema.actions["actions"]
-    let meansTheSame = (try? actions == actions.map { try file.actionSchema(of: "actions", width: $0.count) }) ?? false
-    let isAlike =
-      meansTheSame && went == afterSuccess && (try? file.hdf5.text(of: "data", "env_args")) == arguments
-    if !isAlike, replace { return false }
+    let differences = differences(of: file)
+    if !differences.isEmpty, replace { return false }
     tell("\(path): has its \(file.demos.count) demonstrations already; to record them again, remove it")
-    if !isAlike {
-      tell(
-        went == afterSuccess
-          ? "note: \(path): recorded with other simulator settings than the recipe's evaluation has; --replace records again"
-          : "note: \(path): recorded with --after-success \(went); --replace records again"
-      )
+    if !differences.isEmpty {
+      tell("note: \(path): recorded with \(differences.joined(separator: " and ")); --replace records again")
     }
     return true
   }
 
+  /// Refuses a file of another task.
+  private func requireTask(of file: DemonstrationFile) throws {
+    let environment = (try? PythonJSON.object(arguments))?["env_name"] as? String
+    guard !file.mayHold(task: task), !file.mayHold(task: environment ?? task) else { return }
+    throw CommandFailure(
+      "\(path): holds demonstrations of \(file.task), not of \(task); name another file, or --replace records over it")
+  }
+
+  /// What a file was recorded with that is not as it is asked for.
+  private func differences(of file: DemonstrationFile) -> [String] {
+    let went = (try? file.hdf5.integer(of: "data", EpisodeStore.afterSuccess)) ?? 0
+    let actions = schema.actions["actions"]
+    let meansTheSame = (try? actions == actions.map { try file.actionSchema(of: "actions", width: $0.count) }) ?? false
+    let isSameSimulator = meansTheSame && (try? file.hdf5.text(of: "data", "env_args")) == arguments
+    return (went == afterSuccess ? [] : ["--after-success \(went)"])
+      + (hasOtherScenes(file) ? ["another seed than \(plan.seed)"] : [])
+      + (isSameSimulator ? [] : ["other simulator settings than the recipe's evaluation has"])
+  }
+
+  /// Whether a file's scenes are those of another seed; one that does not tell has the right ones.
+  private func hasOtherScenes(_ file: DemonstrationFile) -> Bool {
+    if let recorded = try? file.hdf5.integer(of: "data", EpisodeStore.seed) {
+      return recorded != Int(truncatingIfNeeded: plan.seed)
+    }
+    // Older ones have the seeds of their episodes. The first may come after some that failed, or were discarded.
+    guard let first = try? file.hdf5.integer(of: file.group(file.demos[0]), "seed") else { return false }
+    return !(0..<1000).contains {
+      sceneSeed(attempt: $0) == UInt64(truncatingIfNeeded: first)
+        || OperatorRecording.seed(plan.seed, task: task, number: 0, attempt: $0) == UInt64(truncatingIfNeeded: first)
+    }
+  }
+
+  private func sceneSeed(attempt: Int) -> UInt64 {
+    EpisodeResult.seed(plan.seed, task: "record/\(task)", episode: attempt)
+  }
+
   /// Where the parts of a file are kept.
-  private func store() throws -> EpisodeStore {
+  /// - Parameter horizon: what decides which attempts failed; nil when a person decides it.
+  private func store(horizon: Int? = nil) throws -> EpisodeStore {
     let folder = path.parentFolder
     try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
     return try EpisodeStore(
       folder: path + ".parts",
       identity: "record\nseed \(plan.seed)\n\(arguments)"
-        + (afterSuccess == 0 ? "" : "\nafter success \(afterSuccess)"),
+        + (afterSuccess == 0 ? "" : "\nafter success \(afterSuccess)") + (horizon.map { "\nhorizon \($0)" } ?? ""),
       replacing: replace)
   }
 
   /// Has the simulator's experts solve the task.
   func record() throws {
-    let (horizon, store) = (try plan.horizon(task), try store())
+    let horizon = try plan.horizon(task)
+    let store = try store(horizon: horizon)
     let collected = try plan.collect("record \(task)", count: plan.count, in: store) { failed, _ in
       failed > plan.count + 20 ? "\(task): the expert failed \(failed) times; giving up" : nil
     } request: { attempt in
       .record(
         .init(
-          task: task, number: attempt, seed: EpisodeResult.seed(plan.seed, task: "record/\(task)", episode: attempt),
-          horizon: horizon, afterSuccess: afterSuccess, store: store.folder))
+          task: task, number: attempt, seed: sceneSeed(attempt: attempt), horizon: horizon, afterSuccess: afterSuccess,
+          store: store.folder))
     }
     try assemble(store, collected.kept)
     collected.bar.finish(

@@ -42,25 +42,14 @@ extension Replay {
     _ demo: String, of source: DemonstrationFile, in environment: any Environment, _ task: String
   ) throws -> ReplayedDemo {
     let file = source.file(of: demo)
-    let (path, group) = (source.array(actions, of: demo), source.group(demo))
+    let path = source.array(actions, of: demo)
     let width = environment.spec.actions.count
     let values = try file.floats(path)
     guard values.count == (try file.shape(path).first ?? 0) * width else {
       throw CommandFailure("\(path) has rows of another width than \(width)")
     }
     var replayed = ReplayedDemo(demo: demo, recorded: values.count / width)
-    let seed = try? file.integer(of: group, "seed")
-    let episode = EpisodeSpec(task: task, seed: seed.map { UInt64(max(0, $0)) } ?? 0, pool: .training)
-    let state = try source.states(demo, rows: 0..<1).first
-    if let restoring = environment as? any StateRestoring, restoring.canRestore, let state {
-      _ = try restoring.restore(state, of: episode)
-      replayed.start = .state
-    } else if seed != nil {
-      _ = try environment.reset(episode)
-      replayed.start = .seed
-    } else {
-      throw CommandFailure("no seed is recorded, nor a state that \(environment.spec.name) can restore")
-    }
+    replayed.start = try ReplayStart(demo, of: source).begin(in: environment, task)
     while replayed.steps < replayed.recorded, !replayed.success {
       let step = try environment.step(Array(values[replayed.steps * width..<(replayed.steps + 1) * width]))
       replayed.steps += 1

@@ -7,8 +7,8 @@ struct Replay: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Play the recorded actions of demonstrations in an environment and count how many succeed again.",
     discussion: """
-      Each demonstration starts in its first recorded state where the environment can restore states, else in the scene of its \
-      recorded seed. What the actions mean is compared with the environment before the first step.
+      Each demonstration starts in the scene of its recorded seed, in its first recorded state where the environment can \
+      restore states. What the actions mean is compared with the environment before the first step.
       """)
 
   @Argument(help: "A file of demonstrations of one task.") var file: String

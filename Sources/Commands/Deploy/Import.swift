@@ -57,7 +57,8 @@ struct Import: Verb {
     let loaded = try TrainedPolicy(
       recipe: recipe, blueprint: blueprint, normalizer: foreign.normalizer(actionWidth: width),
       catalog: catalog)
-    // Weights of the other kind would fit as well, and act wrongly.
+    // Weights of other settings would fit as well, and act wrongly.
+    try foreign.compare(with: recipe, loaded.policy, catalog)
     let causal =
       (loaded.policy as? BCTransformer)?.isCausal ?? (loaded.policy as? DiffusionTransformer)?.network.isCausal
     if let theirs = foreign.isCausal, let causal, theirs != causal { throw ForeignWeightsError.causal(theirs) }

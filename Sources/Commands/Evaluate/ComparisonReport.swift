@@ -47,7 +47,7 @@ struct ComparisonReport {
         registry: recipe.data.registry,
         split: recipe.data.split, encoder: labels[identity]!, policy: recipe.policy.kind, trainingSeed: recipe.seed,
         result: result, videos: Report.Video.kept(of: result, policy: recipe.policy.kind, in: folder.path + "/videos"),
-        prediction: WorldEvaluation.prediction(recipe.encoder.options["world"]))
+        prediction: WorldEvaluation.prediction(recipe.encoder.options["world"], of: try folder.worldWeights))
     }
     var groups: [String: String] = [:]
     for (_, recipe, _, _) in recipes {
@@ -106,11 +106,20 @@ struct ComparisonReport {
 }
 
 extension RunFolder {
+  /// The weights of the world model that its newest policy was made of; nil without one, and where it does not say.
+  fileprivate var worldWeights: String? {
+    get throws {
+      guard let step = checkpointSteps.last else { return nil }
+      return try Checkpoint.blueprint(in: checkpoint(step: step))?.encoder.attachments[EncoderContext.worldWeights]
+    }
+  }
+
   /// What the recipe does not say of what was learned: the demonstrations' digest, and how long it was trained.
   fileprivate func learned(_ recipe: Recipe) throws -> [String: String] {
     guard let step = checkpointSteps.last else { return [:] }
     var found: [String: String] = [:]
     let datasets = try Checkpoint.datasets(in: checkpoint(step: step))
+    if let world = try worldWeights { found["world model"] = String(world.prefix(8)) }
     if !datasets.isEmpty {
       var hash = StableHash()
       for dataset in datasets {

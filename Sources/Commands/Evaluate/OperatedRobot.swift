@@ -25,7 +25,8 @@ struct OperatedRobot {
       var observation = try robot.reset(EpisodeSpec(task: task.name, seed: seed, pool: .evaluation))
       policy.begin(seed: seed)
       console.forgetTyped()
-      for _ in 0..<horizon where !console.wantsEnd {
+      for _ in 0..<horizon {
+        if console.wantsEnd { return }
         if let instruction { observation.instruction = instruction }
         let transition = try robot.step(policy.action(for: observation))
         if transition.isLast { return }

@@ -22,6 +22,10 @@ struct ProbedRun {
       let policy = try TrainedPolicy(run: path, catalog: catalog)
       let recipe = policy.recipe
       let demonstrations = try TrainingData(recipe, place.registry(recipe.data), catalog)
+      // Other demonstrations are divided otherwise: what it learned from would be among those held out.
+      if let change = demonstrations.change(since: policy.blueprint.datasets) {
+        throw FeatureStages.Problem.otherDemonstrations(path, change: change)
+      }
       let untrained = policy.untrained(catalog)
       if untrained == nil {
         tell(

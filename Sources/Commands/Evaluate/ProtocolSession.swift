@@ -100,7 +100,10 @@ struct ProtocolSession {
         for line in item.setup { tell("  \(line)") }
         guard acting.console.ask("Enter when it is set up, q to stop:", keys: ["enter", "q"]) == "enter" else { return }
         let played = acting.play(agent, seed: seed, instruction: definition.instruction)
-        if interruption.isAsked { return }
+        if interruption.isAsked {
+          if played.pace.steps > 0 { try journal.appendRepeat(of: item) }
+          return
+        }
         tell(played.line)
         let question =
           played.error == nil

@@ -26,7 +26,7 @@ final class OperatorConsole {
     return true
   }
 
-  /// Forgets what was typed before something begins that Enter ends.
+  /// Forgets what was typed before a question is asked, or before something begins that Enter ends.
   func forgetTyped() {
     guard isTerminal else { return }
     tcflush(STDIN_FILENO, TCIFLUSH)
@@ -38,8 +38,7 @@ final class OperatorConsole {
   /// - Parameter keys: what may be answered; "enter" is Enter alone.
   /// - Returns: nil when the person wants to stop, or the answers have ended.
   func ask(_ question: String, keys: [String]) -> String? {
-    // What begins something is asked for now, not by an Enter too many before.
-    if keys[0] == "enter" { forgetTyped() }
+    forgetTyped()
     while true {
       tell(text: question + " ")
       guard let answer = line()?.trimmingCharacters(in: .whitespaces).lowercased() else {
@@ -49,7 +48,13 @@ final class OperatorConsole {
       if !isTerminal { tell(answer) }
       if let key = keys.first(where: { $0 == answer }) { return key }
       if answer.isEmpty, keys[0] == "enter" { return keys[0] }
-      tell("answer with one of: \(keys.joined(separator: ", "))")
+      let expected = "answer with one of: \(keys.joined(separator: ", "))"
+      guard isTerminal else {
+        // What follows may have been meant for other questions.
+        tell("\(expected); stopped, as the answers come from a file or a pipe")
+        return nil
+      }
+      tell(expected)
     }
   }
 

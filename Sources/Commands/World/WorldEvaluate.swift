@@ -55,6 +55,7 @@ struct WorldEvaluate: Verb {
             + "\(runFolder); there is no comparing them")
       }
       ground = world.ground
+      if number == 0 { result.weights = world.model.weightsDigest }
       let size = world.model.blueprint.context.size
       if let side = perceptual?.trunk.smallestSide, min(size.width, size.height) < side {
         throw CommandFailure("LPIPS needs images of \(side) pixels or more, these are \(size.width)x\(size.height)")
@@ -79,8 +80,9 @@ struct WorldEvaluate: Verb {
       }
       bar.finish()
       result.clips = places.count
+      let isNamed = result.worlds.contains { $0.name.hasPrefix("\(world.recipe.name): ") }
       result.worlds += sum.scores(
-        world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
+        isNamed ? path : world.recipe.name, cameras: world.data.blueprint.context.cameras, baselines: number == 0)
     }
     return result
   }
@@ -92,10 +94,12 @@ struct WorldEvaluation: Codable {
   var steps: Int
   var clips: Int
   var worlds: [WorldScores]
+  /// A digest of the first world's weights; nil in files of version 0.1.
+  var weights: String?
   var notComputed: [String]
 
   enum CodingKeys: String, CodingKey {
-    case toolkit, steps, clips, worlds
+    case toolkit, steps, clips, worlds, weights
     case notComputed = "not_computed"
   }
 
@@ -106,13 +110,16 @@ struct WorldEvaluation: Codable {
   }
 
   /// What was found about the world model that an encoder names; nil when it names none, or none that was measured.
-  static func prediction(_ world: Setting?) -> Comparison.Prediction? {
+  ///
+  /// - Parameter weights: those it had when the policy was made of it: others that stand in its place now say nothing of it.
+  static func prediction(_ world: Setting?, of weights: String?) -> Comparison.Prediction? {
     guard case .text(let path) = world?.value else { return nil }
     let ending = ": \(WorldScores.Sum.Way.predicted.rawValue)"
     let folder = path.hasSuffix(".safetensors") ? path.parentFolder : path
     guard let data = FileManager.default.contents(atPath: file(RunFolder(folder))),
       let found = try? JSONDecoder().decode(WorldEvaluation.self, from: data),
-      let row = found.worlds.first(where: { $0.name.hasSuffix(ending) }), !row.psnrByStep.isEmpty
+      let row = found.worlds.first(where: { $0.name.hasSuffix(ending) }), !row.psnrByStep.isEmpty,
+      weights == nil || found.weights == nil || weights == found.weights
     else { return nil }
     return Comparison.Prediction(
       world: String(row.name.dropLast(ending.count)), clips: found.clips,
