@@ -28,6 +28,8 @@ ROBOMIMIC = {"model", "config", "algo_name", "env_metadata", "shape_metadata", "
 ROBOMIMIC_MODEL = {"nets", "ema", "optimizers", "lr_schedulers"}
 DIFFUSION_POLICY = {"cfg", "state_dicts", "pickles"}
 DIFFUSION_POLICY_STATES = {"model", "ema_model", "optimizer", "lr_scheduler"}
+# What robomimic does to images; all but crops do nothing when it acts.
+RANDOMIZERS = {None, "CropRandomizer", "ColorRandomizer", "GaussianNoiseRandomizer"}
 # What torch.compile and DataParallel put into names.
 WRAPPERS = {"_orig_mod", "module"}
 
@@ -136,10 +138,18 @@ def robomimic_settings(config):
     settings = {"policy.heads": transformer.get("num_heads"),
                 "policy.pred_future_actions": bool(transformer.get("pred_future_acs", False)), "encoder.crop": None}
     camera = at(config, "observation", "encoder", "rgb")
-    if camera.get("obs_randomizer_class") == "CropRandomizer":
-        sizes = at(camera, "obs_randomizer_kwargs")
-        settings["encoder.crop"] = square([sizes.get("crop_height"), sizes.get("crop_width")],
-                                          "config.observation.encoder.rgb.obs_randomizer_kwargs")
+    # One, or several of them in later versions.
+    kinds, arguments = camera.get("obs_randomizer_class"), camera.get("obs_randomizer_kwargs")
+    kinds, arguments = (value if isinstance(value, list) else [value] for value in (kinds, arguments))
+    where = "config.observation.encoder.rgb.obs_randomizer"
+    for number, kind in enumerate(kinds):
+        if kind not in RANDOMIZERS:
+            raise Refused(f"{where}_class is {kind}: not converted")
+        if kind == "CropRandomizer":
+            sizes = arguments[number] if number < len(arguments) and hasattr(arguments[number], "get") else {}
+            if settings["encoder.crop"] is not None:
+                raise Refused(f"{where}_class crops twice: not converted")
+            settings["encoder.crop"] = square([sizes.get("crop_height"), sizes.get("crop_width")], f"{where}_kwargs")
     return settings
 
 

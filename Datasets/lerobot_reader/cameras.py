@@ -101,7 +101,7 @@ class Video:
         since one before it may be missing. Times count from the first frame; those without a time are taken as they come.
         """
         rows = [] if times is None else times - times[0]
-        rate = fps or ((len(rows) - 1) / rows[-1] if len(rows) > 1 else None)
+        rate = fps or (1 / np.median(np.diff(rows)) if len(rows) > 1 else None)
         first = None
         for step, frame in enumerate(self._decoded()):
             if first is None:

@@ -18,13 +18,19 @@ package struct EpisodeStore: Sendable {
   /// - Parameters:
   ///   - folder: where the parts are kept until `assemble`.
   ///   - identity: what they are made from and how: parts of something else are never mixed in.
+  ///   - earlier: how versions before called the same: such parts are gone on with.
   ///   - replacing: remove parts of something else.
   /// - Throws: `EpisodeStoreError.otherParts`, unless they are replaced.
-  package init(folder: String, identity: String, replacing: Bool = false) throws {
+  package init(folder: String, identity: String, earlier: String? = nil, replacing: Bool = false) throws {
     self.folder = folder
     let path = folder + "/identity"
     let isKnown = FileManager.default.fileExists(atPath: path)
-    if isKnown, FileManager.default.contents(atPath: path) == Data(identity.utf8) { return }
+    let found = isKnown ? FileManager.default.contents(atPath: path) : nil
+    if found == Data(identity.utf8) { return }
+    if let found, let earlier, found == Data(earlier.utf8) {
+      try AtomicFile.write(Data(identity.utf8), to: path)
+      return
+    }
     guard !isKnown || replacing else { throw EpisodeStoreError.otherParts(folder: folder) }
     // Parts without an identity are what is left of a folder that was being removed: nobody knows whose they are. Anything
     // else of that name is somebody's own.

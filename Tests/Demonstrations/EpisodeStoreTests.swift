@@ -16,6 +16,10 @@ import Testing
     #expect(throws: EpisodeStoreError.otherParts(folder: path)) { try EpisodeStore(folder: path, identity: "two") }
     #expect(store.missing(of: 2) == [1])
     // What was asked to be replaced is; what is one's own stays.
+    // Parts by an earlier version's word for the same are gone on with, under the word of now.
+    #expect(try EpisodeStore(folder: path, identity: "two", earlier: "one").failedAttempts == [3])
+    #expect(throws: EpisodeStoreError.otherParts(folder: path)) { try EpisodeStore(folder: path, identity: "one") }
+    _ = try EpisodeStore(folder: path, identity: "one", earlier: "two")
     #expect(try EpisodeStore(folder: path, identity: "one", replacing: true).missing(of: 2) == [1])
     let other = try EpisodeStore(folder: path, identity: "two", replacing: true)
     #expect(other.missing(of: 2) == [0, 1] && other.failedAttempts.isEmpty)

@@ -156,6 +156,12 @@ class Conversion(unittest.TestCase):
         self.assertEqual(settings(robomimic()), {})
         whole = {**config, "observation": {}}
         self.assertEqual(settings(robomimic(config=json.dumps(whole)))["encoder.crop"], None)
+        several = {"obs_randomizer_class": ["ColorRandomizer", "CropRandomizer"],
+                   "obs_randomizer_kwargs": [{}, rgb["obs_randomizer_kwargs"]]}
+        listed = {**config, "observation": {"encoder": {"rgb": several}}}
+        self.assertEqual(settings(robomimic(config=json.dumps(listed)))["encoder.crop"], 76)
+        several["obs_randomizer_class"][0] = "Mirror"
+        self.refused(robomimic(config=json.dumps(listed)), "obs_randomizer_class is Mirror")
         rgb["obs_randomizer_kwargs"]["crop_width"] = 70
         self.refused(robomimic(config=json.dumps(config)), "obs_randomizer_kwargs", "not to squares")
         config["algo"]["gmm"]["low_noise_eval"] = False

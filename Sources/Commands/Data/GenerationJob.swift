@@ -87,8 +87,11 @@ struct GenerationJob {
     }
     try FileManager.default.createDirectory(
       atPath: path.parentFolder, withIntermediateDirectories: true)
+    var earlier = yield
+    earlier.horizon = nil
     let store = try EpisodeStore(
-      folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))", replacing: replacing)
+      folder: states + ".parts", identity: "generate\n\(OutputFormat.json(yield))",
+      earlier: "generate\n\(OutputFormat.json(earlier))", replacing: replacing)
     let collected = try plan.collect("generate \(task)", count: plan.count, in: store) { failed, kept in
       failed >= 200 && kept < failed / 20
         ? "\(task): only \(kept) of \(kept + failed) attempts succeeded; giving up" : nil

@@ -62,6 +62,8 @@ struct RecordedFile {
     if let recorded = try? file.hdf5.integer(of: "data", EpisodeStore.seed) {
       return recorded != Int(truncatingIfNeeded: plan.seed)
     }
+    // What was generated has seeds of another kind.
+    if let origin = try? file.hdf5.textIfPresent(of: "data", "generation"), !origin.isEmpty { return false }
     // Older ones have the seeds of their episodes. The first may come after some that failed, or were discarded.
     guard let first = try? file.hdf5.integer(of: file.group(file.demos[0]), "seed") else { return false }
     return !(0..<1000).contains {
@@ -79,11 +81,11 @@ struct RecordedFile {
   private func store(horizon: Int? = nil) throws -> EpisodeStore {
     let folder = path.parentFolder
     try FileManager.default.createDirectory(atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
+    let identity =
+      "record\nseed \(plan.seed)\n\(arguments)" + (afterSuccess == 0 ? "" : "\nafter success \(afterSuccess)")
     return try EpisodeStore(
-      folder: path + ".parts",
-      identity: "record\nseed \(plan.seed)\n\(arguments)"
-        + (afterSuccess == 0 ? "" : "\nafter success \(afterSuccess)") + (horizon.map { "\nhorizon \($0)" } ?? ""),
-      replacing: replace)
+      folder: path + ".parts", identity: identity + (horizon.map { "\nhorizon \($0)" } ?? ""),
+      earlier: horizon == nil ? nil : identity, replacing: replace)
   }
 
   /// Has the simulator's experts solve the task.

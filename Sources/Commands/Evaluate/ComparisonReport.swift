@@ -10,6 +10,27 @@ struct ComparisonReport {
   /// A run, what its recipe does not say of what was learned, and what tells its column from others.
   private typealias Evaluated = (folder: RunFolder, recipe: Recipe, learned: [String: String], identity: String)
 
+  /// What tells columns apart. Policies of earlier versions do not say the weights of their world model: they are taken for the
+  /// only ones that others of the same recipe have.
+  private static func identified(
+    _ read: [(folder: RunFolder, recipe: Recipe, learned: [String: String])]
+  ) throws -> [Evaluated] {
+    func identity(_ recipe: Recipe, _ learned: [String: String]) throws -> String {
+      try recipe.identity + learned.map { "\n\($0): \($1)" }.sorted().joined()
+    }
+    let weights = RunFolder.worldModel
+    var known: [String: Set<String>] = [:]
+    for (_, recipe, learned) in read {
+      guard let digest = learned[weights] else { continue }
+      known[try identity(recipe, learned.filter { $0.key != weights }), default: []].insert(digest)
+    }
+    return try read.map { folder, recipe, learned in
+      let others = learned.filter { $0.key != weights }
+      let learned = known[try identity(recipe, others), default: []].count > 1 ? learned : others
+      return (folder, recipe, learned, try identity(recipe, learned))
+    }
+  }
+
   /// - Parameters:
   ///   - tasks: only these; all when nil.
   ///   - missing: what a half-finished grid lacks.
@@ -18,15 +39,14 @@ struct ComparisonReport {
     _ folders: [RunFolder], title: String, tasks: [String]? = nil, split: String? = nil, missing: [String] = [],
     catalog: Catalog
   ) throws {
-    var recipes: [Evaluated] = []
+    var read: [(folder: RunFolder, recipe: Recipe, learned: [String: String])] = []
     for folder in folders {
       let recipe = try folder.toldRecipe()
       if let split, recipe.data.split != split { continue }
       // The same recipe on other demonstrations, or not yet trained to its end, is another column.
-      let learned = try folder.learned(recipe)
-      recipes.append(
-        (folder, recipe, learned, try recipe.identity + learned.map { "\n\($0): \($1)" }.sorted().joined()))
+      read.append((folder, recipe, try folder.learned(recipe)))
     }
+    let recipes = try ComparisonReport.identified(read)
     guard !recipes.isEmpty else { throw CommandFailure("none of the runs is of the split '\(split ?? "")'") }
     // Runs that differ by more than their seed are different columns, whatever their parts are called.
     var seen: [String: String] = [:]
@@ -106,6 +126,9 @@ struct ComparisonReport {
 }
 
 extension RunFolder {
+  /// Under which name columns differ by the weights of their world models.
+  fileprivate static let worldModel = "world model"
+
   /// The weights of the world model that its newest policy was made of; nil without one, and where it does not say.
   fileprivate var worldWeights: String? {
     get throws {
@@ -119,7 +142,7 @@ extension RunFolder {
     guard let step = checkpointSteps.last else { return [:] }
     var found: [String: String] = [:]
     let datasets = try Checkpoint.datasets(in: checkpoint(step: step))
-    if let world = try worldWeights { found["world model"] = String(world.prefix(8)) }
+    if let world = try worldWeights { found[RunFolder.worldModel] = String(world.prefix(8)) }
     if !datasets.isEmpty {
       var hash = StableHash()
       for dataset in datasets {
