@@ -5,9 +5,10 @@ import Tensors
 /// RoboCasa's BC-Transformer: a few frames of features through a GPT-style trunk to a mixture of Gaussians over the next
 /// actions (robomimic, `BC_Transformer_GMM` with RoboCasa's constants).
 ///
-/// With `horizon` equal to `context` every frame's token predicts one action: of the present and the next ones, as the original does with
-/// `pred_future_acs`, or each that of its own frame (`pred_future_actions: false`, stock robomimic), of which the last is acted by. With another `horizon`, learned query tokens follow the frames and predict the actions; that is ours,
-/// for machines that cannot afford ten frames of history.
+/// With `horizon` equal to `context` every frame's token predicts one action: the present one and the next ones, as the original
+/// does with `pred_future_acs`, or each that of its own frame (`pred_future_actions: false`, as stock robomimic), and the last one
+/// is acted by. With another `horizon`, learned query tokens follow the frames and predict the actions; that is ours, for
+/// machines that cannot afford ten frames of history.
 public struct BCTransformer: Policy {
   public struct Options: PluginOptions {
     @Key("Frames of history.", 1...1000) public var context = 10

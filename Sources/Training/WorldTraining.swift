@@ -52,6 +52,9 @@ package struct WorldTraining {
 
   package static func file(_ folder: RunFolder) -> String { folder.path + "/world.safetensors" }
 
+  /// Where the finished model of before is while a stage is trained further.
+  private static func previous(_ folder: RunFolder) -> String { folder.path + "/world.previous.safetensors" }
+
   /// - Throws: `SettingError`, naming the recipe's file, or when data and model do not fit each other.
   package init(
     recipe: WorldRecipe, folder: RunFolder, registry: DatasetRegistry, catalog: Catalog,
@@ -111,7 +114,9 @@ package struct WorldTraining {
 
   /// Removes what was trained before, by version 0.1 too.
   package func removeStages() {
-    for path in (stages + ["vae"]).map({ "\(folder.path)/\($0)" }) + [WorldTraining.file(folder)] {
+    for path in (stages + ["vae"]).map({ "\(folder.path)/\($0)" })
+      + [WorldTraining.file(folder), WorldTraining.previous(folder)]
+    {
       try? FileManager.default.removeItem(atPath: path)
     }
   }
@@ -128,7 +133,10 @@ package struct WorldTraining {
       }
       module.freeze()
     }
-    if ranks?.group.rank ?? 0 == 0 { try model.write(to: WorldTraining.file(folder)) }
+    if ranks?.group.rank ?? 0 == 0 {
+      try model.write(to: WorldTraining.file(folder))
+      try? FileManager.default.removeItem(atPath: WorldTraining.previous(folder))
+    }
     // Who leaves first looks like one that is lost to whoever still writes.
     _ = try ranks?.group.agree(stop: false)
     return true
@@ -159,8 +167,8 @@ package struct WorldTraining {
       let objective = try model.objective(
         of: name, data, batch: settings.batch, seed: recipe.seed, precomputation)
     else { return true }
-    // The model of before says nothing of what these steps make: a stop from here on must not leave it as if it did.
-    if ranks?.group.rank ?? 0 == 0 { try? FileManager.default.removeItem(atPath: WorldTraining.file(folder)) }
+    // The model of before says nothing of what these steps make: a stop from here on must not leave it as if it did, nor lose it.
+    if ranks?.group.rank ?? 0 == 0 { rename(WorldTraining.file(folder), WorldTraining.previous(folder)) }
     report(.begins(stage: name, at: first, of: settings.steps))
     let finished = try stage.train(
       objective, settings, seed: Random(seed: recipe.seed).split(name).key, workers: workers, ranks: ranks,

@@ -162,13 +162,11 @@ import Testing
       damaged.status == 1 && damaged.complaint.contains("small.jsonl, line 4: not an attempt"), "\(damaged.errors)")
   }
 
-  /// At a terminal: an Enter too many before a question begins nothing, and one during an episode ends it.
-  @Test func whatIsTypedTooEarlyBeginsNothing() throws {
-    let runner = try CommandRunner()
-    defer { runner.remove() }
-    let fake = try FakeRobot(folder: runner.folder)
-    try runner.write(
-      """
+  /// Runs a command at a pseudo-terminal, at which a script acts, and prints how it ended.
+  private func atTerminal(
+    _ runner: CommandRunner, _ script: String, _ arguments: String...
+  ) throws -> CommandRunner.Result {
+    let beginning = """
       import os, pty, subprocess, sys, time
       ours, theirs = pty.openpty()
       program = subprocess.Popen(sys.argv[1:], stdin=theirs, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -180,6 +178,21 @@ import Testing
               if not part:
                   sys.exit("ended: " + seen.decode())
               seen += part
+
+      """
+    try runner.write(beginning + script + "print(program.wait())\n", to: "operator.py")
+    return try runner.run(
+      ["python3", "operator.py", CommandRunner.executable] + arguments, executable: "/usr/bin/env")
+  }
+
+  /// At a terminal: an Enter too many before a question begins nothing, and one during an episode ends it.
+  @Test func whatIsTypedTooEarlyBeginsNothing() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    let fake = try FakeRobot(folder: runner.folder)
+    let found = try atTerminal(
+      runner,
+      """
       until(b"Enter to begin")
       os.write(ours, b"\\n")
       until(b"k keep")
@@ -188,15 +201,10 @@ import Testing
       time.sleep(1)
       assert seen.count(b"k keep") == 1, seen
       os.write(ours, b"q\\n")
-      print(program.wait())
 
-      """, to: "operator.py")
-    let found = try runner.run(
-      [
-        "python3", "operator.py", CommandRunner.executable, "record", "--environment", "robot", "--set",
-        "evaluation.simulator=\(Self.robot)",
-        "--episodes", "2", "--output", "pick.hdf5",
-      ], executable: "/usr/bin/env")
+      """,
+      "record", "--environment", "robot", "--set", "evaluation.simulator=\(Self.robot)", "--episodes", "2", "--output",
+      "pick.hdf5")
     #expect(found.output == "1\n", "\(found.output) \(found.errors)")
     #expect(fake.calls.count { $0 == "reset" } == 1)
   }
@@ -207,22 +215,13 @@ import Testing
     defer { runner.remove() }
     try runner.write(
       Self.definition.replacingOccurrences(of: "horizon: 5", with: "horizon: 400"), to: "small-protocol.yaml")
-    try runner.write(
+    let found = try atTerminal(
+      runner,
       """
-      import os, pty, subprocess, sys, time
-      ours, theirs = pty.openpty()
-      steps = lambda: open("calls").read().split("\\n").count("step")
-      before = steps()
-      program = subprocess.Popen(sys.argv[1:], stdin=theirs, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-      seen = b""
-      def until(words):
-          global seen
-          while words not in seen:
-              part = program.stderr.read1(4096)
-              if not part:
-                  sys.exit("ended: " + seen.decode())
-              seen += part
+      def steps():
+          return open("calls").read().split("\\n").count("step")
       until(b"Enter when it is set up")
+      before = steps()
       os.write(ours, b"\\n")
       while steps() < before + 3:
           time.sleep(0.01)
@@ -232,12 +231,8 @@ import Testing
       os.write(ours, b"s\\n")
       until(b"2 of 4")
       os.write(ours, b"q\\n")
-      print(program.wait())
 
-      """, to: "operator.py")
-    let found = try runner.run(
-      ["python3", "operator.py", CommandRunner.executable, "evaluate", "run", "--protocol", "small-protocol.yaml"],
-      executable: "/usr/bin/env")
+      """, "evaluate", "run", "--protocol", "small-protocol.yaml")
     #expect(found.output == "0\n", "\(found.output) \(found.errors)")
     let result = try JSONDecoder().decode(
       ProtocolResult.self, from: #require(runner.bytes("run/protocols/small.json")))
