@@ -83,15 +83,18 @@ def diffusion_settings(policy):
     predictions = {"epsilon": "epsilon", "sample": "sample", "v_prediction": "velocity"}
     model = policy.get("model")
     heads = policy.get("n_head", model.get("n_head") if hasattr(model, "get") else None)
-    crop = policy.get("crop_shape")
-    return {
+    settings = {
         "policy.heads": heads, "policy.timesteps": scheduler.get("num_train_timesteps"),
         "policy.schedule": known(scheduler.get("beta_schedule"), schedules, "cfg.policy.noise_scheduler.beta_schedule"),
         "policy.prediction": known(scheduler.get("prediction_type"), predictions,
                                    "cfg.policy.noise_scheduler.prediction_type"),
         "policy.clip_sample": scheduler.get("clip_sample"),
-        "encoder.crop": None if crop is None else square(list(crop), "cfg.policy.crop_shape"),
     }
+    # Left out it is the policy's own default, which is not in the checkpoint.
+    if "crop_shape" in policy:
+        crop = policy.get("crop_shape")
+        settings["encoder.crop"] = None if crop is None else square(list(crop), "cfg.policy.crop_shape")
+    return settings
 
 
 def robomimic(checkpoint):
@@ -272,7 +275,7 @@ def known(word, words, where):
 
 
 def square(sizes, where):
-    if len(sizes) != 2 or sizes[0] != sizes[1]:
+    if len(sizes) != 2 or sizes[0] != sizes[1] or not isinstance(sizes[0], int):
         raise Refused(f"{where}: images are cut to {sizes}, not to squares: not converted")
     return sizes[0]
 

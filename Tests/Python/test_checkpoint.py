@@ -160,6 +160,8 @@ class Conversion(unittest.TestCase):
                    "obs_randomizer_kwargs": [{}, rgb["obs_randomizer_kwargs"]]}
         listed = {**config, "observation": {"encoder": {"rgb": several}}}
         self.assertEqual(settings(robomimic(config=json.dumps(listed)))["encoder.crop"], 76)
+        del several["obs_randomizer_kwargs"][1]
+        self.refused(robomimic(config=json.dumps(listed)), "[None, None], not to squares")
         several["obs_randomizer_class"][0] = "Mirror"
         self.refused(robomimic(config=json.dumps(listed)), "obs_randomizer_class is Mirror")
         rgb["obs_randomizer_kwargs"]["crop_width"] = 70
@@ -172,6 +174,10 @@ class Conversion(unittest.TestCase):
         self.assertEqual(settings(diffusion(cfg=cfg)), {
             "policy.heads": 4, "policy.timesteps": 50, "policy.schedule": "squared_cosine",
             "policy.prediction": "epsilon", "policy.clip_sample": False, "encoder.crop": 84})
+        cfg["policy"]["crop_shape"] = None
+        self.assertIsNone(settings(diffusion(cfg=cfg))["encoder.crop"])
+        del cfg["policy"]["crop_shape"]
+        self.assertNotIn("encoder.crop", settings(diffusion(cfg=cfg)))
         scheduler["beta_schedule"] = "scaled_linear"
         self.refused(diffusion(cfg=cfg), "beta_schedule is scaled_linear")
 
