@@ -63,8 +63,9 @@ package struct CUDACheck {
           .sliced(axis: 1, 0..<9).permuted([1, 2, 0])
         return joined.sliced(axis: 1, 2..<7).padded(axis: 1, before: 1, after: 2).transposed(-1, -2)
       },
-      Case(name: "gathered rows", shapes: [[40, 12]]) { x in
+      Case(name: "gathered rows", shapes: [[40, 12], [5, 150]]) { x in
         x[0].gathered((0..<3 * n).map { $0 * 7 % 40 }).reshaped([n, 3, 12])
+          + x[1].gathered((0..<70).map { $0 * 3 % 5 }).square().sum()
       },
       Case(name: "softmax", shapes: [[n, 5, 70]]) { x in
         x[0].softmax() + x[0].logSumExp(axis: -1, keepingDimensions: true)
@@ -116,14 +117,14 @@ package struct CUDACheck {
       },
       Case(name: "dropout", shapes: [[n, 100]]) { x in x[0].dropout(0.3) },
       Case(name: "frames", shapes: [[n, 8, 7, 3]]) { x in
-        let bytes = (0..<n * 12 * 10 * 3).map { UInt8($0 * 7 % 256) }
+        let bytes = ByteTensor((0..<n * 12 * 10 * 3).map { UInt8($0 * 7 % 256) }, shape: [n, 12, 10, 3])
         let offsets = (0..<n).map { (y: $0 % 5, x: $0 % 4) }
-        return .images(bytes, count: n, height: 12, width: 10, crop: (8, 7), offsets: offsets) * x[0]
+        return .images(bytes, crop: (8, 7), offsets: offsets) * x[0]
       },
-      Case(name: "largest of an axis", shapes: [[n, 11, 6], [n, 6, 11]], waits: 2) { x in
+      Case(name: "largest of an axis", shapes: [[n, 11, 6], [n, 6, 11]]) { x in
         x[0].maximum(axis: 1) + x[1].maximum(axis: 2)
       },
-      Case(name: "points", shapes: [[n, 40, 3], [n, 30, 3]], waits: 3) { x in
+      Case(name: "points", shapes: [[n, 40, 3], [n, 30, 3]]) { x in
         x[0].chamferDistance(to: x[1]) + x[0].gathered(perItem: x[0].detached.farthestPoints(9)).sum(axes: [1, 2])
       },
       Case(name: "weighted distances", shapes: [[n, 40, 3], [n, 300, 3], [40, 3]]) { x in

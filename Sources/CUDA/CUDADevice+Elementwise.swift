@@ -8,6 +8,16 @@ extension CUDADevice {
   func at(_ x: Tensor) -> UnsafePointer<Float>! { UnsafePointer(memory(x.storage).floats) }
   func at(_ x: Tensor?) -> UnsafePointer<Float>? { x.map { UnsafePointer(memory($0.storage).floats) } }
 
+  func at(_ places: IndexTensor) -> UnsafePointer<Int32>! { UnsafePointer(memory(places.storage).integers) }
+
+  /// Places that `fill` has a kernel choose.
+  func choose(_ shape: [Int], below bound: Int, _ fill: (UnsafeMutablePointer<Int32>?) -> Void) -> IndexTensor {
+    let count = shape.reduce(1, *)
+    let memory = allocate(bytes: count * 4)
+    if count > 0 { fill(memory.integers) }
+    return IndexTensor(shape: shape, bound: bound, storage: Storage(count: count, on: memory))
+  }
+
   /// A tensor whose numbers `fill` launches.
   func make(_ shape: [Int], _ fill: (UnsafeMutablePointer<Float>?) -> Void) -> Tensor {
     let count = shape.reduce(1, *)
@@ -164,9 +174,10 @@ extension CUDADevice: Backend {
   }
 
   package func images(
-    _ pixels: [UInt8], count: Int, height: Int, width: Int, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
+    _ pixels: ByteTensor, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
   ) -> Tensor {
-    let bytes = upload(pixels)
+    let (count, height, width) = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
+    let bytes = pixels.memory(where: { $0.device === self }) { upload($0) }
     let places = upload(offsets.flatMap { [Int32($0.y), Int32($0.x)] })
     return withExtendedLifetime((bytes, places)) {
       make([count, crop.height, crop.width, 3]) { to in

@@ -76,44 +76,30 @@ extension CUDADevice {
     }
   }
 
-  package func gathered(_ x: Tensor, _ indices: [Int], axis: Int) -> Tensor {
+  package func gathered(_ x: Tensor, _ places: IndexTensor, axis: Int) -> Tensor {
     let (outer, size, inner) = x.split(at: axis)
+    let count = places.shape.last!
     var shape = x.shape
-    shape[axis] = indices.count
-    let places = upload(indices.map(Int32.init))
-    return withExtendedLifetime(places) {
-      make(shape) { to in
-        launch(
-          "Movement", "cuda_gather_rows",
-          cuda_gather_rows_arguments(
-            from: at(x), places: UnsafePointer(places.integers), to: to, outer: Int64(outer), size: Int64(size),
-            count: Int64(indices.count), inner: Int64(inner)),
-          numbers: outer * indices.count * inner)
-      }
+    shape[axis] = count
+    return make(shape) { to in
+      launch(
+        "Movement", "cuda_gather_rows",
+        cuda_gather_rows_arguments(
+          from: at(x), places: at(places), to: to, outer: Int64(outer), size: Int64(size), count: Int64(count),
+          inner: Int64(inner), own: places.shape.count == 2 ? 1 : 0),
+        numbers: outer * count * inner)
     }
   }
 
-  package func scattered(_ rows: Tensor, _ indices: [Int], shape: [Int], axis: Int) -> Tensor {
+  package func scattered(_ slices: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor {
     let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
-    // The places of each target row in their order, so that sums are added as on the processor.
-    var starts = [Int32](repeating: 0, count: size + 1)
-    for index in indices { starts[index + 1] += 1 }
-    for row in 0..<size { starts[row + 1] += starts[row] }
-    var (next, order) = (starts, [Int32](repeating: 0, count: max(indices.count, 1)))
-    for (place, index) in indices.enumerated() {
-      order[Int(next[index])] = Int32(place)
-      next[index] += 1
-    }
-    let (first, places) = (upload(starts), upload(order))
-    return withExtendedLifetime((first, places)) {
-      make(shape) { to in
-        launch(
-          "Movement", "cuda_scatter_rows",
-          cuda_scatter_rows_arguments(
-            from: at(rows), starts: UnsafePointer(first.integers), order: UnsafePointer(places.integers), to: to,
-            outer: Int64(outer), size: Int64(size), count: Int64(indices.count), inner: Int64(inner)),
-          numbers: outer * size * inner)
-      }
+    return make(shape) { to in
+      launch(
+        "Movement", "cuda_scatter_rows",
+        cuda_scatter_rows_arguments(
+          from: at(slices), places: at(places), to: to, outer: Int64(outer), size: Int64(size),
+          count: Int64(places.shape.last!), inner: Int64(inner), own: places.shape.count == 2 ? 1 : 0),
+        grid: ((outer * size + 7) / 8, 1, 1), block: 256)
     }
   }
 }

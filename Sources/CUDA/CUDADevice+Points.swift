@@ -2,12 +2,6 @@ import CCUDA
 import Tensors
 
 extension CUDADevice {
-  /// `[batch, count]` places that a kernel wrote.
-  private func places(_ memory: CUDAMemory, batch: Int, count: Int) -> [[Int]] {
-    let all = integers(memory, count: batch * count)
-    return (0..<batch).map { item in all[item * count..<(item + 1) * count].map(Int.init) }
-  }
-
   func integers(_ memory: CUDAMemory, count: Int) -> [Int32] {
     [Int32](unsafeUninitializedCapacity: count) { buffer, written in
       buffer.initialize(repeating: 0)
@@ -16,28 +10,28 @@ extension CUDADevice {
     }
   }
 
-  package func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]] {
+  package func farthestPoints(_ x: Tensor, choosing count: Int) -> IndexTensor {
     let (batch, points) = (x.shape[0], x.shape[1])
-    let chosen = allocate(bytes: batch * count * 4, .scratch)
-    withScratch(floats: batch * points) { distances in
-      launch(
-        "Points", "cuda_farthest_points",
-        cuda_farthest_points_arguments(
-          points: at(x), places: chosen.integers, distances: distances, n: Int32(points), count: Int32(count)),
-        grid: (batch, 1, 1), block: 1024)
+    return choose([batch, count], below: points) { places in
+      withScratch(floats: batch * points) { distances in
+        launch(
+          "Points", "cuda_farthest_points",
+          cuda_farthest_points_arguments(
+            points: at(x), places: places, distances: distances, n: Int32(points), count: Int32(count)),
+          grid: (batch, 1, 1), block: 1024)
+      }
     }
-    return places(chosen, batch: batch, count: count)
   }
 
-  package func nearest(_ x: Tensor, in others: Tensor) -> [[Int]] {
+  package func nearest(_ x: Tensor, in others: Tensor) -> IndexTensor {
     let (batch, count) = (x.shape[0], x.shape[1])
-    let found = allocate(bytes: batch * count * 4, .scratch)
-    launch(
-      "Points", "cuda_nearest",
-      cuda_nearest_arguments(
-        a: at(x), b: at(others), places: found.integers, distances: nil, batch: Int64(batch), n: Int32(count),
-        m: Int32(others.shape[1])), grid: (batch * ((count + 255) / 256), 1, 1), block: 256)
-    return places(found, batch: batch, count: count)
+    return choose([batch, count], below: others.shape[1]) { places in
+      launch(
+        "Points", "cuda_nearest",
+        cuda_nearest_arguments(
+          a: at(x), b: at(others), places: places, distances: nil, batch: Int64(batch), n: Int32(count),
+          m: Int32(others.shape[1])), grid: (batch * ((count + 255) / 256), 1, 1), block: 256)
+    }
   }
 
   package func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor {

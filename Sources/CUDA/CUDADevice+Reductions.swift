@@ -62,17 +62,33 @@ extension CUDADevice {
     }
   }
 
-  package func placesOfLargest(_ x: Tensor, axis: Int) -> [Int] {
+  package func largest(_ x: Tensor, axis: Int) -> (values: Tensor, places: IndexTensor) {
     let (outer, size, inner) = x.split(at: axis)
-    guard x.count > 0 else { return Processor().placesOfLargest(x, axis: axis) }
-    let places = allocate(bytes: outer * inner * 4, .scratch)
-    defer { withExtendedLifetime(places) {} }
-    launch(
-      "Reductions", "cuda_argmax",
-      cuda_argmax_arguments(
-        x: at(x), places: places.integers, largest: nil, outer: Int64(outer), size: Int64(size), inner: Int64(inner)),
-      grid: (inner == 1 ? (outer + 7) / 8 : (outer * inner + 255) / 256, 1, 1), block: 256)
-    return integers(places, count: outer * inner).map(Int.init)
+    guard x.count > 0 else { return Processor().largest(x, axis: axis) }
+    var places: IndexTensor?
+    let values = make([outer, inner]) { largest in
+      places = choose([outer, inner], below: size) { places in
+        launch(
+          "Reductions", "cuda_argmax",
+          cuda_argmax_arguments(
+            x: at(x), places: places, largest: largest, outer: Int64(outer), size: Int64(size), inner: Int64(inner)),
+          grid: (inner == 1 ? (outer + 7) / 8 : (outer * inner + 255) / 256, 1, 1), block: 256)
+      }
+    }
+    return (values, places!)
+  }
+
+  package func largestGradient(
+    _ outputGradient: Tensor, _ places: IndexTensor, shape: [Int], axis: Int
+  ) -> Tensor {
+    let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
+    return make(shape) { to in
+      launch(
+        "Reductions", "cuda_argmax_gradient",
+        cuda_argmax_gradient_arguments(
+          places: at(places), dy: at(outputGradient), dx: to, outer: Int64(outer), size: Int64(size),
+          inner: Int64(inner)), numbers: outer * size * inner)
+    }
   }
 
   private func rowGrid(_ rows: Int, _ width: Int) -> (Int, Int, Int) { (width <= 1024 ? (rows + 7) / 8 : rows, 1, 1) }

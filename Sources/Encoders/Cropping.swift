@@ -22,9 +22,7 @@ package struct CroppedFrames {
 
   /// `[frames, crop, crop, 3]` in 0...1.
   package var colors: Tensor {
-    Tensor.images(
-      images.pixels, count: offsets.count, height: images.size.height, width: images.size.width, crop: size,
-      offsets: offsets)
+    Tensor.images(images.frames, crop: size, offsets: offsets)
   }
 
   /// The same squares of what is known of each pixel: `[frames, pixels, channels]` to `[frames, crop, crop, channels]`.

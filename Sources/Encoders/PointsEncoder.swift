@@ -99,21 +99,13 @@ public struct PointsEncoder: InstructedEncoder {
           places.shape.dropLast() + [3])
         return .concatenated([places, (colors - 0.5) * places.sliced(axis: 2, 3..<4)], axis: 2)
       }, axis: 1)
-    let (frames, size, columns) = (all.shape[0], all.shape[1], all.shape[2])
-    let chosen = parallelMap(frames) { [count = options.count] frame in
-      all.withUnsafeBufferPointer { buffer in
-        let inside = (frame * size..<(frame + 1) * size).filter { buffer[$0 * columns + 3] > 0 }
-        guard !inside.isEmpty else { return Array(repeating: frame * size, count: count) }
-        let places = Tensor(shape: [1, inside.count, 3]) { places in
-          for (place, row) in inside.enumerated() {
-            for axis in 0..<3 { places[3 * place + axis] = buffer[row * columns + axis] }
-          }
-        }
-        let farthest = places.farthestPoints(min(count, inside.count))[0]
-        return (0..<count).map { inside[farthest[$0 % farthest.count]] }
-      }
-    }
-    return all.reshaped([frames * size, columns]).gathered(chosen.flatMap { $0 }).reshaped([frames, -1, columns])
-      .gathered(options.color ? [0, 1, 2, 4, 5, 6] : [0, 1, 2], axis: 2)
+    // What lies outside moves to the first point inside: it is as near as can be to what is chosen first, and so never farthest.
+    let inside = all.sliced(axis: 2, 3..<4)
+    let first = all.rows(atLargest: inside.squeezed(2))
+    let points = all + (1 - inside) * first.unsqueezed(1)
+    let places = points.sliced(axis: 2, 0..<3)
+    let seen = options.color ? points.gathered([0, 1, 2, 4, 5, 6], axis: 2) : places
+    let chosen = places.farthestPoints(min(options.count, places.shape[1]))
+    return seen.gathered(perItem: chosen)
   }
 }

@@ -76,7 +76,7 @@ extension GaussianVAE {
       return (Array(repeating: 0, count: 3 * count), Array(repeating: 1, count: count))
     }
     let all = Tensor(places, shape: [1, places.count / 3, 3])
-    let found = all.farthestPoints(min(count, places.count / 3))[0]
+    let found = all.farthestPoints(min(count, places.count / 3)).places
     let chosen = (0..<count).map { found[$0 % found.count] }
     let points = chosen.map { SIMD3(places[3 * $0], places[3 * $0 + 1], places[3 * $0 + 2]) }
     func distance(_ a: SIMD3<Float>, _ b: SIMD3<Float>) -> Float { ((a - b) * (a - b)).sum().squareRoot() }

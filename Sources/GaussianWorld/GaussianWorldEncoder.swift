@@ -256,8 +256,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       cameras, size: context.size, count: observations.count * observations.time,
       withDepths: world.needsDepth, withCalibrations: world.needsCalibrations,
       pixels: { key in
-        let camera = cameras.firstIndex { $0.image == key }!
-        return augmented(observations.images[key]!.pixels) { $0.pixels($1, context.size, camera: camera) }
+        let (camera, frames) = (cameras.firstIndex { $0.image == key }!, observations.images[key]!.frames)
+        guard jitters != nil else { return frames }
+        return ByteTensor(
+          augmented(frames.bytes) { $0.pixels($1, context.size, camera: camera) }, shape: frames.shape)
       },
       rows: { key in
         let rows = observations.vectors[key]!

@@ -6,8 +6,10 @@ public struct ImageBatch: Sendable {
   public let batch, time: Int
   /// Of every frame.
   public let size: ObservationSchema.ImageSize
+  /// `[batch * time, height, width, 3]`, red first.
+  public let frames: ByteTensor
   /// Window by window, frame by frame, row by row, red first.
-  public let pixels: [UInt8]
+  public var pixels: [UInt8] { frames.bytes }
 
   /// - Parameter pixels: `batch * time * height * width * 3` bytes.
   public init(batch: Int, time: Int, size: ObservationSchema.ImageSize, pixels: [UInt8]) {
@@ -17,7 +19,7 @@ public struct ImageBatch: Sendable {
     self.batch = batch
     self.time = time
     self.size = size
-    self.pixels = pixels
+    frames = ByteTensor(pixels, shape: [batch * time, size.height, size.width, 3])
   }
 }
 

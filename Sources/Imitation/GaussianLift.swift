@@ -52,15 +52,13 @@ extension CameraViews {
   package init(
     _ cameras: [CameraKeys], size: ObservationSchema.ImageSize, count: Int, withDepths: Bool,
     withCalibrations: Bool,
-    pixels: (String) throws -> [UInt8], rows: (String) throws -> [Float]
+    pixels: (String) throws -> ByteTensor, rows: (String) throws -> [Float]
   ) rethrows {
     let width = CameraCalibration.width
     self.init(
       size: size,
       images: try cameras.map {
-        Tensor.images(
-          try pixels($0.image), count: count, height: size.height, width: size.width, crop: (size.height, size.width),
-          offsets: Array(repeating: (0, 0), count: count))
+        Tensor.images(try pixels($0.image))
       },
       depths: withDepths
         ? try cameras.map { camera in

@@ -42,8 +42,8 @@ public struct Gaussians: Sendable {
   /// One set of the batch.
   public func item(_ index: Int) -> Gaussians { Gaussians(values.sliced(axis: 0, index..<index + 1)) }
 
-  /// Some of each set's Gaussians.
-  public func chosen(_ places: [[Int]]) -> Gaussians { Gaussians(values.gathered(perItem: places)) }
+  /// Some of each set's Gaussians, `[batch, places]`.
+  public func chosen(_ places: IndexTensor) -> Gaussians { Gaussians(values.gathered(perItem: places)) }
 
   /// Sets of equal batch, put together item by item.
   public static func merged(_ sets: [Gaussians]) -> Gaussians {

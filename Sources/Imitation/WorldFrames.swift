@@ -92,7 +92,12 @@ public final class WorldFrames {
     try CameraViews(
       cameras, size: blueprint.context.size, count: frames.count, withDepths: inputs.depths,
       withCalibrations: inputs.calibrations,
-      pixels: { key in try frames.flatMap { try reader.images(key, episode: $0.episode, rows: [$0.step]) } },
+      pixels: { key in
+        let (bytes, size) = (
+          try frames.flatMap { try reader.images(key, episode: $0.episode, rows: [$0.step]) }, blueprint.context.size
+        )
+        return ByteTensor(bytes, shape: [frames.count, size.height, size.width, 3])
+      },
       rows: { key in
         try frames.flatMap { try reader.vectors(key, episode: $0.episode, rows: $0.step..<$0.step + 1) }
       })

@@ -21,9 +21,7 @@ package protocol Backend: Sendable {
   /// `values += (other - values) share`.
   func mix(_ other: Tensor, share: Float, into values: inout Tensor)
   /// Bytes divided by 255, each image cropped at its own offset: `[count, crop.height, crop.width, 3]`.
-  func images(
-    _ pixels: [UInt8], count: Int, height: Int, width: Int, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
-  ) -> Tensor
+  func images(_ pixels: ByteTensor, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]) -> Tensor
 
   // Movement.
   func broadcast(_ x: Tensor, to shape: [Int]) -> Tensor
@@ -31,15 +29,18 @@ package protocol Backend: Sendable {
   func sliced(_ x: Tensor, axis: Int, _ range: Range<Int>) -> Tensor
   func padded(_ x: Tensor, axis: Int, before: Int, after: Int, value: Float) -> Tensor
   func concatenated(_ tensors: [Tensor], axis: Int, shape: [Int]) -> Tensor
-  func gathered(_ x: Tensor, _ indices: [Int], axis: Int) -> Tensor
-  /// Adds rows to their places in zeros of `shape`, in order.
-  func scattered(_ rows: Tensor, _ indices: [Int], shape: [Int], axis: Int) -> Tensor
+  /// Slices of `axis`: the same places `[count]` for everything before the axis, or each its own, `[outer, count]`.
+  func gathered(_ x: Tensor, _ places: IndexTensor, axis: Int) -> Tensor
+  /// Adds slices to their places in zeros of `shape`, in order.
+  func scattered(_ slices: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor
 
   // Reductions.
   /// Sums neighboring axes, keeping each as 1.
   func sum(_ x: Tensor, over axes: ClosedRange<Int>) -> Tensor
-  /// The first place of the largest along `axis`, for each cell of the other axes.
-  func placesOfLargest(_ x: Tensor, axis: Int) -> [Int]
+  /// The largest along `axis` and its first place, for each cell of the other axes: `[outer, inner]`.
+  func largest(_ x: Tensor, axis: Int) -> (values: Tensor, places: IndexTensor)
+  /// Numbers `[outer, inner]` at their places along `axis` of zeros of `shape`.
+  func largestGradient(_ outputGradient: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor
   func softmax(_ x: Tensor) -> Tensor
   func softmaxGradient(_ y: Tensor, _ outputGradient: Tensor) -> Tensor
   func logSumExp(_ x: Tensor) -> Tensor
@@ -86,8 +87,8 @@ package protocol Backend: Sendable {
   func maxPoolGradient(_ plan: PoolingPlan, _ x: Tensor, result: Tensor, _ outputGradient: Tensor) -> Tensor
 
   // Points and Gaussians.
-  func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]]
-  func nearest(_ x: Tensor, in others: Tensor) -> [[Int]]
+  func farthestPoints(_ x: Tensor, choosing count: Int) -> IndexTensor
+  func nearest(_ x: Tensor, in others: Tensor) -> IndexTensor
   func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor
   /// The image `[height, width, 5]`, and what the backward pass needs.
   func splat(_ inputs: [Tensor], view: SplattingView, background: SIMD3<Float>) -> (
@@ -152,9 +153,9 @@ extension Backend {
     Kernel.mix(other, share: share, into: &values)
   }
   package func images(
-    _ pixels: [UInt8], count: Int, height: Int, width: Int, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
+    _ pixels: ByteTensor, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
   ) -> Tensor {
-    Kernel.images(pixels, count: count, height: height, width: width, crop: crop, offsets: offsets)
+    Kernel.images(pixels, crop: crop, offsets: offsets)
   }
   package func broadcast(_ x: Tensor, to shape: [Int]) -> Tensor {
     Kernel.broadcast(x, to: shape)
@@ -171,17 +172,20 @@ extension Backend {
   package func concatenated(_ tensors: [Tensor], axis: Int, shape: [Int]) -> Tensor {
     Kernel.concatenated(tensors, axis: axis, shape: shape)
   }
-  package func gathered(_ x: Tensor, _ indices: [Int], axis: Int) -> Tensor {
-    Kernel.gathered(x, indices, axis: axis)
+  package func gathered(_ x: Tensor, _ places: IndexTensor, axis: Int) -> Tensor {
+    Kernel.gathered(x, places, axis: axis)
   }
-  package func scattered(_ rows: Tensor, _ indices: [Int], shape: [Int], axis: Int) -> Tensor {
-    Kernel.scattered(rows, indices, shape: shape, axis: axis)
+  package func scattered(_ slices: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor {
+    Kernel.scattered(slices, places, shape: shape, axis: axis)
   }
   package func sum(_ x: Tensor, over axes: ClosedRange<Int>) -> Tensor {
     Kernel.sum(x, over: axes)
   }
-  package func placesOfLargest(_ x: Tensor, axis: Int) -> [Int] {
-    Kernel.placesOfLargest(x, axis: axis)
+  package func largest(_ x: Tensor, axis: Int) -> (values: Tensor, places: IndexTensor) {
+    Kernel.largest(x, axis: axis)
+  }
+  package func largestGradient(_ outputGradient: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor {
+    Kernel.largestGradient(outputGradient, places, shape: shape, axis: axis)
   }
   package func softmax(_ x: Tensor) -> Tensor {
     Kernel.softmax(x)
@@ -265,10 +269,10 @@ extension Backend {
   package func maxPoolGradient(_ plan: PoolingPlan, _ x: Tensor, result: Tensor, _ outputGradient: Tensor) -> Tensor {
     Kernel.maxPoolGradient(plan, x, result: result, outputGradient)
   }
-  package func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]] {
+  package func farthestPoints(_ x: Tensor, choosing count: Int) -> IndexTensor {
     Kernel.farthestPoints(x, choosing: count)
   }
-  package func nearest(_ x: Tensor, in others: Tensor) -> [[Int]] {
+  package func nearest(_ x: Tensor, in others: Tensor) -> IndexTensor {
     Kernel.nearest(x, in: others)
   }
   package func squaredDistances(_ x: Tensor, to points: Tensor, weights: Tensor) -> Tensor {

@@ -223,27 +223,27 @@ public final class GraphTrace: Sendable {
     return output
   }
 
-  /// Indices that are computed from a tensor.
-  package static func indices(
+  /// Places that are chosen by the numbers of tensors.
+  package static func places(
     _ name: String, _ inputs: [Tensor], _ attributes: @autoclosure () -> [String: GraphAttribute] = [:],
-    _ body: () -> [[Int]]
-  ) -> [[Int]] {
+    _ body: () -> IndexTensor
+  ) -> IndexTensor {
     guard let trace = active else { return body() }
     let result = $current.withValue(nil, operation: body)
     trace.state.withLock { state in
       let inputs = inputs.map { state.value($0) }
-      let shape = [result.count, result.first?.count ?? 0]
-      state.write(
-        name, inputs, state.add(result, Value(shape: shape, element: .integer, tensor: nil)), attributes())
+      state.write(name, inputs, state.add(result), attributes())
     }
     return result
   }
 
-  /// `body()`, which takes from a tensor what indices say; written down where those were computed from a tensor.
+  /// `body()`, which takes from a tensor what lies at places; written down where those were chosen by tensors. Others do not
+  /// change with the inputs, and `constant` is written down as it runs.
   package static func operation(
-    _ name: String, _ tensor: Tensor, at indices: [[Int]], _ body: () -> Tensor
+    _ name: String, _ tensor: Tensor, at places: IndexTensor, constant: () -> Tensor, _ body: () -> Tensor
   ) -> Tensor {
-    guard let trace = active, let source = trace.state.withLock({ $0.known(indices) }) else { return body() }
+    guard let trace = active else { return body() }
+    guard let source = trace.state.withLock({ $0.known(places) }) else { return constant() }
     let output = $current.withValue(nil, operation: body)
     trace.state.withLock { state in
       let inputs = [state.value(tensor), source]
@@ -258,14 +258,29 @@ public final class GraphTrace: Sendable {
   }
 
   private static func noteReadNow(_ tensor: Tensor) {
-    current?.state.withLock { state in
-      if let value = state.known(tensor) { state.record.reads.append((value, state.record.operations.count)) }
-    }
+    current?.state.withLock { state in state.noteRead(of: state.known(tensor)) }
+  }
+
+  /// The same of places.
+  static func noteRead(_ places: IndexTensor) {
+    if isWriting { current?.state.withLock { state in state.noteRead(of: state.known(places)) } }
   }
 }
 
 extension GraphTrace.State {
   func known(_ tensor: Tensor) -> Int? { tensors[tensor.buffer]?[tensor.shape] }
+
+  func known(_ places: IndexTensor) -> Int? { tensors[ObjectIdentifier(places.storage)]?[places.shape] }
+
+  mutating func add(_ places: IndexTensor) -> Int {
+    record.values.append(GraphTrace.Value(shape: places.shape, element: .integer, tensor: nil))
+    tensors[ObjectIdentifier(places.storage), default: [:]][places.shape] = record.values.count - 1
+    return record.values.count - 1
+  }
+
+  mutating func noteRead(of value: Int?) {
+    if let value { record.reads.append((value, record.operations.count)) }
+  }
 
   /// The number of a tensor, which is a constant when nobody knows it yet.
   mutating func value(_ tensor: Tensor) -> Int {

@@ -69,6 +69,9 @@ package final class Storage: @unchecked Sendable {
     }
   }
 
+  /// Whether a device has the numbers.
+  var isOnDevice: Bool { remote.withLock { $0 != nil } }
+
   /// Says that the sole owner writes the numbers in the processor's memory.
   package func writtenHere() {
     _ = pointer

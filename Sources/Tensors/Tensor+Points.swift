@@ -5,21 +5,21 @@ extension Tensor {
   }
 
   /// The places of `count` points as far apart as can be: the first, then always the one farthest from all chosen, the first
-  /// of equals (farthest point sampling). `[batch][count]`; no gradient goes through a choice.
-  public func farthestPoints(_ count: Int) -> [[Int]] {
+  /// of equals (farthest point sampling). `[batch, count]`; no gradient goes through a choice.
+  public func farthestPoints(_ count: Int) -> IndexTensor {
     checkPoints("farthestPoints")
     precondition((1...shape[1]).contains(count), "farthestPoints: \(count) of \(shape[1]) points")
-    return GraphTrace.indices("farthestPoints", [self], ["count": .int(count)]) {
+    return GraphTrace.places("farthestPoints", [self], ["count": .int(count)]) {
       Device.backend.farthestPoints(self, choosing: count)
     }
   }
 
-  /// For each point the place of the nearest in `others`, `[batch, points, 3]`, the first of equals. `[batch][points]`.
-  public func nearest(in others: Tensor) -> [[Int]] {
+  /// For each point the place of the nearest in `others`, `[batch, points, 3]`, the first of equals: `[batch, points]`.
+  public func nearest(in others: Tensor) -> IndexTensor {
     checkPoints("nearest")
     others.checkPoints("nearest")
     precondition(shape[0] == others.shape[0], "nearest: shapes \(shape) and \(others.shape)")
-    return GraphTrace.indices("nearest", [self, others]) {
+    return GraphTrace.places("nearest", [self, others]) {
       Device.backend.nearest(self, in: others)
     }
   }
@@ -41,12 +41,19 @@ extension Tensor {
     }
   }
 
-  /// Of each item the rows at its own places: `[batch, rows, width]` to `[batch, places, width]`.
-  public func gathered(perItem places: [[Int]]) -> Tensor {
-    precondition(rank == 3 && places.count == shape[0], "gathered(perItem:): \(places.count) lists for shape \(shape)")
+  /// Of each item the rows at its own places, `[batch, places]`: `[batch, rows, width]` to `[batch, places, width]`.
+  public func gathered(perItem places: IndexTensor) -> Tensor {
+    precondition(
+      rank == 3 && places.shape.count == 2 && places.shape[0] == shape[0] && places.bound <= shape[1],
+      "gathered(perItem:): places \(places.shape) below \(places.bound) for shape \(shape)")
+    let (rows, width) = (shape[1], shape[2])
     return GraphTrace.operation("gathered per item", self, at: places) {
-      let rows = places.enumerated().flatMap { item, places in places.map { item * shape[1] + $0 } }
-      return reshaped([shape[0] * shape[1], shape[2]]).gathered(rows).reshaped([shape[0], -1, shape[2]])
+      let all = places.places.enumerated().map { $0 / places.shape[1] * rows + $1 }
+      return reshaped([-1, width]).gathered(all).reshaped(places.shape + [width])
+    } _: {
+      Device.backend.gathered(self, places, axis: 1).recorded("gathered per item", from: [self]) { [shape] in
+        [Device.backend.scattered($0, places, shape: shape, axis: 1)]
+      }
     }
   }
 

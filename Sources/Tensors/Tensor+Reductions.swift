@@ -53,7 +53,7 @@ extension Tensor {
   /// The index of the largest value along `axis`, the first where several are.
   public func argmax(axis: Int) -> [Int] {
     GraphTrace.noteRead(self)
-    return Device.backend.placesOfLargest(self, axis: self.axis(axis))
+    return Device.backend.largest(self, axis: self.axis(axis)).places.places
   }
 
   /// Of `[..., count, width]` the row whose weight in `[..., count]` is the largest, the first of equals: `[..., width]`.
@@ -62,28 +62,21 @@ extension Tensor {
       weights.rank >= 1 && Array(shape.dropLast()) == weights.shape, "rows(atLargest:): \(shape) and \(weights.shape)")
     let (count, width) = (shape[rank - 2], shape[rank - 1])
     return GraphTrace.operation("rows at largest", [self, weights]) {
-      let places = Device.backend.placesOfLargest(weights, axis: weights.rank - 1).enumerated().map { $0 * count + $1 }
-      return reshaped([-1, width]).gathered(places).reshaped(weights.shape.dropLast() + [width])
+      let places = Device.backend.largest(weights, axis: weights.rank - 1).places
+      let rows = reshaped([places.count, count, width]).gathered(perItem: places.reshaped([places.count, 1]))
+      return rows.reshaped(weights.shape.dropLast() + [width])
     }
   }
 
   /// The largest value along `axis`; its gradient goes to the first place that holds it.
   public func maximum(axis: Int, keepingDimensions: Bool = false) -> Tensor {
     let axis = self.axis(axis)
-    let (_, size, inner) = split(at: axis)
-    let places = Device.backend.placesOfLargest(self, axis: axis)
-    let indices = places.enumerated().map { $0 / inner * size * inner + $1 * inner + $0 % inner }
+    let (values, places) = Device.backend.largest(self, axis: axis)
     var final = shape
     if keepingDimensions { final[axis] = 1 } else { final.remove(at: axis) }
-    let flat = Tensor(shape: [count], storage: storage)
-    let result = Tensor(shape: final, storage: Device.backend.gathered(flat, indices, axis: 0).storage)
-    return result.recorded(
+    return Tensor(shape: final, storage: values.storage).recorded(
       "maximum", from: [self], ["axis": .int(axis), "keeping": .int(keepingDimensions ? 1 : 0)]
-    ) { [shape] outputGradient in
-      let flat = Tensor(shape: [indices.count], storage: outputGradient.storage)
-      let spread = Device.backend.scattered(flat, indices, shape: [shape.reduce(1, *)], axis: 0)
-      return [Tensor(shape: shape, storage: spread.storage)]
-    }
+    ) { [shape] in [Device.backend.largestGradient($0, places, shape: shape, axis: axis)] }
   }
 
   /// Sizes before, at and after `axis`.

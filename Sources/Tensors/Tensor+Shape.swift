@@ -137,13 +137,12 @@ extension Tensor {
   /// Slices of `axis` by index, repeats allowed: an embedding's rows.
   public func gathered(_ indices: [Int], axis: Int = 0) -> Tensor {
     let axis = self.axis(axis)
-    let size = shape[axis]
-    precondition(indices.allSatisfy { (0..<size).contains($0) }, "gathered: an index outside 0..<\(size)")
-    let result = Device.backend.gathered(self, indices, axis: axis)
+    let places = IndexTensor(indices, shape: [indices.count], below: shape[axis])
+    let result = Device.backend.gathered(self, places, axis: axis)
     return result.recorded(
       "gathered", from: [self], ["axis": .int(axis), "indices": .ints(indices)]
     ) { [shape] outputGradient in
-      [Device.backend.scattered(outputGradient, indices, shape: shape, axis: axis)]
+      [Device.backend.scattered(outputGradient, places, shape: shape, axis: axis)]
     }
   }
 }

@@ -65,6 +65,19 @@ extension FakeGPUTests {
       #expect(sum(.ones([40]), on: FakeDevice.exact).item == 80)
     }
 
+    /// Places that a device has lost are not read beyond what they were chosen of.
+    @Test func lostPlaces() throws {
+      let x = Tensor((0..<60).map { Float($0 * 7 % 13) }, shape: [1, 20, 3])
+      FakeDevice.with([]) {
+        let device = FakeDevice.open(.float32)
+        FakeDevice.fail("cuLaunchKernel", 1, code: 700)
+        let places = Device.with(device) { x.farthestPoints(4) }
+        #expect(places.places == [0, 0, 0, 0])
+        #expect(x.gathered(perItem: places).scalars == (0..<4).flatMap { _ in x.scalars[0..<3] })
+        #expect(throws: CUDAError.self) { try device.check() }
+      }
+    }
+
     /// A bias that cuBLASLt cannot add on its way is added behind it.
     @Test func noProductWithBias() throws {
       var random = Random(seed: 3)

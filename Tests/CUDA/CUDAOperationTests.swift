@@ -57,6 +57,22 @@ extension FakeGPUTests {
       }
     }
 
+    /// Pixels go up once, whoever uses them; offsets each time.
+    @Test func pixelsGoUpOnce() {
+      let pixels = ByteTensor((0..<2 * 6 * 5 * 3).map { UInt8($0) }, shape: [2, 6, 5, 3])
+      let device = FakeDevice.exact
+      func crops() -> [[Float]] {
+        [[(y: 0, x: 0), (y: 2, x: 1)], [(y: 1, x: 1), (y: 1, x: 0)]].map {
+          Tensor.images(pixels, crop: (4, 4), offsets: $0).scalars
+        }
+      }
+      let before = device.transfers
+      let found = Device.with(device) { crops() }
+      let copied = device.transfers.since(before)
+      #expect(copied.uploads == 3 && copied.uploadedBytes == 180 + 2 * 16, "\(copied)")
+      #expect(found == crops())
+    }
+
     private func compare(_ operation: GoldenOperation, on device: CUDADevice, value: Float, gradient bar: Float) throws
     {
       let (out, gradients) = Device.with(device) {

@@ -20,8 +20,16 @@ extension FakeGPUTests {
       let bytes = (0..<rows * context * Self.size * Self.size * 3).map { _ in UInt8(random.below(256)) }
       let images = ImageBatch(
         batch: rows, time: context, size: .init(height: Self.size, width: Self.size), pixels: bytes)
+      let frames = [rows, context, Self.size * Self.size]
+      var other = random.split(1)
+      let camera = CameraCalibration(fieldOfView: 45, size: images.size)
       let seen = ObservationBatch(
-        images: ["left_image": images], vectors: ["x": .normal([rows, context, 2], random: &random)],
+        images: ["left_image": images],
+        vectors: [
+          "x": .normal([rows, context, 2], random: &random), "left_depth": .uniform(frames, 0.5...1.5, random: &other),
+          "left_calibration": Tensor(
+            (0..<rows * context).flatMap { _ in camera.numbers }, shape: [rows, context, CameraCalibration.width]),
+        ],
         instructions: (0..<rows).map { $0 % 2 == 0 ? "open" : "close" }, time: context)
       return Batch(
         observations: seen, actions: .uniform([rows, horizon, 3], -1...1, random: &random),
@@ -38,11 +46,28 @@ extension FakeGPUTests {
       return try SmallEncoder(options: options, context: context, random: &random)
     }
 
-    private func transformer() throws -> BCTransformer {
+    private func transformer(_ encoder: (any ObservationEncoder)? = nil) throws -> BCTransformer {
       var random = Random(seed: 2)
       let options = try BCTransformer.Options(
         Setting(json: #"{"context": 2, "horizon": 2, "width": 32, "layers": 2, "heads": 4}"#))
-      return try BCTransformer(options: options, encoder: encoder(&random), actionWidth: 3, random: &random)
+      return try BCTransformer(
+        options: options, encoder: encoder ?? self.encoder(&random), actionWidth: 3, random: &random)
+    }
+
+    /// The points that the camera sees, some of which are chosen.
+    private func pointsEncoder() throws -> PointsEncoder {
+      var (random, context) = (
+        Random(seed: 3),
+        EncoderContext(
+          schema: ObservationSchema(
+            images: ["left_image": .init(height: Self.size, width: Self.size)],
+            vectors: ["x": 2, "left_depth": Self.size * Self.size, "left_calibration": CameraCalibration.width]),
+          vocabulary: ["close", "open"])
+      )
+      context.parts = Catalog().adding(WordEncoder.self)
+      let options = try PointsEncoder.Options(
+        Setting(json: #"{"count": 40, "color": true, "features": 8, "workspace": [-0.3, -0.3, 0.7, 0.3, 0.3, 1.2]}"#))
+      return try PointsEncoder(options: options, context: context, random: &random)
     }
 
     private func unet() throws -> DiffusionUnet {
@@ -65,12 +90,15 @@ extension FakeGPUTests {
 
     private func size(_ x: Tensor) -> Float { x.square().sum().item.squareRoot() }
 
-    private func compare(_ policy: some Policy, horizon: Int) throws {
+    private func compare(
+      _ policy: some Policy, horizon: Int,
+      on devices: [(CUDADevice, Float)] = [
+        (FakeDevice.exact, 2e-4), (FakeDevice.tf32, 3e-2), (FakeDevice.bf16, 2e-1),
+      ]
+    ) throws {
       let batch = batch(4, context: 2, horizon: horizon, 0)
       let expected = try gradients(policy, batch, on: nil)
-      for (device, bar): (CUDADevice, Float) in [
-        (FakeDevice.exact, 2e-4), (FakeDevice.tf32, 3e-2), (FakeDevice.bf16, 2e-1),
-      ] {
+      for (device, bar) in devices {
         let found = try gradients(policy, batch, on: device)
         try device.check()
         #expect(abs(found.loss - expected.loss) < bar * max(1, abs(expected.loss)))
@@ -85,6 +113,10 @@ extension FakeGPUTests {
 
     @Test func gradientsOfBCTransformer() throws { try compare(transformer(), horizon: 2) }
     @Test func gradientsOfDiffusion() throws { try compare(unet(), horizon: 8) }
+    /// Rounded factors would choose other points' features as the largest.
+    @Test func gradientsOfPoints() throws {
+      try compare(transformer(pointsEncoder()), horizon: 2, on: [(FakeDevice.exact, 2e-4)])
+    }
 
     /// Policies trained so far: each has steps of its own.
     private static let count = Atomic(0)
@@ -176,7 +208,11 @@ extension FakeGPUTests {
     /// Whole steps as graphs: the same bits, and then nothing is launched by itself. Each step has another batch, another rate,
     /// other dropout and other noise.
     @Test func graphsGiveTheSameBits() throws {
-      for (make, horizon) in [({ try transformer() as any Policy }, 2), ({ try unet() as any Policy }, 8)] {
+      for (make, horizon) in [
+        ({ try transformer() as any Policy }, 2), ({ try unet() as any Policy }, 8),
+        // Which points are farthest is known on the device alone.
+        ({ try transformer(pointsEncoder()) as any Policy }, 2),
+      ] {
         let expected = try trained(9, on: FakeDevice.plain, try make(), horizon: horizon)
         #expect(expected.graphs == 0 && expected.launches > 100)
         let found = try trained(9, on: FakeDevice.exact, try make(), horizon: horizon)

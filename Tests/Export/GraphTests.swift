@@ -54,21 +54,19 @@ import Testing
     value.type.tensorType.shape.dim.map { $0.dimParam.isEmpty ? "\($0.dimValue)" : $0.dimParam }
   }
 
-  /// Depths and calibrations are inputs, and where a pixel is follows from them in the graph.
-  @Test(arguments: [nil, [0, -1, 0, 1, 1, 2]] as [[Float]?]) func pointMapsAreComputedFromDepths(box: [Float]?) throws {
+  /// The encoder's graph of a policy that sees depths and calibrations.
+  private func geometry(
+    inputs: Set<String> = ["c_image"], _ make: (EncoderContext, inout Random) throws -> any ObservationEncoder
+  ) throws -> ONNXGraphProto {
     var random = Random(seed: 4)
     var schema = GraphTests.schema
     (schema.vectors["c_depth"], schema.vectors["c_calibration"]) = (24 * 20, CameraCalibration.width)
     var context = EncoderContext(schema: schema, vocabulary: ["drawer", "open"])
     context.parts = Catalog().adding(WordEncoder.self)
-    var options = PointMapEncoder.Options()
-    (options.crop, options.channels, options.keypoints, options.features) = (16, 16, 4, 6)
-    (options.workspace, options.color) = (box, .late)
     var head = BCTransformer.Options()
     (head.context, head.horizon, head.width, head.layers, head.heads) = (2, 3, 8, 1, 2)
     let policy = try BCTransformer(
-      options: head, encoder: PointMapEncoder(options: options, context: context, random: &random), actionWidth: 2,
-      random: &random)
+      options: head, encoder: make(context, &random), actionWidth: 2, random: &random)
     var normalizer = GraphTests.normalizer
     for key in ["c_depth", "c_calibration"] {
       let width = schema.vectors[key]!
@@ -78,11 +76,32 @@ import Testing
     let graph = try PolicyGraphs(policy, normalizer: normalizer, schema: schema, instructions: ["open", "drawer"])
       .encoder
     let model = try GraphTests.model(graph).graph
-    #expect(Set(model.input.map(\.name)) == ["c_image", "p", "c_depth", "c_calibration", "instruction"])
-    let kinds = Set(model.node.map(\.opType))
-    #expect(kinds.isSuperset(of: ["Where", "LessOrEqual", "ReduceMin", "Conv"]), "\(kinds)")
+    #expect(Set(model.input.map(\.name)) == inputs.union(["p", "c_depth", "c_calibration", "instruction"]))
     // No frame of the trace is kept as a constant.
     #expect(!model.initializer.contains { $0.dims.contains(24 * 20) && $0.dims.contains(4) })
+    return model
+  }
+
+  /// Depths and calibrations are inputs, and where a pixel is follows from them in the graph.
+  @Test(arguments: [nil, [0, -1, 0, 1, 1, 2]] as [[Float]?]) func pointMapsAreComputedFromDepths(box: [Float]?) throws {
+    var options = PointMapEncoder.Options()
+    (options.crop, options.channels, options.keypoints, options.features) = (16, 16, 4, 6)
+    (options.workspace, options.color) = (box, .late)
+    let model = try geometry { try PointMapEncoder(options: options, context: $0, random: &$1) }
+    let kinds = Set(model.node.map(\.opType))
+    #expect(kinds.isSuperset(of: ["Where", "LessOrEqual", "ReduceMin", "Conv"]), "\(kinds)")
+  }
+
+  /// So is which of the points count: no place of the trace is kept either.
+  @Test(arguments: [false, true]) func pointsAreChosenInTheGraph(color: Bool) throws {
+    var options = PointsEncoder.Options()
+    (options.count, options.features, options.workspace, options.color) = (12, 6, [0, -1, 0, 1, 1, 2], color)
+    let model = try geometry(inputs: color ? ["c_image"] : []) {
+      try PointsEncoder(options: options, context: $0, random: &$1)
+    }
+    let kinds = Set(model.node.map(\.opType))
+    #expect(kinds.isSuperset(of: ["Loop", "ArgMax", "GatherND", "ReduceMax"]), "\(kinds)")
+    #expect(!model.initializer.contains { $0.dims.contains(12) })
   }
 
   @Test func encoderHasNamesShapesAndMetadata() throws {

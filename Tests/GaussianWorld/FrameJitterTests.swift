@@ -57,7 +57,11 @@ import Testing
     func lifted(_ jitter: DrawnJitter?) -> [[Float]] {
       let views = CameraViews(
         [CameraKeys("left")], size: Small.size, count: 1, withDepths: true, withCalibrations: true,
-        pixels: { _ in jitter?.pixels(bytes, Small.size, camera: 0) ?? bytes },
+        pixels: { _ in
+          ByteTensor(
+            jitter?.pixels(bytes, Small.size, camera: 0) ?? bytes,
+            shape: [bytes.count / 768, Small.size.height, Small.size.width, 3])
+        },
         rows: {
           $0.hasSuffix("_depth")
             ? jitter?.shifted(depths, Small.size, channels: 1, camera: 0) ?? depths

@@ -121,7 +121,7 @@ import Testing
     let anchors = vae.anchors(of: points)
     let order = random.permutation(64)
     let one = vae.encode(points, anchors: anchors).mean.scalars
-    let other = vae.encode(points.chosen([order]), anchors: anchors).mean.scalars
+    let other = vae.encode(points.chosen(IndexTensor(order, shape: [1, 64], below: 64)), anchors: anchors).mean.scalars
     #expect(zip(one, other).allSatisfy { abs($0 - $1) < 1e-4 })
     #expect(vae.decode(vae.encode(points, anchors: anchors).mean).count == 32)
   }

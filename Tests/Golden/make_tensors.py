@@ -154,4 +154,5 @@ def split(x):
 
 
 case("split", split, r(3, 4, 2))
+case("gathered per item", lambda a: torch.stack([a[0, [2, 0, 2, 1, 2]], a[1, [1, 1, 3, 0, 3]]]), r(2, 4, 3))
 save("tensors.safetensors")

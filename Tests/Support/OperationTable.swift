@@ -76,6 +76,9 @@ extension GoldenOperation {
     row("padded") { $0[0].padded(axis: 1, before: 1, after: 2) }, row("broadcast") { $0[0].broadcast(to: [3, 4, 5]) },
     row("concatenated") { .concatenated($0, axis: 1) }, row("stacked") { .stacked($0, axis: 1) },
     row("gathered") { $0[0].gathered([2, 0, 2, 1]) }, row("gathered columns") { $0[0].gathered([1, 1, 3], axis: 1) },
+    row("gathered per item") {
+      $0[0].gathered(perItem: IndexTensor([2, 0, 2, 1, 2, 1, 1, 3, 0, 3], shape: [2, 5], below: 4))
+    },
   ]
 
   private static let norms = [

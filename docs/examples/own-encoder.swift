@@ -26,12 +26,8 @@ struct MeanColor: ObservationEncoder {
     var parts = schema.lowDimensional.map { observations.vectors[$0.key]! }
     for key in schema.imageKeys {
       let camera = observations.images[key]!
-      let size = (height: camera.size.height, width: camera.size.width)
-      let frames = camera.batch * camera.time
-      let pixels = Tensor.images(
-        camera.pixels, count: frames, height: size.height, width: size.width, crop: size,
-        offsets: Array(repeating: (y: 0, x: 0), count: frames))
-      parts.append(projection(pixels.mean(axes: [1, 2])).reshaped([camera.batch, camera.time, -1]))
+      parts.append(
+        projection(Tensor.images(camera.frames).mean(axes: [1, 2])).reshaped([camera.batch, camera.time, -1]))
     }
     return Features(pooled: .concatenated(parts, axis: -1))
   }

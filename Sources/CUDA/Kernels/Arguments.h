@@ -158,23 +158,22 @@ typedef struct {
   int rows, columns;
 } cuda_transpose_arguments;
 
-// [outer, size, inner] to [outer, count, inner] by places [count].
+// [outer, size, inner] to [outer, count, inner] by places [count], or [outer, count] where each has its own.
 // Launch: elementwise outer * count * inner.
 typedef struct {
   const float *from;
   const int *places;
   float *to;
-  long long outer, size, count, inner;
+  long long outer, size, count, inner, own;
 } cuda_gather_rows_arguments;
 
-// The gradient: to[o, r] = sum of from[o, p] over the p in order[starts[r]]..<order[starts[r + 1]], one after another, starting
-// from 0 (which `order` holds ascending: the CPU's sums). starts [size + 1], order [count].
-// Launch: elementwise outer * size * inner.
+// The gradient: to[o, r] = sum of from[o, p] over the p with places[p] = r, ascending, starting from 0: the CPU's sums.
+// Launch: grid ceil(outer * size / 8), block 256.
 typedef struct {
   const float *from;
-  const int *starts, *order;
+  const int *places;
   float *to;
-  long long outer, size, count, inner;
+  long long outer, size, count, inner, own;
 } cuda_scatter_rows_arguments;
 
 // ---------------------------------------------------------------- Reductions.cu
@@ -208,6 +207,14 @@ typedef struct {
   float *largest;
   long long outer, size, inner;
 } cuda_argmax_arguments;
+
+// The gradient: dx[o, s, i] = dy[o, i] where places[o, i] = s, else 0. Launch: elementwise outer * size * inner.
+typedef struct {
+  const int *places;
+  const float *dy;
+  float *dx;
+  long long outer, size, inner;
+} cuda_argmax_gradient_arguments;
 
 // ---------------------------------------------------------------- Rows.cu
 // Launch of all but row_norm_parameters: width <= 1024: grid ceil(rows / 8), else grid rows. Block 256. width > 0.

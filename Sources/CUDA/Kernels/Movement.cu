@@ -100,19 +100,32 @@ KERNEL_PLAIN(cuda_gather_rows, cuda_gather_rows_arguments) {
   each(a.outer * a.count * a.inner, [&](auto i) {
     auto at = cell(i, a.inner);
     auto item = cell(at.row, a.count);
-    long long place = a.places[item.column];
+    long long place = a.own ? a.places[at.row] : a.places[item.column];
     a.to[i] = a.from[((long long)item.row * a.size + place) * a.inner + at.column];
   });
 }
 
-KERNEL_PLAIN(cuda_scatter_rows, cuda_scatter_rows_arguments) {
-  each(a.outer * a.size * a.inner, [&](auto i) {
-    auto at = cell(i, a.inner);
-    auto item = cell(at.row, a.size);
-    const float *from = a.from + (long long)item.row * a.count * a.inner + at.column;
-    float sum = 0;
-    for (int k = a.starts[item.column]; k < a.starts[item.column + 1]; k++) sum += from[(long long)a.order[k] * a.inner];
-    a.to[i] = sum;
-  });
+// A warp a target row: it looks through the places, 32 at a time, and its lanes add what is theirs of each row that goes there.
+KERNEL_BOUNDS(cuda_scatter_rows, cuda_scatter_rows_arguments, 256, 4) {
+  long long target = (long long)blockIdx.x * 8 + warp();
+  if (target >= a.outer * a.size) return;
+  long long item = target / a.size;
+  int row = (int)(target - item * a.size);
+  const int *places = a.places + (a.own ? item * a.count : 0);
+  for (long long first = 0; first < a.inner; first += 128) {
+    const float *from = a.from + item * a.count * a.inner + first;
+    float sums[4] = {0, 0, 0, 0};
+    for (long long start = 0; start < a.count; start += 32) {
+      bool goes_there = start + lane() < a.count && places[start + lane()] == row;
+      for (unsigned found = __ballot_sync(ALL_LANES, goes_there); found != 0; found &= found - 1) {
+        const float *x = from + (start + __ffs((int)found) - 1) * a.inner;
+        UNROLL for (int i = 0; i < 4; i++) {
+          if (first + lane() + 32 * i < a.inner) sums[i] += x[lane() + 32 * i];
+        }
+      }
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+      if (first + lane() + 32 * i < a.inner) a.to[target * a.inner + first + lane() + 32 * i] = sums[i];
+    }
+  }
 }
-

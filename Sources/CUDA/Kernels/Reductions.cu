@@ -99,3 +99,12 @@ KERNEL_BOUNDS(cuda_argmax, cuda_argmax_arguments, 256, 4) {
   if (a.places) a.places[cell] = best.place;
   if (a.largest) a.largest[cell] = best.value;
 }
+
+KERNEL_PLAIN(cuda_argmax_gradient, cuda_argmax_gradient_arguments) {
+  each(a.outer * a.size * a.inner, [&](auto i) {
+    using Index = decltype(i);
+    Index inner = (Index)a.inner, size = (Index)a.size, row = i / inner, item = row / size;
+    Index from = item * inner + (i - row * inner);
+    a.dx[i] = a.places[from] == (int)(row - item * size) ? 0.0f + a.dy[from] : 0.0f;
+  });
+}

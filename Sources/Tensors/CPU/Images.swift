@@ -2,10 +2,11 @@ import CKernels
 
 extension Kernel {
   static func images(
-    _ pixels: [UInt8], count: Int, height: Int, width: Int, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
+    _ pixels: ByteTensor, crop: (height: Int, width: Int), offsets: [(y: Int, x: Int)]
   ) -> Tensor {
-    Tensor(shape: [count, crop.height, crop.width, 3]) { buffer in
-      pixels.withUnsafeBufferPointer { pixels in
+    let (count, height, width) = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
+    return Tensor(shape: [count, crop.height, crop.width, 3]) { buffer in
+      pixels.bytes.withUnsafeBufferPointer { pixels in
         nonisolated(unsafe) let (from, to) = (pixels, buffer)
         guard count > 0 else { return }
         let run = crop.width * 3

@@ -52,17 +52,26 @@ extension Kernel {
     }
   }
 
-  static func gathered(_ x: Tensor, _ indices: [Int], axis: Int) -> Tensor {
+  static func gathered(_ x: Tensor, _ places: IndexTensor, axis: Int) -> Tensor {
     let (outer, size, inner) = x.split(at: axis)
     var shape = x.shape
-    shape[axis] = indices.count
+    shape[axis] = places.shape.last!
     return Tensor(shape: shape) { buffer in
       let from = x.storage.pointer
+      each(of: places, outer) { cell, row, place in
+        (buffer.baseAddress! + row * inner).update(from: from + (cell * size + place) * inner, count: inner)
+      }
+    }
+  }
+
+  /// Calls `body` with every cell before an axis, the slices in it that are chosen counted over all cells, and their places.
+  private static func each(
+    of places: IndexTensor, _ outer: Int, _ body: (_ cell: Int, _ row: Int, _ place: Int) -> Void
+  ) {
+    let (count, isOwn) = (places.shape.last!, places.shape.count == 2)
+    places.withUnsafeBufferPointer { places in
       for cell in 0..<outer {
-        for (place, index) in indices.enumerated() {
-          (buffer.baseAddress! + (cell * indices.count + place) * inner).update(
-            from: from + (cell * size + index) * inner, count: inner)
-        }
+        for index in 0..<count { body(cell, cell * count + index, Int(places[isOwn ? cell * count + index : index])) }
       }
     }
   }
@@ -134,16 +143,13 @@ extension Kernel {
     binary(ck_add, x, Tensor(0), shape: shape)
   }
 
-  static func scattered(_ rows: Tensor, _ indices: [Int], shape: [Int], axis: Int) -> Tensor {
+  static func scattered(_ slices: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor {
     let (outer, size, inner) = (shape[..<axis].reduce(1, *), shape[axis], shape[(axis + 1)...].reduce(1, *))
     return Tensor(shape: shape) { buffer in
       buffer.update(repeating: 0)
-      for cell in 0..<outer {
-        for (place, index) in indices.enumerated() {
-          ck_accumulate(
-            rows.storage.pointer + (cell * indices.count + place) * inner,
-            buffer.baseAddress! + (cell * size + index) * inner, inner)
-        }
+      let from = slices.storage.pointer
+      each(of: places, outer) { cell, row, place in
+        ck_accumulate(from + row * inner, buffer.baseAddress! + (cell * size + place) * inner, inner)
       }
     }
   }

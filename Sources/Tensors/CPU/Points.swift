@@ -2,18 +2,28 @@ import CKernels
 
 // Points in space: which are far apart, and which is near.
 extension Kernel {
-  static func farthestPoints(_ x: Tensor, choosing count: Int) -> [[Int]] {
-    (0..<x.shape[0]).map {
-      farthestPoints(x.storage.pointer + $0 * x.shape[1] * 3, count: x.shape[1], choosing: count)
+  static func farthestPoints(_ x: Tensor, choosing wanted: Int) -> IndexTensor {
+    let (batch, count) = (x.shape[0], x.shape[1])
+    return IndexTensor(shape: [batch, wanted], below: count) { places in
+      nonisolated(unsafe) let (from, to) = (x.storage.pointer, places)
+      parallel(count: batch, grain: 1) { range in
+        for item in range {
+          let chosen = farthestPoints(from + item * count * 3, count: count, choosing: wanted)
+          for (index, place) in chosen.enumerated() { to[item * wanted + index] = Int32(place) }
+        }
+      }
     }
   }
 
-  static func nearest(_ x: Tensor, in others: Tensor) -> [[Int]] {
+  static func nearest(_ x: Tensor, in others: Tensor) -> IndexTensor {
     let (count, otherCount) = (x.shape[1], others.shape[1])
-    return (0..<x.shape[0]).map {
-      nearest(
-        x.storage.pointer + $0 * 3 * count, count: count, in: others.storage.pointer + $0 * 3 * otherCount,
-        count: otherCount)
+    return IndexTensor(shape: [x.shape[0], count], below: otherCount) { places in
+      guard let to = places.baseAddress else { return }
+      for item in 0..<x.shape[0] {
+        nearest(
+          x.storage.pointer + item * 3 * count, count: count, in: others.storage.pointer + item * 3 * otherCount,
+          count: otherCount, to: to + item * count)
+      }
     }
   }
 
@@ -124,25 +134,23 @@ extension Kernel {
     return order
   }
 
-  /// For each of the points `a` the place of the nearest of `b`, the first of equals.
-  private static func nearest(_ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int)
-    -> [Int]
-  {
+  /// Writes for each of the points `a` the place of the nearest of `b`, the first of equals.
+  private static func nearest(
+    _ a: UnsafePointer<Float>, count n: Int, in b: UnsafePointer<Float>, count m: Int,
+    to places: UnsafeMutablePointer<Int32>
+  ) {
     withScratch(4 * n + 3 * m) { scratch in
       nonisolated(unsafe) let (x, y, distances) = (scratch, scratch + 3 * n, scratch + 3 * (n + m))
       separate(a, 0..<n, to: x)
       separate(b, 0..<m, to: y)
-      return [Int32](unsafeUninitializedCapacity: n) { buffer, written in
-        nonisolated(unsafe) let places = buffer.baseAddress!
-        // Whole vectors a chunk, whatever the processor's are.
-        parallel(count: (n + 255) / 256, grain: max(1, 200_000 / (256 * m))) { range in
-          let (first, last) = (range.lowerBound * 256, min(n, range.upperBound * 256))
-          ck_nearest(
-            x + first, x + n + first, x + 2 * n + first, last - first, y, y + m, y + 2 * m, m, distances + first,
-            places + first)
-        }
-        written = n
+      nonisolated(unsafe) let places = places
+      // Whole vectors a chunk, whatever the processor's are.
+      parallel(count: (n + 255) / 256, grain: max(1, 200_000 / (256 * m))) { range in
+        let (first, last) = (range.lowerBound * 256, min(n, range.upperBound * 256))
+        ck_nearest(
+          x + first, x + n + first, x + 2 * n + first, last - first, y, y + m, y + 2 * m, m, distances + first,
+          places + first)
       }
-    }.map(Int.init)
+    }
   }
 }

@@ -66,12 +66,33 @@ extension Kernel {
     }
   }
 
-  static func placesOfLargest(_ x: Tensor, axis: Int) -> [Int] {
+  static func largest(_ x: Tensor, axis: Int) -> (values: Tensor, places: IndexTensor) {
     let (outer, size, inner) = x.split(at: axis)
-    let values = x.storage.pointer
-    return (0..<outer * inner).map { cell in
-      let base = cell / inner * size * inner + cell % inner
-      return (1..<max(size, 1)).reduce(0) { values[base + $1 * inner] > values[base + $0 * inner] ? $1 : $0 }
+    let from = x.storage.pointer
+    let values = Tensor.zeros([outer, inner])
+    let to = values.storage.pointer
+    let places = IndexTensor(shape: [outer, inner], below: max(size, 1)) { places in
+      for cell in places.indices {
+        let base = cell / inner * size * inner + cell % inner
+        let place = (1..<max(size, 1)).reduce(0) { from[base + $1 * inner] > from[base + $0 * inner] ? $1 : $0 }
+        places[cell] = Int32(place)
+        if size > 0 { to[cell] = from[base + place * inner] }
+      }
+    }
+    return (values, places)
+  }
+
+  static func largestGradient(_ outputGradient: Tensor, _ places: IndexTensor, shape: [Int], axis: Int) -> Tensor {
+    let (size, inner) = (shape[axis], shape[(axis + 1)...].reduce(1, *))
+    return Tensor(shape: shape) { buffer in
+      buffer.update(repeating: 0)
+      guard !buffer.isEmpty else { return }
+      let from = outputGradient.storage.pointer
+      places.withUnsafeBufferPointer { places in
+        for cell in places.indices {
+          buffer[(cell / inner * size + Int(places[cell])) * inner + cell % inner] += from[cell]
+        }
+      }
     }
   }
 
