@@ -9,6 +9,7 @@ public struct ByteTensor: Sendable {
   public let bytes: [UInt8]
   private let copy = DeviceCopy()
 
+  /// - Parameter bytes: as many as `shape` has places, the last axis fastest.
   public init(_ bytes: [UInt8], shape: [Int]) {
     precondition(bytes.count == shape.reduce(1, *), "ByteTensor: \(bytes.count) bytes for shape \(shape)")
     (self.bytes, self.shape) = (bytes, shape)
