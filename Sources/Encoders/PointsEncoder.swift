@@ -88,8 +88,8 @@ public struct PointsEncoder: InstructedEncoder {
           + schema.lowDimensional.map { observations.vectors[$0.key]! }, axis: 2))
   }
 
-  /// The points of each frame: `[frames, count, 3]`, or 6 with colors. Where fewer lie in the workspace they repeat, and where
-  /// none does there is one in its middle: the maximum is of what is there.
+  /// The points of each frame: `[frames, points, 3]`, or 6 with colors; `count` of them, or as many as there are pixels. Where
+  /// fewer lie in the workspace they repeat, and where none does there is one in its middle: the maximum is of what is there.
   package func points(_ observations: ObservationBatch) -> Tensor {
     let all = Tensor.concatenated(
       cameras.map { camera in

@@ -43,8 +43,8 @@ public struct IndexTensor: Sendable {
     return withUnsafeBufferPointer { $0.map(Int.init) }
   }
 
-  /// The same places in another shape.
-  public func reshaped(_ shape: [Int]) -> IndexTensor {
+  /// The same places in another shape. Not public: a graph that is traced knows places in the shape they were chosen in.
+  func reshaped(_ shape: [Int]) -> IndexTensor {
     precondition(shape.reduce(1, *) == count, "IndexTensor.reshaped: \(self.shape) to \(shape)")
     return IndexTensor(shape: shape, bound: bound, storage: storage)
   }
