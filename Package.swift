@@ -40,7 +40,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -49,27 +48,29 @@ let package = Package(
   targets: [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CMuJoCo", providers: [.apt(["libmujoco-dev"])]),
     .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .target(name: "COffscreen", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CKernels"),
+    .target(name: "CEmbedded"),
 
     .target(name: "Tensors", dependencies: isAlone ? ["CKernels"] : ["COpenBLAS", "CKernels"]),
-    .target(name: "Files", dependencies: ["Tensors", .product(name: "Crypto", package: "swift-crypto")]),
+    // Checksums are OpenSSL's; only `cuda-check` has none.
+    .target(
+      name: "Files", dependencies: ["Tensors", "CEmbedded"] + (isAlone ? [] : ["COpenSSL"]),
+      exclude: isAlone ? ["SHA256.swift"] : []),
     .target(name: "Media", dependencies: ["Tensors", "CJPEG", "CZlib"]),
     .target(name: "CCUDA", linkerSettings: [.linkedLibrary("dl")]),
     .target(
-      name: "CUDA",
-      dependencies: ["Tensors", "Files", "CKernels", "CCUDA", .product(name: "Crypto", package: "swift-crypto")],
-      resources: [.embedInCode("Kernels")]),
+      name: "CUDA", dependencies: ["Tensors", "Files", "CKernels", "CCUDA"],
+      exclude: ["Kernels"]),
     .target(name: "Layers", dependencies: ["Tensors", "Files"]),
     .target(name: "Imitation", dependencies: ["Layers", "Media", "Files", "Tensors"]),
-    .target(
-      name: "Demonstrations",
-      dependencies: ["Imitation", "CHDF5", "CZlib", .product(name: "Crypto", package: "swift-crypto")]),
-    .target(name: "Encoders", dependencies: ["Imitation", .product(name: "Crypto", package: "swift-crypto")]),
-    .target(name: "Environments", dependencies: ["Imitation"], resources: [.embedInCode("adapters")]),
+    .target(name: "Demonstrations", dependencies: ["Imitation", "CHDF5", "CZlib"]),
+    .target(name: "Encoders", dependencies: ["Imitation"]),
+    .target(name: "Environments", dependencies: ["Imitation"], exclude: ["adapters"]),
     .target(name: "GaussianWorld", dependencies: ["Imitation"]),
     .target(name: "Policies", dependencies: ["Imitation"]),
     .target(
@@ -79,18 +80,14 @@ let package = Package(
         .target(name: "CMuJoCo", condition: .when(traits: ["Kitchenette"])),
         .target(name: "COffscreen", condition: .when(traits: ["Kitchenette"])),
       ]),
-    .target(
-      name: "Training",
-      dependencies: ["Imitation", "Demonstrations", "Yams", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Training", dependencies: ["Imitation", "Demonstrations", "Yams"]),
     .target(name: "Evaluation", dependencies: ["Imitation"]),
     .target(name: "Reports", dependencies: ["Evaluation", "Media", "Files"]),
     .target(name: "ImageMetrics", dependencies: ["Layers", "Files", "Tensors"]),
     .target(
       name: "Export",
-      dependencies: [
-        "Imitation", .product(name: "Crypto", package: "swift-crypto"),
-        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-      ], exclude: ["ONNX/onnx.proto"], resources: [.embedInCode("package")]),
+      dependencies: ["Imitation", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      exclude: ["ONNX/onnx.proto", "package"]),
 
     .target(
       name: "Serving",
@@ -119,7 +116,7 @@ let package = Package(
     tests("Media", ["Media"]),
     tests("Layers", ["Layers", "Tensors"]),
     tests("Imitation", ["Imitation"]),
-    tests("Demonstrations", ["Demonstrations", "Imitation", .product(name: "Crypto", package: "swift-crypto")]),
+    tests("Demonstrations", ["Demonstrations", "Imitation"]),
     tests("Encoders", ["Encoders", "Imitation"]),
     tests("Environments", ["Environments", "Files", "Imitation", "Tensors"]),
     tests("GaussianWorld", ["GaussianWorld", "Imitation"]),
@@ -131,21 +128,17 @@ let package = Package(
     tests("ImageMetrics", ["ImageMetrics", "Layers", "Tensors"]),
     tests(
       "Export",
-      [
-        "Export", "Encoders", "Policies", "Imitation", .product(name: "Crypto", package: "swift-crypto"),
-        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-      ]),
+      ["Export", "Encoders", "Policies", "Imitation", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
     tests(
       "Serving",
       [
-        "Serving", "Encoders", "Evaluation", "Policies", "Imitation", "Tensors",
+        "Serving", "Encoders", "Evaluation", "Policies", "Imitation", "Tensors", "COpenSSL",
         .product(name: "NIOCore", package: "swift-nio"),
       ]),
     tests(
       "Command",
       [
-        "Commands", "ImitationKit", "Demonstrations", "Evaluation", "Reports", "Training",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "ImitationKit", "CUDA", "Demonstrations", "Evaluation", "Reports", "Training",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
   ] + examples,

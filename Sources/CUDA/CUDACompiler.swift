@@ -1,7 +1,7 @@
 import CCUDA
-import Crypto
 import Files
 import Foundation
+import Tensors
 
 /// Machine code of the kernels' files for one device: compiled by NVRTC at the first use, and kept in the cache folder.
 package struct CUDACompiler {
@@ -31,16 +31,17 @@ package struct CUDACompiler {
   }
 
   /// Every source and header by name.
-  static let files: [String: [UInt8]] = [
-    "Arguments.h": PackageResources.Arguments_h, "Dialect.h": PackageResources.Dialect_h,
-    "Elementwise": PackageResources.Elementwise_cu, "Movement": PackageResources.Movement_cu,
-    "Reductions": PackageResources.Reductions_cu, "Rows": PackageResources.Rows_cu,
-    "Channels": PackageResources.Channels_cu, "Attention": PackageResources.Attention_cu,
-    "Convolution": PackageResources.Convolution_cu, "Pooling": PackageResources.Pooling_cu,
-    "Optimizer": PackageResources.Optimizer_cu, "Random": PackageResources.Random_cu,
-    "Points": PackageResources.Points_cu, "Harmonics": PackageResources.Harmonics_cu,
-    "Splats": PackageResources.Splats_cu,
-  ]
+  static let files: [String: [UInt8]] = {
+    let headers = ["Arguments.h", "Dialect.h"]
+    let kernels = [
+      "Elementwise", "Movement", "Reductions", "Rows", "Channels", "Attention", "Convolution", "Pooling", "Optimizer",
+      "Random",
+      "Points", "Harmonics", "Splats",
+    ]
+    return Dictionary(
+      uniqueKeysWithValues: headers.map { ($0, EmbeddedFile.bytes($0)) }
+        + kernels.map { ($0, EmbeddedFile.bytes($0 + ".cu")) })
+  }()
 
   private func options(_ macro: String?) -> [String] {
     [
@@ -60,13 +61,13 @@ package struct CUDACompiler {
     let source = CUDACompiler.files[name]!
     var (major, minor): (Int32, Int32) = (0, 0)
     _ = table.nvrtcVersion(&major, &minor)
-    var hash = SHA256()
+    var hash = StableHash()
     for part in [source, CUDACompiler.files["Arguments.h"]!, CUDACompiler.files["Dialect.h"]!] {
-      hash.update(data: part)
-      hash.update(data: [0])
+      hash.add(part)
+      hash.add([0] as [UInt8])
     }
-    hash.update(data: Array("\(options) \(major).\(minor)".utf8))
-    let key = hash.finalize().prefix(16).map { String(format: "%02x", $0) }.joined()
+    hash.add("\(options) \(major).\(minor)".utf8)
+    let key = String(format: "%016lx", hash.value)
     let path = "\(cache)/\(name)-\(architecture)-\(key).cubin"
     if !again, let kept = FileManager.default.contents(atPath: path), !kept.isEmpty { return Array(kept) }
     let image = try compiled(name, source, options)

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Layers
 
@@ -21,11 +21,11 @@ package struct DigestCache {
     if let files = try HDF5File.names(in: path) {
       let each = try files.sorted().map { try ($0, digest("\(path)/\($0)")) }
       let text = each.map { "\($0.1.sha256)  \($0.0)\n" }.joined()
-      return (each.reduce(0) { $0 + $1.1.bytes }, SHA256.hash(data: Data(text.utf8)).hexadecimal)
+      return (each.reduce(0) { $0 + $1.1.bytes }, SHA256.hash(Data(text.utf8)).hexadecimal)
     }
     guard let identity = FileIdentity(path) else { throw HDF5Error.notFound(path) }
     let entry =
-      "\(folder)/\(SHA256.hash(data: Data("\(identity.device) \(identity.inode)".utf8)).hexadecimal.prefix(32)).json"
+      "\(folder)/\(SHA256.hash(Data("\(identity.device) \(identity.inode)".utf8)).hexadecimal.prefix(32)).json"
     if let known = FileManager.default.contents(atPath: entry).flatMap({
       try? JSONDecoder().decode(Entry.self, from: $0)
     }),
@@ -51,7 +51,7 @@ package struct DigestCache {
     var hash = SHA256()
     var bytes = 0
     while let piece = try file.read(upToCount: 1 << 22), !piece.isEmpty {
-      hash.update(data: piece)
+      hash.update(piece)
       bytes += piece.count
     }
     return (bytes, hash.finalize().hexadecimal)

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Imitation
 
@@ -83,12 +83,12 @@ public struct MemoryEpisodes: EpisodeReader {
       var bytes = 0
       func add<Value>(_ values: [Value]) {
         values.withUnsafeBytes {
-          hash.update(bufferPointer: $0)
+          hash.update($0)
           bytes += $0.count
         }
       }
       for (episode, rows) in zip(episodes, rows) where episode.task == task {
-        hash.update(data: Data("\(episode.instruction)\n\(episode.length)\n".utf8))
+        hash.update(Data("\(episode.instruction)\n\(episode.length)\n".utf8))
         for key in schema.imageKeys { add(rows.images[key]!) }
         for key in schema.vectorKeys { add(rows.vectors[key]!) }
         add(rows.actions)

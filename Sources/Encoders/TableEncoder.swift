@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Imitation
 import Layers
@@ -99,7 +99,7 @@ public struct TableEncoder: TextEncoder {
   }
 
   private static func sha256(_ data: Data) -> String {
-    SHA256.hash(data: data).hexadecimal
+    SHA256.hash(data).hexadecimal
   }
 
   public var example: String { table.keys.min() ?? "" }

@@ -7,15 +7,9 @@ import Tensors
 /// user's runs them.
 package enum AdapterFiles {
   package static let files: [(name: String, bytes: [UInt8])] = [
-    ("wire.py", PackageResources.wire_py), ("drawing.py", PackageResources.drawing_py),
-    ("experts.py", PackageResources.experts_py), ("worlds.py", PackageResources.worlds_py),
-    ("template.py", PackageResources.template_py),
-    ("serve_metaworld.py", PackageResources.serve_metaworld_py),
-    ("serve_robosuite.py", PackageResources.serve_robosuite_py),
-    ("serve_libero.py", PackageResources.serve_libero_py), ("serve_robocasa.py", PackageResources.serve_robocasa_py),
-    ("serve_gymnasium.py", PackageResources.serve_gymnasium_py), ("replay.py", PackageResources.replay_py),
-    ("robot_template.py", PackageResources.robot_template_py),
-  ]
+    "wire.py", "drawing.py", "experts.py", "worlds.py", "template.py", "serve_metaworld.py", "serve_robosuite.py",
+    "serve_libero.py", "serve_robocasa.py", "serve_gymnasium.py", "replay.py", "robot_template.py",
+  ].map { ($0, EmbeddedFile.bytes($0)) }
 
   /// What `pip install` needs for an adapter, from its line `INSTALL = "..."`.
   static func install(of name: String) -> String? {

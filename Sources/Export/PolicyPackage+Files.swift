@@ -1,4 +1,3 @@
-import Crypto
 import Files
 import Foundation
 import Imitation
@@ -189,11 +188,11 @@ extension PolicyPackage {
   }
 
   /// This version's `run_policy.py`.
-  package static var program: Data { Data(PackageResources.run_policy_py) }
+  package static var program: Data { Data(EmbeddedFile.bytes("run_policy.py")) }
 
   private static func digest(_ path: String) throws -> String {
     let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
-    return SHA256.hash(data: data).hexadecimal
+    return SHA256.hash(data).hexadecimal
   }
 
   /// How to act by it, in Python and here.

@@ -1,4 +1,3 @@
-import Crypto
 import Export
 import Files
 import Foundation
@@ -51,7 +50,7 @@ extension PolicyPackage {
     }
     return try [
       "toolkit": "ImitationKit \(description.toolkit)", "name": description.name,
-      "recipe_sha256": SHA256.hash(data: Data(description.recipe.utf8)).hexadecimal,
+      "recipe_sha256": SHA256.hash(Data(description.recipe.utf8)).hexadecimal,
       "encoder": description.encoder, "policy": description.policy, "precision": precision.rawValue,
       "averaged_weights": "\(description.averagedWeights)", "images": json(seen.images), "vectors": json(seen.vectors),
       "color_order": "RGB", "pixels": "0 to 255, rows from the top", "history": "\(seen.steps)",

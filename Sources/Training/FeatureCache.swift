@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Imitation
 import Layers
@@ -40,7 +40,7 @@ package final class FeatureCache: EpisodeReader {
       + fingerprints.map { (["\($0.sha256) \($0.key) \($0.episodes)"] + ($0.linked ?? [])).joined(separator: " ") }
       + keys.images + keys.vectors + base.episodes.map { "\($0.task) \($0.name) \($0.length)" }
       + (reader.map { ["reader \($0)"] } ?? []) + (variants > 1 ? ["variants \(variants) of seed \(seed)"] : [])
-    let name = SHA256.hash(data: Data(identity.joined(separator: "\n").utf8)).hexadecimal.prefix(32)
+    let name = SHA256.hash(Data(identity.joined(separator: "\n").utf8)).hexadecimal.prefix(32)
     let path = "\(folder)/\(name).rows"
     if let known = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped), known.count == bytes {
       try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: path)

@@ -1,4 +1,3 @@
-import Crypto
 import Files
 import Foundation
 import Tensors
@@ -79,15 +78,15 @@ package final class RankGroup: Collective, @unchecked Sendable {  // Written in 
   package func check(_ header: TensorArchive, weights: [String: Tensor]) throws {
     var hash = SHA256()
     for (name, text) in header.metadata.sorted(by: { $0.key < $1.key }) {
-      hash.update(data: Array("\(name)=\(text)".utf8))
+      hash.update(Array("\(name)=\(text)".utf8))
     }
     for (_, tensors) in (header.groups.sorted { $0.key < $1.key }) + [("", weights)] {
       for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
-        hash.update(data: Array(name.utf8))
-        tensor.scalars.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        hash.update(Array(name.utf8))
+        tensor.scalars.withUnsafeBytes { hash.update($0) }
       }
     }
-    let mine = [UInt8](hash.finalize())
+    let mine = hash.finalize()
     let other = try gathered(mine) { all in [UInt8(clamping: all.firstIndex { $0 != mine } ?? 0)] }
     if other != [0] { throw RankError.differs(rank: Int(other[0])) }
   }

@@ -1,4 +1,4 @@
-import Commands
+import CUDA
 import Environments
 import Foundation
 import ImitationKit
@@ -141,10 +141,11 @@ import Testing
     #expect(!needs.packages[0].fits("1.4.0") && needs.trials[0].task == "gym_pusht/PushT-v0")
     #expect(AdapterEnvironment<ProgramAdapter>.needs == nil)
     #expect(
-      GraphicsProcessor.driverVersion("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue") == "550.54.15")
+      KernelDriver.version(in: "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue") == "550.54.15")
     #expect(
-      GraphicsProcessor.driverVersion(
-        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build  (gcc version 12.3)")
+      KernelDriver.version(
+        in:
+          "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build  (gcc version 12.3)")
         == "570.86.15")
   }
 }

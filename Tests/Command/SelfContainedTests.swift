@@ -1,5 +1,5 @@
-import Crypto
 import Export
+import Files
 import Foundation
 import Layers
 import Tensors
@@ -69,7 +69,7 @@ import Training
     let model = try ONNXModelProto(serializedBytes: bytes)
     let metadata = Dictionary(uniqueKeysWithValues: model.metadataProps.map { ($0.key, $0.value) })
     let recipe = try Data(contentsOf: URL(fileURLWithPath: runner.folder + "/run/recipe.yaml"))
-    #expect(metadata["recipe_sha256"] == SHA256.hash(data: recipe).hexadecimal)
+    #expect(metadata["recipe_sha256"] == SHA256.hash(recipe).hexadecimal)
     #expect(metadata["graph"] == "head" && metadata["color_order"] == "RGB" && metadata["toolkit"]!.hasPrefix("Imit"))
     #expect(metadata["images"]!.contains("robot0_agentview_left_image") && metadata["sampling"]!.contains("mixture"))
     bytes[bytes.count / 2] ^= 1

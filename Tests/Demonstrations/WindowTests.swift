@@ -1,5 +1,5 @@
-import Crypto
 import Demonstrations
+import Files
 import Foundation
 import Imitation
 import Tensors
@@ -90,14 +90,14 @@ private func numbered(lengths: [Int]) throws -> MemoryEpisodes {
       var hash = SHA256()
       for index in indices {
         let batch = try source.batch([index], window: window)
-        hash.update(data: batch.observations.images["robot0_eye_in_hand_image"]!.pixels)
+        hash.update(batch.observations.images["robot0_eye_in_hand_image"]!.pixels)
         for tensor in [
           batch.observations.vectors["robot0_base_to_eef_pos"]!, batch.observations.vectors["robot0_gripper_qpos"]!,
           batch.actions,
-        ] { tensor.scalars.withUnsafeBytes { hash.update(bufferPointer: $0) } }
-        hash.update(data: batch.mask.scalars.map { UInt8($0) })
+        ] { tensor.scalars.withUnsafeBytes { hash.update($0) } }
+        hash.update(batch.mask.scalars.map { UInt8($0) })
       }
-      #expect(hash.finalize().map { String(format: "%02x", $0) }.joined() == setting.sha256, "\(setting)")
+      #expect(hash.finalize().hexadecimal == setting.sha256, "\(setting)")
     }
   }
 

@@ -1,5 +1,5 @@
-import Crypto
 import Export
+import Files
 import Foundation
 import Imitation
 import Tensors
@@ -102,7 +102,7 @@ import Testing
     try old.write(toFile: path, atomically: true, encoding: .utf8)
     let sums = try String(contentsOfFile: folder + "/SHA256SUMS", encoding: .utf8).split(separator: "\n").map { line in
       guard line.hasSuffix("policy.json") else { return String(line) }
-      return SHA256.hash(data: Data(old.utf8)).map { String(format: "%02x", $0) }.joined() + "  policy.json"
+      return SHA256.hash(Data(old.utf8)).hexadecimal + "  policy.json"
     }
     try (sums.joined(separator: "\n") + "\n").write(
       toFile: folder + "/SHA256SUMS", atomically: true, encoding: .utf8)

@@ -1,4 +1,4 @@
-import Crypto
+import COpenSSL
 import Evaluation
 import Foundation
 import Imitation
@@ -40,7 +40,9 @@ private final class Results: Sendable {
 /// A server's answer to who asks for a WebSocket (RFC 6455, section 4.2.2).
 private enum WebSocketAnswer {
   static func accepting(_ key: String) -> String {
-    let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+    let text = Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
+    var digest = [UInt8](repeating: 0, count: 20)
+    EVP_Digest(text, text.count, &digest, nil, EVP_sha1(), nil)
     return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       + "Sec-WebSocket-Accept: \(Data(digest).base64EncodedString())\r\n\r\n"
   }

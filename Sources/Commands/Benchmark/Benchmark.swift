@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate benchmark`: how fast the toolkit is here, case by case.
 struct Benchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Time the parts of the toolkit on this machine.",
+    commandName: "benchmark", abstract: "Time the parts of the toolkit on this machine.",
     discussion: """
       Every case is warmed up, then timed several times: median, best, rates, and the peak of memory, which grows from \
       case to case within one run. Machines are noisy: compare ratios of runs made side by side, never single times. \

@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate generate`: many demonstrations from a few, in new scenes.
 struct Generate: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "generate",
     abstract: "Generate demonstrations from recorded ones, in MimicGen's manner, on all cores.",
     discussion: """
       Subtasks of source demonstrations are moved along with what they are about, joined, and played in new scenes with noise on \

@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate inspect`: what files of demonstrations hold and what is wrong with them.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "inspect",
     abstract: "Show what demonstration files hold and the problems found, with a contact sheet or as a page.")
 
   @Argument(help: "An HDF5 file, or a registry's name with --split.") var file: String

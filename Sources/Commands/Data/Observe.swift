@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate observe`: demonstrations with observations that an environment makes of their recorded states.
 struct Observe: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "observe",
     abstract:
       "Write demonstrations again with observations made of their recorded states: other cameras, sizes, depths.",
     discussion: """

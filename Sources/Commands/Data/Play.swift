@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate play`: one demo as an animated image.
 struct Play: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "play",
     abstract: "Write one demo as an animated image: its cameras, its actions over time below them.",
     discussion: "The file is an animated PNG; browsers and most viewers play it.")
 

@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate record`: the demonstrations that a recipe asks for, by the simulator's scripted experts.
 struct Record: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "record",
     abstract:
       "Record demonstrations by the simulator's scripted expert, on all cores, or by a person who leads a robot.",
     discussion: """

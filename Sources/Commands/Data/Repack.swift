@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate repack`: a file's frames stored for fast random windows.
 struct Repack: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Rewrite a demonstration file so that windows of frames read fast.",
+    commandName: "repack", abstract: "Rewrite a demonstration file so that windows of frames read fast.",
     discussion: """
       Every frame is read back and compared. An interrupted repacking goes on where it stopped. Everything but the \
       frames is copied as it is and compared: attributes, other groups, what links lead to. What cannot be copied is an error.

@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate replay`: whether recorded actions still solve their task.
 struct Replay: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "replay",
     abstract: "Play the recorded actions of demonstrations in an environment and count how many succeed again.",
     discussion: """
       Each demonstration starts in the scene of its recorded seed, in its first recorded state where the environment can \

@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate tasks`: what there is to learn, and what of it is on this disk.
 struct Tasks: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the tasks and splits of the registries, and the demonstration files found.")
+    commandName: "tasks", abstract: "List the tasks and splits of the registries, and the demonstration files found.")
 
   @Argument(help: "Registries to list, by name; all when left out.")
   var registries: [String] = []

@@ -60,7 +60,7 @@ extension WeightPrecision: ExpressibleByArgument {}
 /// `imitate verify`: whether an exported policy is whole and answers as it did.
 struct Verify: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Load an exported policy afresh and reproduce its golden output.")
+    commandName: "verify", abstract: "Load an exported policy afresh and reproduce its golden output.")
 
   @Argument(help: "The exported folder.") var folder: String
   @Option(help: "A Python with onnxruntime and numpy, to run the graphs; python3 when left out, if it has them.")

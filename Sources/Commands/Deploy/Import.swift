@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate import`: another toolkit's weights as a run.
 struct Import: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Make a run of a checkpoint of robomimic or Diffusion Policy.",
+    commandName: "import", abstract: "Make a run of a checkpoint of robomimic or Diffusion Policy.",
     discussion: """
       The checkpoint is written as safetensors first, where its own toolkit is installed: see docs/importing.md. The recipe \
       describes the same network in our words; every tensor must find its place and fit it.

@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate serve`: a policy for robots and simulators elsewhere.
 struct Serve: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Serve a policy in openpi's protocol: a WebSocket that openpi-client speaks.",
+    commandName: "serve", abstract: "Serve a policy in openpi's protocol: a WebSocket that openpi-client speaks.",
     discussion: """
       docs/serving.md has the messages. GET /healthz says whether it serves, GET /metrics how much, for Prometheus. Ctrl-C \
       stops it after what is under way is answered.

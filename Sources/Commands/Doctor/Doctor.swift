@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate doctor`: what works here, and what to do about the rest.
 struct Doctor: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "doctor",
     abstract:
       "Check this build, a Python with simulators and the GPU; say in one line each what is wrong and what to do.",
     discussion: """

@@ -1,8 +1,7 @@
 import CUDA
-import Foundation
 
 /// NVIDIA's GPUs and their driver, as far as they are there.
-package struct GraphicsProcessor: Codable {
+struct GraphicsProcessor: Codable {
   /// The kernel's part: "550.54.15".
   var driver: String?
   /// The version of CUDA that libcuda is for: "12.4"; nil when it does not load.
@@ -12,12 +11,9 @@ package struct GraphicsProcessor: Codable {
   /// Why nothing is computed there.
   var problem: String?
 
-  private static let versionFile = "/proc/driver/nvidia/version"
-
   /// Asks libcuda, which may hang where a driver is broken: in a child only.
   init() {
-    let text = try? String(contentsOfFile: GraphicsProcessor.versionFile, encoding: .utf8)
-    driver = text.flatMap(GraphicsProcessor.driverVersion)
+    driver = KernelDriver.version
     do {
       let survey = try CUDASurvey()
       (cuda, devices) = (survey.version, survey.devices)
@@ -25,13 +21,6 @@ package struct GraphicsProcessor: Codable {
     } catch {
       problem = "\(error)"
     }
-  }
-
-  /// "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue ...".
-  package static func driverVersion(_ text: String) -> String? {
-    text.split(whereSeparator: \.isWhitespace).first { word in
-      word.contains(".") && word.allSatisfy { $0.isNumber || $0 == "." }
-    }.map(String.init)
   }
 
   /// What there is, and what of it is used.

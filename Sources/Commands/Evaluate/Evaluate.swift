@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate evaluate`: closed-loop success of a run's policy.
 struct Evaluate: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Try a trained policy in closed loop and print its success per task.",
+    commandName: "evaluate", abstract: "Try a trained policy in closed loop and print its success per task.",
     discussion: """
       Every episode's scene follows from the recipe's evaluation seed, so results can be repeated and compared. \
       Episodes already in evaluation.json for this checkpoint are not tried again.

@@ -6,6 +6,7 @@ import Reports
 /// `imitate probe`: what the features of a policy or a world model know, by linear regression.
 struct Probe: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "probe",
     abstract: "Find positions by linear regression on the features of world models and policies, stage by stage.",
     discussion: """
       Ridge regression on frames of the training demonstrations, its penalty chosen on every fifth of them; reported is how \

@@ -33,7 +33,7 @@ enum WorkerResponse: Codable, Sendable {
 /// `imitate worker`: a child process of `record` and `generate`, not for people.
 struct Worker: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Serve a recording over standard input and output.", shouldDisplay: false)
+    commandName: "worker", abstract: "Serve a recording over standard input and output.", shouldDisplay: false)
 
   @Option(help: "The recipe whose simulator to run.") var recipe: String
 

@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate ablate`: a recipe in every combination of splits, encoders, policies and seeds.
 struct Ablate: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "ablate",
     abstract: "Train and evaluate a recipe in every combination of splits, encoders, policies and seeds.",
     discussion: """
       Each cell of the grid is a run folder of its own. An interrupted grid goes on where it stopped; equal cells are run once; \

@@ -5,6 +5,7 @@ import ImitationKit
 /// `imitate kinds`: what recipes can name and set.
 struct Kinds: Verb {
   static let configuration = CommandConfiguration(
+    commandName: "kinds",
     abstract: "List every kind of plug-in (encoders, policies, readers, ...) with its keys, and the keys of recipes.")
 
   @Argument(help: "Only this one, or those of this kind: small, encoder, recipe.") var name: String?

@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate train`: from a recipe to a run folder.
 struct Train: Verb {
   static let configuration = CommandConfiguration(
-    abstract: "Train a policy, or a world model, from a recipe.",
+    commandName: "train", abstract: "Train a policy, or a world model, from a recipe.",
     discussion: "Goes on from the newest checkpoint when the run folder has one of the same recipe.")
 
   @Argument(help: "The recipe.") var recipe: String

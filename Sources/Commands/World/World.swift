@@ -5,7 +5,7 @@ import ImitationKit
 /// `imitate world`: Gaussian world models.
 struct World: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train, look into and measure Gaussian world models.",
+    commandName: "world", abstract: "Train, look into and measure Gaussian world models.",
     subcommands: [WorldTrain.self, WorldImagine.self, WorldEvaluate.self])
 }
 
