@@ -49,7 +49,7 @@
 
       // Killed at any moment, it goes on.
       var random = Random(seed: 5)
-      for attempt in 0..<20 {
+      for attempt in 0..<CommandRunner.kills {
         try runner.kill(grid, attempt, after: random.uniform(0.05...0.7))
       }
       let whole = try runner.run(grid)
@@ -88,7 +88,7 @@
         simulator: recipe.simulator.kind, options: recipe.simulator.options.json, seed: recipe.seed,
         pool: recipe.pool.rawValue)
       var random = Random(seed: 6)
-      for attempt in 0..<20 {
+      for attempt in 0..<CommandRunner.kills {
         let before = EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions)
         try runner.kill(arguments, attempt, after: random.uniform(0.05...0.5))
         let after = EpisodeJournal.read(folder: runner.folder + "/run", step: 4, conditions: conditions)

@@ -24,6 +24,9 @@ struct CommandRunner {
     try? FileManager.default.removeItem(atPath: folder)
   }
 
+  /// How often what must survive being killed is killed; IMITATE_TEST_KILLS=20 looks longer.
+  static let kills = ProcessInfo.processInfo.environment["IMITATE_TEST_KILLS"].flatMap(Int.init) ?? 8
+
   /// The command built beside these tests.
   static let executable = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent().appending(path: "imitate").path

@@ -212,7 +212,7 @@
       #expect(runner.bytes(path) == Data("no demonstrations".utf8))
     }
 
-    /// Killed twenty times at any moment, it ends in the bytes of one that was never stopped.
+    /// Killed again and again at any moment, it ends in the bytes of one that was never stopped.
     @Test func generatingEndsInTheSameBytes() throws {
       let whole = try project("OpenDrawer")
       let killed = try project("OpenDrawer")
@@ -222,7 +222,7 @@
       }
       #expect(try whole.run(GenerateTests.generate).status == 0)
       var random = Random(seed: 22)
-      for attempt in 0..<20 {
+      for attempt in 0..<CommandRunner.kills {
         try killed.kill(GenerateTests.generate, attempt, after: random.uniform(0.02...0.5))
       }
       #expect(try killed.run(GenerateTests.generate).status == 0)

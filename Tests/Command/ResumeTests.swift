@@ -31,7 +31,7 @@
       #expect(try whole.run(arguments).status == 0)
 
       var random = Random(seed: 20)
-      for attempt in 0..<20 {
+      for attempt in 0..<CommandRunner.kills {
         let process = try killed.start(arguments, log: "kill-\(attempt)")
         Thread.sleep(forTimeInterval: random.uniform(0.02...0.25))
         kill(process.processIdentifier, SIGKILL)
@@ -64,7 +64,7 @@
       }
       #expect(try whole.run(arguments).status == 0)
       var random = Random(seed: 21)
-      for attempt in 0..<20 {
+      for attempt in 0..<CommandRunner.kills {
         try killed.kill(arguments, attempt, after: random.uniform(0.02...0.6))
         let parts = killed.folder + "/Datasets/small/files/OpenDrawer.hdf5.parts"
         for name in (try? FileManager.default.contentsOfDirectory(atPath: parts)) ?? [] where name.hasSuffix(".hdf5") {
