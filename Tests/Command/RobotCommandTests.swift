@@ -163,6 +163,8 @@ import Testing
   }
 
   /// Runs a command at a pseudo-terminal, at which a script acts, and prints how it ended.
+  ///
+  /// The script must not be called like one of Python's own modules: it would be imported in the place of that.
   private func atTerminal(
     _ runner: CommandRunner, _ script: String, _ arguments: String...
   ) throws -> CommandRunner.Result {
@@ -180,9 +182,9 @@ import Testing
               seen += part
 
       """
-    try runner.write(beginning + script + "print(program.wait())\n", to: "operator.py")
+    try runner.write(beginning + script + "print(program.wait())\n", to: "typist.py")
     return try runner.run(
-      ["python3", "operator.py", CommandRunner.executable] + arguments, executable: "/usr/bin/env")
+      ["python3", "typist.py", CommandRunner.executable] + arguments, executable: "/usr/bin/env")
   }
 
   /// At a terminal: an Enter too many before a question begins nothing, and one during an episode ends it.
