@@ -7,19 +7,22 @@ package struct SHA256: ~Copyable {
 
   package init() {
     context = EVP_MD_CTX_new()
-    precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1)
+    let status = EVP_DigestInit_ex(context, EVP_sha256(), nil)
+    precondition(status == 1)
   }
 
   deinit { EVP_MD_CTX_free(context) }
 
   package mutating func update(_ bytes: some ContiguousBytes) {
-    bytes.withUnsafeBytes { precondition(EVP_DigestUpdate(context, $0.baseAddress, $0.count) == 1) }
+    let status = bytes.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    precondition(status == 1)
   }
 
   /// 32 bytes. Nothing can be added afterwards.
   package consuming func finalize() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: 32)
-    precondition(EVP_DigestFinal_ex(context, &digest, nil) == 1)
+    let status = EVP_DigestFinal_ex(context, &digest, nil)
+    precondition(status == 1)
     return digest
   }
 
