@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#ifndef __has_embed
+#error "This compiler of C has no #embed (Clang 19 and later have it): a later version of Swift is needed."
+#endif
+
 // Swift takes a literal of bytes through every pass of its optimizer; the compiler of C reads the file.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 

@@ -35,8 +35,7 @@ package struct CUDACompiler {
     let headers = ["Arguments.h", "Dialect.h"]
     let kernels = [
       "Elementwise", "Movement", "Reductions", "Rows", "Channels", "Attention", "Convolution", "Pooling", "Optimizer",
-      "Random",
-      "Points", "Harmonics", "Splats",
+      "Random", "Points", "Harmonics", "Splats",
     ]
     return Dictionary(
       uniqueKeysWithValues: headers.map { ($0, EmbeddedFile.bytes($0)) }
