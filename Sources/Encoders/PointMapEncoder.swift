@@ -30,6 +30,9 @@ public struct PointMapEncoder: InstructedEncoder {
       "The box that counts, meters in the robot's base frame: x, y and z of one corner, then of the other; everything when left out.",
       KeyRule<[Float]>.box)
     public var workspace: [Float]?
+    @Key(
+      "The key of the gripper's position in the base's frame: places are then seen from it, and the box is around it.")
+    public var gripper: String?
     @Key("The layers that maps go through: those of the encoder of that name.") public var trunk = Trunk.small
     @Key("Colors: none, early (more channels of the map) or late (a trunk of their own, which doubles the features).")
     public var color = Color.none
@@ -80,7 +83,7 @@ public struct PointMapEncoder: InstructedEncoder {
   private let workspace: Workspace
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
-    let keys = try context.schema.camerasWithGeometry(for: PointMapEncoder.name)
+    let keys = try context.schema.camerasWithGeometry(for: PointMapEncoder.name, gripper: options.gripper)
     instruction = try context.parts.makeTextEncoder(
       options.instruction, context: context, path: context.path + ".instruction", random: &random)
     let (condition, color) = (instruction.width, options.color)
@@ -97,7 +100,7 @@ public struct PointMapEncoder: InstructedEncoder {
     }
     self.cameras = cameras
     self.color = color
-    workspace = Workspace(options.workspace)
+    workspace = Workspace(options.workspace, gripper: options.gripper)
   }
 
   public var layout: FeatureLayout { row.layout }

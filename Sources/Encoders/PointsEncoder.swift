@@ -13,6 +13,9 @@ public struct PointsEncoder: InstructedEncoder {
       "The box that counts, meters in the robot's base frame: x, y and z of one corner, then of the other; everything when left out.",
       KeyRule<[Float]>.box)
     public var workspace: [Float]?
+    @Key(
+      "The key of the gripper's position in the base's frame: places are then seen from it, and the box is around it.")
+    public var gripper: String?
     @Key("Points, the farthest from each other.", 1...65_536) public var count = 512
     @Key("Whether points have colors.") public var color = false
     @Key("Width of the feature.", 1...8192) public var features = 64
@@ -57,8 +60,8 @@ public struct PointsEncoder: InstructedEncoder {
 
   public init(options: Options, context: EncoderContext, random: inout Random) throws {
     (self.options, schema) = (options, context.schema)
-    cameras = try schema.camerasWithGeometry(for: PointsEncoder.name)
-    workspace = Workspace(options.workspace)
+    cameras = try schema.camerasWithGeometry(for: PointsEncoder.name, gripper: options.gripper)
+    workspace = Workspace(options.workspace, gripper: options.gripper)
     instruction = try context.parts.makeTextEncoder(
       options.instruction, context: context, path: context.path + ".instruction", random: &random)
     var levels: [Level] = []

@@ -1,14 +1,19 @@
 import Imitation
 import Tensors
 
-/// The box in the robot's base frame that counts, and its places as values of order one.
+/// The box in the robot's base frame that counts, and its places as values of order one; or a box that goes with the gripper.
 package struct Workspace {
   private let low, high, center: SIMD3<Float>
   /// Half of the longest side, meters: the same in all directions, so that shapes stay.
   private let scale: Float
+  /// The key of the gripper's position that places are seen from; nil for the base.
+  private let gripper: String?
 
-  /// - Parameter box: meters, x, y and z of the lower corner, then of the other; nil for everything, in meters.
-  package init(_ box: [Float]?) {
+  /// - Parameters:
+  ///   - box: meters, x, y and z of the lower corner, then of the other; nil for everything, in meters.
+  ///   - gripper: the key of the gripper's position that the box is around; nil where it stands still.
+  package init(_ box: [Float]?, gripper: String? = nil) {
+    self.gripper = gripper
     guard let box else {
       low = SIMD3(repeating: -.greatestFiniteMagnitude)
       (high, center, scale) = (-low, .zero, 1)
@@ -59,7 +64,18 @@ package struct Workspace {
   /// The same of what is observed of a camera; frames window by window.
   func places(_ camera: CameraKeys, _ observations: ObservationBatch) -> Tensor {
     let size = observations.images[camera.image]!.size
-    let (depths, calibrations) = (observations.vectors[camera.depth]!, observations.vectors[camera.calibration]!)
+    let depths = observations.vectors[camera.depth]!
+    var calibrations = observations.vectors[camera.calibration]!
+    if let gripper {
+      // Cameras as the gripper sees them: the positions are the last column of their 3x4 matrices, after four numbers.
+      let positions = Tensor(
+        (0..<3).flatMap { axis in (0..<CameraCalibration.width).map { $0 == 4 * axis + 7 ? 1 : 0 } },
+        shape: [3, CameraCalibration.width])
+      let place = observations.unnormalized[gripper]!
+      calibrations =
+        calibrations
+        - place.reshaped([-1, 3]).matmul(positions, precisely: true).reshaped(calibrations.shape)
+    }
     return GraphTrace.operation(
       "places in a workspace", [depths, calibrations],
       ["size": .ints([size.height, size.width]), "corners": .floats(corners), "middle": .floats(middle)]
@@ -74,8 +90,12 @@ package struct Workspace {
 
 extension ObservationSchema {
   /// The cameras, each with its depths and its calibration.
+  /// - Parameter gripper: a key that has to be there, too.
   /// - Throws: `EncoderError` or `CameraError` when there is none or one lacks something.
-  func camerasWithGeometry(for encoder: String) throws -> [CameraKeys] {
+  func camerasWithGeometry(for encoder: String, gripper: String? = nil) throws -> [CameraKeys] {
+    if let gripper, vectors[gripper] != 3 {
+      throw CameraError.noGripper(gripper, reason: "is not among observations.vectors, or not a position of 3 numbers")
+    }
     guard !images.isEmpty else { throw EncoderError.noCamera(encoder: encoder) }
     let cameras = imageKeys.map { CameraKeys($0) }
     for key in vectorKeys where CameraKeys.isGeometry(key, width: vectors[key]!) {

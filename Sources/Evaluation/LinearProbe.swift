@@ -7,11 +7,11 @@ package struct LinearProbe: Sendable {
     /// Of all targets, one after the other.
     package var values: [Double]
     package var demonstration: Int
-    /// Counted from 0; an index of `phases`.
-    package var phase: Int
+    /// Counted from 0; indices of `phases`.
+    package var phases: [Int]
 
-    package init(values: [Double], demonstration: Int, phase: Int) {
-      (self.values, self.demonstration, self.phase) = (values, demonstration, phase)
+    package init(values: [Double], demonstration: Int, phases: [Int]) {
+      (self.values, self.demonstration, self.phases) = (values, demonstration, phases)
     }
   }
 
@@ -26,7 +26,7 @@ package struct LinearProbe: Sendable {
   ///   - training: how many those are.
   package init(_ frames: [Frame], training: Int, targets: [ProbeResult.Target], phases: [String]) {
     (self.frames, self.training, self.targets) = (frames, training, targets)
-    let rows = phases.indices.map { phase in frames.indices.filter { frames[$0].phase == phase } }
+    let rows = phases.indices.map { phase in frames.indices.filter { frames[$0].phases.contains(phase) } }
     self.phases = zip(phases, rows).map { name, rows in
       let known = rows.count { $0 < training }
       return .init(name: name, training: known, heldOut: rows.count - known)
@@ -54,15 +54,18 @@ package struct LinearProbe: Sendable {
 
   /// What a regression on features is off by.
   ///
-  /// - Parameter features: the rows of some frames as `[frames, width]`.
+  /// - Parameters:
+  ///   - beside: the rows of what is known without them, `[frames, width]`; nil for nothing.
+  ///   - features: the rows of some frames as `[frames, width]`.
   package func row(
-    _ stage: String, width: Int, isBaseline: Bool = false, features: (_ frames: [Int]) -> Tensor
+    _ stage: String, width: Int, isBaseline: Bool = false, beside: ((_ frames: [Int]) -> Tensor)? = nil,
+    features: (_ frames: [Int]) -> Tensor
   ) -> ProbeResult.Row {
     row(stage, width: width, isBaseline: isBaseline) { phase in
-      let rows = frames.indices.filter { frames[$0].phase == phase }
+      let rows = frames.indices.filter { frames[$0].phases.contains(phase) }
       let known = phases[phase].training
       guard known > 0 else { return nil }
-      return RidgeRegression(features(rows), training: known).outcomes(
+      return RidgeRegression(features(rows), beside: beside?(rows), training: known).outcomes(
         rows.map { frames[$0].values }, targets: LinearProbe.columns(targets),
         groups: rows[..<known].map { frames[$0].demonstration })
     }

@@ -13,7 +13,8 @@ package struct ProbeResult: Codable, Sendable, Equatable {
 
   /// Frames that are regressed on apart from the others.
   package struct Phase: Codable, Sendable, Equatable {
-    /// "before grasp", "after grasp", or "all" where nobody says when that is.
+    /// "before grasp", "after grasp", or "all" where nobody says when that is; "near" and what the gripper is near to, for frames
+    /// before the grasp that are of the other phase, too.
     package var name: String
     /// Frames.
     package var training, heldOut: Int

@@ -24,11 +24,29 @@ package struct RidgeRegression {
 
   /// - Parameters:
   ///   - features: `[rows, width]`, the training rows first.
-  ///   - training: how many those are.
-  package init(_ features: Tensor, training: Int) {
+  ///   - beside: more columns, `[rows, width]`, which together are as large as the features, however few they are.
+  ///   - training: how many rows are to learn from.
+  package init(_ features: Tensor, beside: Tensor? = nil, training: Int) {
     precondition(
       features.rank == 2 && (1...features.shape[0]).contains(training),
       "RidgeRegression: \(training) training rows of \(features.shape)")
+    let own = RidgeRegression.standardized(features, training)
+    var gram = RidgeRegression.gram(own.rows, training)
+    if let beside {
+      let more = RidgeRegression.standardized(beside, training)
+      let weight = more.columns > 0 ? Float(max(own.columns, 1)) / Float(more.columns) : 0
+      gram = gram + RidgeRegression.gram(more.rows, training) * weight
+    }
+    self.gram = gram
+    self.training = training
+  }
+
+  private static func gram(_ rows: Tensor, _ training: Int) -> Tensor {
+    rows.matmul(rows.sliced(axis: 0, 0..<training), transposingOther: true)
+  }
+
+  /// Columns of mean 0 and deviation 1 over the training rows, and how many of them move.
+  private static func standardized(_ features: Tensor, _ training: Int) -> (rows: Tensor, columns: Int) {
     let known = features.sliced(axis: 0, 0..<training)
     let mean = known.mean(axes: [0])
     let scale = zip(known.variance(axes: [0]).scalars, mean.scalars).map { variance, mean in
@@ -36,9 +54,7 @@ package struct RidgeRegression {
       let deviation = max(0, variance).squareRoot()
       return deviation > 1e-6 * max(1e-3, abs(mean)) ? 1 / deviation : 0
     }
-    let rows = (features - mean) * Tensor(scale, shape: [scale.count])
-    gram = rows.matmul(rows.sliced(axis: 0, 0..<training), transposingOther: true)
-    self.training = training
+    return ((features - mean) * Tensor(scale, shape: [scale.count]), scale.count { $0 > 0 })
   }
 
   /// Predicts the held-out rows from all training rows, each target with a penalty of its own: the one with which every fifth

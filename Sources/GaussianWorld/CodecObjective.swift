@@ -54,7 +54,9 @@ package struct CodecObjective: Objective {
       return .init(episode: frame.episode, step: min(max(0, frame.step + steps), last))
     }
     var random = random
-    let anchors = firsts.map { moved($0, by: -random.below(10)) }
+    // Those that go with the gripper are where it is at the newer frame, or was.
+    let newest = model.codec.followsGripper ? 1 : 0
+    let anchors = firsts.map { moved($0, by: newest - model.codec.age(of: &random)) }
     let both = firsts + firsts.map { moved($0, by: 1) }
     return Pairs(
       frames: both, anchors: anchors + anchors, views: try data.views(both), isNoisy: noisy, random: random)
@@ -117,6 +119,15 @@ package struct CodecObjective: Objective {
   package func validate() throws -> ValidationLoss? {
     guard !heldOut.isEmpty else { return nil }
     return ValidationLoss(try loss(on: pairs(heldOut, random: Random(seed: 0), noisy: false)))
+  }
+}
+
+extension StateCodec {
+  /// How many time steps ago a clip's anchors were chosen, as in roll-outs. Policies see tokens that go with the gripper where it is
+  /// now, so half of those are.
+  func age(of random: inout Random) -> Int {
+    guard followsGripper else { return random.below(10) }
+    return random.below(2) == 0 ? 0 : random.below(10)
   }
 }
 

@@ -22,8 +22,8 @@ struct EncodedClips {
     where frame.step >= context - 1 && frame.step + horizon < data.reader.episodes[frame.episode].length {
       present.append(frame)
       // Roll-outs keep the anchors of their first time step, so that those of a while ago must do as well.
-      let first = frame.step - context + 1
-      anchors.append(.init(episode: frame.episode, step: max(0, first - random.below(10))))
+      let first = model.codec.followsGripper ? frame.step : frame.step - context + 1
+      anchors.append(.init(episode: frame.episode, step: max(0, first - model.codec.age(of: &random))))
     }
     let (clips, references, codec) = (present, anchors, model.codec)
     self.present = present

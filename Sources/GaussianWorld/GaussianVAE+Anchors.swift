@@ -22,11 +22,12 @@ extension GaussianVAE {
     return [low.x, low.y, low.z, high.x, high.y, high.z]
   }
 
-  /// Chooses the anchors: half of those of the box within a third of the margin of where the gripper went, the others in the
-  /// rest of the box, a few outside; each group the points that are farthest from each other.
-  /// - Throws: `GaussianWorldError.emptyBox`.
+  /// Chooses the anchors: those that go with the gripper, by what lay around it; half of those of the box within a third of
+  /// the margin of where the gripper went, the others in the rest of the box, a few outside; each group the points that are
+  /// farthest from each other.
+  /// - Throws: `GaussianWorldError.emptyBox`, `.nothingNearGripper`.
   func fixAnchors(_ sample: CodecSample) throws {
-    let set = Gaussians(sample.encodings.detached)
+    let (set, gripper) = unpacked(sample.encodings.detached)
     let (all, opacities) = (set.means.scalars, set.opacities.scalars)
     let seen = (0..<opacities.count).filter { opacities[$0] > 0.01 }
     let means = seen.flatMap { all[3 * $0..<3 * $0 + 3] }
@@ -40,14 +41,16 @@ extension GaussianVAE {
     let groups = [
       places { isInside[$0] && isNear[$0] }, places { isInside[$0] && !isNear[$0] }, places { !isInside[$0] },
     ]
-    let within = options.tokens - options.outside
+    let within = options.tokens - options.outside - options.aroundGripper
     guard groups[0].count + groups[1].count >= 3 * within else {
       throw GaussianWorldError.emptyBox(
         box, points: (groups[0].count + groups[1].count) / 3, of: means.count / 3, tokens: within)
     }
     let near = groups[1].isEmpty ? within : groups[0].isEmpty ? 0 : (within + 1) / 2
+    let around = try gripper.map { try offsets(of: all, seen, from: $0, each: set.count) } ?? []
+    let counts = [options.aroundGripper, near, within - near, options.outside]
     var (anchors, reaches): ([Float], [Float]) = ([], [])
-    for (group, count) in zip(groups, [near, within - near, options.outside]) where count > 0 {
+    for (group, count) in zip([around] + groups, counts) where count > 0 {
       let (chosen, reach) = GaussianVAE.spread(group, count)
       anchors += chosen
       reaches += reach
@@ -55,6 +58,24 @@ extension GaussianVAE {
     self.box!.value = Tensor(box, shape: [6])
     anchorPlaces!.value = Tensor(anchors, shape: [options.tokens, 3])
     anchorReach!.value = Tensor(reaches, shape: [options.tokens])
+  }
+
+  /// From the gripper to the points around it, three numbers each.
+  ///
+  /// - Parameters:
+  ///   - means: of all points, those of a frame one after the other, `count` each.
+  ///   - seen: those that are seen.
+  ///   - gripper: where it was, `[frames, 3]`.
+  private func offsets(of means: [Float], _ seen: [Int], from gripper: Tensor, each count: Int) throws -> [Float] {
+    let (places, reach) = (gripper.scalars, options.gripperReach)
+    let around = seen.flatMap { row -> [Float] in
+      let offset = (0..<3).map { means[3 * row + $0] - places[3 * (row / count) + $0] }
+      return offset.reduce(0) { $0 + $1 * $1 } <= reach * reach ? offset : []
+    }
+    guard around.count >= 9 * options.aroundGripper else {
+      throw GaussianWorldError.nothingNearGripper(reach, points: around.count / 3, tokens: options.aroundGripper)
+    }
+    return around
   }
 
   /// Which rows of three numbers lie within a distance of some place; all where there is none.

@@ -16,7 +16,7 @@ extension GaussianVAE {
   ) -> PolicyLoss {
     let (mean, logVariance) = encode(points, anchors: anchors)
     let latents = noise.map { mean + (logVariance * 0.5).exp() * $0 } ?? mean
-    let decoded = decode(latents)
+    let decoded = decode(latents, positions: anchors.means)
     let divergence = (mean.square() + logVariance.exp() - logVariance - 1).mean() * 0.5
     let chamfer = ((decoded.means - middle) / reach).chamferDistance(to: (points.means - middle) / reach).mean()
     let errors = views.indices.map { camera in

@@ -15,7 +15,8 @@ import Tensors
 /// the same network finds the colors of a scene's parts only after thousands of steps.
 ///
 /// Anchors are chosen afresh from the points of a reference frame, or once from the training frames (`anchors: fixed`): then a
-/// token always stands for the same place, and what it says of it is a linear function of what lies there.
+/// token always stands for the same place, and what it says of it is a linear function of what lies there. Some of those places
+/// can go with the gripper (`around_gripper`): what is about to be grasped is then seen as closely as a hand camera sees it.
 public struct GaussianVAE: StateCodec {
   public static let name = "vae"
   public static let help = "A set-to-latent autoencoder: Gaussians to latent tokens and back."
@@ -53,6 +54,12 @@ public struct GaussianVAE: StateCodec {
     @Key("How far around where the gripper went the box reaches, meters.", 0...10) public var margin: Float = 0.3
     @Key("With fixed anchors, tokens for what lies outside of the box; fewer than tokens.", 0...8192)
     public var outside = 1
+    @Key(
+      "With fixed anchors, tokens for places around the gripper, which go with it; they need world.gripper. Fewer than tokens without those of outside.",
+      0...8192)
+    public var aroundGripper = 0
+    @Key("How far from the gripper those places are at most, meters.", .above(0, upTo: 10))
+    public var gripperReach: Float = 0.12
     @Key("Width of a latent token.", 1...4096) public var latent = 72
     @Key("Width of the tokens inside.", 1...8192) public var width = 128
     @Key("Attention heads; they divide the width.", 1...256) public var heads = 16
@@ -79,6 +86,10 @@ public struct GaussianVAE: StateCodec {
     public func validate() throws {
       try $tokens.refuse(unless: tokens <= points, "must be at most points (\(points))")
       try $outside.refuse(unless: anchors != .fixed || outside < tokens, "must be fewer than tokens (\(tokens))")
+      try $aroundGripper.refuse(unless: anchors == .fixed || aroundGripper == 0, "needs anchors: fixed")
+      try $aroundGripper.refuse(
+        unless: anchors != .fixed || aroundGripper == 0 || aroundGripper < tokens - outside,
+        "must be fewer than tokens without those of outside (\(tokens - outside))")
       try $workspace.refuse(unless: anchors == .fixed || workspace == nil, "needs anchors: fixed")
       try $heads.refuse(unless: width % heads == 0, "must divide the width (\(width))")
       try $wideHeads.refuse(unless: wideHeads < heads, "must be fewer than heads (\(heads))")
@@ -127,8 +138,8 @@ public struct GaussianVAE: StateCodec {
   /// The skip connections around the encoder's and the decoder's blocks.
   let localShortcut, headShortcut: Linear
   let anchorShortcut: Linear?
-  /// Of fixed anchors: places `[tokens, 3]` and how much around each is its own, `[tokens]`, meters; the box, `[6]`; the rotation
-  /// of the first camera, `[3, 3]`.
+  /// Of fixed anchors: places `[tokens, 3]`, the first ones from the gripper where tokens go with it, and how much around each is
+  /// its own, `[tokens]`, meters; the box, `[6]`; the rotation of the first camera, `[3, 3]`.
   let anchorPlaces, anchorReach, box, axes: Buffer?
   /// Of fixed anchors, `[1, tokens, width]`: what encoder and decoder know of each place.
   let anchorQueries, anchorContents: Parameter?
@@ -237,11 +248,19 @@ public struct GaussianVAE: StateCodec {
   }
 
   /// The anchors of points, those farthest from each other or the fixed ones, `[batch, tokens, 14]`.
-  public func anchors(of points: Gaussians) -> Gaussians {
+  ///
+  /// - Parameter gripper: where it is, `[batch, 3]`, for the anchors that go with it.
+  public func anchors(of points: Gaussians, gripper: Tensor? = nil) -> Gaussians {
     if let anchorPlaces {
-      let rest = Tensor([1, 0, 0, 0, 0, 0, 0, 1], shape: [1, 8]).broadcast(to: [options.tokens, 8])
-      let rows = Tensor.concatenated([anchorPlaces.value, own.broadcast(to: [options.tokens, 3]), rest], axis: 1)
-      return Gaussians(rows.broadcast(to: [points.batch] + rows.shape))
+      let (tokens, moving) = (options.tokens, options.aroundGripper)
+      let rest = Tensor([1, 0, 0, 0, 0, 0, 0, 1], shape: [1, 8]).broadcast(to: [tokens, 8])
+      let rows = Tensor.concatenated([anchorPlaces.value, own.broadcast(to: [tokens, 3]), rest], axis: 1)
+      let all = rows.broadcast(to: [points.batch] + rows.shape)
+      guard moving > 0 else { return Gaussians(all) }
+      guard let gripper else { preconditionFailure("vae: nobody says where the gripper is") }
+      let follows = Tensor((0..<tokens).map { $0 < moving ? 1 : 0 }, shape: [1, tokens, 1])
+      let means = all.sliced(axis: 2, 0..<3) + follows * gripper.unsqueezed(1)
+      return Gaussians(.concatenated([means, all.sliced(axis: 2, 3..<Gaussians.width)], axis: 2))
     }
     return points.chosen(points.means.farthestPoints(options.tokens))
   }
@@ -279,7 +298,9 @@ public struct GaussianVAE: StateCodec {
   }
 
   /// `[batch, tokens * perToken]` Gaussians.
-  public func decode(_ latents: Tensor) -> Gaussians {
+  ///
+  /// - Parameter positions: of the anchors, `[batch, tokens, 3]`; needed where some go with the gripper.
+  public func decode(_ latents: Tensor, positions: Tensor? = nil) -> Gaussians {
     let expanded = anchorContents.map { expansion(latents) + $0.value } ?? expansion(latents)
     let x = norm(decoder.reduce(expanded) { $1($0) })
     let (batch, tokens) = (x.shape[0], x.shape[1])
@@ -288,8 +309,9 @@ public struct GaussianVAE: StateCodec {
     let around = GaussianVAE.disc(options.perToken).flatMap { place -> [Float] in [place.x, place.y, 0] }
     let own = own.unsqueezed(1)
     let offsets = fromView((parts[0] + Tensor(around, shape: [1, 1, options.perToken, 3])) * own)
+    precondition(positions != nil || options.aroundGripper == 0, "vae: nobody says where the gripper is")
     let places =
-      anchorPlaces.map { $0.value + anchor(x) * own.squeezed(1) }
+      anchorPlaces.map { (options.aroundGripper > 0 ? positions! : $0.value) + anchor(x) * own.squeezed(1) }
       ?? (anchor(x) + anchorShortcut!(latents)) * reach + middle
     let values = Tensor.concatenated(
       [

@@ -21,6 +21,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       "Whether tokens carry hidden tokens of the dynamics; without them the present frame's latents are all that they carry, and no past frame is looked at."
     )
     public var hidden = true
+    @Key(
+      "Whether hidden tokens see how the scene just moved. Without it the dynamics looks at the present frame as if nothing had moved, and no past frame is looked at."
+    )
+    public var past = true
     @Key("The key of the gripper's position in the base's frame: tokens then say where they are from it, too.")
     public var gripper: String?
     @Key("Whether where tokens are is part of what is pooled.") public var places = false
@@ -87,6 +91,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     try schema.checkGeometry(
       cameras, depths: world.needsDepth, calibrations: world.needsCalibrations, size: model.size,
       for: GaussianWorldEncoder.name)
+    if let gripper = world.neededGripper, schema.vectors[gripper] != 3 {
+      throw CameraError.noGripper(
+        gripper, reason: "is not among observations.vectors, and tokens of the world model go with the gripper")
+    }
     if let gripper = options.gripper {
       guard model.frame == .base else { throw GaussianWorldError.notInBase(gripper) }
       guard options.places || context.wantsTokens else { throw GaussianWorldError.gripperWithoutPlaces }
@@ -134,7 +142,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     self.attachments = attachments
     layout = FeatureLayout(
       (pools ? [(.world, "world", options.features)] : []) + others,
-      tokens: pools ? nil : .init(width: width, dimensions: dimensions))
+      tokens: pools ? nil : .init(width: width, dimensions: dimensions, count: world.tokenCount))
   }
 
   public static func checkFiles(_ options: Options) throws { _ = try Catalog().worldFile(options.world) }
@@ -146,7 +154,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
   public func check(instruction: String) throws { try joined?.check(instruction: instruction) }
   public var exampleInstruction: String { joined?.exampleInstruction ?? "" }
 
-  public var history: Int { options.hidden ? world.context - 1 : 0 }
+  public var history: Int { options.hidden && options.past ? world.context - 1 : 0 }
 
   public func callAsFunction(_ observations: ObservationBatch) -> Features {
     let (batch, time) = (observations.count, observations.time - history)
@@ -202,7 +210,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     let name =
       GaussianWorldEncoder.name + (keepsPositions ? " positions" : "") + (options.latents ? " latents" : "")
       + (options.variants > 1 ? options.jitter.identity : "")
-    let source = options.hidden ? "\(block)" : "present"
+    let source = options.hidden ? "\(block)" + (options.past ? "" : " still") : "present"
     return "\(name) \(source) 2 \(attachments[GaussianWorldEncoder.attachment]!) \(world.weightsHash.value)"
   }
 
@@ -214,7 +222,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
       cameras.map(\.image),
       cameras.flatMap {
         (world.needsDepth ? [$0.depth] : []) + (world.needsCalibrations ? [$0.calibration] : [])
-      }
+      } + (world.neededGripper.map { [$0] } ?? [])
     )
   }
 
@@ -223,7 +231,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     // Each moment with the ones before it, or as if nothing had moved before.
     let windows = (0..<batch).flatMap { item in
       (history..<time).map { moment in
-        (1..<world.context).map { item * time + moment - (options.hidden ? world.context - $0 : 0) } + [
+        (1..<world.context).map { item * time + moment - (history > 0 ? world.context - $0 : 0) } + [
           item * time + moment
         ]
       }
@@ -254,7 +262,7 @@ public struct GaussianWorldEncoder: FrozenEncoder {
     }
     return CameraViews(
       cameras, size: context.size, count: observations.count * observations.time,
-      withDepths: world.needsDepth, withCalibrations: world.needsCalibrations,
+      withDepths: world.needsDepth, withCalibrations: world.needsCalibrations, gripper: world.neededGripper,
       pixels: { key in
         let (camera, frames) = (cameras.firstIndex { $0.image == key }!, observations.images[key]!.frames)
         guard jitters != nil else { return frames }
@@ -262,6 +270,10 @@ public struct GaussianWorldEncoder: FrozenEncoder {
           augmented(frames.bytes) { $0.pixels($1, context.size, camera: camera) }, shape: frames.shape)
       },
       rows: { key in
+        if key == world.neededGripper {
+          let places = observations.unnormalized[key]!
+          return GraphTrace.numbers(of: back?.moved(places) ?? places)
+        }
         let rows = observations.vectors[key]!
         if let camera = cameras.firstIndex(where: { $0.depth == key }) {
           return augmented(GraphTrace.numbers(of: rows)) { $0.shifted($1, context.size, channels: 1, camera: camera) }

@@ -14,6 +14,8 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
   case gripperWithoutPlaces
   /// A workspace box with fewer points in it than tokens.
   case emptyBox([Float], points: Int, of: Int, tokens: Int)
+  /// Fewer points around the gripper than tokens are to go with it.
+  case nothingNearGripper(Float, points: Int, tokens: Int)
   /// More tokens than points to choose them from.
   case fewPoints(Int, tokens: Int)
   /// A layer that the dynamics does not have.
@@ -39,6 +41,9 @@ public enum GaussianWorldError: Error, Equatable, CustomStringConvertible {
     case .emptyBox(let box, let points, let count, let tokens):
       "\(points) of the \(count) points of 64 frames lie in the workspace box \(box), too few for \(tokens) tokens: meters in the frame "
         + "of the Gaussians; look at world.codec.workspace, world.gripper and the cameras' calibrations"
+    case .nothingNearGripper(let reach, let points, let tokens):
+      "\(points) points of 64 frames lie within \(reach) m of the gripper, too few for \(tokens) tokens that go with it; look at "
+        + "world.codec.gripper_reach, world.gripper and the cameras' calibrations"
     case .fewPoints(let points, let tokens): "\(tokens) tokens are more than the \(points) points of these images"
     case .noBlock(let block, let count): "block \(block): the world model's dynamics has blocks 0 to \(count)"
     case .noHidden("block"):

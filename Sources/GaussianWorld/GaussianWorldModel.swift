@@ -111,7 +111,12 @@ public struct GaussianWorldModel: WorldModel {
       ? parts.makeLift(options.lift, context: blueprint.context, path: "world.lift", random: &random) : nil
     codec = try parts.makeCodec(
       options.codec, context: blueprint.context, path: "world.codec", random: &random)
-    guard !options.dynamics.tokenEmbedding || !codec.usesReference else {
+    guard !codec.followsGripper || blueprint.gripper != nil else {
+      throw SettingError.invalid(
+        path: "world.codec.around_gripper", line: 0,
+        reason: "needs world.gripper, the key of the gripper's position in the base's frame")
+    }
+    guard !options.dynamics.tokenEmbedding || !codec.usesReference || codec.followsGripper else {
       throw SettingError.invalid(
         path: "world.dynamics.token_embedding", line: 0,
         reason:
@@ -144,6 +149,7 @@ public struct GaussianWorldModel: WorldModel {
   public var context: Int { LatentDynamics.context }
   public var needsDepth: Bool { lift.map { type(of: $0).needsDepth } ?? false }
   public var needsCalibrations: Bool { needsDepth || (lift != nil && options.frame == .base) }
+  public var neededGripper: String? { codec.followsGripper ? blueprint.gripper : nil }
 
   // MARK: From images to states
 
@@ -178,11 +184,13 @@ public struct GaussianWorldModel: WorldModel {
     observe(views, windows: (0..<views.batch / context).map { Array($0 * context..<($0 + 1) * context) })
   }
 
-  public func observe(_ views: CameraViews, windows: [[Int]]) -> WorldState {
+  /// The oldest frame gives the anchors; those that go with the gripper are where it is now.
+  public var referenceFrame: Int { codec.followsGripper ? context - 1 : 0 }
+
+  public func observe(_ views: CameraViews, windows: [[Int]], references: [Int]) -> WorldState {
     let lifted = lifted(views)
     let encodings = codec.encoding(views, lifted: lifted)
-    // The oldest frame gives the anchors.
-    let reference = encodings.gathered(windows.map { $0[0] })
+    let reference = encodings.gathered(references)
     let states: [Tensor]
     if codec.usesReference {
       states = (0..<context).map { past in
@@ -195,23 +203,36 @@ public struct GaussianWorldModel: WorldModel {
     }
     var seen: WorldState.Seen?
     if options.residual, let lifted {
+      let present = windows.map { $0[context - 1] }
+      let own = views.views(from: 0, in: blueprint.context.frame)
       seen = .init(
-        lifted: Gaussians(lifted.values.gathered(windows.map { $0[context - 1] })), tokens: states[context - 1])
+        lifted: Gaussians(lifted.values.gathered(present)), image: views.images[0].gathered(present),
+        views: present.map { own?[$0] ?? ownView }, tokens: states[context - 1])
     }
     return WorldState(
       history: .stacked(states, axis: 1), positions: codec.positions(reference: reference), seen: seen)
   }
 
-  public func gaussians(_ state: WorldState) -> Gaussians? { codec.gaussians(raw(state.tokens)) }
+  public func gaussians(_ state: WorldState) -> Gaussians? {
+    codec.gaussians(raw(state.tokens), positions: state.positions)
+  }
 
   public func decode(_ state: WorldState, from views: [SplattingView]?) -> Tensor {
     guard let set = gaussians(state) else { return codec.image(raw(state.tokens))!.clamped(to: 0...1) }
     let views = views ?? Array(repeating: ownView, count: set.batch)
     func drawn(_ set: Gaussians) -> Tensor { set.rendered(from: views).sliced(axis: 3, 0..<3) }
-    guard let seen = state.seen, let before = codec.gaussians(raw(seen.tokens)) else {
+    guard let seen = state.seen, let before = codec.gaussians(raw(seen.tokens), positions: state.positions)
+    else {
       return drawn(set).clamped(to: 0...1)
     }
-    return (drawn(seen.lifted) + drawn(set) - drawn(before)).clamped(to: 0...1)
+    // A camera that still stands there has its own image of what does not change, no need to draw it.
+    let still = zip(views, seen.views).map { $0.isNear($1) }
+    var base = seen.image
+    if still.contains(false) {
+      let keep = Tensor(still.map { $0 ? 1 : 0 }, shape: [still.count, 1, 1, 1])
+      base = still.contains(true) ? base * keep + drawn(seen.lifted) * (1 - keep) : drawn(seen.lifted)
+    }
+    return (base + drawn(set) - drawn(before)).clamped(to: 0...1)
   }
 
   /// The first camera's own view.
@@ -281,5 +302,15 @@ public struct GaussianWorldModel: WorldModel {
       return try DynamicsObjective(
         self, data, LiftedFrames(data, self, precomputation), batch: batch, seed: seed, precomputation)
     }
+  }
+}
+
+extension SplattingView {
+  /// Whether two cameras stand at one place and look the same way.
+  fileprivate func isNear(_ other: SplattingView) -> Bool {
+    func distance(_ a: SIMD3<Float>, _ b: SIMD3<Float>) -> Float { ((a - b) * (a - b)).sum().squareRoot() }
+    return width == other.width && height == other.height && focal == other.focal && center == other.center
+      && distance(translation, other.translation) < 1e-4
+      && zip(rotation, other.rotation).allSatisfy { distance($0, $1) < 1e-4 }
   }
 }

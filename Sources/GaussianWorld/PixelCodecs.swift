@@ -65,7 +65,7 @@ public struct GaussianCodec: StateCodec {
     return means.reshaped([means.shape[0], means.shape[1], -1, 3]).mean(axes: [2])
   }
 
-  public func gaussians(_ tokens: Tensor) -> Gaussians? {
+  public func gaussians(_ tokens: Tensor, positions: Tensor) -> Gaussians? {
     Gaussians(unbounded: squares.pixels(tokens, channels: Gaussians.width))
   }
 }

@@ -47,10 +47,13 @@ public struct FeatureLayout: Sendable, Equatable {
     public let width: Int
     /// How many numbers say where a token is.
     public let dimensions: Int
+    /// How many tokens there are, where that is always the same.
+    public let count: Int?
 
     /// Tokens of `width` numbers, each at a place of `dimensions` numbers.
-    public init(width: Int, dimensions: Int) {
-      (self.width, self.dimensions) = (width, dimensions)
+    /// - Parameter count: how many there are, where that is always the same.
+    public init(width: Int, dimensions: Int, count: Int? = nil) {
+      (self.width, self.dimensions, self.count) = (width, dimensions, count)
     }
   }
 

@@ -9,7 +9,7 @@ public enum GaussianFrame: String, Codable, CaseIterable, SettingValue {
   case base
 }
 
-/// What some cameras saw at some moments.
+/// What some cameras saw at some moments, and where the gripper was.
 public struct CameraViews: Sendable {
   /// Of every image.
   public let size: ObservationSchema.ImageSize
@@ -19,16 +19,19 @@ public struct CameraViews: Sendable {
   public let depths: [Tensor]?
   /// By camera and item, where they are known.
   public let calibrations: [[CameraCalibration]]?
+  /// `[batch, 3]` where the gripper was, meters in the base's frame, where that is known.
+  public let gripper: Tensor?
 
   /// By camera; depths in meters.
   public init(
     size: ObservationSchema.ImageSize, images: [Tensor], depths: [Tensor]? = nil,
-    calibrations: [[CameraCalibration]]? = nil
+    calibrations: [[CameraCalibration]]? = nil, gripper: Tensor? = nil
   ) {
     self.size = size
     self.images = images
     self.depths = depths
     self.calibrations = calibrations
+    self.gripper = gripper
   }
 
   /// Moments.
@@ -47,11 +50,12 @@ extension CameraViews {
   ///
   /// - Parameters:
   ///   - withDepths, withCalibrations: whether these are among it.
+  ///   - gripper: the key of the gripper's position; nil where it is not among it.
   ///   - pixels: `[count, height, width, 3]` bytes of a camera.
   ///   - rows: `[count, width]` values of a low-dimensional key.
   package init(
     _ cameras: [CameraKeys], size: ObservationSchema.ImageSize, count: Int, withDepths: Bool,
-    withCalibrations: Bool,
+    withCalibrations: Bool, gripper: String?,
     pixels: (String) throws -> ByteTensor, rows: (String) throws -> [Float]
   ) rethrows {
     let width = CameraCalibration.width
@@ -71,7 +75,11 @@ extension CameraViews {
           return GraphTrace.array("cameras", of: all, shape: [count, width]) {
             (0..<count).map { CameraCalibration(Array(all[$0 * width..<($0 + 1) * width])) }
           }
-        } : nil)
+        } : nil,
+      gripper: try gripper.map { key in
+        let all = try rows(key)
+        return GraphTrace.operation("reshaped", of: all) { Tensor(all, shape: [count, 3]) }
+      })
   }
 }
 

@@ -100,6 +100,8 @@ public enum PolicyError: Error, Equatable, CustomStringConvertible {
   case executes(Int, predicted: Int)
   /// It attends to tokens, and its encoder gives none.
   case noTokens(encoder: String)
+  /// It reads tokens in their order, and its encoder does not say how many there are.
+  case tokensWithoutOrder(encoder: String)
   /// It predicts all actions itself, and some are given.
   case continuesNothing(policy: String)
   /// As many given actions as are predicted, or more.
@@ -117,6 +119,8 @@ public enum PolicyError: Error, Equatable, CustomStringConvertible {
       "\(count) actions are given, but the policy predicts \(predicted) from the present one on: give fewer"
     case .noTokens(let encoder):
       "policy.observe is tokens, and encoder '\(encoder)' gives none; give the policy another encoder, or observe: pooled"
+    case .tokensWithoutOrder(let encoder):
+      "policy.observe_flatten needs tokens that always stand for the same, and encoder '\(encoder)' does not say so; leave it out"
     }
   }
 }

@@ -12,6 +12,8 @@ public protocol StateCodec: Module, Plugin {
   static var usesLift: Bool { get }
   /// Whether it has to learn.
   static var isTrained: Bool { get }
+  /// Whether some tokens go with the gripper: then a clip's reference is its present frame, and views say where the gripper was.
+  var followsGripper: Bool { get }
   /// Whether tokens depend on the reference.
   var usesReference: Bool { get }
   /// How many tokens a state has.
@@ -31,7 +33,9 @@ public protocol StateCodec: Module, Plugin {
   /// Where tokens are: `[batch, tokens, 3]`, meters; of pixels on a plane from -1 to 1.
   func positions(reference: Tensor) -> Tensor
   /// The Gaussians of tokens that are not standardized; nil where there are none.
-  func gaussians(_ tokens: Tensor) -> Gaussians?
+  ///
+  /// - Parameter positions: where the tokens are, see `positions(reference:)`.
+  func gaussians(_ tokens: Tensor, positions: Tensor) -> Gaussians?
   /// What the first camera sees of tokens that have no Gaussians: `[batch, height, width, 3]`.
   func image(_ tokens: Tensor) -> Tensor?
   /// Settles what comes from the training frames before anything is learned.
@@ -44,8 +48,9 @@ public protocol StateCodec: Module, Plugin {
 extension StateCodec {
   public static var pluginKind: PluginKind { .codec }
   public static var isTrained: Bool { false }
+  public var followsGripper: Bool { false }
   public var usesReference: Bool { true }
-  public func gaussians(_ tokens: Tensor) -> Gaussians? { nil }
+  public func gaussians(_ tokens: Tensor, positions: Tensor) -> Gaussians? { nil }
   public func image(_ tokens: Tensor) -> Tensor? { nil }
   public func prepare(_ sample: CodecSample) throws {}
   public func loss(on batch: CodecBatch, random: inout Random) -> PolicyLoss? { nil }

@@ -91,7 +91,7 @@ public final class WorldFrames {
   public func views(_ frames: [EpisodeStep]) throws -> CameraViews {
     try CameraViews(
       cameras, size: blueprint.context.size, count: frames.count, withDepths: inputs.depths,
-      withCalibrations: inputs.calibrations,
+      withCalibrations: inputs.calibrations, gripper: inputs.gripper,
       pixels: { key in
         let (bytes, size) = (
           try frames.flatMap { try reader.images(key, episode: $0.episode, rows: [$0.step]) }, blueprint.context.size

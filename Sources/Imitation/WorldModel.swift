@@ -22,6 +22,8 @@ public protocol WorldModel: Module, Plugin {
   var needsDepth: Bool { get }
   /// Whether policies need calibrations.
   var needsCalibrations: Bool { get }
+  /// The key of the gripper's position in the base's frame where policies need it; nil where they do not.
+  var neededGripper: String? { get }
 
   /// The state after `context` frames.
   ///
@@ -29,8 +31,12 @@ public protocol WorldModel: Module, Plugin {
   func observe(_ views: CameraViews) -> WorldState
   /// The states after windows of frames, which may overlap.
   ///
-  /// - Parameter windows: rows of the views, `context` each, the present one last.
-  func observe(_ views: CameraViews, windows: [[Int]]) -> WorldState
+  /// - Parameters:
+  ///   - windows: rows of the views, `context` each, the present one last.
+  ///   - references: for each window the row in which its tokens find what they stand for.
+  func observe(_ views: CameraViews, windows: [[Int]], references: [Int]) -> WorldState
+  /// Which frame of a window is its reference where nobody says: the oldest, 0, or a later one.
+  var referenceFrame: Int { get }
   /// What follows.
   ///
   /// - Parameter actions: `[batch, actionWidth]` in recorded units; nil for actions not known.
@@ -69,7 +75,16 @@ public protocol WorldModel: Module, Plugin {
 
 extension WorldModel {
   public static var pluginKind: PluginKind { .world }
+  public var neededGripper: String? { nil }
+  public var referenceFrame: Int { 0 }
   public func gaussians(_ state: WorldState) -> Gaussians? { nil }
+
+  /// The states after windows of frames with references of their own, which may overlap.
+  ///
+  /// - Parameter windows: rows of the views, `context` each, the present one last.
+  public func observe(_ views: CameraViews, windows: [[Int]]) -> WorldState {
+    observe(views, windows: windows, references: windows.map { $0[referenceFrame] })
+  }
 
   /// What follows by its own predictions: a state and its reward for each of the `actions`.
   ///
@@ -143,11 +158,24 @@ public struct WorldState: Sendable {
   public struct Seen: Sendable {
     /// As the lift gave it.
     public var lifted: Gaussians
+    /// What the first camera saw: `[batch, height, width, 3]` in 0...1.
+    public var image: Tensor
+    /// Where that camera stood, by item.
+    public var views: [SplattingView]
     /// `[batch, tokens, numbers]`.
     public var tokens: Tensor
 
-    /// A frame's Gaussians and its state.
-    public init(lifted: Gaussians, tokens: Tensor) { (self.lifted, self.tokens) = (lifted, tokens) }
+    /// A frame's Gaussians, its image, and its state.
+    public init(lifted: Gaussians, image: Tensor, views: [SplattingView], tokens: Tensor) {
+      (self.lifted, self.image, self.views, self.tokens) = (lifted, image, views, tokens)
+    }
+
+    /// Some of the items, which may repeat.
+    package func gathered(_ rows: [Int]) -> Seen {
+      Seen(
+        lifted: Gaussians(lifted.values.gathered(rows)), image: image.gathered(rows), views: rows.map { views[$0] },
+        tokens: tokens.gathered(rows))
+    }
   }
 
   /// A state of its last frames.

@@ -159,12 +159,13 @@ extension FeatureStages {
       all.map(targets.frame), training: known.count, targets: targets.targets, phases: targets.phases)
     var result = ProbeResult(
       run: run, step: step, training: training.count, heldOut: heldOut.count, graspBy: targets.graspBy,
-      targets: targets.targets, phases: probe.phases, rows: [probe.mean])
-    if targets.gripper != nil {
-      result.rows.append(
-        probe.row("gripper position", width: 3, isBaseline: true) { rows in
-          Tensor(rows.flatMap { targets.gripper(all[$0]) }, shape: [rows.count, 3])
-        })
+      targets: targets.targets, phases: probe.phases.filter { $0.training + $0.heldOut > 0 }, rows: [probe.mean])
+    // Policies know where the gripper is, so regressions on what they see may know it, too.
+    let gripper =
+      targets.gripper == nil
+      ? nil : { (rows: [Int]) in Tensor(rows.flatMap { targets.gripper(all[$0]) }, shape: [rows.count, 3]) }
+    if let gripper {
+      result.rows.append(probe.row("gripper position", width: 3, isBaseline: true, features: gripper))
     }
     let parts = parts(of: memory / (4 * all.count))
     for (number, part) in parts.enumerated() {
@@ -175,7 +176,7 @@ extension FeatureStages {
         try progress(number * all.count + start + some.count, parts.count * all.count)
       }
       for (store, stage) in zip(stores, stages[part]) {
-        result.rows.append(probe.row(stage.name, width: stage.width) { store.rows($0) })
+        result.rows.append(probe.row(stage.name, width: stage.width, beside: gripper) { store.rows($0) })
       }
     }
     return result

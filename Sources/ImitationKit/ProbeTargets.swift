@@ -37,6 +37,8 @@ package struct ProbeTargets {
 
   private static let base = ["robot0_base_pos", "robot0_base_quat"]
   private static let fingers = "robot0_gripper_qpos"
+  /// How far the gripper is from what it is about to grasp, meters. Nearer than the least it is there already.
+  private static let reach = 0.01...0.12
 
   /// - Parameters:
   ///   - names: `object`, poses and observations; nil for the object and the poses that vary.
@@ -105,7 +107,9 @@ package struct ProbeTargets {
     } else {
       (grasps, graspBy) = (episodes.map(\.length), nil)
     }
-    phases = graspBy == nil ? ["all"] : ["before grasp", "after grasp"]
+    // Where the first target is a position, so that there is a distance.
+    let near = gripper != nil && targets[0].unit == "cm" ? ["near \(targets[0].name)"] : []
+    phases = graspBy == nil ? ["all"] : ["before grasp", "after grasp"] + near
   }
 
   /// Meters count as centimeters.
@@ -113,8 +117,18 @@ package struct ProbeTargets {
     let values = zip(targets, tracks).flatMap { target, rows in
       row(target, rows, step).map { target.unit == "cm" ? 100 * $0 : $0 }
     }
-    return .init(
-      values: values, demonstration: step.episode, phase: phases.count > 1 && step.step >= grasps[step.episode] ? 1 : 0)
+    guard phases.count > 1, step.step >= grasps[step.episode] else {
+      return .init(values: values, demonstration: step.episode, phases: isNear(step) ? [0, 2] : [0])
+    }
+    return .init(values: values, demonstration: step.episode, phases: [1])
+  }
+
+  /// Whether the gripper is about to grasp the first target.
+  private func isNear(_ step: EpisodeStep) -> Bool {
+    guard phases.count > 2, let gripper else { return false }
+    let places = [(targets[0], tracks[0]), (gripper, tracks[targets.count])].map { Array(row($0, $1, step)) }
+    let distance = zip(places[0], places[1]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+    return ProbeTargets.reach.contains(distance)
   }
 
   /// Where the gripper is.

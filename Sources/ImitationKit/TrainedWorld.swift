@@ -74,14 +74,13 @@ package struct TrainedWorld {
     let context = model.context
     let moments = (0..<context + steps).map { EpisodeStep(episode: episode, step: first + $0) }
     let views = try data.views(moments)
-    // The first moment gives the anchors of all; the last window is where the prediction begins.
-    let all = model.observe(
-      views,
-      windows: moments.indices.map { [0] + Array(repeating: $0, count: context - 1) } + [Array(0..<context)])
+    // The last window is where the prediction begins; its tokens stand for the same in all.
+    let windows = moments.indices.map { Array(repeating: $0, count: context) } + [Array(0..<context)]
+    let all = model.observe(views, windows: windows, references: windows.map { _ in model.referenceFrame })
     let start = all.items(moments.count..<moments.count + 1)
     var states = all.items(0..<moments.count)
     states.history = states.tokens.unsqueezed(1)
-    states.seen = start.seen?.repeated(moments.count)
+    states.seen = start.seen?.gathered(Array(repeating: 0, count: moments.count))
     let actions = try data.actions(after: [moments[context - 1]], steps: steps)
     var random = Random(seed: 0).split("imagine").split(episode).split(first)
     let imagined = model.imagine(start, steps: actions, random: &random)
@@ -91,7 +90,8 @@ package struct TrainedWorld {
       frames: views.images, states: states,
       predicted: WorldState(
         history: .concatenated(imagined.map { $0.state.tokens.unsqueezed(1) }, axis: 0),
-        positions: start.positions.gathered(Array(repeating: 0, count: steps)), seen: start.seen?.repeated(steps)),
+        positions: start.positions.gathered(Array(repeating: 0, count: steps)),
+        seen: start.seen?.gathered(Array(repeating: 0, count: steps))),
       rewards: rewards.count == steps ? rewards : nil,
       trueRewards: Array(try data.rewards(episode: episode)[first + context - 1..<first + context - 1 + steps]),
       lifted: (model as? GaussianWorldModel)?.lifted(views),
@@ -125,15 +125,6 @@ extension WorldState {
   package func items(_ range: Range<Int>) -> WorldState {
     func part(_ tensor: Tensor) -> Tensor { tensor.sliced(axis: 0, range) }
     return WorldState(
-      history: part(history), positions: part(positions),
-      seen: seen.map { Seen(lifted: Gaussians(part($0.lifted.values)), tokens: part($0.tokens)) })
-  }
-}
-
-extension WorldState.Seen {
-  /// The one item, as often as asked for.
-  fileprivate func repeated(_ count: Int) -> WorldState.Seen {
-    let rows = Array(repeating: 0, count: count)
-    return .init(lifted: Gaussians(lifted.values.gathered(rows)), tokens: tokens.gathered(rows))
+      history: part(history), positions: part(positions), seen: seen?.gathered(Array(range)))
   }
 }

@@ -37,6 +37,10 @@ public struct BCTransformer: Policy {
     public var observe = Observe.pooled
     @Key("Queries that attend to the tokens, each on its own.", 1...1024) public var observeQueries = 4
     @Key("Blocks of attention to the tokens.", 1...64) public var observeLayers = 2
+    @Key(
+      "Numbers of each token that are read in the tokens' order, too, beside the pooled features; 0 for none. For tokens that always stand for the same, as with a world model's fixed anchors.",
+      0...1024)
+    public var observeFlatten = 0
 
     public enum Observe: String, CaseIterable, SettingValue { case pooled, tokens }
     public enum Head: String, CaseIterable, SettingValue { case gmm, deterministic }
@@ -77,10 +81,13 @@ public struct BCTransformer: Policy {
     self.encoder = encoder
     self.actionWidth = actionWidth
     if options.observe == .tokens {
-      guard encoder.layout.tokens != nil else { throw PolicyError.noTokens(encoder: type(of: encoder).name) }
+      guard let tokens = encoder.layout.tokens else { throw PolicyError.noTokens(encoder: type(of: encoder).name) }
+      guard options.observeFlatten == 0 || tokens.count != nil else {
+        throw PolicyError.tokensWithoutOrder(encoder: type(of: encoder).name)
+      }
       reader = TokenReader(
         encoder.layout, queries: options.observeQueries, width: options.width, heads: options.heads,
-        layers: options.observeLayers, dropout: options.dropout, random: &random)
+        layers: options.observeLayers, dropout: options.dropout, flatten: options.observeFlatten, random: &random)
     } else {
       reader = nil
     }

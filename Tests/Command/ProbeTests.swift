@@ -68,14 +68,16 @@ import Testing
     #expect(
       targets.targets == [.init(name: "object", unit: "cm", width: 3), .init(name: "sink", unit: "cm", width: 3)])
     #expect(targets.gripper?.name == "robot0_base_to_eef_pos")
-    #expect(targets.graspBy == "datagen_info/subtask_term_signals" && targets.phases.count == 2)
+    #expect(targets.graspBy == "datagen_info/subtask_term_signals")
+    #expect(targets.phases == ["before grasp", "after grasp", "near object"])
     for (demo, row) in [(0, 0), (3, 5), (5, 6), (7, 11)] {
       let step = EpisodeStep(episode: demo, step: row)
       let frame = targets.frame(step)
       let x = Double(targets.gripper(step)[0])
       let expected = [50 + 10 * x, 20, 90, 10 * Double(demo), 0, 100]
       #expect(zip(frame.values, expected).allSatisfy { abs($0 - $1) < 1e-3 }, "\(frame.values) for \(expected)")
-      #expect(frame.demonstration == demo && frame.phase == (row < 6 ? 0 : 1), "a signal that falls again is no matter")
+      #expect(
+        frame.demonstration == demo && frame.phases == [row < 6 ? 0 : 1], "a signal that falls again is no matter")
     }
     let named = try self.targets(runner, ["wall", "robot0_base_quat", "obj"])
     #expect(named.targets.map(\.name) == ["wall", "robot0_base_quat", "obj"])
@@ -84,14 +86,37 @@ import Testing
     #expect(zip(frame.values, [100, 100, 100, 0, 0, sin(0.3), cos(0.3)]).allSatisfy { abs($0 - $1) < 1e-3 })
   }
 
+  /// The last centimeters before the grasp count apart, too: from 12 cm to where the gripper is there.
+  @Test func framesNearTheObjectAreAPhaseOfTheirOwn() throws {
+    let runner = try CommandRunner()
+    defer { runner.remove() }
+    let distances: [Float] = [0.3, 0.13, 0.11, 0.05, 0.005, 0.02, 0.02, 0.02, 0.3, 0.3, 0.3, 0.3]
+    try runner.writeSmallProject(demos: 8, size: 24) { episode, _ in
+      let rows = distances.indices
+      episode.vectors["object"] = .init(width: 3, values: rows.flatMap { [0.1 * Float($0), 0.2, 0.9] })
+      episode.vectors["robot0_base_to_eef_pos"] = .init(
+        width: 3, values: rows.flatMap { [0.1 * Float($0), 0.2 - distances[$0], 0.9] })
+      episode.vectors["robot0_gripper_qpos"] = .init(
+        width: 2, values: rows.flatMap { $0 < 6 ? [0.04, -0.04] : [0.01, -0.01] })
+    }
+    let targets = try targets(runner)
+    let phases = distances.indices.map { targets.frame(EpisodeStep(episode: 1, step: $0)).phases }
+    #expect(phases == [[0], [0], [0, 2], [0, 2], [0], [0, 2]] + Array(repeating: [1], count: 6))
+    #expect(try runner.run("train", "recipe.yaml", "--run", "run", "--set", "training.steps=2").status == 0)
+    let result = try #require(try probe(runner, "run").first)
+    #expect(result.phases.map(\.name) == ["before grasp", "after grasp", "near object"])
+    #expect(result.phases.map(\.training) == [36, 36, 18] && result.phases.map(\.heldOut) == [12, 12, 6])
+    #expect(result.rows.allSatisfy { $0.cells.count == 3 })
+  }
+
   @Test func withoutSignalsTheGripperTells() throws {
     let runner = try project(info: false)
     defer { runner.remove() }
     let targets = try targets(runner)
     #expect(targets.targets.map(\.name) == ["object"] && targets.graspBy == "the closing of robot0_gripper_qpos")
     #expect(
-      (0..<12).map { targets.frame(EpisodeStep(episode: 1, step: $0)).phase } == [0, 0, 0, 0]
-        + Array(repeating: 1, count: 8))
+      (0..<12).map { targets.frame(EpisodeStep(episode: 1, step: $0)).phases } == [[0], [0], [0], [0]]
+        + Array(repeating: [1], count: 8))
     // Halfway from the widest to the narrowest, after it was open; never when it hardly moves.
     #expect(ProbeTargets.closing([0.01, 0.01, 0.08, 0.08, 0.05, 0.03, 0.01, 0.08]) == 5)
     #expect(ProbeTargets.closing([0.01, 0.079, 0.03, 0.01, 0.085]) == 2, "it lets go wider open than it came")
@@ -111,6 +136,7 @@ import Testing
     let results = try probe(runner, "run")
     let result = try #require(results.first)
     #expect(result.run == "run" && result.step == 4 && result.training == 6 && result.heldOut == 2)
+    // The gripper is never near the object, and no phase of it is reported.
     #expect(result.phases.map(\.training) == [36, 36] && result.phases.map(\.heldOut) == [12, 12])
     #expect(
       result.rows.map(\.stage) == [

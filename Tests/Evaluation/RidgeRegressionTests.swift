@@ -74,6 +74,22 @@ import Testing
     #expect(told.penalty == 1e-5 && apart.penalty >= 1, "\(told.penalty) \(apart.penalty)")
   }
 
+  /// Columns beside the features count as if they were repeated until they are as many.
+  @Test func columnsBesideAreAsLargeAsTheFeatures() {
+    var random = Random(seed: 4)
+    let (x, few) = (Tensor.normal([40, 6], random: &random), Tensor.normal([40, 3], random: &random))
+    // One that never moves is none of them.
+    let still = Tensor.filled([40, 1], with: 3)
+    let values = (0..<40).map { _ in [random.uniform(-1...1)] }
+    func found(_ regression: RidgeRegression) -> [Double] {
+      regression.predictions(of: Array(30..<40), from: Array(0..<30), values, [0.01])[0].map { $0[0] }
+    }
+    let beside = found(RidgeRegression(.concatenated([x, still], axis: 1), beside: few, training: 30))
+    let repeated = found(RidgeRegression(.concatenated([x, few, few], axis: 1), training: 30))
+    #expect(zip(beside, repeated).allSatisfy { abs($0 - $1) < 1e-4 })
+    #expect(zip(beside, found(RidgeRegression(x, training: 30))).contains { abs($0 - $1) > 0.01 })
+  }
+
   @Test func withoutGroupsOrHeldOutRowsThereIsNothing() {
     let x = Tensor([1, 2, 3, 4], shape: [4, 1])
     let values: [[Double]] = [[1], [2], [3], [4]]
@@ -96,7 +112,7 @@ import Testing
     let frames = (0..<120).map { row -> (x: Float, frame: LinearProbe.Frame) in
       let x = Float(random.uniform(-1...1))
       let phase = row % 3 == 0 ? 1 : 0
-      return (x, .init(values: [Double(phase == 0 ? x : -3 * x), 7], demonstration: row / 10, phase: phase))
+      return (x, .init(values: [Double(phase == 0 ? x : -3 * x), 7], demonstration: row / 10, phases: [phase]))
     }
     let targets = [
       ProbeResult.Target(name: "a", unit: "cm", width: 1), .init(name: "b", unit: "", width: 1),

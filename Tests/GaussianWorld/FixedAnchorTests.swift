@@ -257,19 +257,29 @@ import Testing
   }
 
   /// A window that was moved for training has the rows that were kept of it unmoved; only where its tokens are has moved.
-  @Test func movedWindowsHaveTheSameRows() throws {
+  @Test(arguments: [false, true]) func movedWindowsHaveTheSameRows(_ follows: Bool) throws {
     let path = NSTemporaryDirectory() + "/moved-\(UUID().uuidString).safetensors"
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let options = try Small.decoded(
-      GaussianWorldModel.Options.self,
-      """
-      {"cameras": ["left"], "frame": "base", "lift": {"kind": "splatter", "channels": 8},
-       "codec": {"kind": "vae", \(Small.vae)}, "dynamics": {"width": 16, "layers": 1, "heads": 2}}
-      """)
     var random = Random(seed: 1)
-    let context = LiftContext(cameras: ["left"], size: Small.size, fieldsOfView: [50], frame: .base)
-    let world = try GaussianWorldModel(
-      options: options, blueprint: .init(context: context, actionWidth: 3), parts: Small.catalog, random: &random)
+    let world: GaussianWorldModel
+    if follows {
+      world = try GripperTokenTests.world(gripper: "eef")
+      let views = Small.views(batch: 8)
+      let sample = CameraViews(
+        size: views.size, images: views.images, depths: views.depths, calibrations: views.calibrations,
+        gripper: .filled([8, 3], with: 0.2))
+      try world.codec.prepare(CodecSample(encodings: world.encoding(sample)))
+    } else {
+      let options = try Small.decoded(
+        GaussianWorldModel.Options.self,
+        """
+        {"cameras": ["left"], "frame": "base", "lift": {"kind": "splatter", "channels": 8},
+         "codec": {"kind": "vae", \(Small.vae)}, "dynamics": {"width": 16, "layers": 1, "heads": 2}}
+        """)
+      let context = LiftContext(cameras: ["left"], size: Small.size, fieldsOfView: [50], frame: .base)
+      world = try GaussianWorldModel(
+        options: options, blueprint: .init(context: context, actionWidth: 3), parts: Small.catalog, random: &random)
+    }
     Small.stir(world)
     try world.write(to: path)
     var encoderContext = EncoderContext(
@@ -316,7 +326,8 @@ import Testing
     #expect(zip(encoder(kept).positions!.scalars, expected).allSatisfy { abs($0 - $1) < 1e-4 })
   }
 
-  /// With `residual` the present is drawn as the lift has it, and a prediction that nothing happens draws the same.
+  /// With `residual` the present is what the camera saw, from elsewhere what the lift made of it, and a prediction that nothing
+  /// happens is the same.
   @Test func whatDoesNotChangeIsDrawnAsItWasSeen() throws {
     let options = try Small.decoded(
       GaussianWorldModel.Options.self,
@@ -329,17 +340,25 @@ import Testing
       options: options, blueprint: .init(context: Small.context(), actionWidth: 3), parts: Small.catalog,
       random: &random)
     Small.stir(world.codec)
-    let views = Small.views(batch: 2, geometry: false)
+    let views = Small.views(batch: 4, geometry: false)
     let state = world.observe(views)
     let seen = try #require(state.seen)
-    let drawn = seen.lifted.rendered(from: [Small.context().view]).sliced(axis: 3, 0..<3).clamped(to: 0...1)
-    let decoded = world.decode(state, from: nil)
-    #expect(zip(decoded.scalars, drawn.scalars).allSatisfy { abs($0 - $1) < 1e-5 })
+    var beside = Small.context().view
+    beside.translation.x += 0.05
+    let own = views.images[0].gathered([1, 3])
+    let drawn = seen.lifted.rendered(from: [beside, beside]).sliced(axis: 3, 0..<3).clamped(to: 0...1)
+    func isEqual(_ a: Tensor, _ b: Tensor) -> Bool { zip(a.scalars, b.scalars).allSatisfy { abs($0 - $1) < 1e-5 } }
     // A fresh dynamics predicts that nothing changes.
     let next = world.imagine(state, actions: nil, random: &random).state
     let still = WorldState(
       history: .stacked([seen.tokens, seen.tokens], axis: 1), positions: state.positions, seen: seen)
-    #expect(zip(world.decode(still, from: nil).scalars, drawn.scalars).allSatisfy { abs($0 - $1) < 1e-5 })
-    #expect(next.seen != nil && world.decode(next, from: nil).shape == [1, 16, 16, 3])
+    for state in [state, still] {
+      #expect(isEqual(world.decode(state, from: nil), own))
+      #expect(isEqual(world.decode(state, from: [beside, beside]), drawn))
+      let mixed = world.decode(state, from: [Small.context().view, beside])
+      #expect(isEqual(mixed, .concatenated([own.gathered([0]), drawn.gathered([1])], axis: 0)))
+    }
+    #expect(!isEqual(own, drawn))
+    #expect(next.seen != nil && world.decode(next, from: nil).shape == [2, 16, 16, 3])
   }
 }

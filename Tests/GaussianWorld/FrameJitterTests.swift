@@ -56,7 +56,7 @@ import Testing
     let depths = (0..<256).map { _ in Float(random.uniform(1...2)) }
     func lifted(_ jitter: DrawnJitter?) -> [[Float]] {
       let views = CameraViews(
-        [CameraKeys("left")], size: Small.size, count: 1, withDepths: true, withCalibrations: true,
+        [CameraKeys("left")], size: Small.size, count: 1, withDepths: true, withCalibrations: true, gripper: nil,
         pixels: { _ in
           ByteTensor(
             jitter?.pixels(bytes, Small.size, camera: 0) ?? bytes,

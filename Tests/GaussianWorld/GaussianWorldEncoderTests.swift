@@ -2,6 +2,7 @@ import Foundation
 import GaussianWorld
 import Imitation
 import Layers
+import Support
 import Tensors
 import Testing
 
@@ -128,6 +129,19 @@ import Testing
       kept.frozen = alone.frozen(batch)
       #expect(kept.frozen!.shape == [2, 2, alone.frozenCount!] && alone(kept).tokens!.scalars == tokens.scalars)
       #expect(alone.frozenIdentity != both.frozenIdentity)
+      // Hidden tokens without the past are those of a scene in which nothing moved.
+      let still = try encoder(", \"latents\": true, \"past\": false", context: context)
+      #expect(still.history == 0 && still.layout.tokens == both.layout.tokens && still.frozenCount == both.frozenCount)
+      #expect(Set([still, both, alone].map(\.frozenIdentity)).count == 3)
+      #expect(
+        still(batch).tokens!.sliced(axis: 1, 1..<2).scalars == still(changed).tokens!.sliced(axis: 1, 1..<2).scalars)
+      var twice = batch
+      let present = [Array(pixels[768..<1536]), Array(pixels[2304..<3072])]
+      twice.images["left_image"] = ImageBatch(
+        batch: 2, time: 2, size: Small.size, pixels: present.flatMap { $0 + $0 })
+      let unmoved = both(twice).tokens!
+      #expect(unmoved.shape[1] == 1 && relativeError(still(batch).tokens!.sliced(axis: 1, 1..<2), unmoved) < 1e-5)
+      #expect(relativeError(both(batch).tokens!, unmoved) > 1e-3)
       #expect(throws: GaussianWorldError.noHidden("latents")) { try encoder(", \"hidden\": false") }
       #expect(throws: GaussianWorldError.noHidden("block")) {
         try encoder(", \"latents\": true, \"hidden\": false, \"block\": 1")

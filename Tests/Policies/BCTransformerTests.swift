@@ -28,8 +28,9 @@ struct FiveTokens: ObservationEncoder {
   /// Whether it says that there is no fifth.
   var masks = true
   init(options: Options, context: EncoderContext, random: inout Random) { self.init(width: 0) }
-  init(width: Int) {
-    layout = FeatureLayout(width > 0 ? [(.vector, "x", width)] : [], tokens: .init(width: 3, dimensions: 2))
+  init(width: Int, count: Int? = 5) {
+    layout = FeatureLayout(
+      width > 0 ? [(.vector, "x", width)] : [], tokens: .init(width: 3, dimensions: 2, count: count))
   }
   func callAsFunction(_ observations: ObservationBatch) -> Features {
     let tokens = observations.vectors["t"]!
@@ -137,13 +138,15 @@ struct FiveTokens: ObservationEncoder {
     #expect(Double(near) >= 0.9 * Double(actions.count))
   }
 
-  func observer(_ width: Int, masks: Bool = true, layers: Int = 2, queries: Int = 4) throws -> BCTransformer {
+  func observer(
+    _ width: Int, masks: Bool = true, layers: Int = 2, queries: Int = 4, flatten: Int = 0, count: Int? = 5
+  ) throws -> BCTransformer {
     var random = Random(seed: 1)
-    var encoder = FiveTokens(width: width)
+    var encoder = FiveTokens(width: width, count: count)
     encoder.masks = masks
     return try BCTransformer(
       options: options(
-        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers), \"observe_queries\": \(queries)}"
+        "{\"context\": 2, \"horizon\": 3, \"width\": 32, \"layers\": 1, \"heads\": 4, \"head\": \"deterministic\", \"dropout\": 0, \"observe\": \"tokens\", \"observe_layers\": \(layers), \"observe_queries\": \(queries), \"observe_flatten\": \(flatten)}"
       ), encoder: encoder, actionWidth: 2, random: &random)
   }
 
@@ -155,8 +158,8 @@ struct FiveTokens: ObservationEncoder {
   }
 
   /// Everything gets a gradient and one batch is learned, with proprioception and without.
-  @Test(arguments: [4, 0]) func learnsFromTokens(_ width: Int) throws {
-    let policy = try observer(width)
+  @Test(arguments: [4, 0], [0, 6]) func learnsFromTokens(_ width: Int, _ flatten: Int) throws {
+    let policy = try observer(width, flatten: flatten)
     var random = Random(seed: 5)
     let batch = Batch(
       observations: tokens(8, &random), actions: .uniform([8, 3, 2], -0.8...0.8, random: &random), mask: .ones([8, 3]))
@@ -186,6 +189,31 @@ struct FiveTokens: ObservationEncoder {
     let swapped = actions(masked) { values in for i in 0..<3 { values.swapAt(i, 3 + i) } }
     #expect(actions(masked) != swapped)
     #expect(try observer(4, layers: 3).parameterCount > masked.parameterCount)
+  }
+
+  /// Read in their order, tokens say what they say without positions: here attention sees nothing, its joining layer is zero.
+  @Test func readsTokensInTheirOrder() throws {
+    let policy = try observer(4, flatten: 6)
+    let reader = try #require(policy.parameters().first { $0.name.hasSuffix("reader.joining.weight") })
+    reader.parameter.value = .zeros(reader.parameter.value.shape)
+    var random = Random(seed: 5)
+    let seen = tokens(2, &random)
+    func actions(_ change: (inout [Float]) -> Void = { _ in }) -> [Float] {
+      var (values, randoms, changed) = (seen.vectors["t"]!.scalars, [Random(seed: 1), Random(seed: 2)], seen)
+      change(&values)
+      changed.vectors["t"] = Tensor(values, shape: [2, 2, 15])
+      return policy.actions(for: changed, randoms: &randoms).scalars
+    }
+    #expect(actions() != actions { $0[11] += 1 } && actions() == actions { $0[14] += 1 }, "there is no fifth token")
+    #expect(actions() != actions { values in for i in 0..<3 { values.swapAt(i, 3 + i) } })
+    // The proprioception is read beside them.
+    var (other, randoms) = (seen, [Random(seed: 1), Random(seed: 2)])
+    other.vectors["x"] = other.vectors["x"]! + 1
+    #expect(policy.actions(for: other, randoms: &randoms).scalars != actions())
+    // Six numbers of each token, those of five to the width, four of proprioception to the width.
+    let own = (32 * 6 + 6) + (5 * 6 * 32 + 32) + (4 * 32 + 32)
+    #expect(try policy.parameterCount == observer(4).parameterCount + own)
+    #expect(throws: PolicyError.tokensWithoutOrder(encoder: "five-tokens")) { try observer(4, flatten: 6, count: nil) }
   }
 
   /// A query has its own start (32 numbers), its own columns of the layer of pooled features, and its own of the joining layer.
