@@ -160,13 +160,14 @@ extension FeatureStages {
     var result = ProbeResult(
       run: run, step: step, training: training.count, heldOut: heldOut.count, graspBy: targets.graspBy,
       targets: targets.targets, phases: probe.phases.filter { $0.training + $0.heldOut > 0 }, rows: [probe.mean])
-    // Policies know where the gripper is, so regressions on what they see may know it, too.
     let gripper =
       targets.gripper == nil
       ? nil : { (rows: [Int]) in Tensor(rows.flatMap { targets.gripper(all[$0]) }, shape: [rows.count, 3]) }
     if let gripper {
       result.rows.append(probe.row("gripper position", width: 3, isBaseline: true, features: gripper))
     }
+    // Policies know where the gripper is, so regressions on what they see may know it, too, unless it is what they are to find.
+    let beside = targets.targets.contains { $0.name == targets.gripper?.name } ? nil : gripper
     let parts = parts(of: memory / (4 * all.count))
     for (number, part) in parts.enumerated() {
       let stores = stages[part].map { TensorStore(count: all.count, shape: [$0.width]) }
@@ -176,7 +177,7 @@ extension FeatureStages {
         try progress(number * all.count + start + some.count, parts.count * all.count)
       }
       for (store, stage) in zip(stores, stages[part]) {
-        result.rows.append(probe.row(stage.name, width: stage.width, beside: gripper) { store.rows($0) })
+        result.rows.append(probe.row(stage.name, width: stage.width, beside: beside) { store.rows($0) })
       }
     }
     return result

@@ -149,6 +149,11 @@ import Testing
     let (object, before) = (result.targets[0], result.phases[0])
     let errors = try result.rows.map { try #require($0[object, before]).error }
     #expect(errors[0] > 3 && errors[1] < 0.5 && errors[3] < errors[0] / 2, "\(errors)")
+    // Where the gripper itself is to be found, it does not stand beside the features: they have to say it.
+    let itself = try #require(try probe(runner, "run", "--targets", "robot0_base_to_eef_pos").first)
+    let own = try itself.rows.map { try #require($0[itself.targets[0], before]).error }
+    #expect(own[1] < 0.01 * own[0] && own[3] > 0.03 * own[0], "\(own)")
+    #expect(try probe(runner, "run").first == result)
     // Kept, charted, and part of the run's report.
     let kept = try JSONDecoder().decode(ProbeResult.self, from: #require(runner.bytes("run/probe.json")))
     #expect(kept == result)
