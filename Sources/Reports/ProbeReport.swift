@@ -54,7 +54,7 @@ extension ProbeResult {
   }
 
   private static let style = """
-    :root { --c2: #8a55c7; } @media (prefers-color-scheme: dark) { :root { --c2: #b791f0; } }
+    svg.probe, .legend { --c2: #8a55c7; } @media (prefers-color-scheme: dark) { svg.probe, .legend { --c2: #b791f0; } }
     svg.probe { max-width: 40rem; } svg.probe text { font-size: 11px; } svg.probe .baseline { opacity: .5; }
     .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; margin-bottom: .6rem; }
     .swatch { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin-right: .35em; }
